@@ -1,0 +1,174 @@
+/* fapws.h -- the whole surface of the C core. Everything else in csrc/ is private.
+ *
+ * The core serves HTTP/1.1 on libuv and knows no Python. A caller asks it for work with fw_poll()
+ * and answers with fw_respond() or fw_begin()/fw_send()/fw_end(); the core never calls back.
+ * Only the thread that created a worker may use it: any other gets FW_ETHREAD.
+ *
+ * fapws/core_build.py hands the text between the two "cffi" marks to cffi unchanged, so what
+ * Python believes and what C compiles cannot drift. Keep macros other than plain integer
+ * constants out of that part.
+ */
+#ifndef FAPWS_H
+#define FAPWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* cffi: begin */
+
+/* ---- What a worker is made of ---------------------------------------------------------------- */
+
+typedef struct fw_worker fw_worker;
+
+/* Limits, in bytes, milliseconds or plain counts. A timeout of 0 is off. */
+typedef struct {
+    uint32_t max_header_size;   /* whole request head; above: 431 */
+    uint32_t max_headers;       /* field lines in a head; above: 431 */
+    uint32_t max_uri;           /* request target; above: 414 */
+    uint32_t max_connections;   /* open at once; above: accepting pauses, the backlog waits */
+    uint64_t max_body_size;     /* content of one request; above: 413 */
+    uint32_t memory_body;       /* content kept in memory; above: an unlinked temporary file */
+    uint32_t accept_burst;      /* connections accepted in one turn of the loop */
+    uint32_t header_timeout;    /* ms, first byte of a head to its end: 408 */
+    uint32_t body_timeout;      /* ms, between two pieces of content: 408 */
+    uint32_t keepalive_timeout; /* ms, idle between requests: close */
+    uint32_t write_timeout;     /* ms, no progress in sending: close */
+    const char *server;         /* Server field value; NULL or "": no field; copied */
+    const char *spool_directory; /* where temporary files are made; NULL: /tmp; copied */
+} fw_settings;
+
+/* One worker's row of the scoreboard: shared memory, written by its worker only, read by the
+ * master at any time. Every member is a naturally aligned 64-bit word, so no read is torn. */
+typedef struct {
+    uint64_t beat;        /* ms of the monotonic clock (uv_hrtime / 10^6) at the last poll or answer */
+    uint64_t busy_since;  /* the same clock when the batch in hand was given out; 0 while polling */
+    uint64_t requests;    /* heads that reached the application */
+    uint64_t responses;   /* answers given completely to the kernel */
+    uint64_t refused;     /* answers the core gave itself (4xx, 5xx) */
+    uint64_t connections; /* open now */
+    uint64_t accepted;    /* ever */
+    uint64_t in_flight;   /* requests with the application now */
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    uint64_t accept_pauses; /* times accepting paused for want of descriptors */
+    uint64_t reserved[5];
+} fw_score;
+
+/* Both return NULL / negative code on failure. settings are copied. score may be NULL (the worker
+ * then keeps a private one) and must outlive the worker otherwise. */
+fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score);
+void fw_worker_free(fw_worker *worker); /* closes every connection and listener */
+
+/* Adopts a bound, listening stream socket (TCP or unix): made non-blocking, owned from now on.
+ * Returns the listener's number, 0 and up, or a negative code. */
+int fw_listen(fw_worker *worker, int fd);
+
+/* Watches a descriptor the caller keeps: an FW_WAKE record is given while it is readable (level
+ * triggered, so read it empty). Returns a token for the record, 0 and up, or a negative code. */
+int fw_watch(fw_worker *worker, int fd);
+int fw_unwatch(fw_worker *worker, int token);
+
+/* Begins the end: no more accepting, keep-alive ends with the next answer, idle connections close
+ * after linger_ms. accept_rest: first take what the backlog still holds (a service that stops);
+ * otherwise the listeners are closed at once (a reload, others go on accepting).
+ * fw_open_connections() tells when it is over. */
+int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms);
+int64_t fw_open_connections(const fw_worker *worker);
+
+/* ---- Work: one poll, one batch --------------------------------------------------------------- */
+
+/* Where the batch is found; the addresses stay the same for the worker's life, so a caller may wrap
+ * them once. The contents are valid until the next fw_poll(). */
+typedef struct {
+    int64_t *records;      /* [0]: bytes used in text; then FW_RECORD_WORDS words per record */
+    size_t record_words;   /* capacity, in words */
+    char *text;            /* every record's fields, in order, joined by one "\n" (latin-1) */
+    size_t text_size;      /* capacity, in bytes */
+    char *content;         /* every request's in-memory content, in order, without separators */
+    size_t content_size;   /* capacity, in bytes */
+} fw_batch_view;
+
+void fw_batch(const fw_worker *worker, fw_batch_view *view);
+
+/* Waits up to timeout_ms (-1: for ever, 0: not at all) and returns the number of records of a new
+ * batch, 0 when there is nothing, or a negative code.
+ *
+ * A record is three words: KIND, CONNECTION, CONTENT. KIND says what its fields in text are:
+ *   >= 0        a request whose environ keys are those of shape KIND (FW_SHAPE told them):
+ *               path, query, target, remote address, remote port, then one value per field name.
+ *               path is percent-decoded. CONTENT: bytes of content, 0 for none; FW_SPOOLED: take
+ *               it with fw_take_content().
+ *   FW_REQUEST  the same for a request without a cached shape; before path stands one field more,
+ *               the shape in the notation of FW_SHAPE.
+ *   FW_REQUEST_RAW  as FW_REQUEST, but path is not decoded (its decoded form holds a line feed).
+ *   FW_SHAPE    defines shape number CONNECTION. One field: METHOD ":" VERSION ":" LISTENER, then
+ *               ":" NAME for each field line in the order received (names as the client wrote
+ *               them). Replaces an earlier shape of that number.
+ *   FW_WRITABLE no field: a streaming answer of CONNECTION may send again.
+ *   FW_GONE     no field: CONNECTION's client left before its answer was complete; forget it.
+ *   FW_WAKE     no field: the watched descriptor with token CONNECTION is readable.
+ * A shape repeats no name; Content-Type and Content-Length may occur. Fields that must not reach
+ * the application (names with "_", Proxy) are left out. */
+int fw_poll(fw_worker *worker, int timeout_ms);
+
+#define FW_RECORD_WORDS 3
+#define FW_REQUEST (-1)
+#define FW_REQUEST_RAW (-2)
+#define FW_SHAPE (-3)
+#define FW_WRITABLE (-4)
+#define FW_GONE (-5)
+#define FW_WAKE (-6)
+#define FW_SPOOLED (-1)
+#define FW_SHAPES 64 /* shape numbers are below this */
+
+/* The descriptor of a spooled content, at offset 0; the caller owns it from now on. */
+int fw_take_content(fw_worker *worker, int64_t connection);
+
+/* ---- Answers --------------------------------------------------------------------------------- */
+
+/* A head is given as fields joined by "\n": the status ("200 OK"), then name, value, name, value...
+ * field_count is how many fields the caller joined: a field that smuggles a line feed makes the
+ * counts differ and the head is refused. The core adds Date, Server, Connection and the framing.
+ *
+ * fw_respond: the whole answer; content is everything there is. Content-Length is made if the head
+ * has none. fw_begin: the head of an answer whose content comes by fw_send() pieces and ends with
+ * fw_end(); nothing is sent before the first piece or the end.
+ *
+ * fw_respond and fw_send return the bytes of content NOT taken plus notes (below): 0 means that
+ * all is with the kernel or the core. For any rest the caller keeps the content, waits for
+ * FW_WRITABLE and gives just the rest to fw_send(). fw_begin and fw_end return notes.
+ * fw_end is also due after the rest of an fw_respond().
+ *
+ * Negative: nothing was sent and the request still waits for its answer, except after FW_EGONE:
+ * the connection is closed, forget it. */
+int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                   size_t field_count, const char *content, size_t content_size);
+int64_t fw_begin(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                 size_t field_count);
+int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t piece_size);
+int64_t fw_end(fw_worker *worker, int64_t connection);
+
+/* Closes the connection at once, whatever is unsent, so that its client cannot take the answer for
+ * whole. No FW_GONE follows. */
+int fw_abort(fw_worker *worker, int64_t connection);
+
+/* Notes: bits above any length. */
+#define FW_REST_MASK 0xFFFFFFFFFFFF
+#define FW_NOTE_EXCESS 0x1000000000000  /* content beyond Content-Length was cut off */
+#define FW_NOTE_SHORT 0x2000000000000   /* content ended before Content-Length: connection closed */
+#define FW_NOTE_NO_CONTENT 0x4000000000000 /* this answer has no content (HEAD, 204, 304): skip it */
+#define FW_NOTE_HOP 0x8000000000000     /* a hop-by-hop field was left out */
+
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+/* Negative codes come from one table (error.h). NULL / 0 for a code that is none. */
+const char *fw_error_name(int code);   /* stable token, "bad_request_line" */
+const char *fw_error_text(int code);   /* a sentence for people */
+int fw_error_status(int code);         /* the HTTP status the core answers with; 0: none */
+
+const char *fw_libuv_version(void);
+uint64_t fw_now(void); /* ms of the clock that the scoreboard uses */
+
+/* cffi: end */
+
+#endif

@@ -1,0 +1,83 @@
+"""The configuration as the master and the workers see it: plain data, checked before it gets here.
+
+Times are seconds (float), sizes are bytes (int). NamedTuples, because dataclasses cost memory in
+master and workers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Address(NamedTuple):
+    """One place to listen on, or a socket that is inherited."""
+
+    text: str
+    """As the user wrote it, for messages."""
+    kind: str
+    """``tcp``, ``unix`` or ``fd``."""
+    host: str = ""
+    """tcp: a numeric IPv4 or IPv6 address, or a name; without brackets."""
+    port: int = 0
+    """tcp: 0 lets the kernel choose. fd: the descriptor's number."""
+    path: str = ""
+    """unix: absolute path of the socket file."""
+    mode: int = 0o666
+    """unix: permission bits of the socket file."""
+    group: str = ""
+    """unix: group that owns the socket file; empty: unchanged."""
+
+
+class Limits(NamedTuple):
+    """What a client may take; see HTTP.md's tables and ``fw_settings`` in csrc/fapws.h."""
+
+    max_body_size: int = 10 * 2**20
+    max_header_size: int = 32 * 2**10
+    max_headers: int = 100
+    max_uri: int = 8192
+    max_connections: int = 10_000
+    header_timeout: float = 10.0
+    body_timeout: float = 20.0
+    keepalive_timeout: float = 60.0
+    write_timeout: float = 30.0
+
+
+class Pool(NamedTuple):
+    """One ``[app:NAME]`` section: an application, its workers and its listeners."""
+
+    name: str
+    app: str = ""
+    """``package.module:callable`` or ``module:factory()``; empty if script is set."""
+    script: str = ""
+    """Absolute path of a Python file, optionally ``:callable`` behind it; empty if app is set."""
+    directory: str = ""
+    """The workers' working directory and first entry of sys.path; empty: the master's."""
+    virtualenv: str = ""
+    pythonpath: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    listen: tuple[Address, ...] = ()
+    backlog: int = 1024
+    workers: int = 1
+    boot_timeout: float = 60.0
+    """Seconds from fork to READY."""
+    drain_timeout: float = 25.0
+    """Seconds a worker may take to finish what it has; then it is killed."""
+    autoreload: bool = False
+    """Restart the workers when a source file of the application changes (development)."""
+    script_name: str = ""
+    limits: Limits = Limits()
+    server_header: str = ""
+    """Value of the Server field; empty: none is sent."""
+
+
+class Config(NamedTuple):
+    """Everything the master needs to run."""
+
+    path: str
+    """Absolute path of the INI file; empty when the command line said everything."""
+    pools: tuple[Pool, ...]
+    pidfile: str = ""
+    control: str = ""
+    """Path of the control socket; empty: none."""
+    error_log: str = "stderr"
+    """``stderr`` or an absolute path."""

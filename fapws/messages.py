@@ -1,0 +1,68 @@
+"""What a master and its worker say to each other over their socketpair.
+
+Each message is a NamedTuple; ``encode`` and ``Decoder.feed`` are the only places that know the bytes:
+one type byte, four bytes of length (big-endian), then the payload (UTF-8).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Union
+
+
+class Ready(NamedTuple):
+    """Worker to master: the application is loaded and the listeners are armed."""
+
+
+class Failed(NamedTuple):
+    """Worker to master: it cannot boot. The worker exits after this."""
+
+    reason: str
+    """The application's traceback, or a sentence; ends in a newline."""
+
+
+class Changed(NamedTuple):
+    """Worker to master (autoreload): a source file of the application has changed."""
+
+    path: str
+
+
+class Drain(NamedTuple):
+    """Master to worker: a replacement serves; stop accepting at once, finish, exit."""
+
+
+Message = Union[Ready, Failed, Changed, Drain]
+
+_TYPES: dict[bytes, type[Message]] = {b"R": Ready, b"F": Failed, b"C": Changed, b"D": Drain}
+_LETTERS = {kind: letter for letter, kind in _TYPES.items()}
+_HEAD = 5
+MAX_PAYLOAD = 256 * 1024
+"""Bytes; a longer text is cut, so that a message never blocks a socketpair for long."""
+
+
+def encode(message: Message) -> bytes:
+    """The bytes of a message."""
+    payload = "".join(message).encode("utf-8", "replace")[:MAX_PAYLOAD]
+    return _LETTERS[type(message)] + len(payload).to_bytes(4, "big") + payload
+
+
+class Decoder:
+    """Turns a stream of bytes back into messages; bytes may come in any pieces."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def feed(self, data: bytes) -> list[Message]:
+        """The messages that are complete now. Raises ValueError on bytes that are no message."""
+        self._buffer += data
+        messages: list[Message] = []
+        while len(self._buffer) >= _HEAD:
+            kind = _TYPES.get(self._buffer[:1])
+            size = int.from_bytes(self._buffer[1:_HEAD], "big")
+            if kind is None or size > MAX_PAYLOAD:
+                raise ValueError(f"not a message: {self._buffer[:16]!r}")
+            if len(self._buffer) < _HEAD + size:
+                break
+            payload = self._buffer[_HEAD : _HEAD + size].decode("utf-8", "replace")
+            self._buffer = self._buffer[_HEAD + size :]
+            messages.append(kind(payload) if kind._fields else kind())
+        return messages
