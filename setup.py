@@ -75,6 +75,8 @@ class BuildExt(build_ext):
 
 
 setup(
+    # Here, because pyproject.toml's way to say it differs before and after setuptools 77.
+    license="BSD-2-Clause",
     cffi_modules=["fapws/core_build.py:ffibuilder"],
     cmdclass={"build_ext": BuildExt},
     # One wheel serves every CPython from 3.9 on. PyPy and free-threaded builds have no stable ABI.
