@@ -28,7 +28,8 @@ typedef struct {
 typedef struct {
     fw_slice method;
     fw_slice target;    /* as received */
-    fw_slice path;      /* of target, before "?", percent-encoded; absolute-form: "/" if empty; "*" */
+    fw_slice path;      /* of target, before "?", percent-encoded; absolute-form: "/" if empty (it
+                         * then points to a slash before the authority); "*" */
     fw_slice query;     /* of target, after the first "?" */
     fw_slice authority; /* host[:port] of an absolute-form target; len 0 otherwise */
     int minor;          /* HTTP/1.minor: 0 or 1 */
@@ -39,24 +40,30 @@ typedef struct {
     bool keep_alive;        /* what the version and Connection ask for */
     bool expect_continue;   /* Expect: 100-continue, of a 1.1 request (1.0: ignored) */
     int host;               /* index of the Host field, -1: none */
-    bool repeated;          /* some field name occurs twice (compared without case) */
+    bool repeated;          /* some field name occurs twice (compared without case); also set when
+                             * many long names are too much alike to tell cheaply */
 } fw_head;
 
 /* Parses a request head at buf. seen: how many of these bytes an earlier call answered FW_MORE for
- * (0 at first), so that a head that drips in costs linear time.
+ * (0 at first), so that a head that drips in costs a few passes a line, not one a byte.
  * > 0:      bytes of the head, including one leading CRLF if there was one and the final CRLF CRLF.
  * FW_MORE:  valid so far.
- * other:    the code that says what is wrong; nothing after it may be read as a request.
- * A malformed line is told at the latest when the head is complete; a bare LF, an oversized target,
- * head or field count also before that. */
+ * other:    the code that says what is wrong; nothing after it may be read as a request. In head,
+ *           only what stands before the fault is set.
+ * A malformed line is told at the latest when it is complete; a bare LF, an oversized target, head
+ * or field count also before that. When several things are wrong, the first one in the order of
+ * the bytes is told, however they arrive; what only the whole head can tell (a missing Host, the
+ * framing) comes last. head->fields is set by the caller; the rest need not be. */
 int64_t fw_parse_head(const char *buf, size_t len, size_t seen, const fw_head_limits *limits,
                       fw_head *head);
 
 /* Decodes %XX of a path into out (at least in.len bytes) and returns the length written. A "%" that
- * is not followed by two hex digits stays as it is. *has_lf tells whether out holds a line feed. */
+ * is not followed by two hex digits stays as it is. *has_lf tells whether out holds a line feed.
+ * out may be in.at. */
 size_t fw_percent_decode(fw_slice in, char *out, bool *has_lf);
 
-/* host[:port] as RFC 9110 7.2 and 4.2 allow: reg-name, IPv4 or [IPv6], port up to 65535. Empty: false. */
+/* host[:port] as RFC 9110 7.2 and 4.2 allow: reg-name without comma, IPv4 or [IPv6] without zone,
+ * port of up to five digits and 65535, or none after its colon (RFC 3986 3.2.3). Empty: false. */
 bool fw_valid_host(fw_slice host);
 
 /* Case-insensitive comparison with a lower-case literal. */
