@@ -1,0 +1,69 @@
+# Fapws. For GNU make and BSD make: only what both know; what takes thinking is in tools/*.sh.
+#
+# PYTHON=/usr/bin/python3.12 make test    another Python than the first python3 of PATH
+# CC=clang make test                      another compiler
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+PYTHON ?=
+APP ?= conf/samples/hello/hello.py
+BIND ?= 127.0.0.1:8888
+T ?= tests
+
+help:
+	@echo 'make run        serve the hello sample on http://127.0.0.1:8888/ (APP=file.py BIND=host:port)'
+	@echo 'make test       all tests: the C core under sanitizers, then pytest (T="tests/wsgi -k name")'
+	@echo 'make test-c     only the C core under sanitizers'
+	@echo 'make test-pypy  build on PyPy and run a smoke test there'
+	@echo 'make build      leave .venv/bin/fapws and .venv/bin/fapwsctl, which run this very tree'
+	@echo 'make lint       ruff, mypy, strict compilers, clang-format, shellcheck, mandoc'
+	@echo 'make bench      measure against other servers; prints a table'
+	@echo 'make dist       source distribution and wheel into dist/'
+	@echo 'make install    programs, man pages, examples below PREFIX=/usr/local (DESTDIR= for packagers)'
+	@echo 'make uninstall  remove what make install brought'
+	@echo 'make clean      remove everything that was built, .venv too'
+	@echo 'run, test and the others first install what is missing and say what that is.'
+
+build:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh build
+
+run: build
+	@exec .venv/bin/fapws -b '$(BIND)' '$(APP)'
+
+test:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh test
+	@sh tools/test-c.sh
+	@.venv/bin/python -m pytest $(T)
+
+test-c:
+	@sh tools/bootstrap.sh build
+	@sh tools/test-c.sh
+
+test-pypy:
+	@sh tools/test-pypy.sh
+
+lint:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh lint
+	@sh tools/lint.sh
+
+bench:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh bench
+	@.venv/bin/python tests/bench/bench.py
+
+dist:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh dist
+	@rm -rf dist
+	@.venv/bin/python -m build --no-isolation --outdir dist .
+
+install: build
+	@.venv/bin/python -B tools/install.py install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+
+uninstall:
+	@PYTHON='$(PYTHON)'; . tools/common.sh; "$$(find_python)" -B tools/install.py uninstall --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+
+clean:
+	rm -rf .venv .venv-pypy build dist *.egg-info fapws/_core*.so fapws/_core.c
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help build run test test-c test-pypy lint bench dist install uninstall clean

@@ -1,0 +1,39 @@
+# shellcheck shell=sh disable=SC2034
+# common.sh -- what the other scripts here share. Sourced, from the top of the clone; does nothing.
+
+say() { printf 'fapws: %s\n' "$*"; }
+die() { printf 'fapws: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The flags every C file of ours is compiled with. -Wconversion and its kin are kept from the code
+# that cffi generates (setup.py), which is not clean under them.
+C_BASE='-std=c11 -D_GNU_SOURCE -Icsrc -Wall -Wextra -Werror -Wshadow -Wswitch-enum -Wmissing-prototypes'
+C_STRICT="$C_BASE -Wconversion -Wsign-conversion -Wstrict-prototypes -Wpointer-arith -Wvla"
+
+# libuv's flags: from the environment, else from pkg-config. bootstrap.sh has seen to it being there.
+libuv_cflags() { if [ -n "${LIBUV_CFLAGS+set}" ]; then echo "$LIBUV_CFLAGS"; else pkg-config --cflags libuv; fi; }
+libuv_libs() { if [ -n "${LIBUV_LIBS+set}" ]; then echo "$LIBUV_LIBS"; else pkg-config --libs libuv; fi; }
+
+# python_answers PROGRAM: can it run, and is it new enough?
+python_answers() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1; }
+
+# Prints the Python to build with: $PYTHON, or the one that made .venv, or the first that will do.
+# Prints nothing when there is none.
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        have "$PYTHON" || die "PYTHON=$PYTHON cannot be run"
+        python_answers "$PYTHON" || die "PYTHON=$PYTHON is older than 3.9"
+        command -v "$PYTHON"
+        return
+    fi
+    if [ -r .venv/.base ] && python_answers "$(cat .venv/.base)"; then
+        cat .venv/.base
+        return
+    fi
+    for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9; do
+        if python_answers $name; then
+            command -v $name
+            return
+        fi
+    done
+}

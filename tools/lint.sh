@@ -1,0 +1,52 @@
+#!/bin/sh
+# lint.sh -- every check that does not run the program. A checker that the machine lacks is skipped
+# and named; with CI=true its absence is an error.
+set -eu
+cd "$(dirname "$0")/.."
+. tools/common.sh
+failures=''
+
+# check TITLE COMMAND...: runs it, goes on in any case.
+check() {
+    title=$1
+    shift
+    printf '== %s\n' "$title"
+    "$@" || failures="$failures
+    $title"
+}
+# wanted PROGRAM: is it there?
+wanted() {
+    have "$1" && return 0
+    if [ "${CI:-}" = true ]; then failures="$failures
+    $1 is not installed"; fi
+    say "$1 is not installed: skipped"
+    return 1
+}
+
+# The headers are compiled too: each must stand alone.
+compile_with() {
+    status=0
+    for file in csrc/*.c csrc/*.h; do
+        # shellcheck disable=SC2046,SC2086
+        "$@" $C_STRICT $(libuv_cflags) -O2 -fsyntax-only -x c "$file" || status=1
+    done
+    return $status
+}
+
+check ruff .venv/bin/ruff check .
+check mypy .venv/bin/mypy -p fapws
+for compiler in gcc clang; do
+    if wanted $compiler; then check $compiler compile_with $compiler; fi
+done
+if wanted clang-format; then
+    # shellcheck disable=SC2046
+    check clang-format clang-format --dry-run -Werror $(find csrc tests/c -name '*.[ch]')
+fi
+if wanted shellcheck; then
+    check shellcheck shellcheck -x tools/*.sh .ci/run
+    check 'shellcheck (rc.d)' shellcheck -s sh -e SC1091,SC2034,SC2154 conf/rc.d/*/fapws
+fi
+if wanted mandoc; then check mandoc mandoc -Tlint -Wwarning docs/*.[1-9]; fi
+
+[ -z "$failures" ] || die "lint: these found something:$failures"
+say 'lint: nothing found'

@@ -1,0 +1,88 @@
+#!/bin/sh
+# setup.sh -- from a clone to a .venv that runs it; each step is skipped while nothing it reads changed.
+# usage: tools/setup.sh build|test|lint|dist
+#
+#   build   .venv with Fapws in it, by plain path: .venv/bin/fapws runs the clone's own files
+#   test    build, and what tests/ imports
+#   lint    build, and ruff and mypy
+#   dist    build, and the PyPA builder
+#
+# A step's stamp in .venv holds a checksum of what it read; times are not trusted (git sets them).
+set -eu
+cd "$(dirname "$0")/.."
+. tools/common.sh
+purpose=$1
+PIP_DISABLE_PIP_VERSION_CHECK=1
+export PIP_DISABLE_PIP_VERSION_CHECK
+
+# fresh STAMP FILES...: true when the stamp was written for these very contents.
+fresh() {
+    stamp=.venv/.$1
+    shift
+    [ -r "$stamp" ] && [ "$(cat "$stamp")" = "$(signature "$@")" ]
+}
+signature() { cat "$@" | cksum; ls "$@"; }
+stamp() {
+    stamp=.venv/.$1
+    shift
+    signature "$@" >"$stamp"
+}
+pip() { ".venv/bin/python" -m pip "$@"; }
+
+# The machine is looked at once, and again before something is compiled.
+looked=no
+look_at_machine() {
+    [ $looked = yes ] || sh tools/bootstrap.sh "$purpose"
+    looked=yes
+}
+fresh "machine-$purpose" tools/bootstrap.sh || look_at_machine
+python=$(find_python)
+
+# ---- .venv: made anew when it is broken or another Python is asked for -------------------------------
+if ! python_answers .venv/bin/python || [ "$(cat .venv/.base 2>/dev/null)" != "$python" ]; then
+    say "making .venv with $python"
+    rm -rf .venv
+    "$python" -m venv .venv
+    echo "$python" >.venv/.base
+fi
+[ $looked = no ] || stamp "machine-$purpose" tools/bootstrap.sh
+
+if ! fresh tools tools/requirements-build.txt; then
+    pip install -q -r tools/requirements-build.txt
+    stamp tools tools/requirements-build.txt
+fi
+
+# ---- Fapws itself ---------------------------------------------------------------------------------------
+# pip once, and again when what it read changed; for the C core alone the compiler is enough.
+if ! fresh package pyproject.toml setup.py fapws/__init__.py; then
+    say 'installing Fapws into .venv, by path'
+    look_at_machine
+    rm -rf build/temp.*
+    pip install -q --no-build-isolation --no-deps -e .
+    stamp core csrc/*.c csrc/*.h setup.py fapws/core_build.py
+    stamp package pyproject.toml setup.py fapws/__init__.py
+fi
+if ! .venv/bin/python -B -c 'import fapws._core' 2>/dev/null ||
+    ! fresh core csrc/*.c csrc/*.h setup.py fapws/core_build.py; then
+    say 'compiling the C core'
+    look_at_machine
+    .venv/bin/python -W ignore setup.py -q build_ext --inplace --force
+    stamp core csrc/*.c csrc/*.h setup.py fapws/core_build.py
+fi
+
+# ---- What a purpose needs beside it -------------------------------------------------------------------
+case $purpose in
+    build) ;;
+    test) set -- tests/requirements.txt ;;
+    lint) set -- tools/requirements-lint.txt tests/requirements.txt ;;
+    dist) set -- tools/requirements-dist.txt ;;
+    *) die "usage: tools/setup.sh build|test|lint|dist" ;;
+esac
+[ "$purpose" = build ] || for file in "$@"; do
+    name=$(echo "$file" | tr '/.' '--')
+    if ! fresh "$name" "$file"; then
+        say "installing what $file names into .venv"
+        pip install -q -r "$file"
+        stamp "$name" "$file"
+    fi
+done
