@@ -47,11 +47,6 @@ typedef struct {
     char *out;
 } reader;
 
-static unsigned hex_value(char c)
-{
-    return fw_is(c, FW_DIGIT) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
-}
-
 static void go(fw_chunked *decoder, state next)
 {
     decoder->state = (uint8_t)next;
@@ -97,7 +92,7 @@ static int read_size(fw_chunked *decoder, reader *r)
         if (decoder->digits == DIGITS_MAX || decoder->left > (uint64_t)INT64_MAX >> 4)
             return FW_ECHUNK;
         decoder->digits++;
-        decoder->left = decoder->left << 4 | hex_value(*r->at);
+        decoder->left = decoder->left << 4 | fw_hex_value(*r->at);
     }
     return 0;
 }

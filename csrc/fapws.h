@@ -88,7 +88,7 @@ typedef struct {
     size_t content_size;   /* capacity, in bytes */
 } fw_batch_view;
 
-void fw_batch(const fw_worker *worker, fw_batch_view *view);
+void fw_view_batch(const fw_worker *worker, fw_batch_view *view);
 
 /* Waits up to timeout_ms (-1: for ever, 0: not at all) and returns the number of records of a new
  * batch, 0 when there is nothing, or a negative code.
@@ -107,6 +107,7 @@ void fw_batch(const fw_worker *worker, fw_batch_view *view);
  *   FW_WRITABLE no field: a streaming answer of CONNECTION may send again.
  *   FW_GONE     no field: CONNECTION's client left before its answer was complete; forget it.
  *   FW_WAKE     no field: the watched descriptor with token CONNECTION is readable.
+ *   FW_STARVED  no field: accepting paused because no descriptor is left (told once a minute).
  * A shape repeats no name; Content-Type and Content-Length may occur. Fields that must not reach
  * the application (names with "_", Proxy) are left out. */
 int fw_poll(fw_worker *worker, int timeout_ms);
@@ -118,6 +119,7 @@ int fw_poll(fw_worker *worker, int timeout_ms);
 #define FW_WRITABLE (-4)
 #define FW_GONE (-5)
 #define FW_WAKE (-6)
+#define FW_STARVED (-7)
 #define FW_SPOOLED (-1)
 #define FW_SHAPES 64 /* shape numbers are below this */
 

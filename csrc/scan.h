@@ -38,6 +38,12 @@ static inline int fw_is(char c, int class)
     return fw__byte_class[(unsigned char)c] & class;
 }
 
+/* c must be of FW_HEX. */
+static inline unsigned fw_hex_value(char c)
+{
+    return fw_is(c, FW_DIGIT) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
+}
+
 /* ---- Operations on a block ------------------------------------------------------------------- */
 
 #if FW_BLOCK_SIZE == 16 && defined(__SSE2__)

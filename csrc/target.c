@@ -195,11 +195,6 @@ bool fw_valid_host(fw_slice host)
 
 /* ---- percent-decoding ------------------------------------------------------------------------ */
 
-static unsigned hex_value(char c)
-{
-    return fw_is(c, FW_DIGIT) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
-}
-
 size_t fw_percent_decode(fw_slice in, char *out, bool *has_lf)
 {
     size_t done = 0;
@@ -213,7 +208,7 @@ size_t fw_percent_decode(fw_slice in, char *out, bool *has_lf)
         if (mark == NULL)
             break;
         if (in.len - at >= 3 && fw_is(mark[1], FW_HEX) && fw_is(mark[2], FW_HEX)) {
-            out[done++] = (char)(hex_value(mark[1]) << 4 | hex_value(mark[2]));
+            out[done++] = (char)(fw_hex_value(mark[1]) << 4 | fw_hex_value(mark[2]));
             at += 3;
         } else {
             out[done++] = '%';

@@ -1,0 +1,276 @@
+/* answer.c -- the public calls with which an application's answer comes in.
+ * Owns:   the framing of the answer in hand (conn->framing, conn->answer_left).
+ * Called: by the program around the core, between two polls.
+ * Never:  blocks, keeps more than FW_HELD_MAX bytes of an answer: what the kernel does not take of a
+ *         large content stays with the caller. */
+#include "core.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int answer_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    fw_conn *conn = fw__table_find(worker, id);
+    if (!conn)
+        return FW_EGONE;
+    if (conn->state != state)
+        return FW_ESTATE;
+    worker->score->beat = fw_now();
+    *found = conn;
+    return 0;
+}
+
+static int64_t answer_lost(fw_conn *conn)
+{
+    fw__conn_close(conn);
+    return FW_EGONE;
+}
+
+/* The last byte of the answer is in out or with the kernel. */
+static void answer_complete(fw_conn *conn)
+{
+    if (fw_buffer_len(&conn->out) == 0) {
+        fw__conn_answered(conn);
+        return;
+    }
+    fw__conn_enter(conn, FW_CONN_FLUSHING);
+    fw__deadline_set(conn, FW_DEADLINE_WRITE);
+    fw__conn_listen(conn);
+}
+
+/* A pipelining client gets several answers in one write: while another whole request waits, this
+ * answer is held back. */
+static bool answer_hold(fw_conn *conn, const struct iovec *pieces, int count)
+{
+    size_t total = 0;
+    for (int i = 0; i < count; i++)
+        total += pieces[i].iov_len;
+    if (conn->close_after || fw_buffer_len(&conn->out) + total > FW_HELD_MAX || !fw__request_waits(conn))
+        return false;
+    for (int i = 0; i < count; i++)
+        if (fw__out_keep(conn, pieces[i].iov_base, pieces[i].iov_len))
+            return false;
+    return true;
+}
+
+/* Sends head and content; what the kernel leaves is kept if it is little. Returns the bytes of
+ * content that stay with the caller. */
+static int64_t answer_send(fw_conn *conn, struct iovec *pieces, int count)
+{
+    int64_t sent = fw__out_send(conn, pieces, count);
+    if (sent < 0)
+        return sent;
+    size_t taken = (size_t)sent;
+    for (int i = 0; i < count; i++) {
+        size_t used = taken < pieces[i].iov_len ? taken : pieces[i].iov_len;
+        const char *rest = (const char *)pieces[i].iov_base + used;
+        size_t rest_len = pieces[i].iov_len - used;
+        taken -= used;
+        if (rest_len == 0)
+            continue;
+        if (i > 0 && rest_len > FW_HELD_MAX)
+            return (int64_t)rest_len;
+        if (fw__out_keep(conn, rest, rest_len))
+            return FW_EGONE;
+    }
+    return 0;
+}
+
+static int64_t respond_sized(fw_conn *conn, const char *content, size_t size)
+{
+    fw_buffer *scratch = &conn->worker->scratch;
+    struct iovec pieces[2];
+    int count = 1;
+    if (size > 0 && size <= FW_COPY_MAX && fw_buffer_append(scratch, content, size) == 0)
+        size = 0;
+    pieces[0].iov_base = fw_buffer_at(scratch);
+    pieces[0].iov_len = fw_buffer_len(scratch);
+    if (size) {
+        pieces[1].iov_base = (void *)(uintptr_t)content;
+        pieces[1].iov_len = size;
+        count = 2;
+    }
+    if (fw_buffer_len(&conn->in) && answer_hold(conn, pieces, count)) {
+        fw__conn_answered(conn);
+        return 0;
+    }
+    int64_t rest = answer_send(conn, pieces, count);
+    if (rest < 0)
+        return answer_lost(conn);
+    if (rest == 0) {
+        answer_complete(conn);
+        return 0;
+    }
+    conn->framing = FW_FRAME_LENGTH;
+    conn->answer_left = (uint64_t)rest;
+    conn->wants_writable = true;
+    fw__conn_enter(conn, FW_CONN_STREAMING);
+    fw__deadline_set(conn, FW_DEADLINE_WRITE);
+    fw__conn_listen(conn);
+    return rest;
+}
+
+int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                   size_t field_count, const char *content, size_t content_size)
+{
+    fw_conn *conn;
+    fw_answer answer = {.sized = true, .content_size = content_size};
+    int code = answer_find(worker, connection, FW_CONN_DISPATCHED, &conn);
+    if (code == 0)
+        code = fw__head_build(conn, head, head_size, field_count, &answer);
+    if (code)
+        return code;
+    if (answer.framing == FW_FRAME_NONE) {
+        content_size = 0;
+    } else if (answer.declared >= 0) {
+        if (content_size > (uint64_t)answer.declared) {
+            content_size = (size_t)answer.declared;
+            answer.notes |= FW_NOTE_EXCESS;
+        } else if (content_size < (uint64_t)answer.declared) {
+            answer.notes |= FW_NOTE_SHORT;
+        }
+    }
+    int64_t rest = respond_sized(conn, content, content_size);
+    return rest < 0 ? rest : rest | answer.notes;
+}
+
+int64_t fw_begin(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                 size_t field_count)
+{
+    fw_conn *conn;
+    fw_answer answer = {.sized = false};
+    int code = answer_find(worker, connection, FW_CONN_DISPATCHED, &conn);
+    if (code == 0)
+        code = fw__head_build(conn, head, head_size, field_count, &answer);
+    if (code == 0)
+        code = fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch));
+    if (code)
+        return code;
+    conn->framing = answer.framing;
+    conn->answer_left = answer.framing == FW_FRAME_LENGTH ? (uint64_t)answer.declared : 0;
+    fw__conn_enter(conn, FW_CONN_STREAMING);
+    fw__conn_listen(conn); /* from here on the client may leave, and be noticed */
+    return answer.framing == FW_FRAME_NONE ? answer.notes | FW_NOTE_NO_CONTENT : answer.notes;
+}
+
+static int64_t send_wait(fw_conn *conn, size_t rest)
+{
+    if (rest)
+        conn->wants_writable = true;
+    if (rest || fw_buffer_len(&conn->out))
+        fw__deadline_set(conn, FW_DEADLINE_WRITE);
+    fw__conn_listen(conn);
+    return (int64_t)rest;
+}
+
+static int64_t send_plain(fw_conn *conn, const char *piece, size_t size)
+{
+    struct iovec data = {(void *)(uintptr_t)piece, size};
+    int64_t sent = fw__out_send(conn, &data, 1);
+    if (sent < 0)
+        return answer_lost(conn);
+    if (conn->framing == FW_FRAME_LENGTH)
+        conn->answer_left -= (uint64_t)sent;
+    return send_wait(conn, size - (size_t)sent);
+}
+
+/* One piece is one chunk (RFC 9112 7.1). Its size line goes out ahead of it; its rest may come later. */
+static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
+{
+    if (conn->answer_left == 0) {
+        char line[24];
+        int len = snprintf(line, sizeof line, "%zx\r\n", size);
+        if (fw__out_keep(conn, line, (size_t)len))
+            return answer_lost(conn);
+        conn->answer_left = size;
+    }
+    if (size > conn->answer_left)
+        return FW_ESTATE; /* the rest of a chunk and something else besides */
+    static const char crlf[2] = {'\r', '\n'};
+    bool whole = size == conn->answer_left;
+    struct iovec pieces[2] = {{(void *)(uintptr_t)piece, size}, {(void *)(uintptr_t)crlf, 2}};
+    int64_t sent = fw__out_send(conn, pieces, whole ? 2 : 1);
+    if (sent < 0)
+        return answer_lost(conn);
+    size_t taken = (size_t)sent < size ? (size_t)sent : size;
+    size_t of_crlf = (size_t)sent - taken;
+    conn->answer_left -= taken;
+    if (whole && taken == size && of_crlf < 2 && fw__out_keep(conn, crlf + of_crlf, 2 - of_crlf))
+        return answer_lost(conn);
+    return send_wait(conn, size - taken);
+}
+
+int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t piece_size)
+{
+    fw_conn *conn;
+    int64_t notes = 0;
+    int code = answer_find(worker, connection, FW_CONN_STREAMING, &conn);
+    if (code)
+        return code;
+    if (conn->framing == FW_FRAME_NONE)
+        return FW_NOTE_NO_CONTENT;
+    if (conn->framing == FW_FRAME_LENGTH && piece_size > conn->answer_left) {
+        piece_size = (size_t)conn->answer_left;
+        notes = FW_NOTE_EXCESS;
+    }
+    if (piece_size == 0)
+        return notes;
+    int64_t rest = conn->framing == FW_FRAME_CHUNKED ? send_chunk(conn, piece, piece_size)
+                                                     : send_plain(conn, piece, piece_size);
+    return rest < 0 ? rest : rest | notes;
+}
+
+int64_t fw_end(fw_worker *worker, int64_t connection)
+{
+    fw_conn *conn;
+    int64_t notes = 0;
+    int code = answer_find(worker, connection, FW_CONN_STREAMING, &conn);
+    if (code)
+        return code;
+    if (conn->framing == FW_FRAME_CHUNKED) {
+        if (conn->answer_left)
+            return FW_ESTATE;
+        if (fw__out_keep(conn, "0\r\n\r\n", 5))
+            return answer_lost(conn);
+    } else if (conn->framing == FW_FRAME_LENGTH && conn->answer_left) {
+        notes = FW_NOTE_SHORT;
+        conn->close_after = true;
+    }
+    conn->wants_writable = false;
+    if (fw__out_send(conn, NULL, 0) < 0)
+        return answer_lost(conn);
+    answer_complete(conn);
+    return notes;
+}
+
+int fw_abort(fw_worker *worker, int64_t connection)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    fw_conn *conn = fw__table_find(worker, connection);
+    if (!conn)
+        return FW_EGONE;
+    /* Only a reset tells the client of a close-delimited answer that it is not whole. */
+    if (conn->state == FW_CONN_STREAMING && conn->framing == FW_FRAME_CLOSE)
+        fw__reset_on_close(conn->fd);
+    fw__conn_close(conn);
+    return 0;
+}
+
+int fw_take_content(fw_worker *worker, int64_t connection)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    fw_conn *conn = fw__table_find(worker, connection);
+    if (!conn)
+        return FW_EGONE;
+    if (!conn->content || conn->content->spool < 0)
+        return FW_ESTATE;
+    int fd = conn->content->spool;
+    conn->content->spool = -1;
+    fw__content_free(conn->content);
+    conn->content = NULL;
+    return fd;
+}

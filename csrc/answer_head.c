@@ -1,0 +1,334 @@
+/* answer_head.c -- the head of an answer: checked, framed, written into worker->scratch.
+ * Owns:   worker->scratch and worker->standing (Server and Date, refreshed once a second).
+ * Called: answer.c for the application's heads, request.c for the core's own refusals.
+ * Never:  sends, trusts a byte of what the application gave: no input can split a response. */
+#include "core.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define SCRATCH_KEPT 65536u /* bytes; a larger scratch is given back after use */
+#define MARGIN 512u         /* bytes; framing fields, Connection and the separators around them */
+
+/* ---- Server and Date --------------------------------------------------------------------------- */
+
+static size_t format_date(time_t now, char *out, size_t size)
+{
+    /* RFC 9110 5.6.7; strftime would follow the locale. */
+    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct tm tm;
+    if (!gmtime_r(&now, &tm))
+        return 0;
+    int len = snprintf(out, size, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday],
+                       tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+                       tm.tm_sec);
+    return len > 0 && (size_t)len < size ? (size_t)len : 0;
+}
+
+void fw__head_standing(fw_worker *worker)
+{
+    time_t now = time(NULL);
+    if (now == worker->date_second)
+        return;
+    worker->date_second = now;
+    const char *server = worker->settings.server;
+    int len = 0;
+    if (server && *server)
+        len = snprintf(worker->standing, 128, "Server: %s\r\n", server);
+    worker->date_at = len > 0 && len < 128 ? (size_t)len : 0;
+    worker->standing_len = worker->date_at + format_date(now, worker->standing + worker->date_at,
+                                                         sizeof worker->standing - worker->date_at);
+}
+
+/* ---- Small writers: out points to where the next byte goes, room was reserved before ------------ */
+
+static char *put_bytes(char *out, const char *bytes, size_t len)
+{
+    memcpy(out, bytes, len);
+    return out + len;
+}
+
+#define PUT_LITERAL(out, literal) put_bytes((out), (literal), sizeof(literal) - 1)
+
+static char *put_number(char *out, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    return put_bytes(out, digits + at, sizeof digits - at);
+}
+
+/* ---- The application's fields -------------------------------------------------------------------- */
+
+typedef enum { FIELD_PLAIN, FIELD_LENGTH, FIELD_DATE, FIELD_SERVER, FIELD_HOP } field_role;
+
+/* Fields that are the server's business; hop-by-hop ones (PEP 3333, RFC 9110 7.6.1) are left out. */
+static field_role role_of(fw_slice name)
+{
+    static const struct {
+        const char *name;
+        size_t len;
+        field_role role;
+    } roles[] = {
+        {"te", 2, FIELD_HOP},
+        {"date", 4, FIELD_DATE},
+        {"server", 6, FIELD_SERVER},
+        {"trailer", 7, FIELD_HOP},
+        {"upgrade", 7, FIELD_HOP},
+        {"trailers", 8, FIELD_HOP},
+        {"connection", 10, FIELD_HOP},
+        {"keep-alive", 10, FIELD_HOP},
+        {"content-length", 14, FIELD_LENGTH},
+        {"proxy-connection", 16, FIELD_HOP},
+        {"transfer-encoding", 17, FIELD_HOP},
+        {"proxy-authenticate", 18, FIELD_HOP},
+        {"proxy-authorization", 19, FIELD_HOP},
+    };
+    /* Content-Type (12), on nearly every answer, and other lengths in no row leave at once. */
+    if (name.len == 12 || name.len > 19)
+        return FIELD_PLAIN;
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+        if (roles[i].len == name.len && fw_slice_is(name, roles[i].name, name.len))
+            return roles[i].role;
+    return FIELD_PLAIN;
+}
+
+static int64_t parse_length(fw_slice value)
+{
+    int64_t length = 0;
+    if (value.len == 0 || value.len > 18)
+        return FW_ELENGTH;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.at[i] < '0' || value.at[i] > '9')
+            return FW_ELENGTH;
+        length = length * 10 + (value.at[i] - '0');
+    }
+    return length;
+}
+
+/* What is left of the text that the caller joined, cut at line feeds. */
+typedef struct {
+    const char *at;
+    const char *end; /* NULL once the last field was taken */
+    size_t count;
+} field_reader;
+
+static bool next_field(field_reader *reader, fw_slice *field)
+{
+    if (!reader->at)
+        return false;
+    const char *stop = memchr(reader->at, '\n', (size_t)(reader->end - reader->at));
+    field->at = reader->at;
+    field->len = (size_t)((stop ? stop : reader->end) - reader->at);
+    reader->at = stop ? stop + 1 : NULL;
+    reader->count++;
+    return true;
+}
+
+static bool valid_status(fw_slice status)
+{
+    if (status.len < 3 || status.at[0] < '2' || status.at[0] > '9')
+        return false;
+    for (int i = 1; i < 3; i++)
+        if (status.at[i] < '0' || status.at[i] > '9')
+            return false;
+    return (status.len == 3 || status.at[3] == ' ') && fw_is_field_value(status);
+}
+
+typedef struct {
+    bool has_date;
+    bool has_server;
+    bool bodiless; /* 204 and 304 */
+    bool no_content; /* 204, where RFC 9110 8.6 forbids Content-Length too */
+} head_facts;
+
+static int put_field(char **out, fw_slice name, fw_slice value, fw_answer *answer, head_facts *facts)
+{
+    if (!fw_is_token(name))
+        return FW_ENAME;
+    if (!fw_is_field_value(value))
+        return FW_EVALUE;
+    switch (role_of(name)) {
+    case FIELD_HOP:
+        answer->notes |= FW_NOTE_HOP;
+        return 0;
+    case FIELD_LENGTH: {
+        int64_t length = parse_length(value);
+        if (length < 0 || answer->declared >= 0)
+            return FW_ELENGTH;
+        answer->declared = length;
+        return 0; /* written with the framing */
+    }
+    case FIELD_DATE:
+        facts->has_date = true;
+        break;
+    case FIELD_SERVER:
+        facts->has_server = true;
+        break;
+    case FIELD_PLAIN:
+        break;
+    }
+    char *at = put_bytes(*out, name.at, name.len);
+    at = PUT_LITERAL(at, ": ");
+    at = put_bytes(at, value.at, value.len);
+    *out = PUT_LITERAL(at, "\r\n");
+    return 0;
+}
+
+static int put_fields(char **out, field_reader *reader, fw_answer *answer, head_facts *facts)
+{
+    fw_slice status, name, value;
+    if (!next_field(reader, &status) || !valid_status(status))
+        return FW_ESTATUS;
+    facts->no_content = memcmp(status.at, "204", 3) == 0;
+    facts->bodiless = facts->no_content || memcmp(status.at, "304", 3) == 0;
+    char *at = PUT_LITERAL(*out, "HTTP/1.1 ");
+    at = put_bytes(at, status.at, status.len);
+    if (status.len == 3)
+        *at++ = ' '; /* RFC 9112 4: the space stands even before an empty reason */
+    at = PUT_LITERAL(at, "\r\n");
+    while (next_field(reader, &name)) {
+        if (!next_field(reader, &value))
+            return FW_ECOUNT;
+        int code = put_field(&at, name, value, answer, facts);
+        if (code)
+            return code;
+    }
+    *out = at;
+    return 0;
+}
+
+/* ---- Framing --------------------------------------------------------------------------------------- */
+
+/* RFC 9112 6.3, HTTP.md "Answer": who says where the content ends. */
+static fw_framing choose_framing(const fw_conn *conn, const fw_answer *answer, const head_facts *facts)
+{
+    if (conn->is_head || facts->bodiless)
+        return FW_FRAME_NONE;
+    if (answer->declared >= 0 || answer->sized)
+        return FW_FRAME_LENGTH;
+    return conn->minor ? FW_FRAME_CHUNKED : FW_FRAME_CLOSE;
+}
+
+static char *put_length(char *out, uint64_t length)
+{
+    out = PUT_LITERAL(out, "Content-Length: ");
+    out = put_number(out, length);
+    return PUT_LITERAL(out, "\r\n");
+}
+
+static char *put_framing(char *out, fw_conn *conn, const fw_answer *answer, const head_facts *facts)
+{
+    switch (answer->framing) {
+    case FW_FRAME_NONE:
+        if (facts->no_content)
+            break;
+        if (answer->declared >= 0)
+            out = put_length(out, (uint64_t)answer->declared);
+        else if (conn->is_head && answer->sized && answer->content_size)
+            out = put_length(out, answer->content_size);
+        break;
+    case FW_FRAME_LENGTH:
+        out = put_length(out, answer->declared >= 0 ? (uint64_t)answer->declared
+                                                    : answer->content_size);
+        break;
+    case FW_FRAME_CHUNKED:
+        out = PUT_LITERAL(out, "Transfer-Encoding: chunked\r\n");
+        break;
+    case FW_FRAME_CLOSE:
+        break;
+    }
+    if (conn->close_after)
+        return PUT_LITERAL(out, "Connection: close\r\n");
+    if (!conn->minor)
+        return PUT_LITERAL(out, "Connection: keep-alive\r\n");
+    return out;
+}
+
+static bool must_close(fw_conn *conn, const fw_answer *answer)
+{
+    if (!conn->keep_alive || answer->framing == FW_FRAME_CLOSE)
+        return true;
+    if (answer->sized && answer->framing == FW_FRAME_LENGTH && answer->declared >= 0 &&
+        (uint64_t)answer->declared > answer->content_size)
+        return true; /* the answer falls short: the client must notice */
+    /* While draining, requests that were read already are still answered. */
+    return conn->worker->draining && !fw__request_waits(conn);
+}
+
+static char *put_standing(char *out, const fw_worker *worker, const head_facts *facts)
+{
+    if (!facts->has_server)
+        out = put_bytes(out, worker->standing, worker->date_at);
+    if (!facts->has_date)
+        out = put_bytes(out, worker->standing + worker->date_at, worker->standing_len - worker->date_at);
+    return out;
+}
+
+int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count, fw_answer *answer)
+{
+    fw_worker *worker = conn->worker;
+    fw_buffer *scratch = &worker->scratch;
+    head_facts facts = {false, false, false, false};
+    field_reader reader = {fields, fields + size, 0};
+    if (size == 0)
+        return FW_ESTATUS;
+    if (scratch->size > SCRATCH_KEPT)
+        fw_buffer_clear(scratch);
+    scratch->start = scratch->end = 0;
+    /* A pair of fields grows by two bytes; even one of one byte ("a", "") does not double twice. */
+    char *begin = fw_buffer_reserve(scratch, 3 * size + sizeof worker->standing + MARGIN);
+    if (!begin)
+        return FW_EMEMORY;
+    answer->declared = -1;
+    answer->notes = 0;
+    char *out = begin;
+    int code = put_fields(&out, &reader, answer, &facts);
+    if (code == 0 && reader.count != count)
+        code = FW_ECOUNT; /* a line feed was smuggled into a field */
+    if (code)
+        return code;
+    answer->framing = choose_framing(conn, answer, &facts);
+    conn->close_after = must_close(conn, answer);
+    out = put_standing(out, worker, &facts);
+    out = put_framing(out, conn, answer, &facts);
+    out = PUT_LITERAL(out, "\r\n");
+    scratch->end = (size_t)(out - scratch->data);
+    return 0;
+}
+
+/* ---- Refusals ---------------------------------------------------------------------------------------- */
+
+static const char *reason_of(int status)
+{
+    switch (status) {
+    case 400: return "Bad Request";
+    case 408: return "Request Timeout";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 417: return "Expectation Failed";
+    case 431: return "Request Header Fields Too Large";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    case 505: return "HTTP Version Not Supported";
+    default: return "Error";
+    }
+}
+
+size_t fw__head_refusal(fw_worker *worker, int code, bool is_head, char *out, size_t size)
+{
+    const char *text = fw_error_text(code);
+    int status = fw_error_status(code);
+    int len = snprintf(out, size,
+                       "HTTP/1.1 %d %s\r\n%.*sContent-Type: text/plain; charset=utf-8\r\n"
+                       "Content-Length: %zu\r\nConnection: close\r\n\r\n%s%s",
+                       status, reason_of(status), (int)worker->standing_len, worker->standing,
+                       strlen(text) + 1, is_head ? "" : text, is_head ? "" : "\n");
+    return len > 0 && (size_t)len < size ? (size_t)len : 0;
+}

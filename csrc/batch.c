@@ -1,0 +1,180 @@
+/* batch.c -- what one fw_poll() gives out: records, their text and the requests' contents.
+ * Owns:   worker->batch. Its buffers are made once and never move, because the caller wraps them.
+ * Called: worker.c starts a batch, request.c and conn.c add to it.
+ * Never:  overflows: fw__batch_full() is asked before bytes are turned into a request, and beyond
+ *         "full" there is room for the largest single request that the limits allow. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The largest request's text: path and query and target, its values, and its names twice (a shape
+ * that is defined and used, or given along), with the separators. */
+static size_t largest_text(const fw_settings *settings)
+{
+    return 2 * (size_t)settings->max_uri + 3 * (size_t)settings->max_header_size +
+           4 * (size_t)settings->max_headers + 1024;
+}
+
+int fw__batch_new(fw_worker *worker)
+{
+    fw_batch *batch = &worker->batch;
+    batch->text_size = FW_BATCH_BYTES + largest_text(&worker->settings);
+    batch->content_size = FW_BATCH_BYTES + (size_t)worker->settings.memory_body;
+    batch->shape_size = (size_t)worker->settings.max_header_size + 2 * FW_FIELDS_MAX + 64;
+    batch->records = malloc((FW_BATCH_RECORDS * FW_RECORD_WORDS + 1) * sizeof *batch->records);
+    batch->text = malloc(batch->text_size);
+    batch->content = malloc(batch->content_size);
+    batch->shape = malloc(batch->shape_size);
+    return batch->records && batch->text && batch->content && batch->shape ? 0 : FW_EMEMORY;
+}
+
+void fw__batch_free(fw_worker *worker)
+{
+    free(worker->batch.records);
+    free(worker->batch.text);
+    free(worker->batch.content);
+    free(worker->batch.shape);
+}
+
+void fw__batch_start(fw_worker *worker)
+{
+    fw_batch *batch = &worker->batch;
+    batch->words = 1;
+    batch->text_used = 0;
+    batch->content_used = 0;
+    batch->requests = 0;
+    batch->filling = true;
+}
+
+bool fw__batch_full(const fw_worker *worker)
+{
+    const fw_batch *batch = &worker->batch;
+    /* The last records are kept free for FW_WAKE, which is never put off, and a shape. */
+    const size_t words_max = (FW_BATCH_RECORDS - FW_WATCHES - 4) * FW_RECORD_WORDS;
+    return !batch->filling || batch->requests >= FW_BATCH_REQUESTS ||
+           batch->text_used >= FW_BATCH_BYTES || batch->content_used >= FW_BATCH_BYTES ||
+           batch->words >= words_max;
+}
+
+static void add_record(fw_batch *batch, int64_t kind, int64_t connection, int64_t content)
+{
+    int64_t *record = batch->records + batch->words;
+    record[0] = kind;
+    record[1] = connection;
+    record[2] = content;
+    batch->words += FW_RECORD_WORDS;
+}
+
+void fw__batch_event(fw_worker *worker, int64_t kind, int64_t connection)
+{
+    add_record(&worker->batch, kind, connection, 0);
+}
+
+static void add_field(fw_batch *batch, const char *bytes, size_t len)
+{
+    memcpy(batch->text + batch->text_used, bytes, len);
+    batch->text_used += len;
+    batch->text[batch->text_used++] = '\n';
+}
+
+/* Proxy would become HTTP_PROXY (httpoxy), and a name with "_" the environ key of its twin with "-". */
+static bool hidden(fw_slice name)
+{
+    if (memchr(name.at, '_', name.len))
+        return true;
+    return name.len == 5 && fw_slice_is(name, "proxy", 5);
+}
+
+static size_t put(char *out, size_t at, const char *bytes, size_t len)
+{
+    memcpy(out + at, bytes, len);
+    return at + len;
+}
+
+/* METHOD:1.x:LISTENER:NAME:NAME... Also collects the values that go with the names. */
+static size_t shape_text(fw_conn *conn, const fw_head *head, fw_slice *values, size_t *value_count)
+{
+    char *text = conn->worker->batch.shape;
+    size_t at = put(text, 0, head->method.at, head->method.len);
+    at = put(text, at, head->minor ? ":1.1:" : ":1.0:", 5);
+    if (conn->listener->number >= 10)
+        text[at++] = (char)('0' + conn->listener->number / 10);
+    text[at++] = (char)('0' + conn->listener->number % 10);
+    size_t count = 0;
+    for (size_t i = 0; i < head->field_count; i++) {
+        const fw_field *field = &head->fields[i];
+        if (hidden(field->name))
+            continue;
+        text[at++] = ':';
+        at = put(text, at, field->name.at, field->name.len);
+        /* RFC 9112 3.2.2: the authority of an absolute-form target replaces Host. */
+        bool overridden = (int)i == head->host && head->authority.len;
+        values[count++] = overridden ? head->authority : field->value;
+    }
+    if (head->host < 0 && head->authority.len) {
+        at = put(text, at, ":Host", 5);
+        values[count++] = head->authority;
+    }
+    *value_count = count;
+    return at;
+}
+
+static int64_t add_content(fw_batch *batch, const fw_content *content)
+{
+    if (!content)
+        return 0;
+    if (content->spool >= 0)
+        return FW_SPOOLED;
+    size_t len = fw_buffer_len(&content->memory);
+    if (len)
+        memcpy(batch->content + batch->content_used, fw_buffer_at(&content->memory), len);
+    batch->content_used += len;
+    return (int64_t)len;
+}
+
+static void add_target(fw_conn *conn, const fw_head *head, size_t path_len)
+{
+    fw_batch *batch = &conn->worker->batch;
+    batch->text_used += path_len;
+    batch->text[batch->text_used++] = '\n';
+    add_field(batch, head->query.at, head->query.len);
+    add_field(batch, head->target.at, head->target.len);
+    add_field(batch, conn->peer, conn->peer_len);
+}
+
+void fw__batch_request(fw_conn *conn, const fw_head *head)
+{
+    fw_worker *worker = conn->worker;
+    fw_batch *batch = &worker->batch;
+    fw_slice values[FW_FIELDS_MAX + 1];
+    size_t value_count = 0;
+    bool has_lf = false;
+    bool define = false;
+    size_t shape_len = shape_text(conn, head, values, &value_count);
+    /* Decoded where it will most likely stay: behind the text, with no field in front of it. */
+    char *path = batch->text + batch->text_used;
+    size_t path_len = fw_percent_decode(head->path, path, &has_lf);
+    int kind = -1;
+    if (!head->repeated && !has_lf)
+        kind = fw__shape_find(worker, batch->shape, shape_len, &define);
+    if (kind < 0 || define) {
+        add_field(batch, batch->shape, shape_len);
+        path = batch->text + batch->text_used;
+        path_len = head->path.len;
+        if (has_lf)
+            memcpy(path, head->path.at, path_len);
+        else
+            path_len = fw_percent_decode(head->path, path, &has_lf);
+    }
+    if (define)
+        add_record(batch, FW_SHAPE, kind, 0);
+    if (kind < 0)
+        kind = has_lf ? FW_REQUEST_RAW : FW_REQUEST;
+    add_target(conn, head, path_len);
+    for (size_t i = 0; i < value_count; i++)
+        add_field(batch, values[i].at, values[i].len);
+    add_record(batch, kind, conn->id, add_content(batch, conn->content));
+    batch->requests++;
+}

@@ -1,0 +1,344 @@
+/* conn.c -- one client connection, from accept to close.
+ * Owns:   the descriptor, its uv_poll_t, the state and what is waited for in it.
+ * Called: listener.c opens it, libuv and the ready list drive it, answer.c ends its requests.
+ * Never:  parses bytes, builds answers.
+ *
+ *   IDLE -> HEAD -> CONTENT -> DISPATCHED -> STREAMING -> FLUSHING -> IDLE (keep-alive)
+ *   IDLE, HEAD, CONTENT -> FLUSHING -> LINGERING (a refusal)      any -> CLOSED
+ *
+ * The poll handle is made only when the connection has to wait: a client that sends, gets its answer
+ * and is closed costs accept, recv, send and close. on_closed() and close_now() are the only free(). */
+#include "core.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* ---- States ---------------------------------------------------------------------------------------- */
+
+#define STATE(state) (1u << (state))
+
+static bool with_application(fw_conn_state state)
+{
+    return state == FW_CONN_DISPATCHED || state == FW_CONN_STREAMING;
+}
+
+void fw__conn_enter(fw_conn *conn, fw_conn_state state)
+{
+    static const unsigned allowed[] = {
+        [FW_CONN_IDLE] = STATE(FW_CONN_HEAD) | STATE(FW_CONN_CONTENT) | STATE(FW_CONN_DISPATCHED) |
+                         STATE(FW_CONN_FLUSHING) | STATE(FW_CONN_CLOSED),
+        [FW_CONN_HEAD] = STATE(FW_CONN_CONTENT) | STATE(FW_CONN_DISPATCHED) |
+                         STATE(FW_CONN_FLUSHING) | STATE(FW_CONN_CLOSED),
+        [FW_CONN_CONTENT] = STATE(FW_CONN_DISPATCHED) | STATE(FW_CONN_FLUSHING) |
+                            STATE(FW_CONN_CLOSED),
+        [FW_CONN_DISPATCHED] = STATE(FW_CONN_STREAMING) | STATE(FW_CONN_FLUSHING) |
+                               STATE(FW_CONN_IDLE) | STATE(FW_CONN_LINGERING) | STATE(FW_CONN_CLOSED),
+        [FW_CONN_STREAMING] = STATE(FW_CONN_FLUSHING) | STATE(FW_CONN_IDLE) |
+                              STATE(FW_CONN_LINGERING) | STATE(FW_CONN_CLOSED),
+        [FW_CONN_FLUSHING] = STATE(FW_CONN_IDLE) | STATE(FW_CONN_LINGERING) | STATE(FW_CONN_CLOSED),
+        [FW_CONN_LINGERING] = STATE(FW_CONN_CLOSED),
+        [FW_CONN_CLOSED] = 0,
+    };
+    assert(allowed[conn->state] & STATE(state));
+    (void)allowed;
+    fw_score *score = conn->worker->score;
+    score->in_flight += (uint64_t)with_application(state) - (uint64_t)with_application(conn->state);
+    conn->state = state;
+}
+
+/* ---- Open and close -------------------------------------------------------------------------------- */
+
+void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address)
+{
+    fw_worker *worker = listener->worker;
+    fw_conn *conn = calloc(1, sizeof *conn);
+    if (!conn) {
+        close(fd);
+        return;
+    }
+    conn->worker = worker;
+    conn->listener = listener;
+    conn->fd = fd;
+    conn->poll_events = -1;
+    conn->state = FW_CONN_IDLE;
+    conn->peer_len = (uint8_t)fw__format_peer(address, conn->peer);
+    if (fw__table_add(worker, conn)) {
+        close(fd);
+        free(conn);
+        return;
+    }
+    worker->score->connections = worker->open_count;
+    worker->score->accepted++;
+    /* Most clients have sent their request by the time they are accepted. */
+    fw__conn_queue(conn, FW_READY_READ);
+    if (!fw__batch_full(worker))
+        fw__conn_run_ready(conn);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void close_now(fw_conn *conn)
+{
+    if (conn->poll_events < 0) {
+        close(conn->fd);
+        free(conn);
+        return;
+    }
+    /* In this order: uv_close() takes the descriptor out of the poll set while it is still ours. */
+    uv_close((uv_handle_t *)&conn->poll, on_closed);
+    close(conn->fd);
+}
+
+void fw__conn_close(fw_conn *conn)
+{
+    fw_worker *worker = conn->worker;
+    fw__conn_enter(conn, FW_CONN_CLOSED);
+    fw_link_remove(&conn->ready_link);
+    fw_link_remove(&conn->deadline.link);
+    fw__content_free(conn->content);
+    fw_buffer_clear(&conn->in);
+    fw_buffer_clear(&conn->out);
+    fw__table_remove(worker, conn);
+    worker->score->connections = worker->open_count;
+    close_now(conn);
+    fw__listeners_update(worker);
+}
+
+void fw__conn_lost(fw_conn *conn)
+{
+    if (with_application(conn->state))
+        fw__batch_event(conn->worker, FW_GONE, conn->id);
+    fw__conn_close(conn);
+}
+
+void fw__conn_close_when_sent(fw_conn *conn)
+{
+    conn->close_after = true;
+    if (fw_buffer_len(&conn->out) == 0 || fw__out_send(conn, NULL, 0) < 0 ||
+        fw_buffer_len(&conn->out) == 0) {
+        fw__conn_close(conn);
+        return;
+    }
+    fw__conn_enter(conn, FW_CONN_FLUSHING);
+    fw__deadline_set(conn, FW_DEADLINE_WRITE);
+    fw__conn_listen(conn);
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------------------- */
+
+static bool waits_to_read(const fw_conn *conn)
+{
+    if (conn->half_closed)
+        return false;
+    switch (conn->state) {
+    case FW_CONN_HEAD:
+    case FW_CONN_CONTENT:
+    case FW_CONN_LINGERING:
+        return true;
+    case FW_CONN_IDLE: /* pipelined requests may wait in conn->in */
+    case FW_CONN_DISPATCHED:
+    case FW_CONN_STREAMING:
+    case FW_CONN_FLUSHING:
+        return fw_buffer_len(&conn->in) < FW_AHEAD_MAX;
+    case FW_CONN_CLOSED:
+        break;
+    }
+    return false;
+}
+
+void fw__conn_listen(fw_conn *conn)
+{
+    int events = waits_to_read(conn) ? UV_READABLE : 0;
+    if (conn->wants_writable || fw_buffer_len(&conn->out))
+        events |= UV_WRITABLE;
+    if (events == conn->poll_events)
+        return;
+    if (conn->poll_events < 0) {
+        if (uv_poll_init(&conn->worker->loop, &conn->poll, conn->fd)) {
+            fw__conn_queue(conn, FW_READY_READ); /* the read will tell what is wrong */
+            return;
+        }
+        conn->poll.data = conn;
+        conn->poll_events = 0;
+    }
+    if (events)
+        uv_poll_start(&conn->poll, events, on_poll);
+    else
+        uv_poll_stop(&conn->poll);
+    conn->poll_events = events;
+}
+
+void fw__conn_queue(fw_conn *conn, uint8_t ready)
+{
+    conn->ready |= ready;
+    if (!fw_link_linked(&conn->ready_link))
+        fw_list_append(&conn->worker->ready, &conn->ready_link);
+}
+
+void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind)
+{
+    switch (kind) {
+    case FW_DEADLINE_HEAD:
+        fw__request_refuse(conn, FW_ETIMEOUT_HEAD);
+        break;
+    case FW_DEADLINE_CONTENT:
+        fw__request_refuse(conn, FW_ETIMEOUT_CONTENT);
+        break;
+    case FW_DEADLINE_WRITE:
+        fw__reset_on_close(conn->fd); /* the client does not read: free the kernel's buffer too */
+        fw__conn_lost(conn);
+        break;
+    case FW_DEADLINE_IDLE:
+    case FW_DEADLINE_LINGER:
+    case FW_DEADLINE_NONE:
+        fw__conn_close(conn);
+        break;
+    }
+}
+
+/* ---- After an answer ----------------------------------------------------------------------------------- */
+
+/* Closing while the client's bytes are still on their way would reset the connection and could take
+ * the answer with it (RFC 9112 9.6): half-close and throw away what comes, for a while. */
+static void linger(fw_conn *conn)
+{
+    fw_buffer_clear(&conn->in);
+    if (conn->half_closed || shutdown(conn->fd, SHUT_WR)) {
+        fw__conn_close(conn);
+        return;
+    }
+    fw__conn_enter(conn, FW_CONN_LINGERING);
+    fw__deadline_set(conn, FW_DEADLINE_LINGER);
+    fw__conn_listen(conn);
+}
+
+static void last_answer_sent(fw_conn *conn)
+{
+    if (conn->refused || fw_buffer_len(&conn->in))
+        linger(conn);
+    else
+        fw__conn_close(conn);
+}
+
+void fw__conn_answered(fw_conn *conn)
+{
+    if (!conn->refused)
+        conn->worker->score->responses++;
+    if (conn->content) {
+        fw__content_free(conn->content);
+        conn->content = NULL;
+    }
+    fw__deadline_set(conn, FW_DEADLINE_NONE);
+    if (conn->close_after) {
+        last_answer_sent(conn);
+        return;
+    }
+    fw__conn_enter(conn, FW_CONN_IDLE);
+    if (fw_buffer_len(&conn->in)) {
+        fw__conn_queue(conn, FW_READY_PIPELINE);
+    } else if (conn->half_closed) {
+        fw__conn_close(conn);
+    } else {
+        fw__deadline_set(conn, FW_DEADLINE_IDLE);
+        fw__conn_listen(conn);
+    }
+}
+
+/* ---- Reading --------------------------------------------------------------------------------------------- */
+
+static void client_finished(fw_conn *conn)
+{
+    conn->half_closed = true;
+    if (with_application(conn->state) || conn->state == FW_CONN_FLUSHING ||
+        (conn->ready & FW_READY_PIPELINE))
+        fw__conn_listen(conn); /* the answer is still owed */
+    else
+        fw__conn_close(conn); /* idle, or a request that stays incomplete */
+}
+
+/* Bytes of a later request, while an earlier one is being answered. */
+static void read_ahead(fw_conn *conn, size_t len)
+{
+    conn->worker->score->bytes_in += len;
+    if (fw_buffer_append(&conn->in, conn->worker->read_buffer, len))
+        fw__conn_lost(conn);
+    else
+        fw__conn_listen(conn);
+}
+
+static void conn_readable(fw_conn *conn)
+{
+    fw_worker *worker = conn->worker;
+    if (!waits_to_read(conn)) {
+        fw__conn_listen(conn);
+        return;
+    }
+    ssize_t len = fw__recv(conn->fd, worker->read_buffer, FW_READ_SIZE);
+    if (len == FW_MORE) {
+        if (conn->state == FW_CONN_IDLE && !fw_link_linked(&conn->deadline.link))
+            fw__deadline_set(conn, FW_DEADLINE_IDLE);
+        fw__conn_listen(conn);
+    } else if (len < 0) {
+        fw__conn_lost(conn);
+    } else if (len == 0) {
+        client_finished(conn);
+    } else if (conn->state == FW_CONN_LINGERING) {
+        return; /* thrown away */
+    } else if (with_application(conn->state) || conn->state == FW_CONN_FLUSHING ||
+               (conn->ready & FW_READY_PIPELINE)) {
+        read_ahead(conn, (size_t)len);
+    } else {
+        fw__request_bytes(conn, worker->read_buffer, (size_t)len);
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    fw_conn *conn = poll->data;
+    uint8_t ready = 0;
+    if (status < 0) {
+        conn->poll_events = 0; /* libuv has stopped the handle */
+        ready = FW_READY_LOST;
+    }
+    if (events & UV_READABLE)
+        ready |= FW_READY_READ;
+    if (events & UV_WRITABLE)
+        ready |= FW_READY_WRITE;
+    fw__conn_queue(conn, ready);
+    if (!fw__batch_full(conn->worker))
+        fw__conn_run_ready(conn);
+}
+
+void fw__conn_run_ready(fw_conn *conn)
+{
+    fw_worker *worker = conn->worker;
+    int64_t id = conn->id;
+    uint8_t ready = conn->ready;
+    fw_link_remove(&conn->ready_link);
+    if (ready & FW_READY_LOST) {
+        fw__conn_lost(conn);
+        return;
+    }
+    if (ready & FW_READY_PIPELINE) {
+        /* First: read-ahead below would otherwise take these bytes for part of the same request. */
+        conn->ready &= (uint8_t)~FW_READY_PIPELINE;
+        fw__request_next(conn);
+        if (fw__table_find(worker, id) != conn)
+            return;
+    }
+    conn->ready = 0;
+    if (ready & FW_READY_WRITE) {
+        fw__out_writable(conn);
+        if (fw__table_find(worker, id) != conn)
+            return;
+    }
+    if (ready & FW_READY_READ)
+        conn_readable(conn);
+}

@@ -1,0 +1,290 @@
+/* core.h -- the private types that the files of the core share, and a table of contents: the
+ * prototypes stand under the file that defines them. Nothing outside csrc/ includes this. */
+#ifndef FAPWS_CORE_H
+#define FAPWS_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <uv.h>
+
+#include "buffer.h"
+#include "chunked.h"
+#include "error.h"
+#include "fapws.h"
+#include "list.h"
+#include "parser.h"
+
+/* ---- Limits of the core itself ---------------------------------------------------------------- */
+
+#define FW_READ_SIZE 65536       /* bytes; the loop's one read buffer */
+#define FW_HELD_MAX 65536        /* bytes of answers held back or left over for one connection */
+#define FW_AHEAD_MAX 65536       /* bytes read ahead of an answer (a client that pipelines) */
+#define FW_BATCH_REQUESTS 64     /* requests given out by one poll */
+#define FW_BATCH_BYTES 262144    /* bytes of text, or of content, after which a batch is full */
+#define FW_BATCH_RECORDS 256     /* records of any kind */
+#define FW_COPY_MAX 4096         /* bytes of content cheaper to copy behind the head than to writev */
+#define FW_FIELDS_MAX 256        /* upper bound of max_headers */
+#define FW_WATCHES 8             /* descriptors a caller may have watched */
+#define FW_LISTENERS 64          /* listening sockets of one worker */
+#define FW_LINGER_MS 2000        /* how long a refused client may go on sending before the close */
+#define FW_STARVED_MS 100        /* accepting pauses this long when descriptors run out */
+#define FW_STARVED_TELL_MS 60000 /* FW_STARVED records come no oftener */
+#define FW_PEER_SIZE 56          /* "address\nport" of a client; the longest IPv6 text has 45 bytes */
+
+/* ---- Deadlines: one FIFO per kind, because all members of a kind wait equally long ------------- */
+
+typedef enum {
+    FW_DEADLINE_HEAD,
+    FW_DEADLINE_CONTENT,
+    FW_DEADLINE_IDLE,
+    FW_DEADLINE_WRITE,
+    FW_DEADLINE_LINGER,
+    FW_DEADLINE_KINDS,
+    FW_DEADLINE_NONE = FW_DEADLINE_KINDS
+} fw_deadline_kind;
+
+typedef struct {
+    fw_link link;
+    uint64_t due;          /* ms, uv_now() */
+    fw_deadline_kind kind; /* meaningful while linked */
+} fw_deadline;
+
+/* ---- A connection ------------------------------------------------------------------------------ */
+
+typedef enum {
+    FW_CONN_IDLE,       /* nothing of the next request has come */
+    FW_CONN_HEAD,       /* part of a head is in conn->in */
+    FW_CONN_CONTENT,    /* the whole head is in conn->in, the content is coming */
+    FW_CONN_DISPATCHED, /* the application has the request */
+    FW_CONN_STREAMING,  /* the answer has begun and comes piece by piece */
+    FW_CONN_FLUSHING,   /* the answer is complete, part of it waits for the socket */
+    FW_CONN_LINGERING,  /* the last answer is out; what the client still sends is thrown away */
+    FW_CONN_CLOSED      /* only the memory is left, until libuv lets go of it */
+} fw_conn_state;
+
+typedef enum {
+    FW_FRAME_NONE,    /* the answer has no content */
+    FW_FRAME_LENGTH,  /* Content-Length */
+    FW_FRAME_CHUNKED,
+    FW_FRAME_CLOSE    /* the end of the connection is the end of the content */
+} fw_framing;
+
+/* The content of a request while it comes in. */
+typedef struct {
+    fw_buffer memory;
+    int64_t left;    /* Content-Length: bytes still to come */
+    uint64_t size;   /* bytes received so far, decoded */
+    int spool;       /* descriptor of the unlinked temporary file, -1: all is in memory */
+    bool chunked;
+    fw_chunked decoder;
+} fw_content;
+
+typedef struct fw_listener fw_listener;
+
+typedef struct fw_conn {
+    struct fw_worker *worker;
+    fw_listener *listener;
+    uv_poll_t poll;      /* initialized only once the connection has had to wait */
+    int fd;
+    int poll_events;     /* what poll is started for; -1: poll is not initialized */
+    int64_t id;          /* generation and table index, see conn_table.c */
+    fw_conn_state state;
+    fw_framing framing;  /* of the answer in hand */
+    bool keep_alive;     /* what the request in hand asks for */
+    bool close_after;    /* the answer in hand is the last */
+    bool minor;          /* HTTP/1.minor of the request in hand */
+    bool is_head;        /* the request in hand is HEAD */
+    bool half_closed;    /* the client has finished sending */
+    bool wants_writable; /* the caller waits for FW_WRITABLE */
+    bool refused;        /* the core answered itself; unread bytes may be on their way */
+    uint8_t ready;       /* FW_READY_... while in worker->ready */
+    fw_link ready_link;
+    fw_deadline deadline;
+    fw_buffer in;        /* bytes read and not used: part of a head, a whole head, pipelined requests */
+    size_t seen;         /* bytes of in that fw_parse_head() has already called FW_MORE */
+    fw_buffer out;       /* bytes to send before anything else */
+    uint64_t answer_left; /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
+    fw_content *content; /* only in FW_CONN_CONTENT and until the spooled content is taken */
+    uint8_t peer_len;
+    char peer[FW_PEER_SIZE]; /* REMOTE_ADDR "\n" REMOTE_PORT */
+} fw_conn;
+
+#define FW_READY_READ 1     /* the socket is readable */
+#define FW_READY_WRITE 2    /* the socket is writable */
+#define FW_READY_PIPELINE 4 /* in may hold another request */
+#define FW_READY_LOST 8     /* the socket has an error */
+
+/* ---- Listener, watch, shapes, batch ------------------------------------------------------------ */
+
+struct fw_listener {
+    struct fw_worker *worker;
+    uv_poll_t poll;
+    int fd;       /* -1: closed or never used */
+    int number;
+    bool armed;
+};
+
+typedef struct {
+    struct fw_worker *worker;
+    uv_poll_t poll;
+    int token;
+    bool used;    /* the caller watches it */
+    bool closing; /* libuv still holds the handle */
+} fw_watched;
+
+typedef struct {
+    uint64_t hash;      /* of the text; 0: empty slot */
+    uint64_t candidate; /* hash that missed here last: admitted when it comes again */
+    char *text;         /* METHOD:VERSION:LISTENER:NAME:NAME... */
+    size_t len;
+} fw_shape;
+
+typedef struct {
+    int64_t *records;
+    size_t words;        /* used in records, with record [0] */
+    char *text;
+    size_t text_size;
+    size_t text_used;
+    char *content;
+    size_t content_size;
+    size_t content_used;
+    char *shape;         /* scratch: the text of the shape in hand */
+    size_t shape_size;
+    unsigned requests;
+    bool filling;        /* between the start and the end of an fw_poll() */
+} fw_batch;
+
+/* ---- The worker -------------------------------------------------------------------------------- */
+
+struct fw_worker {
+    uv_loop_t loop;
+    uv_thread_t thread;
+    fw_settings settings; /* server and spool_directory point to own copies */
+    fw_score *score;
+    fw_score own_score;
+
+    fw_listener listeners[FW_LISTENERS];
+    int listener_count;
+    uv_timer_t accept_timer;  /* resumes accepting after a pause */
+    bool accept_paused;
+    uint64_t starved_told;    /* uv_now() of the last FW_STARVED record; 0: never */
+
+    fw_conn **table;          /* see conn_table.c */
+    uint32_t *generations;
+    uint32_t *free_indexes;
+    uint32_t table_size;
+    uint32_t free_count;
+    uint32_t open_count;
+
+    fw_list ready;            /* connections with something to do that did not fit a batch */
+    fw_list deadlines[FW_DEADLINE_KINDS];
+    uint32_t waits[FW_DEADLINE_KINDS]; /* ms; 0: off */
+    uv_timer_t deadline_timer;
+    uint64_t deadline_armed;  /* when deadline_timer fires; 0: not armed */
+
+    uv_timer_t poll_timer;    /* bounds one fw_poll() */
+    bool poll_timed_out;
+    unsigned polls_off_loop;  /* polls in a row that were filled from ready alone */
+
+    uv_timer_t drain_timer;
+    bool draining;
+
+    fw_watched watches[FW_WATCHES];
+    fw_shape shapes[FW_SHAPES];
+    fw_batch batch;
+    fw_head head;             /* the head being parsed; its slices die with the bytes */
+    fw_field fields[FW_FIELDS_MAX];
+    fw_head_limits head_limits;
+
+    char *read_buffer;        /* FW_READ_SIZE bytes, shared by all connections */
+    fw_buffer scratch;        /* the answer being put together */
+    time_t date_second;
+    char standing[192];       /* "Server: ...\r\nDate: ...\r\n" of date_second */
+    size_t standing_len;
+    size_t date_at;           /* where in standing the Date field begins */
+};
+
+/* ---- worker.c ---------------------------------------------------------------------------------- */
+bool fw__on_thread(const fw_worker *worker);
+
+/* ---- sys_socket.c: what differs between operating systems --------------------------------------- */
+int fw__accept(int listener, struct sockaddr *address, socklen_t *len); /* non-blocking, CLOEXEC; or -errno */
+ssize_t fw__send(int fd, const struct iovec *pieces, int count); /* bytes, FW_EGONE, or FW_MORE: would block */
+ssize_t fw__recv(int fd, void *room, size_t len); /* bytes, 0: end, FW_EGONE, or FW_MORE: nothing there */
+int fw__set_nonblocking(int fd);
+void fw__reset_on_close(int fd); /* the next close() sends RST, so an answer cut short looks cut */
+int fw__temporary_file(const char *directory); /* unlinked, CLOEXEC; -1 on failure */
+size_t fw__format_peer(const struct sockaddr *address, char *text); /* "address\nport" into FW_PEER_SIZE */
+
+/* ---- listener.c -------------------------------------------------------------------------------- */
+void fw__listeners_update(fw_worker *worker); /* pauses or resumes accepting as room asks for */
+void fw__listeners_close(fw_worker *worker, bool accept_rest);
+
+/* ---- conn_table.c: connections by number ------------------------------------------------------- */
+int fw__table_add(fw_worker *worker, fw_conn *conn); /* sets conn->id; 0 or FW_EMEMORY */
+void fw__table_remove(fw_worker *worker, fw_conn *conn);
+fw_conn *fw__table_find(const fw_worker *worker, int64_t id); /* NULL: gone */
+
+/* ---- conn.c: from accept to close --------------------------------------------------------------- */
+void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address);
+void fw__conn_close(fw_conn *conn);           /* at once; the caller may not touch conn afterwards */
+void fw__conn_lost(fw_conn *conn);            /* close, and FW_GONE if the caller holds a request of it */
+void fw__conn_close_when_sent(fw_conn *conn); /* nothing more is read; out is flushed first */
+void fw__conn_enter(fw_conn *conn, fw_conn_state state); /* asserts the step */
+void fw__conn_listen(fw_conn *conn);          /* (re)arms poll for what the state waits for */
+void fw__conn_answered(fw_conn *conn);        /* the answer is complete and with the kernel */
+void fw__conn_queue(fw_conn *conn, uint8_t ready); /* to be looked at in the next fw_poll() */
+void fw__conn_run_ready(fw_conn *conn);       /* what fw__conn_queue() promised */
+void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind);
+
+/* ---- request.c: bytes of a client become a request ---------------------------------------------- */
+void fw__request_bytes(fw_conn *conn, char *bytes, size_t len); /* new bytes, in read_buffer */
+void fw__request_next(fw_conn *conn);         /* bytes that wait in conn->in */
+bool fw__request_waits(fw_conn *conn);        /* whether conn->in begins with a whole head, or a bad one */
+void fw__request_refuse(fw_conn *conn, int code); /* the core's own answer, then lingering close */
+
+/* ---- content.c ----------------------------------------------------------------------------------- */
+fw_content *fw__content_new(const fw_head *head);
+void fw__content_free(fw_content *content);
+/* Takes bytes; *len becomes how many were used. FW_MORE, 0: complete, or an error code. */
+int fw__content_take(fw_worker *worker, fw_content *content, char *bytes, size_t *len);
+
+/* ---- outgoing.c: bytes to the socket ------------------------------------------------------------- */
+/* Sends conn->out and then the pieces; the bytes of the pieces that the kernel took, or FW_EGONE. */
+int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count);
+int fw__out_keep(fw_conn *conn, const void *bytes, size_t len); /* for later; 0 or FW_EMEMORY */
+void fw__out_writable(fw_conn *conn);
+
+/* ---- answer_head.c: the head of an answer -------------------------------------------------------- */
+typedef struct {
+    bool sized;        /* in: content_size is all there is; out: unchanged */
+    uint64_t content_size;
+    int64_t declared;  /* out: Content-Length of the application, -1: none */
+    int64_t notes;     /* out: FW_NOTE_HOP */
+    fw_framing framing; /* out */
+} fw_answer;
+/* Writes the head into worker->scratch and sets conn->close_after. 0 or a code. */
+int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count, fw_answer *answer);
+void fw__head_standing(fw_worker *worker);    /* refreshes Server and Date, once a second */
+size_t fw__head_refusal(fw_worker *worker, int code, bool is_head, char *out, size_t size);
+
+/* ---- batch.c, shapes.c --------------------------------------------------------------------------- */
+int fw__batch_new(fw_worker *worker);
+void fw__batch_free(fw_worker *worker);
+void fw__batch_start(fw_worker *worker);
+bool fw__batch_full(const fw_worker *worker);
+void fw__batch_event(fw_worker *worker, int64_t kind, int64_t connection);
+void fw__batch_request(fw_conn *conn, const fw_head *head);
+/* The number of the cached shape of text, or -1. *define: the caller must be told first. */
+int fw__shape_find(fw_worker *worker, const char *text, size_t len, bool *define);
+void fw__shapes_free(fw_worker *worker);
+
+/* ---- deadline.c ---------------------------------------------------------------------------------- */
+int fw__deadlines_new(fw_worker *worker);
+void fw__deadline_set(fw_conn *conn, fw_deadline_kind kind); /* from now; NONE: no deadline */
+
+#endif

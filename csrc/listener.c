@@ -1,0 +1,136 @@
+/* listener.c -- listening sockets: who may come in, and when not.
+ * Owns:   worker->listeners and the pauses in accepting.
+ * Called: worker.c adopts and closes listeners, libuv tells of clients, conn.c of room that came free.
+ * Never:  drops a client that was accepted, spins when nothing can be accepted: the kernel's backlog
+ *         waits while a limit is reached or descriptors run out. */
+#include "core.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static void on_listener(uv_poll_t *poll, int status, int events);
+
+void fw__listeners_update(fw_worker *worker)
+{
+    bool open = !worker->draining && !worker->accept_paused &&
+                worker->open_count < worker->settings.max_connections;
+    for (int i = 0; i < worker->listener_count; i++) {
+        fw_listener *listener = &worker->listeners[i];
+        if (listener->fd < 0 || listener->armed == open)
+            continue;
+        if (open)
+            uv_poll_start(&listener->poll, UV_READABLE, on_listener);
+        else
+            uv_poll_stop(&listener->poll);
+        listener->armed = open;
+    }
+}
+
+static void on_accept_timer(uv_timer_t *timer)
+{
+    fw_worker *worker = timer->data;
+    worker->accept_paused = false;
+    fw__listeners_update(worker);
+}
+
+static void starve(fw_worker *worker)
+{
+    uint64_t now = uv_now(&worker->loop) + 1; /* never 0 */
+    worker->accept_paused = true;
+    worker->score->accept_pauses++;
+    uv_timer_start(&worker->accept_timer, on_accept_timer, FW_STARVED_MS, 0);
+    if (!fw__batch_full(worker) &&
+        (worker->starved_told == 0 || now - worker->starved_told >= FW_STARVED_TELL_MS)) {
+        worker->starved_told = now;
+        fw__batch_event(worker, FW_STARVED, 0);
+    }
+}
+
+/* False when there is nobody else to accept for now. */
+static bool accept_one(fw_listener *listener)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    address.ss_family = AF_UNSPEC;
+    int fd = fw__accept(listener->fd, (struct sockaddr *)&address, &len);
+    if (fd >= 0) {
+        fw__conn_open(listener, fd, (const struct sockaddr *)&address);
+        return true;
+    }
+    switch (-fd) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        starve(listener->worker);
+        return false;
+    case EAGAIN:
+#if EWOULDBLOCK != EAGAIN
+    case EWOULDBLOCK:
+#endif
+        return false;
+    default: /* ECONNABORTED and its like: that client is gone, the next may not be */
+        return true;
+    }
+}
+
+static void on_listener(uv_poll_t *poll, int status, int events)
+{
+    fw_listener *listener = poll->data;
+    fw_worker *worker = listener->worker;
+    (void)status;
+    (void)events;
+    for (uint32_t i = 0; i < worker->settings.accept_burst; i++) {
+        if (fw__batch_full(worker) || worker->open_count >= worker->settings.max_connections)
+            break;
+        if (!accept_one(listener))
+            break;
+    }
+    fw__listeners_update(worker);
+}
+
+/* What the backlog still holds, as far as there is room and descriptors. */
+static void accept_rest_of(fw_listener *listener)
+{
+    fw_worker *worker = listener->worker;
+    while (worker->open_count < worker->settings.max_connections && accept_one(listener))
+        continue;
+}
+
+void fw__listeners_close(fw_worker *worker, bool accept_rest)
+{
+    for (int i = 0; i < worker->listener_count; i++) {
+        fw_listener *listener = &worker->listeners[i];
+        if (listener->fd < 0)
+            continue;
+        if (accept_rest)
+            accept_rest_of(listener);
+        uv_close((uv_handle_t *)&listener->poll, NULL);
+        close(listener->fd);
+        listener->fd = -1;
+    }
+    uv_timer_stop(&worker->accept_timer);
+}
+
+int fw_listen(fw_worker *worker, int fd)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    if (worker->listener_count >= FW_LISTENERS)
+        return FW_EFULL;
+    if (worker->listener_count == 0) {
+        uv_timer_init(&worker->loop, &worker->accept_timer);
+        worker->accept_timer.data = worker;
+    }
+    fw_listener *listener = &worker->listeners[worker->listener_count];
+    listener->worker = worker;
+    listener->fd = fd;
+    listener->number = worker->listener_count;
+    if (fw__set_nonblocking(fd) || uv_poll_init(&worker->loop, &listener->poll, fd))
+        return FW_ESYSTEM;
+    listener->poll.data = listener;
+    worker->listener_count++;
+    fw__listeners_update(worker);
+    return listener->number;
+}

@@ -1,0 +1,71 @@
+/* outgoing.c -- bytes to the socket, and what to do when it takes no more.
+ * Owns:   conn->out, the bytes that go before anything else.
+ * Called: answer.c and request.c to send, conn.c when the socket is writable.
+ * Never:  blocks, decides what comes after the last byte. */
+#include "core.h"
+
+int fw__out_keep(fw_conn *conn, const void *bytes, size_t len)
+{
+    return fw_buffer_append(&conn->out, bytes, len);
+}
+
+static int64_t out_send_pieces(fw_conn *conn, const struct iovec *pieces, int count)
+{
+    ssize_t sent = fw__send(conn->fd, pieces, count);
+    if (sent == FW_MORE)
+        return 0;
+    if (sent > 0)
+        conn->worker->score->bytes_out += (uint64_t)sent;
+    return sent;
+}
+
+int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count)
+{
+    size_t waiting = fw_buffer_len(&conn->out);
+    if (waiting == 0)
+        return count ? out_send_pieces(conn, pieces, count) : 0;
+    struct iovec all[4];
+    all[0].iov_base = fw_buffer_at(&conn->out);
+    all[0].iov_len = waiting;
+    for (int i = 0; i < count; i++)
+        all[i + 1] = pieces[i];
+    int64_t sent = out_send_pieces(conn, all, count + 1);
+    if (sent <= 0)
+        return sent;
+    size_t from_out = (size_t)sent < waiting ? (size_t)sent : waiting;
+    fw_buffer_consume(&conn->out, from_out);
+    return sent - (int64_t)from_out;
+}
+
+/* What follows when nothing waits in out any more. */
+static void out_drained(fw_conn *conn)
+{
+    if (conn->state == FW_CONN_FLUSHING) {
+        fw__conn_answered(conn);
+        return;
+    }
+    if (conn->state == FW_CONN_STREAMING)
+        fw__deadline_set(conn, FW_DEADLINE_NONE);
+    if (conn->wants_writable) {
+        conn->wants_writable = false;
+        fw__batch_event(conn->worker, FW_WRITABLE, conn->id);
+    }
+    fw__conn_listen(conn);
+}
+
+void fw__out_writable(fw_conn *conn)
+{
+    size_t before = fw_buffer_len(&conn->out);
+    if (fw__out_send(conn, NULL, 0) < 0) {
+        fw__conn_lost(conn);
+        return;
+    }
+    size_t after = fw_buffer_len(&conn->out);
+    if (after == 0) {
+        out_drained(conn);
+    } else {
+        if (after < before && (conn->state == FW_CONN_FLUSHING || conn->state == FW_CONN_STREAMING))
+            fw__deadline_set(conn, FW_DEADLINE_WRITE);
+        fw__conn_listen(conn);
+    }
+}

@@ -1,0 +1,233 @@
+/* request.c -- bytes of a client become a request that the application gets.
+ * Owns:   the way from FW_CONN_IDLE over HEAD and CONTENT to DISPATCHED, and the core's refusals.
+ * Called: conn.c with what it read, and again for what was read ahead.
+ * Never:  reads from the socket. Runs only while the batch has room (fw__batch_full()). */
+#include "core.h"
+
+#include <string.h>
+
+#define REFUSAL_SIZE 1024 /* bytes; the longest refusal has about 400 */
+
+/* Where the bytes in hand stand. Used up from the front; the rest ends in conn->in. */
+typedef struct {
+    char *at;
+    size_t len;
+    bool in_buffer; /* they stand in conn->in already */
+} incoming;
+
+static bool keep_rest(fw_conn *conn, const incoming *bytes, size_t used)
+{
+    if (bytes->in_buffer)
+        fw_buffer_consume(&conn->in, used);
+    else if (fw_buffer_append(&conn->in, bytes->at + used, bytes->len - used))
+        return false;
+    return true;
+}
+
+static void dispatch(fw_conn *conn, const fw_head *head)
+{
+    fw__deadline_set(conn, FW_DEADLINE_NONE);
+    fw__conn_enter(conn, FW_CONN_DISPATCHED);
+    conn->worker->score->requests++;
+    fw__batch_request(conn, head);
+    if (conn->content && conn->content->spool < 0) {
+        fw__content_free(conn->content);
+        conn->content = NULL;
+    }
+}
+
+static void note_request(fw_conn *conn, const fw_head *head)
+{
+    conn->seen = 0;
+    conn->minor = head->minor != 0;
+    conn->keep_alive = head->keep_alive;
+    conn->close_after = false;
+    conn->is_head = head->method.len == 4 && memcmp(head->method.at, "HEAD", 4) == 0;
+}
+
+/* RFC 9110 10.1.1: said when the content is going to be read and has not begun to come. */
+static bool say_continue(fw_conn *conn)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (fw__out_keep(conn, text, sizeof text - 1))
+        return false;
+    return fw__out_send(conn, NULL, 0) >= 0;
+}
+
+/* The head is kept in conn->in while the content comes: its slices are needed when it is whole. */
+static void wait_for_content(fw_conn *conn, const incoming *bytes, size_t head_len, bool expected)
+{
+    if (bytes->in_buffer) {
+        conn->in.end = conn->in.start + head_len;
+    } else if (fw_buffer_append(&conn->in, bytes->at, head_len)) {
+        fw__conn_lost(conn);
+        return;
+    }
+    fw__conn_enter(conn, FW_CONN_CONTENT);
+    fw__deadline_set(conn, FW_DEADLINE_CONTENT);
+    if (expected && !say_continue(conn)) {
+        fw__conn_lost(conn);
+        return;
+    }
+    fw__conn_listen(conn);
+}
+
+static void begin_content(fw_conn *conn, const fw_head *head, const incoming *bytes, size_t head_len)
+{
+    fw_worker *worker = conn->worker;
+    if (head->content_length > 0 && (uint64_t)head->content_length > worker->settings.max_body_size) {
+        fw__request_refuse(conn, FW_ECONTENT_TOO_LARGE);
+        return;
+    }
+    conn->content = fw__content_new(head);
+    if (!conn->content) {
+        fw__conn_lost(conn);
+        return;
+    }
+    size_t used = bytes->len - head_len;
+    bool expected = head->expect_continue && used == 0;
+    int code = fw__content_take(worker, conn->content, bytes->at + head_len, &used);
+    if (code == FW_MORE) {
+        wait_for_content(conn, bytes, head_len, expected);
+    } else if (code) {
+        fw__request_refuse(conn, code);
+    } else {
+        dispatch(conn, head);
+        if (!keep_rest(conn, bytes, head_len + used))
+            fw__conn_lost(conn);
+    }
+}
+
+static void wait_for_head(fw_conn *conn, const incoming *bytes)
+{
+    if (!bytes->in_buffer && fw_buffer_append(&conn->in, bytes->at, bytes->len)) {
+        fw__conn_lost(conn);
+        return;
+    }
+    conn->seen = bytes->len;
+    if (conn->state == FW_CONN_IDLE) {
+        fw__conn_enter(conn, FW_CONN_HEAD);
+        fw__deadline_set(conn, FW_DEADLINE_HEAD);
+    }
+    fw__conn_listen(conn);
+}
+
+static void take_head(fw_conn *conn, const incoming *bytes)
+{
+    fw_worker *worker = conn->worker;
+    fw_head *head = &worker->head;
+    int64_t head_len = fw_parse_head(bytes->at, bytes->len, conn->seen, &worker->head_limits, head);
+    if (head_len == FW_MORE) {
+        wait_for_head(conn, bytes);
+        return;
+    }
+    if (head_len < 0) {
+        conn->is_head = false;
+        conn->minor = true;
+        fw__request_refuse(conn, (int)head_len);
+        return;
+    }
+    note_request(conn, head);
+    if (head->chunked || head->content_length > 0) {
+        begin_content(conn, head, bytes, (size_t)head_len);
+        return;
+    }
+    dispatch(conn, head);
+    if ((size_t)head_len < bytes->len || bytes->in_buffer)
+        if (!keep_rest(conn, bytes, (size_t)head_len))
+            fw__conn_lost(conn);
+}
+
+static void take_content(fw_conn *conn, char *bytes, size_t len)
+{
+    fw_worker *worker = conn->worker;
+    size_t used = len;
+    int code = fw__content_take(worker, conn->content, bytes, &used);
+    if (code == FW_MORE) {
+        fw__deadline_set(conn, FW_DEADLINE_CONTENT);
+        return;
+    }
+    if (code) {
+        fw__request_refuse(conn, code);
+        return;
+    }
+    /* The same bytes as before, so this cannot fail. */
+    (void)fw_parse_head(fw_buffer_at(&conn->in), fw_buffer_len(&conn->in), 0, &worker->head_limits,
+                        &worker->head);
+    dispatch(conn, &worker->head);
+    fw_buffer_clear(&conn->in);
+    if (fw_buffer_append(&conn->in, bytes + used, len - used))
+        fw__conn_lost(conn);
+}
+
+void fw__request_bytes(fw_conn *conn, char *bytes, size_t len)
+{
+    conn->worker->score->bytes_in += len;
+    if (conn->state == FW_CONN_CONTENT) {
+        take_content(conn, bytes, len);
+        return;
+    }
+    incoming in = {bytes, len, false};
+    if (fw_buffer_len(&conn->in)) {
+        if (fw_buffer_append(&conn->in, bytes, len)) {
+            fw__conn_lost(conn);
+            return;
+        }
+        in.at = fw_buffer_at(&conn->in);
+        in.len = fw_buffer_len(&conn->in);
+        in.in_buffer = true;
+    }
+    take_head(conn, &in);
+}
+
+void fw__request_next(fw_conn *conn)
+{
+    int64_t id = conn->id;
+    fw_worker *worker = conn->worker;
+    incoming in = {fw_buffer_at(&conn->in), fw_buffer_len(&conn->in), true};
+    take_head(conn, &in);
+    if (fw__table_find(worker, id) != conn || conn->state == FW_CONN_DISPATCHED)
+        return;
+    /* The next answer is not near: what was held back for its sake goes out now. */
+    if (conn->state == FW_CONN_HEAD || conn->state == FW_CONN_CONTENT) {
+        if (conn->half_closed) /* what is missing will never come */
+            fw__conn_close_when_sent(conn);
+        else if (fw_buffer_len(&conn->out))
+            fw__out_writable(conn);
+    }
+}
+
+bool fw__request_waits(fw_conn *conn)
+{
+    const char *at = fw_buffer_at(&conn->in);
+    const char *end = at + fw_buffer_len(&conn->in);
+    if (at == end)
+        return false;
+    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        at++;
+        if (end - at >= 2 && at[0] == '\r' && at[1] == '\n' && at - fw_buffer_at(&conn->in) > 2)
+            return true;
+    }
+    return false;
+}
+
+void fw__request_refuse(fw_conn *conn, int code)
+{
+    fw_worker *worker = conn->worker;
+    char answer[REFUSAL_SIZE];
+    worker->score->refused++;
+    fw__head_standing(worker);
+    size_t len = fw__head_refusal(worker, code, conn->is_head, answer, sizeof answer);
+    fw__content_free(conn->content);
+    conn->content = NULL;
+    fw_buffer_clear(&conn->in);
+    conn->close_after = true;
+    conn->refused = true;
+    if (fw__out_keep(conn, answer, len)) {
+        fw__conn_lost(conn);
+        return;
+    }
+    fw__conn_enter(conn, FW_CONN_FLUSHING);
+    fw__deadline_set(conn, FW_DEADLINE_WRITE);
+    fw__out_writable(conn);
+}

@@ -1,0 +1,78 @@
+/* shapes.c -- the sequences of field names that clients repeat with every request.
+ * Owns:   worker->shapes: FW_SHAPES places in sets of SET_SIZE. Names only, never values, so nothing
+ *         private is kept.
+ * Called: batch.c, once a request.
+ * A shape is admitted when it misses twice in a row in its set, so a client that sends random names
+ * costs misses but pushes out no shape in use. A hit compares the whole text: two shapes of one hash
+ * must never be taken for each other, or values would get the wrong names. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SET_SIZE 4
+#define SETS (FW_SHAPES / SET_SIZE)
+#define TEXT_MAX 4096 /* bytes; bounds the table's memory to 256 KB */
+
+static uint64_t hash_text(const char *text, size_t len)
+{
+    uint64_t hash = 0x9E3779B97F4A7C15u ^ len;
+    while (len >= 8) {
+        uint64_t word;
+        memcpy(&word, text, 8);
+        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
+        hash ^= hash >> 32;
+        text += 8;
+        len -= 8;
+    }
+    uint64_t tail = 0;
+    memcpy(&tail, text, len);
+    hash = (hash ^ tail) * 0xC4CEB9FE1A85EC53u;
+    hash ^= hash >> 29;
+    return hash ? hash : 1;
+}
+
+static bool shape_admit(fw_shape *shape, const char *text, size_t len, uint64_t hash)
+{
+    char *copy = realloc(shape->text, len);
+    if (!copy)
+        return false;
+    memcpy(copy, text, len);
+    shape->text = copy;
+    shape->len = len;
+    shape->hash = hash;
+    return true;
+}
+
+int fw__shape_find(fw_worker *worker, const char *text, size_t len, bool *define)
+{
+    *define = false;
+    if (len > TEXT_MAX)
+        return -1;
+    uint64_t hash = hash_text(text, len);
+    size_t first = (size_t)(hash >> 8) % SETS * SET_SIZE;
+    fw_shape *set = &worker->shapes[first];
+    for (size_t i = 0; i < SET_SIZE; i++)
+        if (set[i].hash == hash && set[i].len == len && memcmp(set[i].text, text, len) == 0)
+            return (int)(first + i);
+    if (set->candidate != hash) {
+        set->candidate = hash;
+        return -1;
+    }
+    set->candidate = 0;
+    size_t victim = 0;
+    while (victim < SET_SIZE - 1 && set[victim].hash != 0)
+        victim++;
+    if (set[victim].hash != 0)
+        victim = (size_t)(hash >> 40) % SET_SIZE;
+    if (!shape_admit(&set[victim], text, len, hash))
+        return -1;
+    *define = true;
+    return (int)(first + victim);
+}
+
+void fw__shapes_free(fw_worker *worker)
+{
+    for (size_t i = 0; i < FW_SHAPES; i++)
+        free(worker->shapes[i].text);
+}

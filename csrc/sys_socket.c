@@ -1,0 +1,169 @@
+/* sys_socket.c -- what differs between operating systems, and nothing else.
+ * FW_PORTABLE forces the fallbacks, so that tests reach them everywhere.
+ * Called: listener.c, conn.c, outgoing.c, content.c. Never: keeps state, retries for longer than EINTR. */
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* accept4 */
+#endif
+#include "core.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* macOS: the process ignores SIGPIPE */
+#endif
+
+#if !defined(FW_PORTABLE) && (defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || \
+                              defined(__NetBSD__))
+#define HAVE_ACCEPT4 1
+#endif
+
+int fw__set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return FW_ESYSTEM;
+    return 0;
+}
+
+#ifndef HAVE_ACCEPT4
+static int prepare_accepted(int fd)
+{
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fw__set_nonblocking(fd) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+#endif
+
+int fw__accept(int listener, struct sockaddr *address, socklen_t *len)
+{
+    int fd;
+    do {
+#ifdef HAVE_ACCEPT4
+        fd = accept4(listener, address, len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+        fd = accept(listener, address, len);
+#endif
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        return -errno;
+#ifdef HAVE_ACCEPT4
+    return fd;
+#else
+    return prepare_accepted(fd);
+#endif
+}
+
+ssize_t fw__send(int fd, const struct iovec *pieces, int count)
+{
+    ssize_t sent;
+    do {
+        if (count == 1) {
+            sent = send(fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+        } else {
+            struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces};
+            message.msg_iovlen = (unsigned)count;
+            sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+        }
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0)
+        return sent;
+    /* ENOBUFS: the BSDs say so when the interface's queue is full; it passes. */
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+        return FW_MORE;
+    return FW_EGONE;
+}
+
+ssize_t fw__recv(int fd, void *room, size_t len)
+{
+    ssize_t got;
+    do {
+        got = recv(fd, room, len, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got >= 0)
+        return got;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? FW_MORE : FW_EGONE;
+}
+
+void fw__reset_on_close(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger); /* best effort */
+}
+
+int fw__temporary_file(const char *directory)
+{
+    char path[1024];
+    int written = snprintf(path, sizeof path, "%s/fapws-XXXXXX", directory);
+    if (written < 0 || (size_t)written >= sizeof path)
+        return -1;
+    int fd = mkstemp(path);
+    if (fd < 0)
+        return -1;
+    (void)unlink(path);
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
+
+static size_t format_number(unsigned number, char *text)
+{
+    char digits[10];
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    for (size_t i = 0; i < count; i++)
+        text[i] = digits[count - 1 - i];
+    return count;
+}
+
+static size_t format_ipv4(const unsigned char *bytes, char *text)
+{
+    size_t len = 0;
+    for (int i = 0; i < 4; i++) {
+        if (i)
+            text[len++] = '.';
+        len += format_number(bytes[i], text + len);
+    }
+    return len;
+}
+
+static size_t format_ipv6(const struct in6_addr *address, char *text)
+{
+    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (memcmp(address->s6_addr, mapped, sizeof mapped) == 0)
+        return format_ipv4(address->s6_addr + 12, text);
+    if (!inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN))
+        return 0;
+    return strlen(text);
+}
+
+size_t fw__format_peer(const struct sockaddr *address, char *text)
+{
+    size_t len = 0;
+    unsigned port = 0;
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, address, sizeof in);
+        len = format_ipv4((const unsigned char *)&in.sin_addr, text);
+        port = ntohs(in.sin_port);
+    } else if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+        memcpy(&in6, address, sizeof in6);
+        len = format_ipv6(&in6.sin6_addr, text);
+        port = ntohs(in6.sin6_port);
+    }
+    text[len++] = '\n';
+    if (len > 1)
+        len += format_number(port, text + len);
+    return len;
+}

@@ -1,0 +1,266 @@
+/* worker.c -- one worker: its life, and the poll that fills a batch.
+ * Owns:   the loop, the settings, the watched descriptors; everything else through its file.
+ * Called: by the program around the core (fapws.h), from one thread.
+ * Never:  calls back into the program: what happens is told by the records of a batch. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define POLLS_OFF_LOOP 8 /* batches filled by waiting connections alone before the loop is asked again */
+
+bool fw__on_thread(const fw_worker *worker)
+{
+    uv_thread_t self = uv_thread_self();
+    return uv_thread_equal(&worker->thread, &self) != 0;
+}
+
+const char *fw_libuv_version(void)
+{
+    return uv_version_string();
+}
+
+/* ---- Life ------------------------------------------------------------------------------------------ */
+
+static int copy_settings(fw_worker *worker, const fw_settings *settings)
+{
+    worker->settings = *settings;
+    fw_settings *own = &worker->settings;
+    own->server = strdup(settings->server ? settings->server : "");
+    own->spool_directory = strdup(settings->spool_directory ? settings->spool_directory : "/tmp");
+    if (own->max_headers > FW_FIELDS_MAX)
+        own->max_headers = FW_FIELDS_MAX;
+    if (own->accept_burst == 0)
+        own->accept_burst = 1;
+    worker->head_limits.max_size = own->max_header_size;
+    worker->head_limits.max_target = own->max_uri;
+    worker->head_limits.max_fields = own->max_headers;
+    worker->head.fields = worker->fields;
+    return own->server && own->spool_directory ? 0 : FW_EMEMORY;
+}
+
+static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score *score)
+{
+    worker->thread = uv_thread_self();
+    worker->score = score ? score : &worker->own_score;
+    fw_list_init(&worker->ready);
+    worker->read_buffer = malloc(FW_READ_SIZE);
+    if (copy_settings(worker, settings) || !worker->read_buffer || fw__batch_new(worker))
+        return FW_EMEMORY;
+    if (fw__deadlines_new(worker) || uv_timer_init(&worker->loop, &worker->poll_timer) ||
+        uv_timer_init(&worker->loop, &worker->drain_timer))
+        return FW_ESYSTEM;
+    worker->poll_timer.data = worker;
+    worker->drain_timer.data = worker;
+    fw__head_standing(worker);
+    return 0;
+}
+
+fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score)
+{
+    fw_worker *worker = calloc(1, sizeof *worker);
+    if (!worker)
+        return NULL;
+    if (uv_loop_init(&worker->loop)) {
+        free(worker);
+        return NULL;
+    }
+    if (worker_init(worker, settings, score)) {
+        fw_worker_free(worker);
+        return NULL;
+    }
+    return worker;
+}
+
+static void close_handle(uv_handle_t *handle, void *data)
+{
+    (void)data;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+void fw_worker_free(fw_worker *worker)
+{
+    if (!worker)
+        return;
+    for (uint32_t i = 0; i < worker->table_size; i++)
+        if (worker->table[i])
+            fw__conn_close(worker->table[i]);
+    fw__listeners_close(worker, false);
+    uv_walk(&worker->loop, close_handle, NULL);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&worker->loop);
+    fw__shapes_free(worker);
+    fw__batch_free(worker);
+    fw_buffer_clear(&worker->scratch);
+    free(worker->table);
+    free(worker->generations);
+    free(worker->free_indexes);
+    free(worker->read_buffer);
+    free((void *)(uintptr_t)worker->settings.server);
+    free((void *)(uintptr_t)worker->settings.spool_directory);
+    free(worker);
+}
+
+void fw_view_batch(const fw_worker *worker, fw_batch_view *view)
+{
+    const fw_batch *batch = &worker->batch;
+    view->records = batch->records;
+    view->record_words = FW_BATCH_RECORDS * FW_RECORD_WORDS + 1;
+    view->text = batch->text;
+    view->text_size = batch->text_size;
+    view->content = batch->content;
+    view->content_size = batch->content_size;
+}
+
+int64_t fw_open_connections(const fw_worker *worker)
+{
+    return worker->open_count;
+}
+
+/* ---- Watched descriptors ----------------------------------------------------------------------------- */
+
+static void on_watched(uv_poll_t *poll, int status, int events)
+{
+    fw_watched *watched = poll->data;
+    (void)events;
+    if (status < 0) /* libuv has stopped the handle: an error is news too, and must go on being so */
+        uv_poll_start(poll, UV_READABLE, on_watched);
+    if (watched->worker->batch.filling)
+        fw__batch_event(watched->worker, FW_WAKE, watched->token);
+}
+
+static void on_watched_closed(uv_handle_t *handle)
+{
+    fw_watched *watched = handle->data;
+    watched->closing = false;
+}
+
+int fw_watch(fw_worker *worker, int fd)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    for (int token = 0; token < FW_WATCHES; token++) {
+        fw_watched *watched = &worker->watches[token];
+        if (watched->used || watched->closing)
+            continue;
+        if (uv_poll_init(&worker->loop, &watched->poll, fd))
+            return FW_ESYSTEM;
+        watched->worker = worker;
+        watched->poll.data = watched;
+        watched->token = token;
+        watched->used = true;
+        uv_poll_start(&watched->poll, UV_READABLE, on_watched);
+        return token;
+    }
+    return FW_EFULL;
+}
+
+int fw_unwatch(fw_worker *worker, int token)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    if (token < 0 || token >= FW_WATCHES || !worker->watches[token].used)
+        return FW_ESTATE;
+    worker->watches[token].used = false;
+    worker->watches[token].closing = true;
+    uv_close((uv_handle_t *)&worker->watches[token].poll, on_watched_closed);
+    return 0;
+}
+
+/* ---- Poll ---------------------------------------------------------------------------------------------- */
+
+static int record_count(const fw_worker *worker)
+{
+    return (int)((worker->batch.words - 1) / FW_RECORD_WORDS);
+}
+
+static void on_poll_timer(uv_timer_t *timer)
+{
+    fw_worker *worker = timer->data;
+    worker->poll_timed_out = true;
+}
+
+/* Connections that did not fit an earlier batch, or whose next request was read already. Those that
+ * are queued meanwhile have their turn in the next poll. */
+static void run_ready(fw_worker *worker)
+{
+    fw_list turn;
+    fw_link *link;
+    fw_list_init(&turn);
+    while ((link = fw_list_first(&worker->ready)) != NULL) {
+        fw_link_remove(link);
+        fw_list_append(&turn, link);
+    }
+    while ((link = fw_list_first(&turn)) != NULL && !fw__batch_full(worker))
+        fw__conn_run_ready(FW_CONTAINER(link, fw_conn, ready_link));
+    /* What is left goes back to the front, in its order. */
+    while ((link = turn.head.prev) != &turn.head) {
+        fw_link_remove(link);
+        fw_list_prepend(&worker->ready, link);
+    }
+}
+
+static void wait_for_records(fw_worker *worker, int timeout_ms)
+{
+    worker->poll_timed_out = false;
+    if (timeout_ms > 0)
+        uv_timer_start(&worker->poll_timer, on_poll_timer, (uint64_t)timeout_ms, 0);
+    /* A turn may bring only part of a request, or nothing: then wait on. */
+    while (record_count(worker) == 0 && !worker->poll_timed_out) {
+        bool waiting = fw_list_first(&worker->ready) != NULL;
+        if (!uv_run(&worker->loop, waiting ? UV_RUN_NOWAIT : UV_RUN_ONCE) && !waiting)
+            break; /* nothing is left that could happen */
+        run_ready(worker);
+    }
+    if (timeout_ms > 0)
+        uv_timer_stop(&worker->poll_timer);
+}
+
+int fw_poll(fw_worker *worker, int timeout_ms)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    worker->score->beat = fw_now();
+    worker->score->busy_since = 0;
+    fw__batch_start(worker);
+    run_ready(worker);
+    bool full = fw__batch_full(worker);
+    if (full && worker->polls_off_loop < POLLS_OFF_LOOP) {
+        worker->polls_off_loop++;
+    } else {
+        worker->polls_off_loop = 0;
+        if (timeout_ms == 0 || record_count(worker) > 0)
+            uv_run(&worker->loop, UV_RUN_NOWAIT);
+        else
+            wait_for_records(worker, timeout_ms);
+    }
+    worker->batch.filling = false;
+    worker->batch.records[0] = (int64_t)worker->batch.text_used;
+    fw__head_standing(worker);
+    worker->score->beat = fw_now();
+    worker->score->busy_since = worker->batch.requests ? worker->score->beat : 0;
+    return record_count(worker);
+}
+
+/* ---- Drain ----------------------------------------------------------------------------------------------- */
+
+static void on_drain_timer(uv_timer_t *timer)
+{
+    fw_worker *worker = timer->data;
+    for (uint32_t i = 0; i < worker->table_size; i++) {
+        fw_conn *conn = worker->table[i];
+        if (conn && conn->state == FW_CONN_IDLE && !fw_link_linked(&conn->ready_link))
+            fw__conn_close(conn);
+    }
+}
+
+int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    worker->draining = true;
+    fw__listeners_close(worker, accept_rest != 0);
+    /* Again and again: a connection may become idle a moment after the first time. */
+    return uv_timer_start(&worker->drain_timer, on_drain_timer, linger_ms, 100) ? FW_ESYSTEM : 0;
+}
