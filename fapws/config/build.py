@@ -1,0 +1,265 @@
+"""Sections and entries to a checked Config; collects every problem before it gives up.
+
+A pool's value comes from, the later the stronger: the table's default, the script's SERVER and
+MAX_BODY_SIZE (fapws4), ``[fapws]``, the pool's own section, the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fapws.config import options
+from fapws.config.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, parse_server, same_place
+from fapws.config.model import Address, Config, Limits, Pool
+from fapws.config.options import MASTER_OPTIONS, POOL_OPTIONS, SHARED_OPTIONS, Option
+from fapws.config.problems import ConfigError, Problem
+from fapws.config.scan import Entry, Scan, Section
+from fapws.config.values import nearest
+
+MASTER_SECTION = "fapws"
+_POOL_PREFIX = "app:"
+_ENV_SUFFIX = ":env"
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
+_ONE_POOL_ONLY = frozenset(("app", "script", "listen"))
+"""What the command line may say only if there is one pool."""
+_SECTIONS_RULE = "sections are [fapws], [app:NAME] and [app:NAME:env]"
+
+Values = dict[str, Any]
+
+
+def build(
+    found: Scan, file: str, path: str, base_directory: str, overrides: Mapping[str, Any]
+) -> Config:
+    """The configuration that a scanned file means. Raises ConfigError with all problems.
+
+    file is the name for messages, path what Config.path becomes. overrides (option name to value)
+    come from the command line and hold for every pool.
+    """
+    return _Builder(found, file, base_directory, overrides).config(path)
+
+
+class _Builder:
+    """One pass over the sections; problems gather in self._problems."""
+
+    def __init__(
+        self, found: Scan, file: str, base_directory: str, overrides: Mapping[str, Any]
+    ) -> None:
+        self._sections = {section.name: section for section in found.sections}
+        self._problems = list(found.problems)
+        self._file = file
+        self._base = base_directory
+        self._overrides = overrides
+
+    def config(self, path: str) -> Config:
+        names = self._pool_names()
+        master = self._sections.get(MASTER_SECTION, Section(MASTER_SECTION, 0, []))
+        values = self._parse_entries(master, {**MASTER_OPTIONS, **SHARED_OPTIONS})
+        shared = {name: values.pop(name) for name in list(values) if name in SHARED_OPTIONS}
+        if len(names) > 1 and set(self._overrides) & _ONE_POOL_ONLY:
+            message = (
+                f"has {len(names)} pools; an APP or -b of the command line could mean any of them"
+            )
+            raise ConfigError([*self._problems, Problem(self._file, 0, "", "", "", message)])
+        pools = [self._pool(name, shared) for name in names]
+        self._check_places(pools)
+        if not pools and not self._problems:
+            self._problems.append(
+                Problem(
+                    self._file,
+                    0,
+                    "",
+                    "",
+                    "",
+                    "has no [app:NAME] section, so there is nothing to serve",
+                )
+            )
+        if self._problems:
+            raise ConfigError(self._problems)
+        return Config(path, tuple(pools), **{**_defaults(MASTER_OPTIONS), **values})
+
+    # ---- Sections --------------------------------------------------------------------------------
+
+    def _pool_names(self) -> list[str]:
+        """The pools in file order; every other section must be known."""
+        names = [name[len(_POOL_PREFIX) :] for name in self._sections if _is_pool(name)]
+        for name, section in self._sections.items():
+            if name == MASTER_SECTION or _is_pool(name):
+                continue
+            owner = name[: -len(_ENV_SUFFIX)]
+            if not (name.endswith(_ENV_SUFFIX) and _is_pool(owner)):
+                meant = _nearest_section(name)
+                hint = f"did you mean [{meant}]?" if meant and meant != name else _SECTIONS_RULE
+                self._report(section, None, f"unknown section, {hint}")
+            elif owner not in self._sections:
+                self._report(section, None, f"there is no [{owner}] that this environment is for")
+        return names
+
+    def _parse_entries(self, section: Section, known: Mapping[str, Option]) -> Values:
+        """The values a section sets; a bad one is reported and stands as None."""
+        values: Values = {}
+        for entry in section.entries:
+            option = known.get(entry.key)
+            if option is None:
+                self._report(section, entry, _unknown_key(entry.key, section.name, list(known)))
+            elif entry.key not in self._replaced() or section.name == MASTER_SECTION:
+                try:
+                    values[entry.key] = options.parse(option, entry.value, self._base)
+                except ValueError as error:
+                    self._report(section, entry, str(error))
+                    values[entry.key] = None
+        return values
+
+    def _replaced(self) -> set[str]:
+        """Keys of a pool that the command line says anew, so that what the file says is not
+        read."""
+        replaced = set(self._overrides)
+        return replaced | {"app", "script"} if replaced & {"app", "script"} else replaced
+
+    # ---- Pools -----------------------------------------------------------------------------------
+
+    def _pool(self, name: str, shared: Values) -> Pool:
+        section = self._sections[_POOL_PREFIX + name]
+        before = len(self._problems)
+        given = {**shared, **self._parse_entries(section, POOL_OPTIONS), **self._overrides}
+        environment = self._environment(name)
+        self._check_application(section, given)
+        values = {**_defaults(POOL_OPTIONS), **given}
+        if (
+            values["max_uri"]
+            and values["max_header_size"]
+            and values["max_uri"] > values["max_header_size"]
+        ):
+            self._report(
+                section,
+                None,
+                "max_uri is larger than max_header_size, of which the target is a part",
+            )
+        pool = _make_pool(name, environment, values)
+        if pool.script and len(self._problems) == before:
+            pool = self._with_script_settings(section, pool, given)
+        return pool
+
+    def _environment(self, name: str) -> tuple[tuple[str, str], ...]:
+        section = self._sections.get(_POOL_PREFIX + name + _ENV_SUFFIX)
+        pairs: list[tuple[str, str]] = []
+        for entry in section.entries if section else ():
+            if not all(character.isprintable() and character != " " for character in entry.key):
+                self._report(
+                    section, entry._replace(value=""), "the name of a variable has no blanks"
+                )
+            elif "\0" in entry.value:
+                self._report(section, entry._replace(value=""), "must not contain a zero byte")
+            else:
+                pairs.append((entry.key, entry.value))
+        return tuple(pairs)
+
+    def _check_application(self, section: Section, given: Values) -> None:
+        # A value of None was bad and has been reported.
+        named = [key for key in ("app", "script") if given.get(key, "") != ""]
+        if not set(section.name[len(_POOL_PREFIX) :]) <= _NAME_CHARACTERS:
+            self._report(section, None, "a pool's name has only letters, digits and - . _")
+        if not named:
+            self._report(
+                section, None, "names no application; set app = module:callable or script = file.py"
+            )
+        elif len(named) == 2:
+            self._report(
+                section, None, "app and script are both set; a pool serves one application"
+            )
+
+    def _with_script_settings(self, section: Section, pool: Pool, given: Values) -> Pool:
+        """What a fapws4 script says about itself, where neither INI nor command line say it."""
+        if "listen" in given and "max_body_size" in given:
+            return pool
+        from fapws.loader import script_settings
+
+        settings = script_settings(pool.script, pool)
+        script = options.split_callable(pool.script)[0]
+        if "listen" not in given:
+            try:
+                address = _script_address(settings.server, settings.has_paths)
+                pool = pool._replace(listen=(address,)) if address else pool
+            except ValueError as error:
+                self._problems.append(Problem(script, 0, "", "SERVER", settings.server, str(error)))
+        if "max_body_size" not in given and settings.max_body_size:
+            try:
+                size = options.parse(POOL_OPTIONS["max_body_size"], settings.max_body_size, "/")
+                pool = pool._replace(limits=pool.limits._replace(max_body_size=size))
+            except ValueError as error:
+                self._problems.append(
+                    Problem(script, 0, "", "MAX_BODY_SIZE", settings.max_body_size, str(error))
+                )
+        return pool
+
+    def _check_places(self, pools: list[Pool]) -> None:
+        """No two listeners, of one pool or of two, may want the same address."""
+        taken: dict[tuple[str, ...], str] = {}
+        for pool in pools:
+            section = self._sections[_POOL_PREFIX + pool.name]
+            for address in pool.listen or ():
+                place = same_place(address)
+                if place and place in taken:
+                    entry = next(
+                        (entry for entry in section.entries if entry.key == "listen"), None
+                    )
+                    self._report(
+                        section,
+                        entry,
+                        f"{address.text} is already listened on by [app:{taken[place]}]",
+                    )
+                elif place:
+                    taken[place] = pool.name
+
+    def _report(self, section: Section | None, entry: Entry | None, message: str) -> None:
+        name, line = (section.name, section.line) if section else ("", 0)
+        if entry:
+            self._problems.append(
+                Problem(self._file, entry.line, name, entry.key, entry.value, message)
+            )
+        else:
+            self._problems.append(Problem(self._file, line, name, "", "", message))
+
+
+def _is_pool(name: str) -> bool:
+    return name.startswith(_POOL_PREFIX) and name.count(":") == 1 and len(name) > len(_POOL_PREFIX)
+
+
+def _nearest_section(name: str) -> str:
+    """``fapws`` for ``fapw``, ``app:blog:env`` for ``ap:blog:environ``; empty: nothing is near."""
+    parts = name.split(":")
+    if len(parts) == 1:
+        return nearest(name, [MASTER_SECTION])
+    if len(parts) > 3 or not nearest(parts[0], ["app"]) or not parts[1]:
+        return ""
+    return ":".join(["app", parts[1], "env"][: len(parts)])
+
+
+def _unknown_key(key: str, section: str, known: list[str]) -> str:
+    if key in MASTER_OPTIONS:
+        return "belongs into [fapws]"
+    if key in POOL_OPTIONS:
+        return "belongs into an [app:NAME] section"
+    meant = nearest(key, known)
+    return (
+        f"unknown key, did you mean {meant}?"
+        if meant
+        else f"unknown key; known are {', '.join(known)}"
+    )
+
+
+def _defaults(table: Mapping[str, Option]) -> Values:
+    return {name: options.parse(option, option.default, "/") for name, option in table.items()}
+
+
+def _make_pool(name: str, environment: tuple[tuple[str, str], ...], values: Values) -> Pool:
+    limits = Limits(**{key: value for key, value in values.items() if key in Limits._fields})
+    rest = {key: value for key, value in values.items() if key not in Limits._fields}
+    return Pool(name, env=environment, limits=limits, **rest)
+
+
+def _script_address(server: str, has_paths: bool) -> Address | None:
+    """None: the script does not care. A fapws4 script without SERVER listens on all interfaces."""
+    if server:
+        return parse_server(server)
+    return parse_address(f"{ANY_IPV4}:{DEFAULT_PORT}", "/") if has_paths else None

@@ -1,0 +1,35 @@
+"""read(): the INI file as the master uses it, or every mistake in it at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from fapws.config.build import build
+from fapws.config.model import Config
+from fapws.config.problems import ConfigError, Problem
+from fapws.config.scan import scan
+
+__all__ = ["Config", "ConfigError", "Problem", "read"]
+
+SIZE_MAX = 2**20
+"""Bytes; a larger file is no configuration, and /dev/zero would never end."""
+
+
+def read(path: str, overrides: Mapping[str, Any] = {}) -> Config:
+    """The configuration in an INI file. Raises ConfigError with all problems; touches nothing.
+
+    overrides (option name to value, from the command line) take the place of what every pool says.
+    Relative paths in the file start at its directory. If a script has settings of its own that are
+    not plain values, it is run for them in a short-lived child (fapws.loader.script_settings).
+    """
+    absolute = os.path.abspath(path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(SIZE_MAX + 1)
+    except OSError as error:
+        raise ConfigError([Problem(path, 0, "", "", "", error.strerror or str(error))]) from None
+    if len(data) > SIZE_MAX:
+        raise ConfigError([Problem(path, 0, "", "", "", f"is larger than {SIZE_MAX} bytes")])
+    return build(scan(data, path), path, absolute, os.path.dirname(absolute), overrides)

@@ -1,0 +1,278 @@
+"""Every option there is, declared once: name, place, type, default, bounds, help.
+
+What reads the INI file (fapws.config.build), what renders conf/fapws.ini (fapws.config.render) and
+the error texts all use this table. An option stands here only when it works.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from fapws.config import values
+from fapws.config.addresses import check_socket_path, parse_address
+from fapws.config.model import Address
+from fapws.config.virtualenv import check_virtualenv
+
+MASTER = "master"
+"""Options of ``[fapws]``."""
+POOL = "pool"
+"""Options of ``[app:NAME]``; those with ``shared`` may also stand in ``[fapws]``, as default of all
+pools."""
+
+
+class Option(NamedTuple):
+    """One option; kind is a key of KINDS, low and high bound a number (bytes, seconds, count)."""
+
+    name: str
+    section: str
+    kind: str
+    default: str
+    """As it would be written in the INI file; empty: not set."""
+    help: str
+    low: int = 0
+    high: int = 0
+    """0: the kind has no bounds."""
+    shared: bool = True
+
+
+class Kind(NamedTuple):
+    """A type of option. parse gets a text and the directory at which relative paths start, and
+    raises ValueError saying what is allowed; format gives a text that parses to the same value."""
+
+    parse: Callable[[str, str], Any]
+    format: Callable[[Any], str]
+    lines: bool = False
+    """Whether a value may go on in indented lines."""
+
+
+DEFAULT_LISTEN = "127.0.0.1:8888"
+LISTENERS_MAX = 64
+"""Listening sockets of one worker: FW_LISTENERS of the C core."""
+DAY = 86_400
+"""Seconds; the longest time that makes sense in any option."""
+
+# fmt: off
+OPTIONS: tuple[Option, ...] = (
+    Option("pidfile", MASTER, "file", "",
+           "file that holds the master's process id; empty: none"),
+    Option("control", MASTER, "socket", "",
+           "unix socket on which fapwsctl talks to the master; empty: none"),
+    Option("error_log", MASTER, "log", "stderr",
+           "stderr, or a file"),
+    Option("app", POOL, "app", "",
+           "the application: package.module:callable or module:factory()", shared=False),
+    Option("script", POOL, "script", "",
+           "instead of app: a Python file with application, app or PATHS; file.py:callable names "
+           "another", shared=False),
+    Option("directory", POOL, "directory", "",
+           "working directory of the workers and first place to import from"),
+    Option("virtualenv", POOL, "virtualenv", "",
+           "virtual environment whose packages the application uses"),
+    Option("pythonpath", POOL, "directories", "",
+           "more directories to import from, separated by commas"),
+    Option("listen", POOL, "addresses", DEFAULT_LISTEN,
+           "where to listen: host:port, [IPv6]:port, :port, unix:PATH?mode=660&group=www, fd:N; "
+           "several are separated by commas", shared=False),
+    Option("backlog", POOL, "integer", "1024",
+           "connections the kernel keeps until a worker takes them", 1, 65535),
+    Option("workers", POOL, "integer", "1",
+           "worker processes", 1, 1024),
+    Option("boot_timeout", POOL, "time", "1m",
+           "time a worker may take to load the application", 1, 3600),
+    Option("drain_timeout", POOL, "time", "25s",
+           "time a leaving worker may take to finish its requests; then it is killed", 0, 3600),
+    Option("autoreload", POOL, "boolean", "no",
+           "restart the workers when a source file of the application changes"),
+    Option("script_name", POOL, "prefix", "",
+           "path under which a proxy shows the application, such as /blog", shared=False),
+    Option("max_body_size", POOL, "size", "10m",
+           "largest request content", 0, 2**50),
+    Option("max_header_size", POOL, "size", "32k",
+           "largest request head", 1024, 65536),
+    Option("max_headers", POOL, "integer", "100",
+           "most header fields of a request", 1, 256),
+    Option("max_uri", POOL, "size", "8k",
+           "longest request target", 64, 65536),
+    Option("max_connections", POOL, "integer", "10000",
+           "most open connections of a worker", 1, 10**6),
+    Option("header_timeout", POOL, "time", "10s",
+           "from the first byte of a request head to its end; 0: off", 0, DAY),
+    Option("body_timeout", POOL, "time", "20s",
+           "between two pieces of request content; 0: off", 0, DAY),
+    Option("keepalive_timeout", POOL, "time", "1m",
+           "from an answer to the next request; 0: off", 0, DAY),
+    Option("write_timeout", POOL, "time", "30s",
+           "without progress in sending an answer; 0: off", 0, DAY),
+    Option("server_header", POOL, "field", "fapws",
+           "value of the Server header field; empty: none is sent"),
+)
+# fmt: on
+
+MASTER_OPTIONS = {option.name: option for option in OPTIONS if option.section == MASTER}
+POOL_OPTIONS = {option.name: option for option in OPTIONS if option.section == POOL}
+SHARED_OPTIONS = {
+    option.name: option for option in OPTIONS if option.section == POOL and option.shared
+}
+
+
+def parse(option: Option, text: str, base_directory: str) -> Any:
+    """The value of a text for an option. Raises ValueError saying what is allowed."""
+    if "\0" in text:
+        raise ValueError("must not contain a zero byte")
+    kind = KINDS[option.kind]
+    if "\n" in text and not kind.lines:
+        raise ValueError("must stand on one line; the indented lines below it belong to its value")
+    value = kind.parse(text, base_directory)
+    if option.high and not option.low <= value <= option.high:
+        raise ValueError(f"must be from {kind.format(option.low)} to {kind.format(option.high)}")
+    return value
+
+
+def format_value(option: Option, value: Any) -> str:
+    """The text that parses to a value."""
+    return KINDS[option.kind].format(value)
+
+
+def split_callable(text: str) -> tuple[str, str]:
+    """``file.py:callable`` to its two parts; the second is empty if only a file is named."""
+    path, colon, name = text.rpartition(":")
+    if colon and "/" not in name:
+        return path, name
+    return text, ""
+
+
+# ---- Types ---------------------------------------------------------------------------------------
+
+
+def _absolute(text: str, base_directory: str) -> str:
+    return os.path.normpath(os.path.join(base_directory, text))
+
+
+def _check_callable(text: str) -> None:
+    bare = text.removesuffix("()")
+    if not all(part.isidentifier() for part in bare.split(".")):
+        raise ValueError(f"{text!r} is not a callable's name, such as application or create_app()")
+
+
+def _parse_app(text: str, _base_directory: str) -> str:
+    if not text:
+        return ""
+    module, colon, name = text.partition(":")
+    if module.endswith(".py") or "/" in module:
+        raise ValueError("must be package.module:callable; a file is named by script =")
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise ValueError("must be package.module:callable or module:factory()")
+    if not colon:
+        raise ValueError(f"names no callable; write {module}:application")
+    _check_callable(name)
+    return text
+
+
+def _parse_script(text: str, base_directory: str) -> str:
+    if not text:
+        return ""
+    path, name = split_callable(text)
+    path = _absolute(path, base_directory)
+    if os.path.isdir(path):
+        raise ValueError("is a directory; must be a Python file")
+    _check_readable(path, "file")
+    if name:
+        _check_callable(name)
+    return f"{path}:{name}" if name else path
+
+
+def _check_readable(path: str, what: str) -> None:
+    if not os.path.exists(path):
+        raise ValueError(f"there is no {what} {path}")
+    if not os.access(path, os.R_OK):
+        raise ValueError(f"may not read {path}")
+
+
+def _parse_directory(text: str, base_directory: str) -> str:
+    if not text:
+        return ""
+    path = _absolute(text, base_directory)
+    _check_readable(path, "directory")
+    if not os.path.isdir(path):
+        raise ValueError(f"{path} is not a directory")
+    return path
+
+
+def _parse_directories(text: str, base_directory: str) -> tuple[str, ...]:
+    return tuple(_parse_directory(part, base_directory) for part in values.split_list(text))
+
+
+def _parse_virtualenv(text: str, base_directory: str) -> str:
+    path = _parse_directory(text, base_directory)
+    if path:
+        check_virtualenv(path)
+    return path
+
+
+def _parse_file(text: str, base_directory: str) -> str:
+    if not text:
+        return ""
+    path = _absolute(text, base_directory)
+    if os.path.isdir(path):
+        raise ValueError("is a directory; must be a file")
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        raise ValueError(f"there is no directory {parent}; it must exist before the start")
+    return path
+
+
+def _parse_log(text: str, base_directory: str) -> str:
+    return text if text in ("", "stderr") else _parse_file(text, base_directory)
+
+
+def _parse_socket(text: str, base_directory: str) -> str:
+    path = _parse_file(text, base_directory)
+    check_socket_path(path)
+    return path
+
+
+def _parse_addresses(text: str, base_directory: str) -> tuple[Address, ...]:
+    addresses: list[Address] = []
+    for part in values.split_list(text):
+        try:
+            addresses.append(parse_address(part, base_directory))
+        except ValueError as error:
+            raise ValueError(f"{part}: {error}") from None
+    if not 0 < len(addresses) <= LISTENERS_MAX:
+        raise ValueError(f"must be 1 to {LISTENERS_MAX} addresses")
+    return tuple(addresses)
+
+
+def _parse_prefix(text: str, _base_directory: str) -> str:
+    if text and (not text.startswith("/") or text.endswith("/") or not text.isprintable()):
+        raise ValueError("must begin with / and not end with it, such as /blog")
+    return text
+
+
+def _parse_field(text: str, _base_directory: str) -> str:
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("must be printable ASCII")
+    return text
+
+
+KINDS: dict[str, Kind] = {
+    "boolean": Kind(lambda text, _: values.parse_boolean(text), values.format_boolean),
+    "integer": Kind(lambda text, _: values.parse_integer(text), str),
+    "size": Kind(lambda text, _: values.parse_size(text), values.format_size),
+    "time": Kind(lambda text, _: values.parse_time(text), values.format_time),
+    "app": Kind(_parse_app, str),
+    "script": Kind(_parse_script, str),
+    "directory": Kind(_parse_directory, str),
+    "directories": Kind(_parse_directories, ", ".join, lines=True),
+    "virtualenv": Kind(_parse_virtualenv, str),
+    "file": Kind(_parse_file, str),
+    "log": Kind(_parse_log, str),
+    "socket": Kind(_parse_socket, str),
+    "addresses": Kind(
+        _parse_addresses, lambda parts: ", ".join(part.text for part in parts), lines=True
+    ),
+    "prefix": Kind(_parse_prefix, str),
+    "field": Kind(_parse_field, str),
+}
