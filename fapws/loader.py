@@ -1,0 +1,300 @@
+"""The application: making its surroundings ready, importing it, saying plainly why it cannot be
+loaded.
+
+The master imports this module before it forks, so what only errors need is imported where they
+happen. prepare() and load() run in the worker; the master itself never imports an application.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from types import ModuleType, TracebackType
+from typing import Any
+
+from fapws.config.model import Pool
+from fapws.config.options import split_callable
+from fapws.config.values import nearest
+from fapws.config.virtualenv import site_packages
+from fapws.script import ScriptSettings, script_settings
+
+__all__ = ["LoadError", "ScriptSettings", "load", "prepare", "script_settings"]
+
+CALLABLE_NAMES = ("application", "app")
+"""What a script's WSGI callable may be called, in the order of the search; PATHS comes after
+them."""
+_SPARE_NAME = "fapws_script"
+_RACY_SECONDS = 2
+
+
+class LoadError(Exception):
+    """An application that cannot be loaded; str() is a traceback of its own, or a sentence."""
+
+
+def prepare(pool: Pool) -> None:
+    """Working directory, environment and import path, as the pool wants them.
+
+    sys.path afterwards: the script's directory, directory, pythonpath, what was there (the standard
+    library), the virtualenv's packages, Fapws's own packages. Raises LoadError.
+    """
+    os.environ.update(pool.env)
+    if pool.directory:
+        try:
+            os.chdir(pool.directory)
+        except OSError as error:
+            raise LoadError(
+                f"cannot change to the directory {pool.directory}: {error.strerror}"
+            ) from None
+    if pool.virtualenv:
+        _add_virtualenv(site_packages(pool.virtualenv))
+    first = [os.path.dirname(split_callable(pool.script)[0])] if pool.script else []
+    first += [pool.directory] if pool.directory else []
+    sys.path[:0] = list(dict.fromkeys([*first, *pool.pythonpath]))
+
+
+def load(pool: Pool) -> Callable[..., Any]:
+    """Imports a pool's application, after prepare(). Raises LoadError, and nothing else."""
+    try:
+        application = _load_script(pool.script) if pool.script else _load_module(pool.app)
+    except LoadError:
+        raise
+    except SystemExit as error:
+        what = f"the application left by SystemExit({error.code!r}) while it was being loaded\n"
+        raise LoadError(what + _own_traceback(error)) from None
+    except KeyboardInterrupt as error:
+        raise LoadError(
+            "interrupted while the application was being loaded\n" + _own_traceback(error)
+        ) from None
+    except (
+        BaseException
+    ) as error:  # whatever it is, it is the application's, and its traceback is the report
+        raise LoadError(_own_traceback(error)) from None
+    _drop_racy_bytecode()
+    return application
+
+
+# ---- package.module:callable ---------------------------------------------------------------------
+
+
+def _load_module(app: str) -> Callable[..., Any]:
+    name, _, attribute = app.partition(":")
+    try:
+        __import__(name)
+    except ModuleNotFoundError as error:
+        if (
+            error.name is None
+            or not f"{name}.".startswith(f"{error.name}.")
+            or _own_frames(error.__traceback__)
+        ):
+            raise
+        raise LoadError(_no_module(app, error.name)) from None
+    return _resolve(sys.modules[name], attribute, app, f"module {name}")
+
+
+def _no_module(app: str, missing: str) -> str:
+    parent, _, last = missing.rpartition(".")
+    if not parent:
+        places = sys.path
+    else:
+        places = list(getattr(sys.modules.get(parent), "__path__", []))
+        if not places:
+            return f"app = {app}: {parent} is a module, not a package, so it has no {last}\n"
+    found = sorted({name for place in places for name in _modules_in(place)})
+    meant = nearest(last, found)
+    hint = f", did you mean {parent + '.' if parent else ''}{meant}?" if meant else ""
+    looked = ", ".join(place or "." for place in places if os.path.isdir(place or "."))
+    return f"app = {app}: there is no module {missing}{hint}\n(looked in {looked})\n"
+
+
+def _modules_in(directory: str) -> list[str]:
+    try:
+        names = os.listdir(directory or ".")
+    except OSError:
+        return []
+    return [
+        name.partition(".")[0] for name in names if name.endswith((".py", ".so")) or "." not in name
+    ]
+
+
+# ---- file.py -------------------------------------------------------------------------------------
+
+
+def _load_script(script: str) -> Callable[..., Any]:
+    path, attribute = split_callable(script)
+    module = run_script(path)
+    if attribute:
+        return _resolve(module, attribute, script, path)
+    for name in CALLABLE_NAMES:
+        if hasattr(module, name):
+            return _resolve(module, name, script, path)
+    if hasattr(module, "PATHS"):
+        from fapws.paths import Paths
+
+        try:
+            return Paths(module.PATHS)
+        except (TypeError, ValueError) as error:
+            raise LoadError(f"{path}: {error}\n") from None
+    raise LoadError(f"{path} defines none of application, app and PATHS{_callables_hint(module)}\n")
+
+
+def run_script(path: str) -> ModuleType:
+    """Runs a Python file as a module that is not ``__main__`` and returns it.
+
+    It is called like its file, so that what it defines can be pickled and imported, unless that
+    name is taken. It is always compiled anew: bytecode is matched by second and size, and would go
+    stale when a file is saved and reloaded twice in a second.
+    """
+    stem = os.path.splitext(os.path.basename(path))[0]
+    name = stem if stem.isidentifier() and stem not in sys.modules else _SPARE_NAME
+    module = ModuleType(name)
+    module.__file__ = path
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+    except OSError as error:
+        raise LoadError(f"cannot read {path}: {error.strerror}\n") from None
+    code = compile(source, path, "exec", dont_inherit=True)
+    sys.modules[name] = module
+    try:
+        exec(code, module.__dict__)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+# ---- The callable in its module ------------------------------------------------------------------
+
+
+def _resolve(module: ModuleType, expression: str, subject: str, where: str) -> Callable[..., Any]:
+    """The callable that an expression like ``site.app`` or ``create_app()`` names."""
+    name = expression.removesuffix("()")
+    found: Any = module
+    holder = where
+    for part in name.split("."):
+        if not hasattr(found, part):
+            meant = nearest(part, [known for known in dir(found) if not known.startswith("__")])
+            hint = f", did you mean {meant}?" if meant else _callables_hint(found)
+            raise LoadError(f"{subject}: {holder} has no {part}{hint}\n")
+        found, holder = getattr(found, part), part
+    if not callable(found):
+        raise LoadError(f"{subject}: {name} is {_describe(found)}, not callable\n")
+    if expression != name:
+        made = found()
+        if not callable(made):
+            raise LoadError(
+                f"{subject}: {expression} returned {_describe(made)}, not a WSGI application\n"
+            )
+        found = made
+    elif not _takes_two(found):
+        raise LoadError(
+            f"{subject}: {name} does not take (environ, start_response); "
+            f"if it makes the application, write {name}()\n"
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def _takes_two(found: Any) -> bool:
+    """Whether a plain function can be called with two arguments; of anything else nothing is
+    known."""
+    code = getattr(found, "__code__", None)
+    if not isinstance(found, type(_describe)) or code is None or hasattr(found, "__wrapped__"):
+        return True
+    required = code.co_argcount - len(found.__defaults__ or ())
+    takes_rest = bool(code.co_flags & 0x04)  # CO_VARARGS, inspect's name for it
+    return required <= 2 and (code.co_argcount >= 2 or takes_rest)
+
+
+def _describe(found: Any) -> str:
+    kind = type(found).__name__
+    return "None" if found is None else f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
+
+
+def _callables_hint(found: Any) -> str:
+    names = (
+        [name for name, value in vars(found).items() if callable(value) and name[0] != "_"]
+        if hasattr(found, "__dict__")
+        else []
+    )
+    return f"; callable there: {', '.join(names[:10])}" if names else ""
+
+
+# ---- Tracebacks ----------------------------------------------------------------------------------
+
+
+def _own_traceback(error: BaseException) -> str:
+    """An exception as Python shows it, without the frames of this module and of importlib."""
+    import traceback
+
+    seen: set[int] = set()
+    link: BaseException | None = error
+    pending = [link]
+    while pending:
+        link = pending.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        link.__traceback__ = _own_frames(link.__traceback__)
+        pending += [link.__cause__, link.__context__]
+    if error.__traceback__ is None and error.__cause__ is None and error.__context__ is None:
+        return "".join(traceback.format_exception_only(type(error), error))
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def _own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without frames that are not the application's."""
+    kept: list[TracebackType] = []
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if name != _THIS_FILE and not name.startswith("<frozen importlib"):
+            kept.append(trace)
+        trace = trace.tb_next
+    for first, second in zip(kept, [*kept[1:], None]):
+        first.tb_next = second
+    return kept[0] if kept else None
+
+
+_THIS_FILE = _own_frames.__code__.co_filename
+
+
+# ---- Import path and bytecode --------------------------------------------------------------------
+
+
+def _add_virtualenv(directory: str) -> None:
+    """Puts a virtualenv's packages before the server's own, behind the standard library.
+
+    site.addsitedir() reads the .pth files (editable installs), but adds at the end.
+    """
+    import site
+
+    before = list(sys.path)
+    site.addsitedir(directory)
+    added = [place for place in sys.path if place not in before] or [directory]
+    rest = [place for place in sys.path if place not in added]
+    where = next((number for number, place in enumerate(rest) if _is_packages(place)), len(rest))
+    sys.path[:] = rest[:where] + added + rest[where:]
+
+
+def _is_packages(directory: str) -> bool:
+    return os.path.basename(directory.rstrip("/")) in ("site-packages", "dist-packages")
+
+
+def _drop_racy_bytecode() -> None:
+    """Removes the cached bytecode of sources saved a moment ago.
+
+    A .pyc is matched to its source by size and whole seconds, so a file that is saved, loaded and
+    saved again within a second would be served in its old form after a reload.
+    """
+    horizon = time.time() - _RACY_SECONDS
+    for module in list(sys.modules.values()):
+        cached = getattr(module, "__cached__", None)
+        source = getattr(module, "__file__", None)
+        if not cached or not source:
+            continue
+        try:
+            if os.stat(source).st_mtime > horizon:
+                os.unlink(cached)
+        except OSError:
+            continue  # gone, or not ours to remove

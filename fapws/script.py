@@ -1,0 +1,203 @@
+"""What a fapws4 script says about the server, found before the sockets are bound.
+
+SERVER and MAX_BODY_SIZE are wanted by the master, which must not import the application. So a child
+process is forked that reads the script's syntax tree, runs the script only if a value is no
+constant, writes the answer to a pipe and ends. Nothing of it stays in the master.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from fapws.config.model import Pool
+
+if TYPE_CHECKING:
+    import ast
+
+TIMEOUT = 15.0
+"""Seconds the child may take; a script that takes longer is left to the worker's boot_timeout."""
+_NAMES = ("SERVER", "MAX_BODY_SIZE")
+_ARITHMETIC_MAX = 64
+"""Characters; longer constant arithmetic is left to the running script."""
+
+
+class ScriptSettings(NamedTuple):
+    """What a script sets, as text; empty: it does not, or it cannot be told."""
+
+    server: str = ""
+    max_body_size: str = ""
+    has_paths: bool = False
+    """Whether it is written for fapws4: PATHS is bound at its top level."""
+
+
+def script_settings(path: str, pool: Pool | None = None) -> ScriptSettings:
+    """The settings of a script, ``file.py`` or ``file.py:callable``; pool says how to run it if
+    need be.
+
+    A script that cannot be read, compiled or run has none: its worker tells why when it boots.
+    """
+    from fapws.config.options import split_callable
+
+    reader, writer = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _answer(writer, split_callable(path)[0], pool)
+    os.close(writer)
+    try:
+        data = _read_all(reader, time.monotonic() + TIMEOUT)
+    finally:
+        os.close(reader)
+        os.kill(child, signal.SIGKILL)  # not yet waited for, so the id is still the child's
+        _reap(child)
+    return _decode(data)
+
+
+def _answer(writer: int, path: str, pool: Pool | None) -> NoReturn:
+    """The child: writes the settings and ends without cleaning up what belongs to the parent."""
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (
+            signal.SIGTERM,
+            signal.SIGHUP,
+            signal.SIGUSR1,
+            signal.SIGUSR2,
+            signal.SIGCHLD,
+        ):
+            signal.signal(number, signal.SIG_DFL)
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        settings = _find(path, pool)
+        os.write(writer, _encode(settings))
+    finally:
+        os._exit(0)
+
+
+def _encode(settings: ScriptSettings) -> bytes:
+    fields = (settings.server, settings.max_body_size, "yes" if settings.has_paths else "no")
+    return "\0".join(fields).encode("utf-8", "replace")[: select.PIPE_BUF]
+
+
+def _decode(data: bytes) -> ScriptSettings:
+    fields = data.decode("utf-8", "replace").split("\0")
+    if len(fields) != 3:
+        return ScriptSettings()
+    return ScriptSettings(fields[0], fields[1], fields[2] == "yes")
+
+
+def _read_all(reader: int, deadline: float) -> bytes:
+    data = b""
+    while select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        piece = os.read(reader, 4096)
+        if not piece:
+            break
+        data += piece
+    return data
+
+
+def _reap(child: int) -> None:
+    # SIGCHLD may be ignored by who called us: then the kernel has reaped the child.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(child, 0)
+
+
+# ---- In the child --------------------------------------------------------------------------------
+
+
+def _find(path: str, pool: Pool | None) -> ScriptSettings:
+    import ast
+
+    with open(path, "rb") as file:
+        tree = ast.parse(file.read(), path)
+    bound = _top_level_names(tree)
+    values: dict[str, Any] = {}
+    for name in _NAMES:
+        if name in bound or "*" in bound:
+            nodes = bound.get(name, [])
+            if "*" in bound or len(nodes) != 1 or not _is_constant(nodes[0]):
+                return _run(path, pool)
+            # Only constants and arithmetic are in it, so that nothing of the script is run.
+            values[name] = eval(
+                compile(ast.Expression(nodes[0]), path, "eval"), {"__builtins__": {}}
+            )
+    return _settings(values, "PATHS" in bound)
+
+
+def _top_level_names(tree: ast.Module) -> dict[str, list[Any]]:
+    """The names a script binds, each with the expressions bound to it.
+
+    A name bound in a branch, by an import or by unpacking gets None in its list; ``*`` stands for
+    an import of everything.
+    """
+    import ast
+
+    bound: dict[str, list[Any]] = {}
+    for statement in tree.body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            bound.setdefault(statement.name, []).append(None)
+            continue
+        plain = _plain_assignment(statement)
+        for name, value in plain:
+            bound.setdefault(name, []).append(value)
+        if plain:
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                bound.setdefault(node.id, []).append(None)
+            elif isinstance(node, ast.alias):
+                bound.setdefault(node.asname or node.name, []).append(None)
+    return bound
+
+
+def _plain_assignment(statement: ast.stmt) -> list[tuple[str, Any]]:
+    """The pairs of ``NAME = expression`` and ``NAME: type = expression``; empty for anything
+    else."""
+    import ast
+
+    if (
+        isinstance(statement, ast.AnnAssign)
+        and isinstance(statement.target, ast.Name)
+        and statement.value
+    ):
+        return [(statement.target.id, statement.value)]
+    if isinstance(statement, ast.Assign):
+        names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
+        if len(names) == len(statement.targets):
+            return [(name, statement.value) for name in names]
+    return []
+
+
+def _is_constant(node: Any) -> bool:
+    """Whether an expression is a constant, or short arithmetic of numbers such as ``10 *
+    2**20``."""
+    import ast
+
+    if node is None or len(ast.dump(node)) > 16 * _ARITHMETIC_MAX:
+        return False
+    allowed = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
+    return all(isinstance(part, allowed) for part in ast.walk(node))
+
+
+def _run(path: str, pool: Pool | None) -> ScriptSettings:
+    from fapws.loader import prepare, run_script
+
+    if pool is not None:
+        prepare(pool)
+    namespace = vars(run_script(path))
+    return _settings(namespace, "PATHS" in namespace)
+
+
+def _settings(values: dict[str, Any], has_paths: bool) -> ScriptSettings:
+    server, size = values.get("SERVER"), values.get("MAX_BODY_SIZE")
+    return ScriptSettings(
+        "" if server is None else str(server), "" if size is None else str(size), has_paths
+    )
