@@ -1,0 +1,87 @@
+"""Autoreload: has a source file of the application changed? Asked by a worker now and then."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_STANDARD_LIBRARY = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
+_PACKAGE_DIRECTORIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_SERVER = __name__.partition(".")[0]
+
+
+class _Stamp(NamedTuple):
+    """What a file that was replaced or written to does not keep."""
+
+    inode: int
+    size: int
+    modified: int
+    """Nanoseconds since the epoch."""
+
+
+class SourceWatch:
+    """The Python files that the process has loaded, less the standard library's, installed
+    packages' and Fapws's own; extra names more, such as the script. Files loaded later join by
+    themselves."""
+
+    def __init__(self, extra: Iterable[str] = ()) -> None:
+        self._extra = tuple(extra)
+        self._stamps: dict[str, _Stamp | None] = {}
+        self._missing: set[str] = set()
+        self._modules_seen = -1
+        self._take_new_files()
+
+    def files(self) -> list[str]:
+        """What is watched now."""
+        self._take_new_files()
+        return list(self._stamps)
+
+    def changed(self) -> str:
+        """The first file that has changed since it was last looked at, or an empty text.
+
+        One stat a file. Each change is told once. A file that is gone is given one more round to
+        come back, because many editors remove it and put the new one in its place.
+        """
+        self._take_new_files()
+        for path, known in self._stamps.items():
+            now = _stamp(path)
+            if now == known:
+                self._missing.discard(path)
+            elif now is None and path not in self._missing:
+                self._missing.add(path)
+            else:
+                self._missing.discard(path)
+                self._stamps[path] = now
+                return path
+        return ""
+
+    def _take_new_files(self) -> None:
+        modules = list(sys.modules.items())
+        if len(modules) == self._modules_seen:
+            return
+        self._modules_seen = len(modules)
+        loaded = (_source(name, module) for name, module in modules)
+        for path in (*self._extra, *loaded):
+            if path and path not in self._stamps:
+                self._stamps[path] = _stamp(path)
+
+
+def _source(name: str, module: object) -> str:
+    """The application's source file that a module was loaded from, or an empty text."""
+    path = getattr(module, "__file__", None)
+    if not isinstance(path, str) or not path.endswith(".py") or name.partition(".")[0] == _SERVER:
+        return ""
+    path = os.path.abspath(path)
+    if any(part in path for part in _PACKAGE_DIRECTORIES):
+        return ""
+    return "" if os.path.realpath(path).startswith(_STANDARD_LIBRARY) else path
+
+
+def _stamp(path: str) -> _Stamp | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return _Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
