@@ -30,7 +30,7 @@ typedef struct {
     fw_slice target;    /* as received */
     fw_slice path;      /* of target, before "?", percent-encoded; absolute-form: "/" if empty (it
                          * then points to a slash before the authority); "*" */
-    fw_slice query;     /* of target, after the first "?" */
+    fw_slice query;     /* of target, after the first "?"; len 0 if there is none */
     fw_slice authority; /* host[:port] of an absolute-form target; len 0 otherwise */
     int minor;          /* HTTP/1.minor: 0 or 1 */
     fw_field *fields;   /* the caller's array */

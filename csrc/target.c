@@ -15,7 +15,7 @@ static bool equals(fw_slice slice, const char *text, size_t len)
 /* rest begins with the path and holds the query. */
 static void split_path(fw_head *head, fw_slice rest)
 {
-    const char *mark = rest.len == 0 ? NULL : memchr(rest.at, '?', rest.len);
+    const char *mark = memchr(rest.at, '?', rest.len);
     if (mark == NULL) {
         head->path = rest;
         return;
@@ -61,6 +61,8 @@ static int read_absolute(fw_head *head)
 int fw__read_target(fw_head *head)
 {
     fw_slice target = head->target;
+    head->authority = (fw_slice){target.at, 0};
+    head->query = (fw_slice){target.at + target.len, 0};
     if (equals(head->method, "CONNECT", 7))
         return FW_ECONNECT;
     if (target.at[0] == '/') {

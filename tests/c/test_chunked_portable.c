@@ -1,0 +1,10 @@
+/* test_chunked_portable.c -- test_chunked.c again, on the scans for machines without SSE2 and
+ * NEON. */
+#include "portable.h"
+
+#include "guard.h"
+
+#include "../../csrc/bytes.c"
+#include "../../csrc/chunked.c"
+
+#include "test_chunked.c"

@@ -1,0 +1,72 @@
+/* test_error.c -- the error table: every code answers, no two share a value or a token. */
+#include "../../csrc/error.h"
+#include "../../csrc/fapws.h"
+#include "check.h"
+
+typedef struct {
+    int code;
+    int status;
+    const char *token;
+    const char *text;
+} row;
+
+static const row rows[] = {
+#define ROW(name, value, status, token, text) {value, status, token, text},
+    FW_ERRORS(ROW)
+#undef ROW
+};
+
+#define ROWS (sizeof rows / sizeof rows[0])
+
+TEST(every_code_answers_with_its_row)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        NOTE("%s", rows[i].token);
+        const char *name = fw_error_name(rows[i].code);
+        const char *text = fw_error_text(rows[i].code);
+        CHECK(name != NULL && strcmp(name, rows[i].token) == 0);
+        CHECK(text != NULL && strcmp(text, rows[i].text) == 0);
+        CHECK(fw_error_status(rows[i].code) == rows[i].status);
+    }
+}
+
+TEST(codes_are_negative_and_distinct_and_tokens_too)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        NOTE("%s", rows[i].token);
+        CHECK(rows[i].code < 0);
+        for (size_t j = 0; j < i; j++) {
+            CHECK(rows[i].code != rows[j].code);
+            CHECK(strcmp(rows[i].token, rows[j].token) != 0);
+        }
+    }
+}
+
+TEST(a_status_is_none_or_an_error_for_a_client)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        NOTE("%s", rows[i].token);
+        CHECK(rows[i].status == 0 || (rows[i].status >= 400 && rows[i].status <= 599));
+    }
+}
+
+/* Logs and documents name them; nothing in a token needs quoting anywhere. */
+TEST(tokens_are_lower_case_words)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        NOTE("%s", rows[i].token);
+        CHECK(rows[i].token[0] != '\0');
+        CHECK(strspn(rows[i].token, "abcdefghijklmnopqrstuvwxyz_") == strlen(rows[i].token));
+    }
+}
+
+TEST(what_is_no_code_has_no_name_text_or_status)
+{
+    static const int none[] = {0, 1, 200, -12, -19, -9999, 2147483647, -2147483647 - 1};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        NOTE("%d", none[i]);
+        CHECK(fw_error_name(none[i]) == NULL);
+        CHECK(fw_error_text(none[i]) == NULL);
+        CHECK(fw_error_status(none[i]) == 0);
+    }
+}

@@ -1,0 +1,8 @@
+/* test_scan_portable.c -- test_scan.c again, on the scans for machines without SSE2 and NEON. */
+#include "portable.h"
+
+#include "guard.h"
+
+#include "../../csrc/bytes.c"
+
+#include "test_scan.c"
