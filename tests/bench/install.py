@@ -1,0 +1,81 @@
+"""The venv of the bench: the peers from PyPI, and fapws as users get it, a wheel of this tree.
+
+The venv holds a *copy* of the interpreter, not a link to it. The kernel shares the pages of one
+file between all processes that run it, so a server on the system's own python3 would look smaller
+while this harness, or anything else written in Python, is running.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+NOT_SOURCE = shutil.ignore_patterns(
+    ".git",
+    ".venv*",
+    "build",
+    "dist",
+    "*.egg-info",
+    "__pycache__",
+    "*.so",
+    "*.o",
+    ".*_cache",
+    ".hypothesis",
+)
+
+
+class InstallError(Exception):
+    """What could not be installed and why, in one line; the log has the rest."""
+
+
+class Venv:
+    def __init__(self, python: str, home: Path, logs: Path) -> None:
+        self.bin = home / "bin"
+        self._logs = logs
+        if not (self.bin / "python").exists():
+            self._run("venv", [python, "-m", "venv", "--clear", "--copies", str(home)])
+
+    def version(self, distribution: str) -> str | None:
+        script = f"from importlib.metadata import version; print(version({distribution!r}))"
+        asked = subprocess.run(
+            [str(self.bin / "python"), "-c", script], capture_output=True, text=True, check=False
+        )
+        return asked.stdout.strip() if asked.returncode == 0 else None
+
+    def require(self, distribution: str) -> None:
+        """Install a peer from PyPI unless it is there."""
+        if self.version(distribution) is None:
+            self._pip(distribution, "install", distribution)
+
+    def install_tree(self, tree: Path, scratch: Path) -> None:
+        """Build a wheel from a copy of the tree and install it, so that the tree stays as it is."""
+        source, wheels = scratch / "source", scratch / "wheels"
+        for folder in (source, wheels):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(tree, source, symlinks=True, ignore=NOT_SOURCE)
+        self._pip("fapws-wheel", "wheel", "--no-deps", "--wheel-dir", str(wheels), str(source))
+        wheel = next(wheels.glob("*.whl"))
+        self._pip("fapws", "uninstall", "--yes", "fapws")
+        self._pip("fapws", "install", str(wheel))
+
+    def _pip(self, name: str, *arguments: str) -> None:
+        pip = [str(self.bin / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        self._run(name, pip + list(arguments))
+
+    def _run(self, name: str, command: list[str]) -> None:
+        log = self._logs / f"install-{name}.log"
+        with log.open("w") as out:
+            status = subprocess.run(
+                command, stdout=out, stderr=subprocess.STDOUT, check=False
+            ).returncode
+        if status:
+            raise InstallError(_reason(log.read_text(errors="replace")) or f"exit status {status}")
+
+
+def _reason(log: str) -> str:
+    """The line of a pip log that says most: the compiler's first error, else the last of all."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    compiler = [line for line in lines if re.match(r"\S+:\d+:(\d+:)? (fatal )?error: ", line)]
+    return next(iter(compiler or [line for line in lines if "error:" in line.lower()][-1:]), "")

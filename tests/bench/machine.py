@@ -1,0 +1,97 @@
+"""The machine and the versions a figure belongs to."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import resource
+import subprocess
+import time
+from pathlib import Path
+
+from . import tools
+from .install import Venv
+from .peers import Recipe
+from .proc import TICKS_PER_SECOND
+
+_PYTHON_VERSION = "import platform as p; print(p.python_implementation(), p.python_version())"
+
+
+def describe(python: str) -> dict[str, str]:
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M %Z"),
+        "cpu": _cpu_model(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "memory": _memory(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "system": _release(),
+        "python": _output([python, "-c", _PYTHON_VERSION]),
+        "wrk": _first(r"wrk (?:debian/)?(\S+)", _output(["wrk", "-v"])),
+    }
+
+
+class Neighbours:
+    """How much of the machine other programs took during the run: the noise in the figures.
+
+    What this process and its children use is known once the children have ended.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._everybody, self._stolen = _busy_seconds()
+        self._ours = _our_seconds()
+
+    def cores(self) -> tuple[float, float]:
+        """Cores that others used, and that the hypervisor kept back, on average since the start."""
+        elapsed = time.monotonic() - self._began
+        everybody, stolen = _busy_seconds()
+        others = everybody - self._everybody - (_our_seconds() - self._ours)
+        return max(others, 0.0) / elapsed, (stolen - self._stolen) / elapsed
+
+
+def version(recipe: Recipe, venv: Venv) -> str:
+    if recipe.distribution:
+        return venv.version(recipe.distribution) or "?"
+    return _first(r"nginx/(\S+)", _output([tools.program(recipe.name) or recipe.name, "-v"]))
+
+
+def _busy_seconds() -> tuple[float, float]:
+    """user + nice + system, and steal, of all cores: proc(5), /proc/stat."""
+    ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return sum(ticks[:3]) / TICKS_PER_SECOND, ticks[7] / TICKS_PER_SECOND
+
+
+def _our_seconds() -> float:
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def _cpu_model() -> str:
+    text = Path("/proc/cpuinfo").read_text()
+    return _first(r"(?:model name|Model|Processor)\s*:\s*(.+)", text)
+
+
+def _memory() -> str:
+    kb = int(_first(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text()))
+    return f"{kb / 2**20:.1f} GB"
+
+
+def _release() -> str:
+    try:
+        return _first(r'PRETTY_NAME="?([^"\n]+)', Path("/etc/os-release").read_text())
+    except OSError:
+        return "?"
+
+
+def _output(command: list[str]) -> str:
+    """What it prints, on either stream: `nginx -v` and `wrk -v` differ in that."""
+    ran = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return ran.stdout.strip()
+
+
+def _first(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return (found.group(found.lastindex or 0)).strip() if found else "?"
