@@ -17,7 +17,7 @@ help:
 	@echo 'make test-pypy  build on PyPy and run a smoke test there'
 	@echo 'make build      leave .venv/bin/fapws and .venv/bin/fapwsctl, which run this very tree'
 	@echo 'make lint       ruff, mypy, strict compilers, clang-format, shellcheck, mandoc'
-	@echo 'make bench      measure against other servers; prints a table'
+	@echo 'make bench      measure against other servers; prints a table (B=--help: what it takes)'
 	@echo 'make dist       source distribution and wheel into dist/'
 	@echo 'make install    programs, man pages, examples below PREFIX=/usr/local (DESTDIR= for packagers)'
 	@echo 'make uninstall  remove what make install brought'
@@ -47,8 +47,8 @@ lint:
 	@sh tools/lint.sh
 
 bench:
-	@PYTHON='$(PYTHON)' sh tools/setup.sh bench
-	@.venv/bin/python tests/bench/bench.py
+	@PYTHON='$(PYTHON)' sh tools/bootstrap.sh build
+	@PYTHON='$(PYTHON)'; . tools/common.sh; exec "$$(find_python)" -m tests.bench $(B)
 
 dist:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh dist

@@ -150,7 +150,7 @@ def install(to: Prefix, man: Path) -> None:
     for page in sorted((TREE / "docs").glob("*.[1-9]")):
         to.file(man / f"man{page.suffix[1:]}" / page.name, page.read_bytes())
     for example in sorted((TREE / "conf").rglob("*")):
-        if example.is_file() and "__pycache__" not in example.parts:
+        if example.is_file() and not {"__pycache__", "run"}.intersection(example.parts):
             copy_example(to, example)
     to.write_record(earlier)
 

@@ -67,6 +67,7 @@ if ! .venv/bin/python -B -c 'import fapws._core' 2>/dev/null ||
     say 'compiling the C core'
     look_at_machine
     .venv/bin/python -W ignore setup.py -q build_ext --inplace --force
+    .venv/bin/python -B -c 'import fapws._core'
     stamp core csrc/*.c csrc/*.h setup.py fapws/core_build.py
 fi
 

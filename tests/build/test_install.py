@@ -1,0 +1,115 @@
+"""`make install` and `make uninstall`, from a fresh copy of the tree, with every make there is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import fapws
+import pytest
+
+from support.tree import clean_environment, copy_tree, run
+
+MAKES = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            shutil.which(name) is None, reason=f"{name} is not installed: runs where it is"
+        ),
+    )
+    for name in ("make", "bmake")
+]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in which `make build` has run, with the Python that runs this test."""
+    tree = copy_tree(tmp_path_factory.mktemp("clone") / "fapws")
+    run("make", "build", cwd=tree, PYTHON=os.path.realpath(sys.executable))
+    return tree
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("make", MAKES)
+def test_an_installation_runs_without_the_clone_and_leaves_nothing(
+    make: str, clone: Path, tmp_path: Path
+) -> None:
+    prefix = tmp_path / "a prefix"
+    run(make, "install", f"PREFIX={prefix}", cwd=clone)
+    hidden = clone.rename(clone.with_name("hidden"))
+    try:
+        for program in ("fapws", "fapws4"):
+            version = run(str(prefix / "bin" / program), "--version", cwd=tmp_path)
+            assert fapws.__version__ in version
+        asked = run(str(prefix / "bin" / "fapwsctl"), "--version", cwd=tmp_path)
+        assert fapws.__version__ in asked
+        assert (prefix / "share" / "examples" / "fapws" / "fapws.ini").is_file()
+        assert list((prefix / "share" / "man" / "man8").glob("fapws*.8"))
+    finally:
+        hidden.rename(clone)
+    run(make, "uninstall", f"PREFIX={prefix}", cwd=clone)
+    assert files_below(tmp_path) == []
+
+
+@pytest.mark.parametrize("make", MAKES)
+def test_a_packager_stages_with_destdir(make: str, clone: Path, tmp_path: Path) -> None:
+    run(make, "install", "PREFIX=/opt/fapws", f"DESTDIR={tmp_path}", cwd=clone)
+    script = (tmp_path / "opt/fapws/bin/fapws").read_text()
+    assert "'/opt/fapws/lib/fapws'" in script
+    assert str(tmp_path) not in script
+    unit = (tmp_path / "opt/fapws/share/examples/fapws/systemd/fapws.service").read_text()
+    assert "/opt/fapws/bin/fapwsctl" in unit
+    assert "/usr/local" not in unit
+    run(make, "uninstall", "PREFIX=/opt/fapws", f"DESTDIR={tmp_path}", cwd=clone)
+    assert not (tmp_path / "opt/fapws").exists()
+
+
+def test_installing_again_replaces_and_still_uninstalls_all(clone: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    run("make", "install", f"PREFIX={prefix}", cwd=clone)
+    before = files_below(prefix)
+    run("make", "install", f"PREFIX={prefix}", cwd=clone)
+    assert files_below(prefix) == before
+    run("make", "uninstall", f"PREFIX={prefix}", cwd=clone)
+    assert not prefix.exists()
+
+
+def test_what_somebody_else_put_there_stays(clone: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    run("make", "install", f"PREFIX={prefix}", cwd=clone)
+    theirs = prefix / "bin" / "theirs"
+    theirs.write_text("")
+    run("make", "uninstall", f"PREFIX={prefix}", cwd=clone)
+    assert files_below(prefix) == ["bin", "bin/theirs"]
+
+
+def test_uninstalling_nothing_is_an_error_that_says_so(clone: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["make", "uninstall", f"PREFIX={tmp_path}/none"],
+        cwd=clone, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "nothing is installed" in done.stdout
+
+
+@pytest.mark.parametrize("make", MAKES)
+def test_make_alone_tells_every_target_in_a_line(make: str, clone: Path) -> None:
+    told = run(make, cwd=clone)
+    for target in ("run", "test", "build", "lint", "bench", "dist", "install", "uninstall", "clean"):
+        assert f"make {target} " in told
+
+
+def test_a_second_build_does_nothing(clone: Path) -> None:
+    assert run("make", "build", cwd=clone).strip() in ("", "make: Nothing to be done for 'build'.")
+
+
+def test_a_change_in_the_core_is_compiled(clone: Path) -> None:
+    source = next((clone / "csrc").glob("*.c"))
+    source.write_text(source.read_text() + "\n/* changed */\n")
+    assert "compiling the C core" in run("make", "build", cwd=clone)

@@ -1,0 +1,36 @@
+"""The manual pages: their option lists agree with the table, and mandoc finds nothing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from support.tree import TREE, clean_environment, run
+
+PAGES = sorted(str(path) for path in (TREE / "docs").glob("*.[1-9]"))
+
+
+def test_the_option_lists_are_those_of_the_table() -> None:
+    run(sys.executable, "tools/manual.py", "--check", cwd=TREE, PYTHONPATH=str(TREE))
+
+
+def test_there_is_a_page_for_each_program_and_the_configuration() -> None:
+    names = {page.rpartition("/")[2] for page in PAGES}
+    assert {"fapws.8", "fapwsctl.8", "fapws.ini.5"} <= names
+
+
+@pytest.mark.skipif(
+    shutil.which("mandoc") is None, reason="mandoc is not installed: runs where it is, and in CI"
+)
+@pytest.mark.parametrize("page", PAGES)
+def test_mandoc_has_nothing_to_say(page: str) -> None:
+    done = subprocess.run(
+        ["mandoc", "-Tlint", "-Wwarning", page],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
