@@ -72,15 +72,10 @@ static int end_size(fw_chunked *decoder, reader *r)
         go(decoder, SIZE_LF);
         r->at++;
         return 0;
-    case ';':
-        go(decoder, EXTENSION);
-        return 0;
+    case ';': go(decoder, EXTENSION); return 0;
     case ' ':
-    case '\t':
-        go(decoder, PAD);
-        return 0;
-    default:
-        return FW_ECHUNK;
+    case '\t': go(decoder, PAD); return 0;
+    default: return FW_ECHUNK;
     }
 }
 
@@ -202,32 +197,19 @@ static int read_value_lf(fw_chunked *decoder, reader *r)
 static int step(fw_chunked *decoder, reader *r)
 {
     switch ((state)decoder->state) {
-    case SIZE:
-        return read_size(decoder, r);
-    case PAD:
-        return read_pad(decoder, r);
-    case EXTENSION:
-        return read_extension(decoder, r);
-    case SIZE_LF:
-        return read_size_lf(decoder, r);
-    case DATA:
-        return read_data(decoder, r);
-    case DATA_CR:
-        return expect(decoder, r, '\r', DATA_LF, FW_ECHUNK);
-    case DATA_LF:
-        return expect(decoder, r, '\n', SIZE, FW_ECHUNK);
-    case LINE:
-        return read_line(decoder, r);
-    case NAME:
-        return read_name(decoder, r);
-    case VALUE:
-        return read_value(decoder, r);
-    case VALUE_LF:
-        return read_value_lf(decoder, r);
-    case LAST_LF:
-        return expect(decoder, r, '\n', DONE, FW_ETRAILER);
-    case DONE:
-        break;
+    case SIZE: return read_size(decoder, r);
+    case PAD: return read_pad(decoder, r);
+    case EXTENSION: return read_extension(decoder, r);
+    case SIZE_LF: return read_size_lf(decoder, r);
+    case DATA: return read_data(decoder, r);
+    case DATA_CR: return expect(decoder, r, '\r', DATA_LF, FW_ECHUNK);
+    case DATA_LF: return expect(decoder, r, '\n', SIZE, FW_ECHUNK);
+    case LINE: return read_line(decoder, r);
+    case NAME: return read_name(decoder, r);
+    case VALUE: return read_value(decoder, r);
+    case VALUE_LF: return read_value_lf(decoder, r);
+    case LAST_LF: return expect(decoder, r, '\n', DONE, FW_ETRAILER);
+    case DONE: break;
     }
     return FW_ECHUNK; /* used again after its end, or not zeroed at its start */
 }

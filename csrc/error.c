@@ -9,12 +9,10 @@ const char *fw_error_name(int code)
 {
     switch (code) {
 #define FW_CASE(name, value, status, token, text)                                                  \
-    case name:                                                                                     \
-        return token;
+    case name: return token;
         FW_ERRORS(FW_CASE)
 #undef FW_CASE
-    default:
-        return NULL;
+    default: return NULL;
     }
 }
 
@@ -22,12 +20,10 @@ const char *fw_error_text(int code)
 {
     switch (code) {
 #define FW_CASE(name, value, status, token, text)                                                  \
-    case name:                                                                                     \
-        return text;
+    case name: return text;
         FW_ERRORS(FW_CASE)
 #undef FW_CASE
-    default:
-        return NULL;
+    default: return NULL;
     }
 }
 
@@ -35,11 +31,9 @@ int fw_error_status(int code)
 {
     switch (code) {
 #define FW_CASE(name, value, status, token, text)                                                  \
-    case name:                                                                                     \
-        return status;
+    case name: return status;
         FW_ERRORS(FW_CASE)
 #undef FW_CASE
-    default:
-        return 0;
+    default: return 0;
     }
 }

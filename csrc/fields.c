@@ -235,10 +235,8 @@ static int note_field(fw_head *head, field_notes *notes)
     const fw_field *field = &head->fields[head->field_count - 1];
     fw_slice name = field->name;
     switch (name.len) {
-    case sizeof "host" - 1:
-        return IS(name, "host") ? note_host(head, field->value) : 0;
-    case sizeof "expect" - 1:
-        return IS(name, "expect") ? note_expect(head, field->value) : 0;
+    case sizeof "host" - 1: return IS(name, "host") ? note_host(head, field->value) : 0;
+    case sizeof "expect" - 1: return IS(name, "expect") ? note_expect(head, field->value) : 0;
     case sizeof "connection" - 1:
         if (IS(name, "connection"))
             note_connection(notes, field->value);
@@ -251,8 +249,7 @@ static int note_field(fw_head *head, field_notes *notes)
         return IS(name, "content-length") ? note_content_length(head, field->value) : 0;
     case sizeof "transfer-encoding" - 1:
         return IS(name, "transfer-encoding") ? note_transfer_encoding(notes, field->value) : 0;
-    default:
-        return 0;
+    default: return 0;
     }
 }
 

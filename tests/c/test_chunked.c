@@ -154,9 +154,9 @@ TEST(a_chunk_size_is_1_to_16_hex_digits_below_2_to_the_63)
 
 TEST(a_chunk_size_has_no_sign_space_or_prefix)
 {
-    static const char *const sizes[] = {"",  " 1", "\t1", "+1", "-1", "0x1", "0X1", "1 ",
-                                        "1\t", "1h", "g",  "1_0", "1.0", "1,", "\"1\"", "1 1",
-                                        "1 x", "1\x80", "x"};
+    static const char *const sizes[] = {"",      " 1",  "\t1", "+1",    "-1",  "0x1", "0X1",
+                                        "1 ",    "1\t", "1h",  "g",     "1_0", "1.0", "1,",
+                                        "\"1\"", "1 1", "1 x", "1\x80", "x"};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         CHECK(verdict(build("", sizes[i], 1, "\r\nx\r\n0\r\n\r\n")) == FW_ECHUNK);
     CHECK(verdict_of("1\0\r\nx\r\n", 8) == FW_ECHUNK);
