@@ -1,0 +1,108 @@
+"""The register of workers: who is in which slot, in which state. Pure, knows no process.
+
+A *slot* is a worker's place in its pool, numbered from 0. During a reload a slot holds two children,
+the old one and its replacement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+from typing import NamedTuple
+
+from fapws.supervisor import states
+
+
+class Child(NamedTuple):
+    """One worker, or the empty slot it left (backing off)."""
+
+    number: int
+    pool: str
+    slot: int
+    generation: int
+    state: str
+    born: float
+    """Seconds of the monotonic clock at which it was ordered."""
+    since: float
+    """Seconds of the monotonic clock at which it entered its state."""
+    deadline: float
+    """When OVERDUE happens to it; ``inf``: never."""
+    drain_timeout: float
+    """Seconds; its own pool's, which a reload may have changed or removed."""
+    failures: int = 0
+    """How often in a row the slot's workers failed before this one."""
+    reason: str = ""
+    """What it said when it could not boot."""
+
+    @property
+    def name(self) -> str:
+        """``pool/slot``, as people see it."""
+        return f"{self.pool}/{self.slot}"
+
+    @property
+    def active(self) -> bool:
+        """Whether it occupies its slot: it serves, or is meant to."""
+        return self.state != states.DRAINING
+
+    @property
+    def deadline_missed(self) -> bool:
+        """Whether it was killed because it took too long."""
+        return self.state == states.KILLED
+
+    @property
+    def has_process(self) -> bool:
+        """Whether there is a process that has to be reaped some day."""
+        return self.state in states.WITH_PROCESS
+
+
+class Children:
+    """Children by number, in the order of their start."""
+
+    def __init__(self, children: tuple[Child, ...] = ()) -> None:
+        self._by_number: dict[int, Child] = {child.number: child for child in children}
+
+    def __iter__(self) -> Iterator[Child]:
+        return iter(tuple(self._by_number.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Children) and self._by_number == other._by_number
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def get(self, number: int) -> Child | None:
+        """The child with this number, if it is still known."""
+        return self._by_number.get(number)
+
+    def put(self, child: Child) -> None:
+        """Adds a child, or replaces what is known of it. A child that is GONE is forgotten."""
+        if child.state == states.GONE:
+            self._by_number.pop(child.number, None)
+        else:
+            self._by_number[child.number] = child
+
+    def copy(self) -> Children:
+        """An independent copy."""
+        return Children(tuple(self))
+
+    def of_pool(self, pool: str) -> list[Child]:
+        """Everything in a pool."""
+        return [child for child in self if child.pool == pool]
+
+    def in_slot(self, pool: str, slot: int) -> list[Child]:
+        """Everything in a slot."""
+        return [child for child in self if child.pool == pool and child.slot == slot]
+
+    def processes(self, pool: str | None = None) -> int:
+        """How many processes there are, in one pool or in all."""
+        return sum(child.has_process and pool in (None, child.pool) for child in self)
+
+    def next_deadline(self, now: float) -> float:
+        """The next moment at which OVERDUE happens to somebody; ``inf``: never.
+
+        Deadlines that have passed do not count: those wait for something else (a free place).
+        """
+        return min((child.deadline for child in self if child.deadline > now), default=inf)

@@ -1,0 +1,114 @@
+"""The master's conversation with fapwsctl: who is connected, who waits for which answer."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable
+
+from fapws.supervisor.control import MAX_CLIENTS, BadRequest, Client, ControlSocket
+from fapws.supervisor.waiting import Readiness, Waiter
+
+
+class Clients:
+    """The control socket and its connections. Without a path nothing is ever connected."""
+
+    def __init__(
+        self, path: str, waiter: Waiter, commands: dict[str, Callable[[Client], None]]
+    ) -> None:
+        """``commands``: what to call for each; it answers its client now or later. Raises CannotStart."""
+        self._waiter = waiter
+        self._commands = commands
+        self._connected: dict[int, Client] = {}
+        self._waiting_for_next: list[Client] = []
+        self._waiting_for_this: list[Client] = []
+        self._socket = ControlSocket(path) if path else None
+        if self._socket:
+            waiter.watch(self._socket.fd)
+
+    def on_ready(self, ready: Readiness) -> bool:
+        """Serves a descriptor; False: it is none of ours."""
+        if self._socket and ready.fd == self._socket.fd:
+            self._accept(self._socket)
+            return True
+        client = self._connected.get(ready.fd)
+        if client is None:
+            return False
+        if ready.readable:
+            self._listen_to(client)
+        if ready.writable and client.fd in self._connected:
+            self.flush(client)
+        return True
+
+    def flush(self, client: Client) -> None:
+        """Sends a client's answers as far as the kernel takes them."""
+        if client.fd not in self._connected:
+            return
+        if client.flush():
+            self._waiter.watch(client.fd, write=client.unsent)
+        else:
+            self._drop(client)
+
+    # ---- Reloads: an answer concerns the reload that began after the question ---------------------
+
+    def wait_for_reload(self, client: Client) -> None:
+        """The client is answered at the end of the next reload that begins."""
+        self._waiting_for_next.append(client)
+
+    def reload_begins(self) -> None:
+        """Whoever asked until now waits for this one."""
+        self._waiting_for_this += self._waiting_for_next
+        self._waiting_for_next = []
+
+    def reload_ends(self, ok: bool, **values: Any) -> None:
+        """Answers everybody who waits for it."""
+        for client in self._waiting_for_this:
+            client.answer(ok, **values)
+            self.flush(client)
+        self._waiting_for_this = []
+
+    def close(self) -> None:
+        """Ends all conversations; whoever still waits for a reload is told that there will be none."""
+        self.reload_begins()
+        self.reload_ends(False, error="the server has stopped")
+        for client in list(self._connected.values()):
+            self._drop(client)
+        if self._socket:
+            self._socket.close()
+
+    def _accept(self, control: ControlSocket) -> None:
+        client = control.accept()
+        if client is None:
+            return
+        if len(self._connected) >= MAX_CLIENTS:
+            os.close(client.fd)
+            return
+        self._connected[client.fd] = client
+        self._waiter.watch(client.fd)
+
+    def _listen_to(self, client: Client) -> None:
+        try:
+            commands = client.receive()
+            if commands is None:
+                self._drop(client)
+                return
+            for command in commands:
+                self._obey(client, command)
+        except BadRequest as error:
+            client.answer(False, error=str(error))
+        self.flush(client)
+
+    def _obey(self, client: Client, command: str) -> None:
+        handler = self._commands.get(command)
+        if handler is None:
+            raise BadRequest(
+                f"unknown command {command!r}; known: {', '.join(sorted(self._commands))}"
+            )
+        handler(client)
+
+    def _drop(self, client: Client) -> None:
+        self._waiter.forget(client.fd)
+        del self._connected[client.fd]
+        os.close(client.fd)
+        for waiting in (self._waiting_for_next, self._waiting_for_this):
+            if client in waiting:
+                waiting.remove(client)

@@ -1,0 +1,142 @@
+"""The control socket: a unix socket, mode 600, on which fapwsctl asks one JSON object a line.
+
+    -> {"v": 1, "command": "status"}
+    <- {"v": 1, "ok": true, "pid": 4711, ...}
+    <- {"v": 1, "ok": false, "error": "a sentence or a traceback"}
+
+An answer that has to be waited for (reload) comes when there is one. json is imported with the first
+client, not before: a master that nobody asks does not carry it.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+from typing import Any
+
+from fapws.supervisor import peer, sockets
+from fapws.supervisor.errors import refused
+
+VERSION = 1
+MAX_CLIENTS = 16
+"""Further ones are closed at once: each holds a descriptor of the master."""
+MAX_LINE = 4096
+"""Bytes of a request."""
+_BACKLOG = 16
+_READ_SIZE = 4096
+
+
+class BadRequest(Exception):
+    """The client sent something that is no request; ``str`` tells it what."""
+
+
+class Client:
+    """One connection of fapwsctl."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._incoming = b""
+        self._outgoing = b""
+
+    @property
+    def unsent(self) -> bool:
+        """Whether an answer waits for room."""
+        return bool(self._outgoing)
+
+    def receive(self) -> list[str] | None:
+        """The commands of complete lines; None: the client has gone. Raises BadRequest."""
+        try:
+            data = os.read(self.fd, _READ_SIZE)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        if not data:
+            return None
+        *lines, self._incoming = (self._incoming + data).split(b"\n")
+        if len(self._incoming) > MAX_LINE:
+            raise BadRequest("the request is too long")
+        return [_command(line) for line in lines]
+
+    def answer(self, ok: bool, **values: Any) -> None:
+        """Queues an answer; ``flush`` sends it."""
+        import json
+
+        self._outgoing += json.dumps({"v": VERSION, "ok": ok, **values}).encode("ascii") + b"\n"
+
+    def flush(self) -> bool:
+        """Sends what the kernel takes; False: the client has gone."""
+        try:
+            while self._outgoing:
+                self._outgoing = self._outgoing[os.write(self.fd, self._outgoing) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        return True
+
+
+def _command(line: bytes) -> str:
+    import json
+
+    try:
+        request = json.loads(line)
+    except ValueError:
+        raise BadRequest("not a JSON object") from None
+    if not isinstance(request, dict) or request.get("v") != VERSION:
+        raise BadRequest(f"this server speaks version {VERSION} of the protocol")
+    command = request.get("command")
+    if not isinstance(command, str):
+        raise BadRequest("no command")
+    return command
+
+
+class ControlSocket:
+    """The listening side."""
+
+    def __init__(self, path: str) -> None:
+        """Binds it. Raises CannotStart."""
+        self.path = path
+        sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            sockets.clear_stale(path)
+            sockets.bind_private(sock, path)
+            os.chmod(path, 0o600)
+            sock.listen(_BACKLOG)
+            sock.setblocking(False)
+            self._inode = sockets.inode(path)
+            self.fd = sock.detach()
+        except OSError as error:
+            raise refused(f"cannot make the control socket {path}", error) from error
+        finally:
+            sock.close()
+
+    def accept(self) -> Client | None:
+        """A client that may give orders, or None."""
+        sock = _socket.socket(fileno=self.fd)
+        try:
+            fd, _ = sock._accept()  # type: ignore[attr-defined]  # what socket.accept is made of
+        except OSError:
+            return None
+        finally:
+            sock.detach()
+        os.set_blocking(fd, False)
+        if not _may_command(fd):
+            os.close(fd)
+            return None
+        return Client(fd)
+
+    def close(self) -> None:
+        """Closes it and removes its file, if that is still ours."""
+        os.close(self.fd)
+        sockets.remove_own(self.path, self._inode)
+
+
+def _may_command(fd: int) -> bool:
+    sock = _socket.socket(fileno=fd)
+    try:
+        return peer.may_command(sock)
+    except OSError:
+        return False
+    finally:
+        sock.detach()

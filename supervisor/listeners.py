@@ -1,0 +1,110 @@
+"""The register of listening sockets: which the configuration wants, which are open.
+
+A socket is kept as long as a configuration in force names its address, whatever pool it moves to, so a
+reload never closes a queue that goes on being served.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from fapws.config.model import Address, Config, Pool
+from fapws.supervisor import sockets
+from fapws.supervisor.errors import CannotStart
+from fapws.supervisor.sockets import Listener
+
+
+class _Key(NamedTuple):
+    """What makes two addresses the same socket."""
+
+    kind: str
+    where: str
+    port: int
+    owner: str
+    """Port 0 is another one each time, so there the pool and the position belong to it."""
+
+
+class Listeners:
+    """All listening sockets of the master."""
+
+    def __init__(self) -> None:
+        self._open: dict[_Key, Listener] = {}
+        self._started = False
+
+    def prepare(self, config: Config) -> None:
+        """Opens what the configuration names and is not open. On an error nothing has changed.
+
+        Raises CannotStart.
+        """
+        fresh: list[_Key] = []
+        try:
+            for pool in config.pools:
+                for key, address in _keys(pool):
+                    if key not in self._open:
+                        self._open[key] = self._listen(address, pool.backlog)
+                        fresh.append(key)
+        except BaseException:
+            for key in fresh:
+                self._discard(key)
+            raise
+        self._started = True
+
+    def settle(self, config: Config) -> None:
+        """Closes what the configuration in force does not name, and adapts the rest to it."""
+        wanted: set[_Key] = set()
+        for pool in config.pools:
+            for key, address in _keys(pool):
+                wanted.add(key)
+                if key in self._open:
+                    self._adapt(key, address, pool.backlog)
+        for key in [key for key in self._open if key not in wanted]:
+            self._discard(key)
+
+    def of_pool(self, pool: Pool) -> list[Listener]:
+        """The pool's sockets, in the order of its addresses."""
+        return [self._open[key] for key, _ in _keys(pool)]
+
+    def close(self) -> None:
+        """Closes all; the files of unix sockets stay, for the workers still serve what came in."""
+        for listener in self._open.values():
+            if listener.fd >= 0:
+                os.close(listener.fd)
+        self._open = {key: listener._replace(fd=-1) for key, listener in self._open.items()}
+
+    def remove_files(self) -> None:
+        """At the very end: removes the files of unix sockets that are still ours."""
+        for listener in self._open.values():
+            sockets.remove_file(listener)
+
+    def _listen(self, address: Address, backlog: int) -> Listener:
+        if address.kind == "fd" and self._started:
+            # After the start that number may be any descriptor of ours.
+            raise CannotStart(
+                f"cannot listen on {address.text}: a socket can be inherited only at the start"
+            )
+        return sockets.listen(address, backlog)
+
+    def _adapt(self, key: _Key, address: Address, backlog: int) -> None:
+        listener = self._open[key]
+        if address.kind == "unix" and address != listener.address:
+            sockets.set_owner(address)
+        sockets.set_backlog(listener, backlog)
+        self._open[key] = listener._replace(address=address)
+
+    def _discard(self, key: _Key) -> None:
+        listener = self._open.pop(key)
+        os.close(listener.fd)
+        sockets.remove_file(listener)
+
+
+def _keys(pool: Pool) -> list[tuple[_Key, Address]]:
+    return [
+        (_key(pool.name, number, address), address) for number, address in enumerate(pool.listen)
+    ]
+
+
+def _key(pool: str, number: int, address: Address) -> _Key:
+    anonymous = address.kind == "tcp" and address.port == 0
+    owner = f"{pool}/{number}" if anonymous else ""
+    return _Key(address.kind, address.path or address.host, address.port, owner)

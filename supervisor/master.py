@@ -1,0 +1,420 @@
+"""The master's loop: waits, tells the decision core what it saw, does what the core orders.
+
+Nothing is decided here. ``Master`` knows processes, sockets and clocks; decide.py knows what they are
+for. A turn of the loop: wait until a descriptor or a deadline is due; hear the workers; take the
+signals; reap; tick.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from fapws import messages
+from fapws.config.model import Config
+from fapws.config.problems import ConfigError
+from fapws.supervisor import decide, events, processes, scoreboard, status, texts, title
+from fapws.supervisor.clients import Clients
+from fapws.supervisor.control import Client
+from fapws.supervisor.errors import CannotStart, refused
+from fapws.supervisor.listeners import Listeners
+from fapws.supervisor.log import STDERR, Log
+from fapws.supervisor.pidfile import Held, Pidfile
+from fapws.supervisor.processes import Inheritance, Process
+from fapws.supervisor.signals import Signals
+from fapws.supervisor.waiting import Readiness, make_waiter
+
+Tell = Callable[[int, str], None]
+"""Is told the outcome of the start once: exit status (0: it serves) and the text for people."""
+
+
+def run(config: Config, reread: Callable[[], Config], tell: Tell | None = None) -> int:
+    """Runs a master until it is stopped, in this process; the exit status.
+
+    ``reread`` gives the configuration for a reload; it raises ConfigError with the text for people.
+    Without ``tell`` the outcome of the start goes to standard output, or error if it failed.
+    """
+    tell = tell or tell_terminal
+    try:
+        master = Master(config, reread, tell)
+    except CannotStart as error:
+        tell(error.status, f"fapws: {error}")
+        return error.status
+    return master.run()
+
+
+def tell_terminal(code: int, text: str) -> None:
+    """Prints the outcome of a start where somebody watches."""
+    stream = sys.stderr if code else sys.stdout
+    try:
+        stream.write(text.rstrip("\n") + "\n")
+        stream.flush()
+    except (OSError, ValueError, AttributeError):
+        return  # closed: nobody watches
+
+
+class Master:
+    """Everything the running master holds."""
+
+    def __init__(self, config: Config, reread: Callable[[], Config], tell: Tell) -> None:
+        """Takes pidfile, log and sockets. Raises CannotStart; nothing is left then."""
+        self._state = decide.State(config)
+        self._reread = reread
+        self._tell = tell
+        self._began = time.monotonic()
+        self._exit: int | None = None
+        self._events: deque[events.Event] = deque()
+        self._pumping = False
+        self._board = scoreboard.Scoreboard()
+        self._gone: dict[str, scoreboard.Score] = {}
+        self._processes: dict[int, Process] = {}
+        self._deaths: tuple[status.Death, ...] = ()
+        self._last_reload: status.LastReload | None = None
+        self._waiter = make_waiter()
+        self._listeners = Listeners()
+        self._undo: list[Callable[[], None]] = []
+        try:
+            self._take_resources(config)
+        except BaseException:
+            self._release()
+            raise
+
+    def _take_resources(self, config: Config) -> None:
+        """Each thing taken leaves its release behind; they run in the opposite order."""
+        # Inherited sockets first: later descriptors could take the number of one that is missing.
+        self._listeners.prepare(config)
+        self._undo.append(self._listeners.remove_files)
+        self._undo.append(self._listeners.close)
+        if config.pidfile:
+            self._undo.append(_take_pidfile(config.pidfile).release)
+        self._log = _open_log(config.error_log)
+        self._undo.append(self._log.close)
+        self._signals = Signals()
+        self._undo.append(self._signals.restore)
+        self._waiter.watch(self._signals.fd)
+        commands: dict[str, Callable[[Client], None]] = {
+            "ping": self._answer_ping,
+            "reload": self._answer_reload,
+            "status": self._answer_status,
+            "stop": self._answer_stop,
+        }
+        self._clients = Clients(config.control, self._waiter, commands)
+        self._undo.append(self._clients.close)
+        self._lifeline, keep = os.pipe()
+        self._undo.append(lambda: _close_both(self._lifeline, keep))
+
+    def _release(self) -> None:
+        for undo in reversed(self._undo):
+            undo()
+        self._undo = []
+
+    # ---- The loop -------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Serves until the core says Exit."""
+        try:
+            self._signals.install()
+            title.set_title("fapws: master")
+            processes.prepare_memory()
+            self._post(events.Boot())
+            while self._exit is None:
+                self._turn()
+            return self._exit
+        finally:
+            self._release()
+
+    def _turn(self) -> None:
+        for ready in self._waiter.wait(self._patience()):
+            self._on_ready(ready)
+        for number in sorted(self._signals.take()):
+            _SIGNALS[number](self)
+        self._post(events.Tick())
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        return max(0.0, decide.next_wakeup(self._state, now) - now)
+
+    def _on_ready(self, ready: Readiness) -> None:
+        if self._clients.on_ready(ready):
+            return
+        for number, process in list(self._processes.items()):
+            if process.channel == ready.fd:
+                self._hear(number, process)
+
+    def _post(self, event: events.Event) -> None:
+        """Tells the core; what its actions bring about is told after it, in order."""
+        self._events.append(event)
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._events:
+                self._state, actions = decide.step(
+                    self._state, self._events.popleft(), time.monotonic()
+                )
+                for action in actions:
+                    _ACTIONS[type(action)](self, action)
+        finally:
+            self._pumping = False
+
+    # ---- Workers: what is seen ------------------------------------------------------------------
+
+    def _hear(self, number: int, process: Process) -> None:
+        """Reads what a worker says."""
+        channel = process.channel
+        try:
+            received = process.receive()
+        except ValueError as error:
+            self._log.write(
+                f"worker {process.pool} (pid {process.pid}) talks nonsense ({error}), killed"
+            )
+            process.signal(signal.SIGKILL)
+            process.close()
+            received = []
+        if process.channel < 0 <= channel:
+            self._waiter.forget(channel)
+        for message in received:
+            self._on_message(number, message)
+
+    def _on_message(self, number: int, message: messages.Message) -> None:
+        if isinstance(message, messages.Ready):
+            self._post(events.WorkerReady(number))
+        elif isinstance(message, messages.Failed):
+            self._post(events.WorkerFailed(number, message.reason))
+        elif isinstance(message, messages.Changed):
+            self._log.write(f"{message.path} has changed: reloading")
+            self._post(events.ReloadAsked())
+
+    def _reap(self) -> None:
+        """Every child that has ended. As PID 1 of a container there are strangers among them."""
+        while True:
+            try:
+                pid, ended = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for number, process in list(self._processes.items()):
+                if process.pid == pid:
+                    self._bury(number, process, os.waitstatus_to_exitcode(ended))
+
+    def _bury(self, number: int, process: Process, code: int) -> None:
+        self._hear(number, process)  # its last words came before its death
+        score = process.row.read()
+        self._post(events.WorkerExited(number, code, score.requests))
+        del self._processes[number]
+        if process.channel >= 0:
+            self._waiter.forget(process.channel)
+            process.close()
+        self._board.give_back(process.row)
+        past = self._gone.get(process.pool, scoreboard.Score())
+        self._gone[process.pool] = scoreboard.add(past, score)
+
+    # ---- Workers: what is done ------------------------------------------------------------------
+
+    def _start(self, action: events.Start) -> None:
+        row = None
+        try:
+            row = self._board.take()
+            fds = tuple(listener.fd for listener in self._listeners.of_pool(action.pool))
+            given = Inheritance(self._lifeline, self._log.fd)
+            process = processes.fork(action.pool, action.slot, action.generation, fds, row, given)
+        except OSError as error:
+            if row:
+                self._board.give_back(row)
+            self._events.append(
+                events.WorkerFailed(action.worker, f"cannot fork: {error.strerror}")
+            )
+            self._events.append(events.WorkerExited(action.worker, 1))
+            return
+        self._processes[action.worker] = process
+        self._waiter.watch(process.channel)
+
+    def _send_drain(self, action: events.SendDrain) -> None:
+        process = self._processes.get(action.worker)
+        if process and not process.send(messages.Drain()):
+            process.signal(signal.SIGTERM)
+
+    def _terminate(self, action: events.Terminate) -> None:
+        process = self._processes.get(action.worker)
+        if process:
+            process.signal(signal.SIGTERM)
+
+    def _kill(self, action: events.Kill) -> None:
+        process = self._processes.get(action.worker)
+        if process:
+            process.signal(signal.SIGKILL)
+
+    def _died(self, action: events.Died) -> None:
+        child = action.child
+        process = self._processes.get(child.number)
+        pid = process.pid if process else 0
+        text = texts.death(child, pid, action.status, action.age, action.requests)
+        self._log.write(f"{text}; {texts.refill(action.delay)}{texts.boot_reason(child)}")
+        death = status.Death(time.monotonic(), child.pool, child.slot, pid, text)
+        self._deaths = (*self._deaths, death)[-status.DEATHS_KEPT :]
+
+    # ---- Start, reload, stop --------------------------------------------------------------------
+
+    def _serving(self, _action: events.Serving) -> None:
+        pools = [(pool.name, self._urls()[pool.name]) for pool in self._state.config.pools]
+        workers = sum(pool.workers for pool in self._state.config.pools)
+        line = texts.serving(pools, os.getpid(), workers)
+        self._tell(0, f"fapws: {line}")
+        self._log_quietly(line)
+
+    def _prepare(self, _action: events.Prepare) -> None:
+        self._clients.reload_begins()
+        try:
+            config = self._keep_what_cannot_change(self._reread())
+            self._listeners.prepare(config)
+        except (ConfigError, CannotStart) as error:
+            self._events.append(events.Refused(str(error)))
+        except Exception:
+            # A defect of the reader must not take the service down; the reload fails with its traceback.
+            self._events.append(events.Refused(traceback.format_exc()))
+        else:
+            self._events.append(events.Prepared(config))
+
+    def _keep_what_cannot_change(self, config: Config) -> Config:
+        """A pidfile, control socket or error log that moved while it is in use takes a restart."""
+        now = self._state.config
+        kept = config._replace(pidfile=now.pidfile, control=now.control, error_log=now.error_log)
+        fixed = ("pidfile", "control", "error_log")
+        names = [name for name in fixed if getattr(kept, name) != getattr(config, name)]
+        if names:
+            self._log.write(f"{', '.join(names)}: a change takes a restart, the old value stays")
+        return kept
+
+    def _reload_done(self, action: events.ReloadDone) -> None:
+        if self._state.phase == decide.RUNNING:
+            try:
+                self._listeners.settle(action.config)
+            except (OSError, CannotStart) as error:
+                self._log.write(f"after the reload: {error}")
+        self._log.write(f"reload {'done' if action.ok else 'failed'}: {action.text}")
+        self._last_reload = status.LastReload(time.monotonic(), action.ok, action.text)
+        if action.ok:
+            self._clients.reload_ends(True, text=action.text)
+        else:
+            self._clients.reload_ends(False, error=action.text)
+
+    def _close_listeners(self, _action: events.CloseListeners) -> None:
+        self._listeners.close()
+        self._log_quietly("stopping")
+
+    def _leave(self, action: events.Exit) -> None:
+        self._exit = action.status
+        if action.reason:
+            self._tell(action.status, action.reason)
+        self._log_quietly(action.reason or "stopped")
+
+    # ---- Signals --------------------------------------------------------------------------------
+
+    def _on_term(self) -> None:
+        self._post(events.StopAsked(fast=False))
+
+    def _on_int(self) -> None:
+        self._post(events.StopAsked(fast=True))
+
+    def _on_hup(self) -> None:
+        self._post(events.ReloadAsked())
+
+    def _on_usr1(self) -> None:
+        self._log.reopen()
+
+    def _on_usr2(self) -> None:
+        self._log.write("SIGUSR2: this version cannot be upgraded in place; nothing was done")
+
+    # ---- Questions of fapwsctl ------------------------------------------------------------------
+
+    def _answer_ping(self, client: Client) -> None:
+        client.answer(True, pid=os.getpid())
+
+    def _answer_status(self, client: Client) -> None:
+        client.answer(True, **status.describe(self._state, self._facts(), time.monotonic()))
+
+    def _answer_reload(self, client: Client) -> None:
+        if self._state.phase not in (decide.BOOTING, decide.RUNNING):
+            client.answer(False, error="the server is stopping")
+            return
+        self._clients.wait_for_reload(client)
+        self._post(events.ReloadAsked())
+
+    def _answer_stop(self, client: Client) -> None:
+        client.answer(True, pid=os.getpid())
+        self._post(events.StopAsked(fast=False))
+
+    def _facts(self) -> status.Facts:
+        return status.Facts(
+            pid=os.getpid(),
+            began=self._began,
+            urls=self._urls(),
+            workers={n: status.WorkerView(p.pid, p.row.read()) for n, p in self._processes.items()},
+            gone=self._gone,
+            deaths=self._deaths,
+            last_reload=self._last_reload,
+        )
+
+    def _urls(self) -> dict[str, list[str]]:
+        return {
+            pool.name: [listener.url for listener in self._listeners.of_pool(pool)]
+            for pool in self._state.config.pools
+        }
+
+    def _log_quietly(self, text: str) -> None:
+        """For the file only: on a terminal it would say what is seen anyway."""
+        if self._log.target != STDERR:
+            self._log.write(text)
+
+
+def _close_both(one: int, other: int) -> None:
+    os.close(one)
+    os.close(other)
+
+
+def _take_pidfile(path: str) -> Pidfile:
+    try:
+        return Pidfile(path)
+    except Held as error:
+        raise CannotStart(str(error)) from error
+    except OSError as error:
+        raise refused(f"cannot make the pidfile {path}", error) from error
+
+
+def _open_log(target: str) -> Log:
+    try:
+        return Log(target)
+    except OSError as error:
+        raise refused(f"cannot open the error log {target}", error) from error
+
+
+_SIGNALS: dict[int, Callable[[Master], None]] = {
+    signal.SIGTERM: Master._on_term,
+    signal.SIGINT: Master._on_int,
+    signal.SIGQUIT: Master._on_int,
+    signal.SIGHUP: Master._on_hup,
+    signal.SIGUSR1: Master._on_usr1,
+    signal.SIGUSR2: Master._on_usr2,
+    signal.SIGCHLD: Master._reap,
+}
+
+# Each takes its own kind of action, which the type of a dict cannot say.
+_ACTIONS: dict[type[events.Action], Callable[[Master, Any], None]] = {
+    events.Start: Master._start,
+    events.SendDrain: Master._send_drain,
+    events.Terminate: Master._terminate,
+    events.Kill: Master._kill,
+    events.Prepare: Master._prepare,
+    events.Serving: Master._serving,
+    events.Died: Master._died,
+    events.CloseListeners: Master._close_listeners,
+    events.ReloadDone: Master._reload_done,
+    events.Exit: Master._leave,
+}

@@ -1,0 +1,148 @@
+"""A worker's process as the master holds it: forking it, its channel, its row of the scoreboard.
+
+The decision core knows workers by number; the PID, the descriptors and the bytes are here.
+"""
+
+from __future__ import annotations
+
+import _socket
+import atexit
+import gc
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+import fapws.worker
+from fapws import messages
+from fapws.config.model import Pool
+from fapws.supervisor import descriptors, signals, title
+from fapws.supervisor.scoreboard import Row
+from fapws.worker import WorkerSpec
+
+_READ_SIZE = 65536
+
+
+class Process:
+    """A forked worker."""
+
+    def __init__(self, pool: str, pid: int, channel: int, row: Row) -> None:
+        self.pool = pool
+        self.pid = pid
+        self.channel = channel
+        """Our end of the socketpair; -1 once it is closed."""
+        self.row = row
+        self._decoder = messages.Decoder()
+
+    def receive(self) -> list[messages.Message]:
+        """What the worker has said and was not read yet; closes the channel at its end.
+
+        Raises ValueError on bytes that are no message.
+        """
+        received: list[messages.Message] = []
+        while self.channel >= 0:
+            try:
+                data = os.read(self.channel, _READ_SIZE)
+            except BlockingIOError:
+                break
+            except OSError:  # ECONNRESET: it died with our bytes unread
+                data = b""
+            if not data:
+                self.close()
+                break
+            received += self._decoder.feed(data)
+        return received
+
+    def send(self, message: messages.Message) -> bool:
+        """Whether the worker can be told; False: its channel is closed or full."""
+        if self.channel < 0:
+            return False
+        data = messages.encode(message)
+        try:
+            return os.write(self.channel, data) == len(data)
+        except OSError:
+            return False
+
+    def signal(self, number: int) -> None:
+        """Sends a signal; the PID is ours until it has been reaped, so it cannot be another's."""
+        os.kill(self.pid, number)
+
+    def close(self) -> None:
+        """Closes the channel."""
+        if self.channel >= 0:
+            os.close(self.channel)
+            self.channel = -1
+
+
+class Inheritance:
+    """What every worker gets from the master besides its own things."""
+
+    def __init__(self, lifeline: int, log_fd: int) -> None:
+        self.lifeline = lifeline
+        self.log_fd = log_fd
+        """Where its standard output and error go; 2: they stay as they are."""
+
+
+def prepare_memory() -> None:
+    """Before the first fork: what lives now is shared with the workers and not touched by their collector."""
+    gc.collect()
+    gc.freeze()
+
+
+def fork(
+    pool: Pool, slot: int, generation: int, fds: tuple[int, ...], row: Row, given: Inheritance
+) -> Process:
+    """A new worker. Raises OSError when there are no descriptors or processes left."""
+    ours, theirs = (sock.detach() for sock in _socket.socketpair())
+    os.set_blocking(ours, False)
+    spec = WorkerSpec(
+        pool=pool,
+        slot=slot,
+        generation=generation,
+        listeners=fds,
+        channel=theirs,
+        lifeline=given.lifeline,
+        row=row.buffer(),
+        multiprocess=pool.workers > 1,
+    )
+    mask = signals.block()
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _be_worker(spec, given.log_fd)
+    except OSError:
+        os.close(ours)
+        raise
+    finally:
+        signals.unblock(mask)
+        os.close(theirs)
+    return Process(pool.name, pid, ours, row)
+
+
+def _be_worker(spec: WorkerSpec, log_fd: int) -> NoReturn:
+    """The child's side of the fork: lets go of everything that is the master's, then serves."""
+    status = 1
+    try:
+        if log_fd != 2:
+            os.dup2(log_fd, 1)
+            os.dup2(log_fd, 2)
+        descriptors.close_all_but((0, 1, 2, spec.channel, spec.lifeline, *spec.listeners))
+        signals.reset_in_worker()
+        title.set_title(f"fapws: {spec.pool.name}/{spec.slot}")
+        fapws.worker.run(spec)
+    except SystemExit as leaving:
+        atexit._run_exitfuncs()  # the application's; those that ran already are not in the list any more
+        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        _flush()
+        os._exit(status)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue

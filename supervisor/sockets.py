@@ -1,0 +1,202 @@
+"""Listening sockets: binding, adopting, closing one. The register of them is listeners.py.
+
+Only plain descriptors leave this file: a Python socket object that a worker inherited would close, when
+it is collected there, whatever descriptor has its number by then.
+"""
+
+from __future__ import annotations
+
+import _socket  # not socket: that brings selectors and its enums along, 0.3 MB
+import os
+import stat
+from typing import NamedTuple
+
+from fapws.config.model import Address
+from fapws.supervisor import defer_accept
+from fapws.supervisor.errors import CannotStart, refused
+
+
+class Listener(NamedTuple):
+    """A listening socket of the master."""
+
+    fd: int
+    address: Address
+    url: str
+    """As people type it: the port is the real one."""
+    inode: tuple[int, int] | None = None
+    """unix: device and inode of the socket file that we made."""
+
+
+def listen(address: Address, backlog: int) -> Listener:
+    """Binds and listens, or adopts an inherited socket. Raises CannotStart."""
+    try:
+        if address.kind == "fd":
+            return _adopt(address, backlog)
+        if address.kind == "unix":
+            return _listen_unix(address, backlog)
+        return _listen_tcp(address, backlog)
+    except OSError as error:
+        raise refused(f"cannot listen on {address.text}", error) from error
+
+
+def remove_file(listener: Listener) -> None:
+    """Removes a unix socket's file, if it still is the one we made."""
+    remove_own(listener.address.path, listener.inode)
+
+
+def remove_own(path: str, made: tuple[int, int] | None) -> None:
+    """Removes a socket file, if it still is the one that was made."""
+    if made is not None and inode(path) == made:
+        os.unlink(path)
+
+
+def set_backlog(listener: Listener, backlog: int) -> None:
+    """Changes the backlog of a socket that already listens."""
+    sock = _socket.socket(fileno=os.dup(listener.fd))
+    try:
+        sock.listen(backlog)
+    finally:
+        sock.close()
+
+
+def set_owner(address: Address) -> None:
+    """Gives a unix socket's file its mode and group. Raises CannotStart or OSError."""
+    if address.group:
+        os.chown(address.path, -1, _group_id(address))
+    os.chmod(address.path, address.mode)
+
+
+# ---- TCP -----------------------------------------------------------------------------------------
+
+
+def _listen_tcp(address: Address, backlog: int) -> Listener:
+    family, where = _resolve(address)
+    sock = _socket.socket(family, _socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        # Set once here, inherited by every connection on Linux and the BSDs.
+        sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        if family == _socket.AF_INET6:
+            # So that [::]:80 and 0.0.0.0:80 stand side by side.
+            sock.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
+        defer_accept.apply(sock)
+        sock.bind(where)
+        sock.listen(backlog)
+        url = _url(address.host or where[0], sock.getsockname()[1])
+        return Listener(sock.detach(), address, url)
+    finally:
+        sock.close()
+
+
+def _resolve(address: Address) -> tuple[int, tuple[str, int]]:
+    """Family and numeric address. Of a name with both kinds IPv4 is taken, which every client tries."""
+    try:
+        found = _socket.getaddrinfo(
+            address.host or "0.0.0.0", address.port, 0, _socket.SOCK_STREAM, 0, _socket.AI_PASSIVE
+        )
+    except _socket.gaierror as error:
+        raise CannotStart(f"cannot listen on {address.text}: {error.strerror}") from error
+    best = min(found, key=lambda entry: entry[0] != _socket.AF_INET)
+    return best[0], best[4]  # type: ignore[return-value]
+
+
+# ---- unix ----------------------------------------------------------------------------------------
+
+
+def _listen_unix(address: Address, backlog: int) -> Listener:
+    clear_stale(address.path)
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        bind_private(sock, address.path)
+        try:
+            set_owner(address)
+            sock.listen(backlog)
+        except BaseException:
+            os.unlink(address.path)
+            raise
+        made = inode(address.path)
+        return Listener(sock.detach(), address, f"unix:{address.path}", made)
+    finally:
+        sock.close()
+
+
+def bind_private(sock: _socket.socket, path: str) -> None:
+    """Binds so that nobody else can connect before the mode is set. Raises OSError, CannotStart."""
+    mask = os.umask(0o177)
+    try:
+        sock.bind(path)
+    except OSError as error:
+        if error.errno is None:  # "AF_UNIX path too long" carries no number
+            raise CannotStart(f"cannot listen on unix:{path}: the path is too long") from error
+        raise
+    finally:
+        os.umask(mask)
+
+
+def clear_stale(path: str) -> None:
+    """Removes a socket file to which nobody listens. Raises CannotStart if somebody does."""
+    try:
+        kind = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise CannotStart(f"cannot listen on unix:{path}: there is a file, and it is not a socket")
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.connect(path)
+    except ConnectionRefusedError:
+        os.unlink(path)
+        return
+    except BlockingIOError:
+        pass  # a full backlog: somebody listens, and is busy
+    finally:
+        sock.close()
+    raise CannotStart(f"cannot listen on unix:{path}: another process listens there")
+
+
+def inode(path: str) -> tuple[int, int] | None:
+    """Device and inode of what the path names; None: nothing."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _group_id(address: Address) -> int:
+    import grp
+
+    try:
+        return int(address.group) if address.group.isdigit() else grp.getgrnam(address.group).gr_gid
+    except KeyError:
+        raise CannotStart(f"cannot listen on {address.text}: no group {address.group!r}") from None
+
+
+# ---- inherited -----------------------------------------------------------------------------------
+
+
+def _adopt(address: Address, backlog: int) -> Listener:
+    """Takes over a socket that whoever started us has opened."""
+    sock = _socket.socket(fileno=address.port)
+    try:
+        if sock.type != _socket.SOCK_STREAM:
+            raise CannotStart(f"cannot listen on {address.text}: not a stream socket")
+        if not sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN):
+            sock.listen(backlog)
+        url = _inherited_url(sock)
+    finally:
+        fd = sock.detach()
+    os.set_inheritable(fd, False)
+    return Listener(fd, address, url)
+
+
+def _inherited_url(sock: _socket.socket) -> str:
+    name = sock.getsockname()
+    if sock.family == _socket.AF_UNIX:
+        return f"unix:{os.fsdecode(name)}"
+    return _url(name[0], name[1])
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

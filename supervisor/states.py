@@ -1,0 +1,114 @@
+"""What a worker can be, what can happen to it, and what follows: one table. Pure.
+
+    starting --ready--> serving --retired/stopped--> draining --exited--> gone
+        |  overdue -> killed      |                      '- overdue: SIGKILL
+        '---exited---> backing off <---exited---'
+                       '- overdue: a new worker starts
+
+A worker that ends without being told to leaves its slot *backing off*; one that was told is *gone*.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+STARTING = "starting"
+"""Forked; READY has not come. Its deadline is boot_timeout."""
+SERVING = "serving"
+DRAINING = "draining"
+"""Told to finish, or of no more use. Its deadline is drain_timeout."""
+KILLED = "killed"
+"""SIGKILL was sent because it hung; its slot is to be filled again once it has been reaped."""
+BACKING_OFF = "backing-off"
+"""No process. Its deadline is when the next one starts."""
+GONE = "gone"
+"""Reaped and forgotten: never found in the register."""
+
+STATES = (STARTING, SERVING, DRAINING, KILLED, BACKING_OFF, GONE)
+WITH_PROCESS = (STARTING, SERVING, DRAINING, KILLED)
+
+READY = "ready"
+EXITED = "exited"
+OVERDUE = "overdue"
+RETIRED = "retired"
+"""Others take over: it is to drain."""
+STOPPED = "stopped"
+"""The service stops."""
+
+HAPPENINGS = (READY, EXITED, OVERDUE, RETIRED, STOPPED)
+
+NOTHING = "nothing"
+DRAIN = "drain"
+TERM = "term"
+KILL = "kill"
+START = "start"
+
+
+class Cell(NamedTuple):
+    """What follows: the next state, and what is done to the process."""
+
+    state: str
+    order: str = NOTHING
+
+
+TABLE: dict[str, dict[str, Cell]] = {
+    STARTING: {
+        READY: Cell(SERVING),
+        EXITED: Cell(BACKING_OFF),
+        OVERDUE: Cell(KILLED, KILL),
+        # Not a KILL: its READY may be on the way, and then it already holds clients.
+        RETIRED: Cell(DRAINING, DRAIN),
+        STOPPED: Cell(DRAINING, TERM),
+    },
+    SERVING: {
+        READY: Cell(SERVING),
+        EXITED: Cell(BACKING_OFF),
+        OVERDUE: Cell(SERVING),
+        RETIRED: Cell(DRAINING, DRAIN),
+        STOPPED: Cell(DRAINING, TERM),
+    },
+    DRAINING: {
+        READY: Cell(DRAINING),
+        EXITED: Cell(GONE),
+        OVERDUE: Cell(DRAINING, KILL),
+        RETIRED: Cell(DRAINING),
+        STOPPED: Cell(DRAINING),
+    },
+    KILLED: {
+        READY: Cell(KILLED),
+        EXITED: Cell(BACKING_OFF),
+        OVERDUE: Cell(KILLED),
+        RETIRED: Cell(DRAINING),
+        STOPPED: Cell(DRAINING),
+    },
+    BACKING_OFF: {
+        READY: Cell(BACKING_OFF),
+        EXITED: Cell(BACKING_OFF),
+        OVERDUE: Cell(STARTING, START),
+        RETIRED: Cell(GONE),
+        STOPPED: Cell(GONE),
+    },
+    GONE: {
+        READY: Cell(GONE),
+        EXITED: Cell(GONE),
+        OVERDUE: Cell(GONE),
+        RETIRED: Cell(GONE),
+        STOPPED: Cell(GONE),
+    },
+}
+
+BACKOFF_FIRST = 1.0
+"""Seconds before the second refill; the first is at once."""
+BACKOFF_FACTOR = 1.5
+BACKOFF_MAX = 30.0
+"""Seconds."""
+HEALTHY_AFTER = 60.0
+"""Seconds of serving after which earlier failures are forgotten."""
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait before a slot is filled again after its ``failures``-th failure in a row."""
+    if failures <= 1:
+        return 0.0
+    # The exponent is bounded so that a slot that fails for years does not overflow a float.
+    return min(BACKOFF_MAX, BACKOFF_FIRST * BACKOFF_FACTOR ** min(failures - 2, 100))

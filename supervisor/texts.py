@@ -1,0 +1,79 @@
+"""Sentences about workers, for the log and for people. Pure."""
+
+from __future__ import annotations
+
+import signal
+
+from fapws.supervisor import states
+from fapws.supervisor.children import Child
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 worker``, ``2 workers``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def ending(status: int) -> str:
+    """How a process ended; ``status`` as ``os.waitstatus_to_exitcode`` gives it."""
+    if status >= 0:
+        return f"exited with status {status}"
+    try:
+        return f"was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was killed by signal {-status}"
+
+
+def boot_failure(child: Child, status: int, age: float) -> str:
+    """Why a worker never became ready: its own traceback if it sent one."""
+    if child.reason:
+        return child.reason.rstrip("\n")
+    if child.deadline_missed:
+        return f"worker {child.name} was not ready after {age:.0f} s (boot_timeout) and was killed"
+    return f"worker {child.name} {ending(status)} before it was ready"
+
+
+def reload_success(generation: int, replaced: int, seconds: float) -> str:
+    """What a reload did."""
+    return f"generation {generation}, {plural(replaced, 'worker')} replaced in {seconds:.1f} s"
+
+
+def reload_incomplete(child: Child, left: int) -> str:
+    """A roll that was given up: some workers of the old generation go on serving."""
+    workers = "1 old worker goes" if left == 1 else f"{left} old workers go"
+    text = (
+        f"incomplete, {workers} on serving: the replacement for {child.name} fails\n{child.reason}"
+    )
+    return text.rstrip()
+
+
+def serving(pools: list[tuple[str, list[str]]], pid: int, workers: int) -> str:
+    """The one line of a start: which pool on which addresses."""
+    places = "; ".join(f"{name} on {', '.join(urls)}" for name, urls in pools)
+    return f"serving {places} (pid {pid}, {plural(workers, 'worker')})"
+
+
+def death(child: Child, pid: int, status: int, age: float, requests: int) -> str:
+    """The line for a worker that ended without being told to."""
+    if not pid:
+        return f"worker {child.name} could not be started"
+    served = plural(requests, "request")
+    if child.state == states.SERVING:
+        return (
+            f"worker {child.name} (pid {pid}) {ending(status)} after {age:.1f} s, {served} served"
+        )
+    if child.deadline_missed:
+        return f"worker {child.name} (pid {pid}) was not ready after {age:.1f} s (boot_timeout), killed"
+    return f"worker {child.name} (pid {pid}) {ending(status)} before it was ready"
+
+
+def refill(delay: float) -> str:
+    """What follows a death."""
+    return f"the next one starts in {delay:.1f} s" if delay else "the next one starts at once"
+
+
+def boot_reason(child: Child) -> str:
+    """Why it could not boot: whole the first time, then its last line, so that the log is not flooded."""
+    reason = child.reason.rstrip("\n")
+    if not reason:
+        return ""
+    return "\n" + (reason if child.failures <= 1 else reason.rsplit("\n", 1)[-1])
