@@ -33,7 +33,7 @@ run: build
 test:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test
 	@sh tools/test-c.sh
-	@.venv/bin/python -m pytest $(T)
+	@FAPWS_PARSE_STREAM="$$PWD/build/c/parse_stream" .venv/bin/python -m pytest $(T)
 
 test-c:
 	@sh tools/bootstrap.sh build

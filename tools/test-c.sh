@@ -3,13 +3,15 @@
 # linked with all of csrc/ and libuv and run under AddressSanitizer and UBSan. Exit 0: it passed.
 # usage: tools/test-c.sh [NAME...]      (NAME: test_parser; none: all)
 #
-# Other .c files in tests/c (but fuzz_*) are helpers that are linked into each.
+# The other .c files in tests/c are programs that Python tests use (parse_stream): built the same way
+# into build/c, not run.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/common.sh
 CC=${CC:-cc}
 out=build/c
 mkdir -p $out
+names_of() { for file; do basename "$file" .c; done; }
 
 # Some systems have no sanitizer run-time (musl, OpenBSD), some kernels forbid the tracing that
 # LeakSanitizer works by. Both are probed, and said.
@@ -28,32 +30,32 @@ ASAN_OPTIONS="detect_leaks=${leaks:-1}:abort_on_error=0:strict_string_checks=1${
 UBSAN_OPTIONS="print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
 export ASAN_OPTIONS UBSAN_OPTIONS
 
-# An object is compiled again when anything it could depend on changed: the command or any file.
+core=$(for name in $(names_of csrc/*.c); do echo "$out/$name.o"; done)
+
+# Everything is compiled again when anything changed: a file, a flag, the compiler.
 flags="-O1 -g $sanitize $(libuv_cflags)"
 stamp=$(echo "$CC $C_STRICT $flags" | cat - csrc/* tests/c/*.[ch] tools/common.sh 2>/dev/null | cksum)
 if [ "$(cat $out/.stamp 2>/dev/null)" != "$stamp" ]; then
-    rm -f $out/*.o $out/test_* $out/.stamp
-    helpers=$(find tests/c -name '*.c' ! -name 'test_*' ! -name 'fuzz_*')
+    rm -f $out/*.o $out/.stamp
     # shellcheck disable=SC2016
     compile='for file; do
         case $file in csrc/*) warn=$C_STRICT ;; *) warn="$C_BASE -Itests/c" ;; esac
         $CC $warn $FLAGS -c "$file" -o "$OUT/$(basename "$file" .c).o" || exit 255
     done'
     export CC C_STRICT C_BASE
-    # shellcheck disable=SC2086
-    printf '%s\n' csrc/*.c $helpers tests/c/test_*.c |
+    printf '%s\n' csrc/*.c tests/c/*.c |
         FLAGS=$flags OUT=$out xargs -n 1 -P 2 sh -c "$compile" compile || die 'the C core does not compile'
-    for helper in $helpers; do echo "$out/$(basename "$helper" .c).o"; done >$out/.helpers
+    # shellcheck disable=SC2046,SC2086
+    for name in $(names_of tests/c/*.c); do
+        $CC $sanitize -o $out/$name $out/$name.o $core $(libuv_libs)
+    done
     echo "$stamp" >$out/.stamp
 fi
 
-core=$(for file in csrc/*.c; do echo "$out/$(basename "$file" .c).o"; done)
 passed=0 failed=0
 # shellcheck disable=SC2046
-[ $# -gt 0 ] || set -- $(for file in tests/c/test_*.c; do basename "$file" .c; done)
+[ $# -gt 0 ] || set -- $(names_of tests/c/test_*.c)
 for name; do
-    # shellcheck disable=SC2046,SC2086
-    [ -x $out/$name ] || $CC $sanitize -o $out/$name $out/$name.o $(cat $out/.helpers) $core $(libuv_libs)
     if "$out/$name" </dev/null; then
         passed=$((passed + 1))
     else
