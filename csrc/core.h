@@ -18,6 +18,8 @@
 #include "list.h"
 #include "parser.h"
 
+_Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
+
 /* ---- Limits of the core itself ---------------------------------------------------------------- */
 
 #define FW_READ_SIZE 65536       /* bytes; the loop's one read buffer */

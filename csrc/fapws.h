@@ -141,7 +141,7 @@ int fw_take_content(fw_worker *worker, int64_t connection);
  * FW_WRITABLE and gives just the rest to fw_send(). fw_begin and fw_end return notes.
  * fw_end is also due after the rest of an fw_respond().
  *
- * Negative: nothing was sent and the request still waits for its answer, except after FW_EGONE:
+ * Negative: nothing was sent and the request still waits for its answer, except after FW_CLIENT_GONE:
  * the connection is closed, forget it. */
 int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
                    size_t field_count, const char *content, size_t content_size);
@@ -162,6 +162,8 @@ int fw_abort(fw_worker *worker, int64_t connection);
 #define FW_NOTE_HOP 0x8000000000000     /* a hop-by-hop field was left out */
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
+
+#define FW_CLIENT_GONE (-1) /* FW_EGONE of error.h: the one code that callers treat apart */
 
 /* Negative codes come from one table (error.h). NULL / 0 for a code that is none. */
 const char *fw_error_name(int code);   /* stable token, "bad_request_line" */

@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
+from fapws import __version__
 from fapws.config.model import Pool
+from fapws.loader import LoadError, load, prepare
+from fapws.messages import Changed, Decoder, Drain, Failed, Message, Ready, encode
+from fapws.wsgi.environ import listener_base
+from fapws.wsgi.middleware import Mounted, UnixServerName
+from fapws.wsgi.serve import Server, Settings, base_environ
+
+MEMORY_BODY = 65536
+"""Bytes of a request's content that are kept in memory; above, an unlinked temporary file."""
+ACCEPT_BURST = 64
+"""Connections accepted in one turn by the only worker of a pool ..."""
+ACCEPT_BURST_SHARED = 8
+"""... and by one of several, so that the others get their part."""
+AUTORELOAD_MS = 500
+"""How often the source files are looked at."""
+_SPOOL_DIRECTORY = "/tmp"
+_READ_SIZE = 65536
+_DRAINING_SIGNALS = (signal.SIGTERM,)
+_IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGINT)
 
 
 class WorkerSpec(NamedTuple):
@@ -34,4 +63,175 @@ def run(spec: WorkerSpec) -> NoReturn:
     SIGTERM: drain as at a stop (take what the backlog holds). SIGHUP, SIGINT: ignored.
     Drain message: as at a reload. End of lifeline: drain.
     """
-    raise SystemExit(1)
+    status = 1
+    try:
+        atexit._clear()  # the master's are not ours to run
+        status = Worker(spec).serve()
+    except BaseException:  # nothing may reach the master's frames below us
+        traceback.print_exc()
+    finally:
+        _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """Ends the process as Python would: threads joined, atexit handlers run, output flushed."""
+    try:
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:  # an application's handler failed; the exit goes on
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+class Worker:
+    """One worker process: connects the master's wishes with the server that does the work."""
+
+    def __init__(self, spec: WorkerSpec) -> None:
+        self._spec = spec
+        self._decoder = Decoder()
+        self._server: Server | None = None
+        self._term_pending = False
+        self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_reader, False)
+        os.set_blocking(self._wake_writer, False)
+        os.set_blocking(spec.channel, True)
+
+    def serve(self) -> int:
+        """Boots and serves; returns the exit status."""
+        self._take_signals()
+        try:
+            prepare(self._spec.pool)
+            application = load(self._spec.pool)
+            self._take_signals()  # an application's import may have changed them
+            server = self._server = self._make_server(application)
+        except LoadError as error:
+            self._send(Failed(str(error)))
+            return 1
+        except OSError as error:
+            self._send(Failed(f"the worker cannot be set up: {error}\n"))
+            return 1
+        self._send(Ready())
+        if self._term_pending:
+            server.drain(accept_rest=True)
+        server.run(*self._ticker())
+        return 0
+
+    # ---- Set-up ----------------------------------------------------------------------------------
+
+    def _make_server(self, application: Callable[..., Any]) -> Server:
+        spec = self._spec
+        listeners = [socket.socket(fileno=descriptor) for descriptor in spec.listeners]
+        if any(listener.family == getattr(socket, "AF_UNIX", None) for listener in listeners):
+            application = UnixServerName(application)
+        if spec.pool.script_name:
+            application = Mounted(application, spec.pool.script_name)
+        server = Server(application, _settings(spec), spec.row)
+        common = base_environ("", f"fapws/{__version__}", spec.multiprocess)
+        for listener in listeners:
+            server.listen(listener.fileno(), listener_base(listener, common))
+            listener.detach()  # the core's from now on
+        server.watch(self._wake_reader, self._on_wake)
+        self._channel_token = server.watch(spec.channel, self._on_channel)
+        self._lifeline_token = server.watch(spec.lifeline, self._on_orphaned)
+        return server
+
+    def _take_signals(self) -> None:
+        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
+        for number in _DRAINING_SIGNALS:
+            signal.signal(number, self._on_term)
+        for number in _IGNORED_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _ticker(self) -> tuple[Callable[[], None] | None, int]:
+        if not self._spec.pool.autoreload:
+            return None, -1
+        from fapws.watch import SourceWatch
+
+        script = self._spec.pool.script.partition(":")[0]
+        watch = SourceWatch([script] if script else [])
+        next_look = time.monotonic()
+
+        def look() -> None:
+            nonlocal next_look
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + AUTORELOAD_MS / 1000
+                path = watch.changed()
+                if path:
+                    self._send(Changed(path))
+
+        return look, AUTORELOAD_MS
+
+    # ---- What the master and the system say -----------------------------------------------------
+
+    def _send(self, message: Message) -> None:
+        try:
+            data = encode(message)
+            while data:
+                data = data[os.write(self._spec.channel, data) :]
+        except OSError:
+            pass  # the master is dead: the lifeline tells
+
+    def _on_term(self, number: int, frame: FrameType | None) -> None:
+        """Only notes it: Python runs handlers between any two bytecodes of the application."""
+        self._term_pending = True
+
+    def _on_wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_reader, _READ_SIZE)
+        if self._term_pending:
+            self._drain(accept_rest=True)
+
+    def _on_channel(self) -> None:
+        try:
+            data = os.read(self._spec.channel, _READ_SIZE)
+        except OSError:
+            data = b""
+        if not data:
+            self._unwatch(self._channel_token)
+            return
+        for message in self._decoder.feed(data):
+            if isinstance(message, Drain):
+                self._drain(accept_rest=False)
+
+    def _on_orphaned(self) -> None:
+        """The master is dead: nobody would kill a worker that does not finish in time."""
+        self._unwatch(self._lifeline_token)
+        self._drain(accept_rest=True)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, max(self._spec.pool.drain_timeout, 0.001))
+
+    def _drain(self, accept_rest: bool) -> None:
+        if self._server is not None:
+            self._server.drain(accept_rest)
+
+    def _unwatch(self, token: int) -> None:
+        if self._server is not None:
+            self._server.unwatch(token)
+
+
+def _settings(spec: WorkerSpec) -> Settings:
+    limits = spec.pool.limits
+    return Settings(
+        max_header_size=limits.max_header_size,
+        max_headers=limits.max_headers,
+        max_uri=limits.max_uri,
+        max_connections=limits.max_connections,
+        max_body_size=limits.max_body_size,
+        memory_body=MEMORY_BODY,
+        accept_burst=ACCEPT_BURST_SHARED if spec.multiprocess else ACCEPT_BURST,
+        header_timeout=_milliseconds(limits.header_timeout),
+        body_timeout=_milliseconds(limits.body_timeout),
+        keepalive_timeout=_milliseconds(limits.keepalive_timeout),
+        write_timeout=_milliseconds(limits.write_timeout),
+        server=spec.pool.server_header.encode("latin-1"),
+        spool_directory=_SPOOL_DIRECTORY.encode(),
+    )
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(int(seconds * 1000), 2**31)

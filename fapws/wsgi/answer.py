@@ -1,0 +1,172 @@
+"""One answer: start_response and write() of PEP 3333, and how the head goes to the core."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from fapws._core import lib
+
+if TYPE_CHECKING:
+    from fapws.wsgi.serve import Server
+
+Headers = list[tuple[str, str]]
+
+
+class Fault(Exception):
+    """The application broke a rule of WSGI; the text names it."""
+
+
+class ClientGone(ConnectionError):
+    """The client has left; what remains of its answer is not wanted."""
+
+
+class Answer:
+    """The answer to one request. Attributes start as the class has them, because that costs nothing."""
+
+    server: Server
+    connection: int
+    status: str | None = None
+    headers: Headers = []
+    begun = False
+    """The head has been given to the core: it cannot be changed any more."""
+    empty = False
+    """This answer has no content (HEAD, 204, 304), whatever the application yields."""
+    unsent = b""
+    """What write() was given and the kernel has not taken."""
+    spooled: Any = None
+    """The file behind wsgi.input, to be closed at the end; None when there is none."""
+
+    def start_response(
+        self, status: str, headers: Headers, exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        """PEP 3333, "The start_response() Callable"."""
+        if self.status is not None:
+            self._restart(exc_info)
+        if type(status) is not str or type(headers) is not list:
+            check_types(status, headers)
+        self.status = status
+        self.headers = headers
+        return self.write
+
+    def _restart(self, exc_info: Any) -> None:
+        if exc_info is None:
+            raise AssertionError("start_response was called twice without exc_info")
+        try:
+            if self.begun:
+                raise exc_info[1].with_traceback(exc_info[2])
+        finally:
+            exc_info = None  # PEP 3333: no circular reference through the traceback
+
+    def head(self) -> tuple[bytes, int]:
+        """The head as fw_respond() and fw_begin() want it: joined fields, and their number.
+
+        Raises Fault, TypeError or UnicodeEncodeError.
+        """
+        if self.status is None:
+            raise Fault("start_response was not called before the first content")
+        fields = [self.status, *chain.from_iterable(self.headers)]
+        return "\n".join(fields).encode("latin-1"), len(fields)
+
+    def begin(self) -> None:
+        """Gives the head to the core, for an answer that comes in pieces. Raises Fault, ClientGone."""
+        try:
+            head, count = self.head()
+        except (TypeError, UnicodeEncodeError) as error:
+            raise head_fault(self.status, self.headers) from error
+        if count != 2 * len(self.headers) + 1:
+            raise head_fault(self.status, self.headers)
+        server = self.server
+        notes = lib.fw_begin(server.core, self.connection, head, len(head), count)
+        if notes < 0:
+            raise code_fault(notes)
+        self.begun = True
+        if notes:
+            self.empty = bool(notes & lib.FW_NOTE_NO_CONTENT)
+            server.tell_notes(notes)
+
+    def send(self, piece: bytes) -> int:
+        """Sends a piece; returns how many bytes at its end the kernel did not take. Raises ClientGone."""
+        rest: int = lib.fw_send(self.server.core, self.connection, piece, len(piece))
+        if rest > lib.FW_REST_MASK:
+            self.server.tell_notes(rest)
+            rest &= lib.FW_REST_MASK
+        if rest < 0:
+            raise code_fault(rest)
+        return rest
+
+    def write(self, data: bytes) -> None:
+        """PEP 3333, "The write() Callable". What the kernel does not take is kept in memory."""
+        if type(data) is not bytes:
+            data = check_piece(data)
+        if self.status is None:
+            raise Fault("write() was called before start_response")
+        if not data:
+            return
+        if not self.begun:
+            self.begin()
+        if self.empty:
+            return
+        if self.unsent:
+            self.unsent += data
+            return
+        rest = self.send(data)
+        if rest:
+            self.unsent = data[-rest:]
+
+
+def check_types(status: object, headers: object) -> None:
+    """Raises TypeError for a status or headers that start_response does not take."""
+    if not isinstance(status, str):
+        raise TypeError(f"the status must be a str, not {type(status).__name__}: {status!r}")
+    if not isinstance(headers, list):
+        raise TypeError(f"the headers must be a list, not {type(headers).__name__}")
+
+
+def check_piece(piece: Any) -> bytes:
+    """A piece of content as bytes. Raises TypeError for what is none."""
+    if isinstance(piece, (bytes, bytearray, memoryview)):
+        return bytes(piece)
+    raise TypeError(f"the content must be bytes, not {type(piece).__name__}: {str(piece)[:80]!r}")
+
+
+def head_fault(status: Any, headers: Any) -> Fault:
+    """Why status and headers could not be joined, as a sentence."""
+    for text in (status, *headers):
+        if text is status:
+            pieces: tuple[Any, ...] = (text,)
+        elif isinstance(text, (tuple, list)) and len(text) == 2:
+            pieces = tuple(text)
+        else:
+            return Fault(f"a header must be a (name, value) tuple, not {text!r}")
+        for piece in pieces:
+            if not isinstance(piece, str):
+                return Fault(
+                    f"status, header names and values must be str, not {type(piece).__name__}: {text!r}"
+                )
+            if any(char > "\xff" for char in piece):
+                return Fault(f"a header holds characters beyond latin-1: {text!r}")
+    return Fault("the response head is malformed")
+
+
+def code_fault(code: int) -> Exception:
+    """The exception for a negative code of the core."""
+    if code == lib.FW_CLIENT_GONE:
+        return ClientGone("the client has left")
+    return Fault(f"the response is refused: {core_text(lib.fw_error_text(code))}")
+
+
+def core_text(text: Any) -> str:
+    """A C string of the core."""
+    from fapws._core import ffi
+
+    return "unknown" if text == ffi.NULL else bytes(ffi.string(text)).decode()
+
+
+def current_exception() -> BaseException:
+    """The exception being handled."""
+    error = sys.exc_info()[1]
+    assert error is not None
+    return error

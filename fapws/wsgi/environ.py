@@ -1,0 +1,98 @@
+"""environ: from the shape of a request and its values to the dict an application gets (PEP 3333).
+
+A shape is a method, a version, a listener and a sequence of field names. Clients repeat it with every
+request, so what it decides (constants, environ keys) is worked out once and only values change.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+Environ = dict[str, Any]
+
+TARGET_KEYS = ("PATH_INFO", "QUERY_STRING", "RAW_URI", "REMOTE_ADDR", "REMOTE_PORT")
+"""What stands before the field values of every request (csrc/fapws.h, fw_poll)."""
+
+_UNPREFIXED = ("CONTENT_TYPE", "CONTENT_LENGTH")
+# Fields defined as single: of several the first counts. Those whose repetition is dangerous (Host,
+# Content-Length, Content-Type, Authorization) never come this far.
+_SINGLE = frozenset(
+    ["HTTP_USER_AGENT", "HTTP_REFERER", "HTTP_FROM", "HTTP_DATE", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE", "HTTP_RANGE", "HTTP_MAX_FORWARDS", "HTTP_PROXY_AUTHORIZATION"]
+)
+
+
+class Shape(NamedTuple):
+    """What requests of one shape have in common."""
+
+    base: Environ
+    """Everything that does not change; copied for each request."""
+    keys: tuple[str, ...]
+    """The environ key of each field that a request brings."""
+
+
+def environ_key(name: str) -> str:
+    """The environ key of a request field (RFC 3875 section 4.1.18)."""
+    key = name.upper().replace("-", "_")
+    return key if key in _UNPREFIXED else "HTTP_" + key
+
+
+def make_shape(text: str, bases: list[Environ]) -> Shape:
+    """From METHOD:VERSION:LISTENER:NAME... as the core writes it; bases: one per listener."""
+    method, version, listener, *names = text.split(":")
+    base = bases[int(listener)].copy()
+    base["REQUEST_METHOD"] = method
+    base["SERVER_PROTOCOL"] = "HTTP/" + version
+    return Shape(base, TARGET_KEYS + tuple(map(environ_key, names)))
+
+
+def join_fields(shape: Shape, fields: Iterator[str]) -> Environ:
+    """The environ of a request in which names may be repeated (RFC 9110 5.3, RFC 6265 5.4)."""
+    environ = shape.base.copy()
+    for key in shape.keys:
+        value = next(fields)
+        if key not in environ:
+            environ[key] = value
+        elif key not in _SINGLE:
+            environ[key] += ("; " if key == "HTTP_COOKIE" else ", ") + value
+    return environ
+
+
+def percent_decode(path: str) -> str:
+    """PATH_INFO of a raw path: bytes as latin-1 (PEP 3333), as fw_percent_decode() does it."""
+    first, *pieces = path.split("%")
+    out = [first]
+    for piece in pieces:
+        try:
+            if not piece[:2].isalnum():
+                raise ValueError
+            out.append(chr(int(piece[:2], 16)) + piece[2:])
+        except ValueError:
+            out.append("%" + piece)
+    return "".join(out)
+
+
+def listener_base(listener: socket.socket, common: Environ) -> Environ:
+    """What all requests that come in by one listener have in common."""
+    base = dict(common)
+    name: Any = listener.getsockname()
+    if isinstance(name, tuple):
+        base["SERVER_NAME"] = name[0]
+        base["SERVER_PORT"] = str(name[1])
+    else:
+        base["SERVER_NAME"] = "localhost"
+        base["SERVER_PORT"] = "80"
+    return base
+
+
+def name_unix_server(environ: Environ) -> None:
+    """On a unix socket the server's name is what the client asked for, if it said so."""
+    host = environ.get("HTTP_HOST", "")
+    name, _, port = host.rpartition(":") if host[-1:] != "]" else (host, "", "")
+    if not name:
+        name, port = host, ""
+    if name:
+        environ["SERVER_NAME"] = name
+    if port:
+        environ["SERVER_PORT"] = port

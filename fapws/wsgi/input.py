@@ -1,0 +1,44 @@
+"""wsgi.input: the content of a request, which is always complete when the application starts."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from typing import BinaryIO
+
+
+class EmptyInput:
+    """wsgi.input of every request without content: shared, because it holds nothing."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """No bytes."""
+        return b""
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """No bytes."""
+        return b""
+
+    def readlines(self, hint: int = -1, /) -> list[bytes]:
+        """No lines."""
+        return []
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+EMPTY = EmptyInput()
+
+
+def memory_input(content: memoryview) -> io.BytesIO:
+    """A content that the core held in memory; copied, because the core reuses its buffer."""
+    return io.BytesIO(content)
+
+
+def spooled_input(descriptor: int) -> BinaryIO:
+    """A content that the core has written to an unlinked temporary file; owns the descriptor."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return open(descriptor, "rb")

@@ -1,0 +1,315 @@
+"""The loop of a worker: takes batches from the C core, calls the application, gives the answers back.
+
+Server.run() is the hot path, a few microseconds for a whole request, and the only place in the package
+that is written for speed: names are bound to locals and the common answer (one piece of content) is
+handled in line. What is uncommon leaves it at once for a method of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any, NamedTuple
+
+from fapws._core import ffi, lib
+from fapws.wsgi.answer import Answer, ClientGone, Fault, check_piece, code_fault, core_text, head_fault
+from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, percent_decode
+from fapws.wsgi.file_wrapper import FileWrapper
+from fapws.wsgi.input import EMPTY, memory_input, spooled_input
+from fapws.wsgi.stream import Stream, Streams
+
+Application = Callable[..., Iterable[bytes]]
+
+FOREVER = -1
+DRAIN_POLL_MS = 50
+"""How often a draining worker looks whether the last connection is gone."""
+_SERVER_ERROR = b"500 Internal Server Error\nContent-Type\ntext/plain; charset=utf-8"
+_NOTES = (
+    (lib.FW_NOTE_EXCESS, "the application gave more content than its Content-Length; it was cut"),
+    (lib.FW_NOTE_SHORT, "the application gave less content than its Content-Length; connection closed"),
+    (lib.FW_NOTE_HOP, "the application set a hop-by-hop header field; it was left out (PEP 3333)"),
+)
+
+
+class Settings(NamedTuple):
+    """``fw_settings`` of csrc/fapws.h: bytes, milliseconds, counts."""
+
+    max_header_size: int
+    max_headers: int
+    max_uri: int
+    max_connections: int
+    max_body_size: int
+    memory_body: int
+    accept_burst: int
+    header_timeout: int
+    body_timeout: int
+    keepalive_timeout: int
+    write_timeout: int
+    server: bytes
+    spool_directory: bytes
+
+
+def base_environ(script_name: str, software: str, multiprocess: bool) -> Environ:
+    """What is the same in every environ of a worker."""
+    return {
+        "SCRIPT_NAME": script_name,
+        "SERVER_SOFTWARE": software,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": EMPTY,
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": multiprocess,
+        "wsgi.run_once": False,
+        "wsgi.file_wrapper": FileWrapper,
+    }
+
+
+class Server:
+    """One C core and the application behind it. Only the thread that made it may use it."""
+
+    def __init__(self, application: Application, settings: Settings, score: Any = None) -> None:
+        """score: a writable buffer for the worker's row of the scoreboard. Raises OSError."""
+        self._application = application
+        server, spool = ffi.new("char[]", settings.server), ffi.new("char[]", settings.spool_directory)
+        given = settings._replace(server=server, spool_directory=spool)
+        self._row = ffi.from_buffer("fw_score *", score) if score is not None else ffi.NULL
+        self.core = lib.fw_worker_new(ffi.new("fw_settings *", given._asdict()), self._row)
+        if self.core == ffi.NULL:
+            raise OSError("the C core cannot be set up (memory or descriptors)")
+        view = ffi.new("fw_batch_view *")
+        lib.fw_view_batch(self.core, view)
+        self._records = memoryview(ffi.buffer(view.records, view.record_words * 8)).cast("q")
+        self._text = memoryview(ffi.buffer(view.text, view.text_size))
+        self._content = memoryview(ffi.buffer(view.content, view.content_size))
+        self._content_at = 0
+        self._bases: list[Environ] = []
+        self._shapes: list[Shape | None] = [None] * lib.FW_SHAPES
+        self._watches: dict[int, Callable[[], None]] = {}
+        self._streams = Streams()
+        self._draining = False
+        self._answer_type: type[Answer] = type("Answer", (Answer,), {"server": self})
+
+    # ---- Set-up ----------------------------------------------------------------------------------
+
+    def listen(self, descriptor: int, base: Environ) -> None:
+        """Serves a listening socket; base: the environ its requests start from. Raises OSError."""
+        number = lib.fw_listen(self.core, descriptor)
+        if number < 0:
+            raise OSError(f"cannot listen on descriptor {descriptor}: {core_text(lib.fw_error_text(number))}")
+        self._bases.append(base)
+
+    def watch(self, descriptor: int, on_readable: Callable[[], None]) -> int:
+        """Calls on_readable between batches while the descriptor is readable; returns a token."""
+        token: int = lib.fw_watch(self.core, descriptor)
+        if token < 0:
+            raise OSError(f"cannot watch descriptor {descriptor}: {core_text(lib.fw_error_text(token))}")
+        self._watches[token] = on_readable
+        return token
+
+    def unwatch(self, token: int) -> None:
+        """Ends a watch; the descriptor may be closed afterwards."""
+        if self._watches.pop(token, None) is not None:
+            lib.fw_unwatch(self.core, token)
+
+    def drain(self, accept_rest: bool, linger: float = 2.0) -> None:
+        """Lets run() return once all is answered; see fw_drain(). linger: seconds for idle clients."""
+        if not self._draining:
+            self._draining = True
+            lib.fw_drain(self.core, accept_rest, int(linger * 1000))
+
+    def close(self, answer: Answer, result: Any) -> None:
+        """After the last piece: close() of the application's iterable, exactly once."""
+        if answer.spooled is not None:
+            answer.spooled.close()
+        close = getattr(result, "close", None)
+        if close is not None:
+            try:
+                close()
+            except BaseException as error:  # the answer is out; only the log can tell
+                self.log_exception("close() of the application's iterable failed", error)
+
+    # ---- The loop --------------------------------------------------------------------------------
+
+    def run(self, tick: Callable[[], None] | None = None, tick_ms: int = FOREVER) -> None:
+        """Serves until drained. tick, if given, is called about every tick_ms, also when idle."""
+        core, poll, respond = self.core, lib.fw_poll, lib.fw_respond
+        application, answer_type = self._application, self._answer_type
+        records, text, shapes = self._records, self._text, self._shapes
+        streams, join, flatten = self._streams, "\n".join, chain.from_iterable
+        ready = streams.ready
+        while not (self._draining and lib.fw_open_connections(core) == 0):
+            count = poll(core, 0 if ready else DRAIN_POLL_MS if self._draining else tick_ms)
+            if tick is not None:
+                tick()
+            if count < 0:
+                raise OSError(f"the C core failed: {core_text(lib.fw_error_text(count))}")
+            self._content_at = 0
+            numbers = iter(records[1 : 1 + 3 * count].tolist())
+            fields = iter(str(text[: records[0]], "latin-1").split("\n"))
+            for kind, connection, content in zip(numbers, numbers, numbers):
+                if kind >= 0:
+                    base, keys = shapes[kind]  # type: ignore[misc]  # FW_SHAPE came before
+                    environ = base.copy()
+                    environ.update(zip(keys, fields))
+                elif kind >= -2:
+                    environ = self._uncached_environ(kind, fields)
+                else:
+                    self._event(kind, connection, fields)
+                    continue
+                environ["REQUEST_URI"] = environ["RAW_URI"]
+                answer = answer_type()
+                answer.connection = connection
+                if content:
+                    self._take_content(environ, answer, content)
+                result: Any = None
+                try:
+                    result = application(environ, answer.start_response)
+                    if type(result) is list and len(result) == 1 and answer.status and not answer.begun:
+                        body = result[0]
+                        if type(body) is bytes:
+                            head = [answer.status]
+                            head += flatten(answer.headers)
+                            octets = join(head).encode("latin-1")
+                            rest = respond(
+                                core, connection, octets, len(octets), len(head), body, len(body)
+                            )
+                            if rest == 0 and not content:
+                                continue
+                            self._after_respond(answer, result, body, rest)
+                            continue
+                    self._answer(answer, result)
+                except BaseException as error:  # the application's: logged with its traceback
+                    self.fail(answer, error, result)
+            if ready:
+                streams.advance(self)
+
+    # ---- Requests --------------------------------------------------------------------------------
+
+    def _uncached_environ(self, kind: int, fields: Iterator[str]) -> Environ:
+        shape = make_shape(next(fields), self._bases)
+        environ = join_fields(shape, fields)
+        if kind == lib.FW_REQUEST_RAW:
+            environ["PATH_INFO"] = percent_decode(environ["PATH_INFO"])
+        return environ
+
+    def _take_content(self, environ: Environ, answer: Answer, content: int) -> None:
+        if content == lib.FW_SPOOLED:
+            descriptor = lib.fw_take_content(self.core, answer.connection)
+            if descriptor >= 0:
+                environ["wsgi.input"] = answer.spooled = spooled_input(descriptor)
+            return
+        at = self._content_at
+        self._content_at = at + content
+        environ["wsgi.input"] = memory_input(self._content[at : at + content])
+
+    def _event(self, kind: int, connection: int, fields: Iterator[str]) -> None:
+        if kind == lib.FW_SHAPE:
+            self._shapes[connection] = make_shape(next(fields), self._bases)
+        elif kind == lib.FW_WRITABLE:
+            self._streams.writable(connection)
+        elif kind == lib.FW_GONE:
+            stream = self._streams.forget(connection)
+            if stream is not None:
+                self.close(stream.answer, stream.result)
+        elif kind == lib.FW_WAKE:
+            on_readable = self._watches.get(connection)
+            if on_readable is not None:
+                on_readable()
+        elif kind == lib.FW_STARVED:
+            self.log("no file descriptor is left: accepting pauses until one is free")
+
+    # ---- Answers ---------------------------------------------------------------------------------
+
+    def _answer(self, answer: Answer, result: Any) -> None:
+        """An answer that is not one piece of bytes in a list."""
+        if isinstance(result, (list, tuple)) and not answer.begun:
+            body = b"".join([piece if type(piece) is bytes else check_piece(piece) for piece in result])
+            head, count = self._head(answer)
+            rest = lib.fw_respond(
+                self.core, answer.connection, head, len(head), count, body, len(body)
+            )
+            self._after_respond(answer, result, body, rest)
+            return
+        if isinstance(result, (str, bytes)):
+            raise Fault(
+                f"the application must return an iterable of bytes, not {type(result).__name__}"
+            )
+        rest_of_write, answer.unsent = answer.unsent, b""
+        self._streams.add(Stream(answer, result, rest_of_write))
+
+    def _head(self, answer: Answer) -> tuple[bytes, int]:
+        head, count = answer.head()
+        if count != 2 * len(answer.headers) + 1:
+            raise TypeError("a header is not a pair")
+        return head, count
+
+    def _after_respond(self, answer: Answer, result: Any, body: bytes, rest: int) -> None:
+        """What is left to do when fw_respond() did not take everything silently."""
+        if rest < 0:
+            raise code_fault(rest)
+        if rest > lib.FW_REST_MASK:
+            self.tell_notes(rest)
+            rest &= lib.FW_REST_MASK
+        if not rest:
+            self.close(answer, result)
+            return
+        answer.begun = True
+        self._streams.by_connection[answer.connection] = Stream(answer, (), body[-rest:])
+        self._streams.by_connection[answer.connection].result = result
+
+    # ---- Failures --------------------------------------------------------------------------------
+
+    def fail(self, answer: Answer, error: BaseException, result: Any) -> None:
+        """An answer failed: told in the log; to the client as 500, or by cutting the connection."""
+        if not isinstance(error, ClientGone):
+            if isinstance(error, (TypeError, UnicodeEncodeError)) and answer.status is not None:
+                error = self._explain(answer, error)
+            self.log_exception("the application failed", error)
+            if not answer.begun:
+                answer.begun = True
+                body = b"Internal Server Error\n"
+                rest = lib.fw_respond(
+                    self.core, answer.connection, _SERVER_ERROR, len(_SERVER_ERROR), 3, body, len(body)
+                )
+                if rest < 0:
+                    lib.fw_abort(self.core, answer.connection)
+            else:
+                lib.fw_abort(self.core, answer.connection)
+        self.close(answer, result)
+
+    def _explain(self, answer: Answer, error: BaseException) -> BaseException:
+        """A TypeError of the server's own joining, as a sentence about the application's head."""
+        traceback_ = error.__traceback__
+        while traceback_ is not None and traceback_.tb_next is not None:
+            traceback_ = traceback_.tb_next
+        if traceback_ is None or traceback_.tb_frame.f_globals.get("__name__") != __name__:
+            return error
+        fault = head_fault(answer.status, answer.headers)
+        fault.__cause__ = error
+        return fault
+
+    def tell_notes(self, notes: int) -> None:
+        """Logs what the core says about an answer beside its length."""
+        for bit, sentence in _NOTES:
+            if notes & bit:
+                self.log(sentence)
+
+    def log(self, sentence: str) -> None:
+        """One line to the error log; a log that cannot be written never stops an answer."""
+        try:
+            sys.stderr.write(f"fapws: {sentence}\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            pass
+
+    def log_exception(self, sentence: str, error: BaseException) -> None:
+        """A sentence and a traceback to the error log."""
+        own = error.__traceback__
+        while own is not None and str(own.tb_frame.f_globals.get("__name__")).startswith("fapws.wsgi"):
+            own = own.tb_next  # the application's frames are what its author can use
+        lines = traceback.format_exception(type(error), error, own or error.__traceback__)
+        self.log(sentence + "\n" + "".join(lines).rstrip("\n"))

@@ -1,0 +1,133 @@
+"""Answers that come piece by piece: each piece is with the kernel before the next is asked for.
+
+A slow reader holds its own iterator back and nobody else: a stream whose piece was not taken whole
+waits for FW_WRITABLE while the others go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fapws._core import lib
+from fapws.wsgi.answer import Answer, ClientGone, check_piece, code_fault
+
+TURN_BYTES = 65536
+"""A stream that has sent so much lets the others have their turn."""
+TURN_SECONDS = 0.002
+"""The same for one whose pieces take their time to make."""
+
+
+class Stream:
+    """One answer on its way: what is to be sent, and where the next piece comes from."""
+
+    __slots__ = ("answer", "pieces", "rest", "result")
+
+    def __init__(self, answer: Answer, result: Iterable[bytes], rest: bytes = b"") -> None:
+        self.answer = answer
+        self.result: Any = result
+        """The application's object; its close() is owed."""
+        self.pieces: Iterator[bytes] = iter(result)
+        self.rest = rest
+        """Content that the kernel has not taken yet."""
+
+    def advance(self) -> bool:
+        """Sends until the turn is over, the kernel takes no more (False) or the content ends.
+
+        True: there may be more to send at once; after the end, raises StopIteration. Other
+        exceptions are the application's, or ClientGone.
+        """
+        answer = self.answer
+        if self.rest and not self._send(self.rest):
+            return False
+        sent = 0
+        started = time.monotonic()
+        while sent < TURN_BYTES:
+            piece = next(self.pieces)
+            if type(piece) is not bytes:
+                piece = check_piece(piece)
+            if answer.unsent:
+                # The application called write() while it made this piece.
+                piece, answer.unsent = answer.unsent + piece, b""
+            if not piece:
+                continue
+            if not answer.begun:
+                answer.begin()
+            if answer.empty:
+                raise StopIteration
+            if not self._send(piece):
+                return False
+            sent += len(piece)
+            if time.monotonic() - started > TURN_SECONDS:
+                break
+        return True
+
+    def _send(self, piece: bytes) -> bool:
+        rest = self.answer.send(piece)
+        self.rest = piece[-rest:] if rest else b""
+        return not rest
+
+
+class Streams:
+    """The answers on their way. ``ready`` may send now; the others wait for FW_WRITABLE."""
+
+    def __init__(self) -> None:
+        self.ready: deque[Stream] = deque()
+        self.by_connection: dict[int, Stream] = {}
+
+    def add(self, stream: Stream) -> None:
+        """Takes a stream that may send at once."""
+        self.by_connection[stream.answer.connection] = stream
+        self.ready.append(stream)
+
+    def writable(self, connection: int) -> None:
+        """FW_WRITABLE came."""
+        stream = self.by_connection.get(connection)
+        if stream is not None:
+            self.ready.append(stream)
+
+    def forget(self, connection: int) -> Stream | None:
+        """Takes a stream out, finished or not; None if there is none."""
+        stream = self.by_connection.pop(connection, None)
+        if stream is not None and stream in self.ready:
+            self.ready.remove(stream)
+        return stream
+
+    def advance(self, server: Any) -> None:
+        """Gives each stream that may send its turn."""
+        for _ in range(len(self.ready)):
+            stream = self.ready.popleft()
+            try:
+                more = stream.advance()
+            except StopIteration:
+                self._finish(stream, server)
+            except BaseException as error:  # the application's: logged with its traceback
+                self.forget(stream.answer.connection)
+                server.fail(stream.answer, error, stream.result)
+            else:
+                if more:
+                    self.ready.append(stream)
+
+    def _finish(self, stream: Stream, server: Any) -> None:
+        """The iterator has ended: what write() left over goes first, then the end of the content."""
+        answer = stream.answer
+        try:
+            if answer.unsent:
+                piece, answer.unsent = answer.unsent, b""
+                stream.pieces = iter(())
+                if not stream._send(piece):
+                    return  # comes back here when the rest is out
+            if not answer.begun:
+                answer.begin()
+            notes = lib.fw_end(server.core, answer.connection)
+            if notes < 0:
+                raise code_fault(notes)
+            server.tell_notes(notes)
+        except (ClientGone, Exception) as error:
+            self.forget(answer.connection)
+            server.fail(answer, error, stream.result)
+            return
+        self.forget(answer.connection)
+        server.close(answer, stream.result)
