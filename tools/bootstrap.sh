@@ -36,32 +36,29 @@ probe_libffi() {
     pkg-config --exists libffi 2>/dev/null
 }
 # Django's sample site keeps its sessions in SQLite.
-probe_sqlite() { [ "$purpose" != test ] || "$(find_python)" -c 'import sqlite3' 2>/dev/null; }
+probe_sqlite() { [ "$purpose" != test ] || ! probe_python || "$(find_python)" -c 'import sqlite3' 2>/dev/null; }
 
 NEEDS='compiler libuv python headers venv libffi sqlite'
-needs_of_python='headers venv libffi sqlite'
 
 text_of() {
+    python=$(find_python)
+    python=${python:-Python}
     case $1 in
         compiler) echo 'a C compiler that works' ;;
         libuv) echo 'libuv 1.40 or later with its headers, known to pkg-config' ;;
         python) echo 'Python 3.9 or later' ;;
-        headers) echo "the C headers of $(find_python)" ;;
-        venv) echo "the modules venv and ensurepip of $(find_python)" ;;
+        headers) echo "the C headers of $python" ;;
+        venv) echo "the modules venv and ensurepip of $python" ;;
         libffi) echo 'libffi with its headers (to compile cffi)' ;;
-        sqlite) echo "the module sqlite3 of $(find_python)" ;;
+        sqlite) echo "the module sqlite3 of $python" ;;
     esac
 }
 
-# What is missing, as names. Without any Python its own needs are missing too.
+# What is missing, as names.
 missing() {
     found=''
     for need in $NEEDS; do
-        case " $needs_of_python " in
-            *" $need "*) probe_python && "probe_$need" && continue ;;
-            *) "probe_$need" && continue ;;
-        esac
-        found="$found $need"
+        "probe_$need" || found="$found $need"
     done
     echo "$found"
 }
@@ -143,35 +140,31 @@ rights() {
 
 # ---- The work ----------------------------------------------------------------------------------------
 
-lacking=$(missing)
-[ -n "$lacking" ] || exit 0
-
 manager=$(manager)
-packages=''
-say 'this machine lacks:'
-for need in $lacking; do
-    echo "    $(text_of "$need")"
-    for package in $(packages_for "${manager:-none}" "$need"); do
-        case " $packages " in *" $package "*) ;; *) packages="$packages $package" ;; esac
+# Twice at most: what a Python lacks is known only once there is one.
+for _ in 1 2; do
+    lacking=$(missing)
+    [ -n "$lacking" ] || exit 0
+    packages=''
+    say 'this machine lacks:'
+    for need in $lacking; do
+        echo "    $(text_of "$need")"
+        for package in $(packages_for "${manager:-none}" "$need"); do
+            case " $packages " in *" $package "*) ;; *) packages="$packages $package" ;; esac
+        done
     done
-done
-[ "$(uname -s)" != Darwin ] || probe_compiler || die 'type: xcode-select --install, then make again'
-[ -n "$manager" ] || die 'no package manager that this script knows; install these by hand'
-[ -n "$packages" ] || die 'no package of this system brings them; see to it by hand'
-
-command=$(command_for "$manager" "$packages")
-if ! prefix=$(rights "$manager"); then
-    die "no right to install packages here. As root, type
+    [ "$(uname -s)" != Darwin ] || probe_compiler || die 'type: xcode-select --install, then make again'
+    [ -n "$manager" ] || die 'no package manager that this script knows; install these by hand'
+    [ -n "$packages" ] || break
+    command=$(command_for "$manager" "$packages")
+    prefix=$(rights "$manager") || die "no right to install packages here. As root, type
     $command
 and then make again."
-fi
-say "installing:$packages"
-# apt-get update may complain of a source that has nothing to do with this; the install decides.
-$prefix sh -c "$command" </dev/null || die "installing failed: $command"
+    say "installing:$packages"
+    # apt-get update may complain of a source that has nothing to do with this; the install decides.
+    $prefix sh -c "$command" </dev/null || die "installing failed: $command"
+done
 
 lacking=$(missing)
-[ -z "$lacking" ] || {
-    say 'still missing after the installation:' >&2
-    for need in $lacking; do echo "    $(text_of "$need")" >&2; done
-    die 'see to it by hand, or choose another Python: make PYTHON=/usr/bin/python3'
-}
+[ -z "$lacking" ] || die "packages do not bring it: $(for need in $lacking; do text_of "$need"; done)
+See to it by hand, or choose another Python: make PYTHON=/usr/bin/python3"
