@@ -29,7 +29,8 @@ class Answer:
     server: Server
     connection: int
     status: str | None = None
-    headers: Headers = []
+    headers: Headers
+    """Set together with status."""
     begun = False
     """The head has been given to the core: it cannot be changed any more."""
     empty = False

@@ -19,7 +19,18 @@ _UNPREFIXED = ("CONTENT_TYPE", "CONTENT_LENGTH")
 # Fields defined as single: of several the first counts. Those whose repetition is dangerous (Host,
 # Content-Length, Content-Type, Authorization) never come this far.
 _SINGLE = frozenset(
-    ["HTTP_USER_AGENT", "HTTP_REFERER", "HTTP_FROM", "HTTP_DATE", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE", "HTTP_RANGE", "HTTP_MAX_FORWARDS", "HTTP_PROXY_AUTHORIZATION"]
+    (
+        "HTTP_DATE",
+        "HTTP_FROM",
+        "HTTP_IF_MODIFIED_SINCE",
+        "HTTP_IF_RANGE",
+        "HTTP_IF_UNMODIFIED_SINCE",
+        "HTTP_MAX_FORWARDS",
+        "HTTP_PROXY_AUTHORIZATION",
+        "HTTP_RANGE",
+        "HTTP_REFERER",
+        "HTTP_USER_AGENT",
+    )
 )
 
 

@@ -23,6 +23,8 @@ from fapws.wsgi.stream import Stream, Streams
 Application = Callable[..., Iterable[bytes]]
 
 FOREVER = -1
+NOBODY = -1
+"""The connection of an answer that is over: a write() kept by the application must not reach the next."""
 DRAIN_POLL_MS = 50
 """How often a draining worker looks whether the last connection is gone."""
 _SERVER_ERROR = b"500 Internal Server Error\nContent-Type\ntext/plain; charset=utf-8"
@@ -123,6 +125,7 @@ class Server:
 
     def close(self, answer: Answer, result: Any) -> None:
         """After the last piece: close() of the application's iterable, exactly once."""
+        answer.connection = NOBODY
         if answer.spooled is not None:
             answer.spooled.close()
         close = getattr(result, "close", None)
@@ -178,6 +181,7 @@ class Server:
                                 core, connection, octets, len(octets), len(head), body, len(body)
                             )
                             if rest == 0 and not content:
+                                answer.connection = NOBODY
                                 continue
                             self._after_respond(answer, result, body, rest)
                             continue
@@ -250,6 +254,8 @@ class Server:
     def _after_respond(self, answer: Answer, result: Any, body: bytes, rest: int) -> None:
         """What is left to do when fw_respond() did not take everything silently."""
         if rest < 0:
+            if any(len(header) != 2 for header in answer.headers):
+                raise head_fault(answer.status, answer.headers)
             raise code_fault(rest)
         if rest > lib.FW_REST_MASK:
             self.tell_notes(rest)
