@@ -1,7 +1,7 @@
 """The register of workers: who is in which slot, in which state. Pure, knows no process.
 
-A *slot* is a worker's place in its pool, numbered from 0. During a reload a slot holds two children,
-the old one and its replacement.
+A *slot* is a worker's place in its pool, numbered from 0. During a reload a slot holds two
+children, the old one and its replacement.
 """
 
 from __future__ import annotations

@@ -15,7 +15,10 @@ class Clients:
     def __init__(
         self, path: str, waiter: Waiter, commands: dict[str, Callable[[Client], None]]
     ) -> None:
-        """``commands``: what to call for each; it answers its client now or later. Raises CannotStart."""
+        """``commands``: what to call for each; it answers its client now or later.
+
+        Raises CannotStart.
+        """
         self._waiter = waiter
         self._commands = commands
         self._connected: dict[int, Client] = {}
@@ -48,7 +51,7 @@ class Clients:
         else:
             self._drop(client)
 
-    # ---- Reloads: an answer concerns the reload that began after the question ---------------------
+    # ---- Reloads: an answer concerns the reload that began after the question ----------------
 
     def wait_for_reload(self, client: Client) -> None:
         """The client is answered at the end of the next reload that begins."""
@@ -67,7 +70,7 @@ class Clients:
         self._waiting_for_this = []
 
     def close(self) -> None:
-        """Ends all conversations; whoever still waits for a reload is told that there will be none."""
+        """Ends all conversations; who still waits for a reload is told that there will be none."""
         self.reload_begins()
         self.reload_ends(False, error="the server has stopped")
         for client in list(self._connected.values()):

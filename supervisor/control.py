@@ -4,8 +4,8 @@
     <- {"v": 1, "ok": true, "pid": 4711, ...}
     <- {"v": 1, "ok": false, "error": "a sentence or a traceback"}
 
-An answer that has to be waited for (reload) comes when there is one. json is imported with the first
-client, not before: a master that nobody asks does not carry it.
+An answer that has to be waited for (reload) comes when there is one. json is imported with the
+first client, not before: a master that nobody asks does not carry it.
 """
 
 from __future__ import annotations

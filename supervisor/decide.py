@@ -1,10 +1,10 @@
-"""What the master does next: ``step(state, event, now) -> (state, actions)``. Pure, no process here.
+"""What the master does next: ``step(state, event, now) -> (state, actions)``. Pure.
 
-The master's own life is BOOTING -> RUNNING -> STOPPING -> ENDED, and while it runs a reload may be on
-its way: CHECKING the new configuration, then a CANARY in every pool, then ROLLING the rest over; or
-UNDOING, when a canary failed. Whatever the event, a step ends in ``settle``, which compares what there
-is with what there should be and orders the difference: an event that is lost or comes twice cannot
-leave a hole.
+The master's own life is BOOTING -> RUNNING -> STOPPING -> ENDED, and while it runs a reload may be
+on its way: CHECKING the new configuration, then a CANARY in every pool, then ROLLING the rest over;
+or UNDOING, when a canary failed. Whatever the event, a step ends in ``settle``, which compares what
+there is with what there should be and orders the difference: an event that is lost or comes twice
+cannot leave a hole.
 
 Kept at every step: a pool has at most one process more than it has workers; nobody who serves is
 retired before somebody of the new generation serves; every process ordered is waited for.
@@ -21,7 +21,7 @@ from fapws.supervisor.children import Child, Children
 
 NEW = "new"
 BOOTING = "booting"
-"""The first worker of each pool starts, one after the other; if one cannot, the start has failed."""
+"""The first worker of each pool starts, one after the other; if one cannot, the start failed."""
 RUNNING = "running"
 STOPPING = "stopping"
 ENDED = "ended"
@@ -276,7 +276,7 @@ class _Turn:
         self.actions.append(events.Prepare())
 
     def _commit(self, reload: Reload) -> None:
-        """Every canary serves: the new configuration is in force, old workers that do not serve go."""
+        """Every canary serves: the new configuration is in force; who is old and useless goes."""
         self.state = self.state._replace(config=reload.config, generation=reload.generation)
         self._set_reload(reload._replace(stage=ROLLING))
         for child in self.children:

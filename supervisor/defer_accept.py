@@ -1,7 +1,7 @@
 """TCP_DEFER_ACCEPT: a connection is handed over when its first bytes are there (Linux only).
 
-Saves a worker one turn of its loop for every new connection. Elsewhere, and where the kernel refuses,
-nothing happens.
+Saves a worker one turn of its loop for every new connection. Elsewhere, and where the kernel
+refuses, nothing happens.
 """
 
 from __future__ import annotations

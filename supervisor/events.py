@@ -1,7 +1,7 @@
 """What the decision core is told (events) and what it orders (actions): plain data, nothing else.
 
-``worker`` is always a number that the core gave when it ordered the start; it is never used again in a
-master's life, unlike a PID.
+``worker`` is always a number that the core gave when it ordered the start; it is never used again
+in a master's life, unlike a PID.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The register of listening sockets: which the configuration wants, which are open.
 
-A socket is kept as long as a configuration in force names its address, whatever pool it moves to, so a
-reload never closes a queue that goes on being served.
+A socket is kept as long as a configuration in force names its address, whatever pool it moves to,
+so a reload never closes a queue that goes on being served.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The master's loop: waits, tells the decision core what it saw, does what the core orders.
 
-Nothing is decided here. ``Master`` knows processes, sockets and clocks; decide.py knows what they are
-for. A turn of the loop: wait until a descriptor or a deadline is due; hear the workers; take the
-signals; reap; tick.
+Nothing is decided here. ``Master`` knows processes, sockets and clocks; decide.py knows what they
+are for. A turn of the loop: wait until a descriptor or a deadline is due; hear the workers; take
+the signals; reap; tick.
 """
 
 from __future__ import annotations
@@ -87,12 +87,12 @@ class Master:
 
     def _take_resources(self, config: Config) -> None:
         """Each thing taken leaves its release behind; they run in the opposite order."""
-        # Inherited sockets first: later descriptors could take the number of one that is missing.
+        # First taken, last given up: whoever starts next finds nothing of ours in his way.
+        if config.pidfile:
+            self._undo.append(_take_pidfile(config.pidfile).release)
         self._listeners.prepare(config)
         self._undo.append(self._listeners.remove_files)
         self._undo.append(self._listeners.close)
-        if config.pidfile:
-            self._undo.append(_take_pidfile(config.pidfile).release)
         self._log = _open_log(config.error_log)
         self._undo.append(self._log.close)
         self._signals = Signals()
@@ -277,7 +277,7 @@ class Master:
         except (ConfigError, CannotStart) as error:
             self._events.append(events.Refused(str(error)))
         except Exception:
-            # A defect of the reader must not take the service down; the reload fails with its traceback.
+            # A defect of the reader must not take the service down; the reload fails and says why.
             self._events.append(events.Refused(traceback.format_exc()))
         else:
             self._events.append(events.Prepared(config))

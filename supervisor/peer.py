@@ -14,7 +14,7 @@ def uid(
     sock: _socket.socket, option: int | None = getattr(_socket, "SO_PEERCRED", None)
 ) -> int | None:
     """The peer's user, or None where the system does not tell."""
-    # OpenBSD has the constant too, but with another structure (uid first); it is left to the mode 600.
+    # OpenBSD has the constant too, with another structure; there the mode 600 has to do.
     if option is None or os.uname().sysname != "Linux":
         return None
     return int(_UCRED.unpack(sock.getsockopt(_socket.SOL_SOCKET, option, _UCRED.size))[1])

@@ -1,7 +1,7 @@
 """The pidfile: held under flock for the master's life, so that its content is never believed alone.
 
-Whoever can take the lock knows that no master lives, whatever number the file names; so a stale file
-is replaced and a foreign PID never signalled.
+Whoever can take the lock knows that no master lives, whatever number the file names; so a stale
+file is replaced and a foreign PID never signalled.
 """
 
 from __future__ import annotations

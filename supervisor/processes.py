@@ -84,7 +84,7 @@ class Inheritance:
 
 
 def prepare_memory() -> None:
-    """Before the first fork: what lives now is shared with the workers and not touched by their collector."""
+    """Before the first fork: what lives now is shared, and no worker's collector touches it."""
     gc.collect()
     gc.freeze()
 
@@ -131,7 +131,7 @@ def _be_worker(spec: WorkerSpec, log_fd: int) -> NoReturn:
         title.set_title(f"fapws: {spec.pool.name}/{spec.slot}")
         fapws.worker.run(spec)
     except SystemExit as leaving:
-        atexit._run_exitfuncs()  # the application's; those that ran already are not in the list any more
+        atexit._run_exitfuncs()  # the application's; none runs twice
         status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except BaseException:
         traceback.print_exc()

@@ -1,8 +1,8 @@
 """The scoreboard: shared memory in which every worker counts, and which the master only reads.
 
-A row is an ``fw_score`` of csrc/fapws.h: 64-bit words in the machine's order, none ever torn. Rows live
-in anonymous shared pages; a page more is mapped when all rows are taken, so a reload may raise the
-number of workers, and a worker keeps only the pages that existed when it was forked.
+A row is an ``fw_score`` of csrc/fapws.h: 64-bit words in the machine's order, none ever torn. Rows
+live in anonymous shared pages; a page more is mapped when all rows are taken, so a reload may raise
+the number of workers, and a worker keeps only the pages that existed when it was forked.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def unblock(former: set[signal.Signals | int]) -> None:
 
 
 def reset_in_worker() -> None:
-    """A worker, after the fork: default actions and an empty mask; HUP and INT do not concern it."""
+    """A worker, after the fork: default actions, an empty mask; HUP and INT do not concern it."""
     signal.set_wakeup_fd(-1)
     for number in HANDLED:
         ignored = number in _IGNORED_BY_WORKERS

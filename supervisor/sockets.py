@@ -1,7 +1,7 @@
 """Listening sockets: binding, adopting, closing one. The register of them is listeners.py.
 
-Only plain descriptors leave this file: a Python socket object that a worker inherited would close, when
-it is collected there, whatever descriptor has its number by then.
+Only plain descriptors leave this file: a Python socket object that a worker inherited would close,
+when it is collected there, whatever descriptor has its number by then.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _listen_tcp(address: Address, backlog: int) -> Listener:
 
 
 def _resolve(address: Address) -> tuple[int, tuple[str, int]]:
-    """Family and numeric address. Of a name with both kinds IPv4 is taken, which every client tries."""
+    """Family and numeric address; of a name with both kinds IPv4, which every client tries."""
     try:
         found = _socket.getaddrinfo(
             address.host or "0.0.0.0", address.port, 0, _socket.SOCK_STREAM, 0, _socket.AI_PASSIVE

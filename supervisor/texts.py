@@ -62,7 +62,7 @@ def death(child: Child, pid: int, status: int, age: float, requests: int) -> str
             f"worker {child.name} (pid {pid}) {ending(status)} after {age:.1f} s, {served} served"
         )
     if child.deadline_missed:
-        return f"worker {child.name} (pid {pid}) was not ready after {age:.1f} s (boot_timeout), killed"
+        return f"worker {child.name} (pid {pid}) was killed, not ready in {age:.1f} s (boot_timeout)"
     return f"worker {child.name} (pid {pid}) {ending(status)} before it was ready"
 
 
@@ -72,7 +72,7 @@ def refill(delay: float) -> str:
 
 
 def boot_reason(child: Child) -> str:
-    """Why it could not boot: whole the first time, then its last line, so that the log is not flooded."""
+    """Why it could not boot: whole the first time, then its last line, to spare the log."""
     reason = child.reason.rstrip("\n")
     if not reason:
         return ""

@@ -1,0 +1,90 @@
+"""fapwsctl's side of the control socket."""
+
+from __future__ import annotations
+
+import _socket
+import json
+import time
+from typing import Any
+
+from fapws.supervisor.control import VERSION
+
+_READ_SIZE = 65536
+_TIMEOUTS = (TimeoutError, _socket.timeout)
+"""One and the same from Python 3.10 on."""
+
+
+class NoAnswer(Exception):
+    """The server listens, but did not answer in time, or not in this protocol."""
+
+
+class Conversation:
+    """One connection to a master. Raises OSError where there is none to connect to."""
+
+    def __init__(self, path: str, seconds: float) -> None:
+        """``seconds``: for the whole conversation."""
+        self._until = time.monotonic() + seconds
+        self._sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self._received = b""
+        try:
+            self._sock.settimeout(seconds)
+            self._sock.connect(path)
+        except BaseException:
+            self._sock.close()
+            raise
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """The answer to a command. Raises NoAnswer."""
+        try:
+            self._sock.sendall(json.dumps({"v": VERSION, "command": command}).encode() + b"\n")
+            answer = json.loads(self._line())
+        except _TIMEOUTS:
+            raise NoAnswer("no answer in time; it may still finish") from None
+        except OSError as error:
+            raise NoAnswer(f"the server hung up: {error.strerror or error}") from None
+        except ValueError:
+            raise NoAnswer("the server hung up, or answered in another language") from None
+        if not isinstance(answer, dict) or answer.get("v") != VERSION:
+            raise NoAnswer("the server speaks another version of the control protocol")
+        return answer
+
+    def wait_for_end(self) -> bool:
+        """Waits until the master has gone; False: it has not, in time."""
+        try:
+            while self._receive():
+                pass
+        except _TIMEOUTS:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def close(self) -> None:
+        """Ends it."""
+        self._sock.close()
+
+    def _line(self) -> bytes:
+        while b"\n" not in self._received:
+            piece = self._receive()
+            if not piece:
+                return b""
+            self._received += piece
+        line, _, self._received = self._received.partition(b"\n")
+        return line
+
+    def _receive(self) -> bytes:
+        """The next bytes. Raises TimeoutError once the whole time is over."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._sock.recv(_READ_SIZE)
+
+
+def ask(path: str, command: str, seconds: float) -> dict[str, Any]:
+    """One question, one answer. Raises NoAnswer, or OSError where nobody listens."""
+    conversation = Conversation(path, seconds)
+    try:
+        return conversation.ask(command)
+    finally:
+        conversation.close()
