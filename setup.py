@@ -39,9 +39,7 @@ def pkg_config(*arguments: str) -> list[str]:
     """The flags pkg-config prints; exits with a sentence that says what to install."""
     program = os.environ.get("PKG_CONFIG", "pkg-config")
     try:
-        done = subprocess.run(
-            [program, *arguments, LIBUV], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        done = subprocess.run([program, *arguments, LIBUV], capture_output=True, text=True)
     except OSError as error:
         problem = f"{program} cannot be run ({error.strerror})"
     else:
