@@ -1,0 +1,280 @@
+"""PATHS: routing and what its objects may return, checked by wsgiref.validate around them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
+
+import pytest
+
+from fapws.paths import Paths
+
+Answer = tuple[str, dict[str, str], bytes]
+
+
+def ask(paths: Any, path: str = "/", **environ: Any) -> Answer:
+    """The answer of PATHS to one request, as (status, headers, content)."""
+    application = validator(Paths(paths))
+    head: list[Any] = []
+    written: list[bytes] = []
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        if exc_info and head:
+            raise exc_info[1]
+        head[:] = [status, dict(headers)]
+        return written.append
+
+    environ = {"PATH_INFO": path, "SCRIPT_NAME": "", "QUERY_STRING": "", **environ}
+    setup_testing_defaults(environ)
+    result = application(environ, start_response)
+    try:
+        content = b"".join(result)
+    finally:
+        result.close()  # type: ignore[attr-defined]
+    return head[0], head[1], b"".join(written) + content
+
+
+def returning(value: Any) -> list[Any]:
+    return [("/", lambda environ, start_response: value)]
+
+
+def where(environ: Any, start_response: Any) -> str:
+    return f"{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}"
+
+
+# ---- Routing -------------------------------------------------------------------------------------
+
+ROUTES = [("/env", where), ("/a/b", where), ("/a", where), ("/", where)]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/env", "/env|"),
+        ("/envZZZ", "/env|ZZZ"),
+        ("/env/x", "/env|/x"),
+        ("/a/b/c", "/a/b|/c"),
+        ("/a/c", "/a|/c"),
+        ("/foo", "/|foo"),
+        ("/", "/|"),
+    ],
+)
+def test_first_prefix_that_matches_wins(path: str, told: str) -> None:
+    seen: list[str] = []
+    app = Paths(ROUTES)
+    environ = {"PATH_INFO": path, "SCRIPT_NAME": ""}
+    body = app(environ, lambda *head: seen.append(head[0]) or print)  # type: ignore[func-returns-value]
+    assert (seen, list(body)) == (["200 OK"], [told.encode()])
+
+
+def test_list_order_counts_not_length() -> None:
+    app = Paths([("/", where), ("/env", where)])
+    assert list(app({"PATH_INFO": "/env"}, lambda *head: print)) == [b"/|env"]
+
+
+@pytest.mark.parametrize("key", ["REQUEST_URI", "RAW_URI", "fapws.uri"])
+def test_raw_target_is_matched_and_the_rest_decoded(key: str) -> None:
+    def run(target: str, path: str) -> bytes:
+        environ = {key: target, "PATH_INFO": path}
+        return b"".join(Paths(ROUTES)(environ, lambda *head: print))
+
+    assert run("/env%20x?q=/a", "/env x") == b"/env| x"
+    assert run("/%65nv", "/env") == b"/|env"
+    assert run("/env%2525", "/env%25") == b"/env|%25"
+    assert run("/%C3%A9", "/\xc3\xa9") == "/|\xc3\xa9".encode()
+    assert run("/proxy/env?q", "/env") == b"/env|"
+
+
+def test_path_is_not_decoded_twice() -> None:
+    assert list(Paths(ROUTES)({"PATH_INFO": "/env%41%zz%"}, lambda *head: print)) == [b"/env|%41%zz%"]
+
+
+def test_script_name_of_the_pool_stays_in_front() -> None:
+    environ = {"SCRIPT_NAME": "/blog", "PATH_INFO": "/env/x", "REQUEST_URI": "/blog/env/x"}
+    assert list(Paths(ROUTES)(environ, lambda *head: print)) == [b"/blog/env|/x"]
+
+
+def test_no_match_is_404() -> None:
+    status, headers, content = ask([("/env", where)], "/other")
+    assert (status, headers["Content-Type"]) == ("404 Not Found", "text/html; charset=utf-8")
+    assert b"Not Found" in content
+    assert ask([], "/")[0] == "404 Not Found"
+
+
+# ---- Return types --------------------------------------------------------------------------------
+
+
+def numbers() -> Iterator[str]:
+    yield "1"
+    yield "é"
+
+
+@pytest.mark.parametrize(
+    ("make", "content", "kind"),
+    [
+        (lambda: "é", "é".encode(), "text/html; charset=utf-8"),
+        (lambda: b"\xff", b"\xff", "text/html"),
+        (lambda: bytearray(b"\xff"), b"\xff", "text/html"),
+        (lambda: None, b"", "text/html"),
+        (lambda: "", b"", "text/html; charset=utf-8"),
+        (list, b"", "text/html"),
+        (lambda: ["a", b"b"], b"ab", "text/html; charset=utf-8"),
+        (lambda: (b"a", b"b"), b"ab", "text/html"),
+        (numbers, "1é".encode(), "text/html; charset=utf-8"),
+        (lambda: iter([b"a", "b"]), b"ab", "text/html"),
+        (lambda: iter([]), b"", "text/html"),
+        (lambda: io.BytesIO(b"x" * 70000), b"x" * 70000, "text/html"),
+        (lambda: io.StringIO("é"), "é".encode(), "text/html; charset=utf-8"),
+        (lambda: {"k": 1}.keys(), b"k", "text/html; charset=utf-8"),
+    ],
+)
+def test_what_an_object_may_return(make: Any, content: bytes, kind: str) -> None:
+    status, headers, got = ask(returning(make()))
+    assert (status, headers["Content-Type"], got) == ("200 OK", kind, content)
+
+
+def test_file_is_closed_afterwards() -> None:
+    file = io.BytesIO(b"abc")
+    assert ask(returning(file))[2] == b"abc"
+    assert file.closed
+
+
+def test_generator_is_closed_when_the_client_leaves() -> None:
+    closed = []
+
+    def endless() -> Iterator[bytes]:
+        try:
+            while True:
+                yield b"x"
+        finally:
+            closed.append(True)
+
+    result: Any = Paths(returning(endless()))({"PATH_INFO": "/"}, lambda *head: print)
+    next(result)
+    result.close()
+    result.close()
+    assert closed == [True]
+
+
+def test_iterable_that_fails_at_once_is_closed() -> None:
+    class Broken:
+        closed = False
+
+        def __iter__(self) -> Any:
+            raise RuntimeError("broken")
+
+        def close(self) -> None:
+            self.closed = True
+
+    broken = Broken()
+    with pytest.raises(RuntimeError):
+        Paths(returning(broken))({"PATH_INFO": "/"}, lambda *head: print)
+    assert broken.closed
+
+
+@pytest.mark.parametrize("value", [5, [5], iter([5]), 1.5])
+def test_other_answers_are_errors_that_name_the_type(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"answers with str or bytes, not with (int|float)"):
+        list(Paths(returning(value))({"PATH_INFO": "/"}, lambda *head: print))
+
+
+# ---- start_response ------------------------------------------------------------------------------
+
+
+def test_start_response_of_the_object_is_used() -> None:
+    def created(environ: Any, start_response: Any) -> str:
+        start_response("201 Created", [("Content-Type", "text/plain"), ("X-A", "1")])
+        return "é"
+
+    status, headers, content = ask([("/", created)])
+    assert status == "201 Created"
+    assert headers == {"Content-Type": "text/plain; charset=utf-8", "X-A": "1"}
+    assert content == "é".encode()
+
+
+@pytest.mark.parametrize("kind", ["text/html; charset=latin-1", "application/json"])
+def test_content_type_that_needs_no_charset_stays(kind: str) -> None:
+    def typed(environ: Any, start_response: Any) -> str:
+        start_response("200 OK", [("Content-Type", kind)])
+        return "{}"
+
+    assert ask([("/", typed)])[1] == {"Content-Type": kind}
+
+
+def test_generator_may_start_the_response_itself() -> None:
+    def late(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("202 Accepted", [("Content-Type", "text/plain")])
+        yield b"late"
+
+    assert ask([("/", late)]) == ("202 Accepted", {"Content-Type": "text/plain"}, b"late")
+
+
+def test_write_callable() -> None:
+    def writing(environ: Any, start_response: Any) -> str:
+        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        write(b"a")
+        write("b")
+        return "c"
+
+    assert ask([("/", writing)])[2] == b"abc"
+
+
+def test_start_response_again_needs_exc_info() -> None:
+    def twice(environ: Any, start_response: Any) -> str:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        try:
+            raise RuntimeError
+        except RuntimeError:
+            import sys
+
+            start_response("500 Oops", [("Content-Type", "text/plain")], sys.exc_info())
+        return "x"
+
+    assert ask([("/", twice)])[0] == "500 Oops"
+
+    def wrong(environ: Any, start_response: Any) -> str:
+        start_response("200 OK", [])
+        start_response("200 OK", [])
+        return "x"
+
+    with pytest.raises(AssertionError, match="called twice"):
+        Paths([("/", wrong)])({"PATH_INFO": "/"}, lambda *head: print)
+
+
+def test_exc_info_after_the_head_is_raised_by_the_server() -> None:
+    def failing(environ: Any, start_response: Any) -> str:
+        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        write(b"a")
+        try:
+            raise LookupError("too late")
+        except LookupError:
+            import sys
+
+            start_response("500 Oops", [("Content-Type", "text/plain")], sys.exc_info())
+        return "x"
+
+    with pytest.raises(LookupError, match="too late"):
+        ask([("/", failing)])
+
+
+# ---- The list itself -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("paths", "told"),
+    [
+        (None, "PATHS must be a list of .* not NoneType"),
+        ({"/": print}, "not dict"),
+        ([("/", print), "/a"], r"PATHS\[1\] = '/a' is not a \(prefix, callable\) pair"),
+        ([("/", print, 1)], r"PATHS\[0\].* is not a \(prefix, callable\) pair"),
+        ([(b"/", print)], r"PATHS\[0\].*must be a str, not bytes"),
+        ([("a", print)], r"PATHS\[0\].*must begin with /"),
+        ([("/", "hello")], r"PATHS\[0\].*str is not callable"),
+    ],
+)
+def test_wrong_list_names_the_entry(paths: Any, told: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=told):
+        Paths(paths)

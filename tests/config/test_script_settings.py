@@ -1,0 +1,109 @@
+"""SERVER and MAX_BODY_SIZE of a script, found without importing it here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from fapws import script
+from fapws.config.model import Pool
+from fapws.script import ScriptSettings, script_settings
+
+RAN = "open({!r}, 'w').close()\n"
+
+
+def settings(tmp_path: Path, source: str, name: str = "s.py") -> tuple[ScriptSettings, bool]:
+    """What is found, and whether the script was run for it."""
+    mark = tmp_path / "ran"
+    path = tmp_path / name
+    path.write_text(RAN.format(str(mark)) + source)
+    found = script_settings(str(path), Pool("p", script=str(path)))
+    return found, mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "server", "size"),
+    [
+        ("", "", ""),
+        ("SERVER = '10.0.0.1'", "10.0.0.1", ""),
+        ("SERVER: str = ':80'", ":80", ""),
+        ("MAX_BODY_SIZE = 10 * 2**20", "", "10485760"),
+        ("MAX_BODY_SIZE = -(1 << 3)", "", "-8"),
+        ("SERVER = None", "", ""),
+        ("def f():\n    SERVER = g()\nclass A:\n    SERVER = g()\nSERVER_NAME = f", "", ""),
+        ("import nix\nSERVER = ':81'", ":81", ""),
+    ],
+)
+def test_constants_are_found_without_running_the_script(
+    tmp_path: Path, source: str, server: str, size: str
+) -> None:
+    assert settings(tmp_path, source) == (ScriptSettings(server, size), False)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nSERVER = ':' + str(80)",
+        "SERVER = ':81'\nSERVER = ':80'",
+        "if True:\n    SERVER = ':80'",
+        "SERVER, other = ':80', 1",
+        "SERVER = ':8'\nSERVER += '0'",
+        "from beside import *",
+        "from beside import SERVER",
+        "import beside\nSERVER = beside.SERVER",
+    ],
+)
+def test_other_values_are_found_by_running_it(tmp_path: Path, source: str) -> None:
+    (tmp_path / "beside.py").write_text("SERVER = ':80'\n")
+    assert settings(tmp_path, source) == (ScriptSettings(":80"), True)
+    assert "s" not in sys.modules and "beside" not in sys.modules
+
+
+def test_environment_of_the_pool_counts(tmp_path: Path) -> None:
+    path = tmp_path / "s.py"
+    path.write_text("import os\nSERVER = os.environ['WHERE']\n")
+    pool = Pool("p", script=str(path), env=(("WHERE", ":99"),))
+    assert script_settings(str(path), pool).server == ":99"
+    assert "WHERE" not in os.environ
+
+
+@pytest.mark.parametrize("source", ["PATHS = []", "from beside import PATHS", "if 1:\n    PATHS = []"])
+def test_paths_are_noticed(tmp_path: Path, source: str) -> None:
+    assert settings(tmp_path, source)[0].has_paths
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def broken(:",
+        "SERVER = f()",
+        "import os\nSERVER = os._exit(1)",
+        "import os, signal\nSERVER = os.kill(os.getpid(), signal.SIGKILL)",
+        "SERVER = ':80'\0",
+    ],
+)
+def test_script_that_fails_has_no_settings(tmp_path: Path, source: str) -> None:
+    assert settings(tmp_path, source)[0] == ScriptSettings()
+
+
+def test_script_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "TIMEOUT", 0.3)
+    source = "import time\nSERVER = time.sleep(60)"
+    assert settings(tmp_path, source) == (ScriptSettings(), True)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_script_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    found, ran = settings(tmp_path, "import os\nprint('loud')\nos.system('echo loud >&2')\nSERVER = str(80)")
+    assert (found.server, ran) == ("80", True)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_file_with_callable_behind_it_and_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("SERVER = ':80'\n")
+    assert script_settings(f"{tmp_path}/s.py:app").server == ":80"
+    assert script_settings(f"{tmp_path}/nix.py") == ScriptSettings()

@@ -1,0 +1,101 @@
+"""Autoreload: which files are watched, and what counts as a change."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from fapws.watch import SourceWatch
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "s.py"
+    path.write_text("one\n")
+    return path
+
+
+def load(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    monkeypatch.setitem(sys.modules, path.stem, module)
+
+
+def test_application_is_watched_and_the_rest_is_not(script, tmp_path, monkeypatch) -> None:
+    for name in ("mine_1.py", "site-packages/theirs_1.py", "dist-packages/theirs_2.py", "c_1.so"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+        load(monkeypatch, path)
+    files = SourceWatch([str(script)]).files()
+    assert str(script) in files and f"{tmp_path}/mine_1.py" in files
+    assert not any("packages" in file or file.endswith(".so") for file in files)
+    assert not any(f"{os.sep}fapws{os.sep}watch.py" in file for file in files)
+    assert os.__file__ not in files and __file__ in files
+
+
+def test_nothing_changes_by_itself(script) -> None:
+    watch = SourceWatch([str(script)])
+    assert [watch.changed() for _ in range(3)] == ["", "", ""]
+
+
+def test_change_is_told_once(script) -> None:
+    watch = SourceWatch([str(script)])
+    script.write_text("longer than before\n")
+    assert watch.changed() == str(script)
+    assert watch.changed() == ""
+
+
+def test_touched_file_counts(script) -> None:
+    watch = SourceWatch([str(script)])
+    os.utime(script, ns=(1, 1))
+    assert watch.changed() == str(script)
+
+
+def test_replaced_file_of_same_size_and_time_counts(script, tmp_path) -> None:
+    watch = SourceWatch([str(script)])
+    status = script.stat()
+    new = tmp_path / "new"
+    new.write_text("two\n")
+    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.replace(new, script)
+    assert watch.changed() == str(script)
+
+
+def test_file_that_vanishes_for_a_moment(script, tmp_path) -> None:
+    watch = SourceWatch([str(script)])
+    script.rename(tmp_path / "s.py~")
+    assert watch.changed() == ""
+    script.write_text("two\n")
+    assert watch.changed() == str(script)
+    assert watch.changed() == ""
+
+
+def test_file_that_was_moved_away_and_back_is_the_same(script, tmp_path) -> None:
+    watch = SourceWatch([str(script)])
+    script.rename(tmp_path / "s.py~")
+    assert watch.changed() == ""
+    (tmp_path / "s.py~").rename(script)
+    assert watch.changed() == ""
+
+
+def test_file_that_stays_away_is_a_change_and_so_is_its_return(script) -> None:
+    watch = SourceWatch([str(script)])
+    script.unlink()
+    assert [watch.changed() for _ in range(3)] == ["", str(script), ""]
+    script.write_text("back\n")
+    assert watch.changed() == str(script)
+
+
+def test_module_loaded_later_is_watched(script, tmp_path, monkeypatch) -> None:
+    watch = SourceWatch([str(script)])
+    late = tmp_path / "late_1.py"
+    late.write_text("")
+    load(monkeypatch, late)
+    assert watch.changed() == ""
+    late.write_text("changed\n")
+    assert watch.changed() == str(late)
