@@ -30,7 +30,8 @@ _RACY_SECONDS = 2
 
 
 class LoadError(Exception):
-    """An application that cannot be loaded; str() is a traceback of its own, or a sentence."""
+    """An application that cannot be loaded; str() is a traceback of its own, or a sentence, and
+    ends in a newline."""
 
 
 def prepare(pool: Pool) -> None:
@@ -44,9 +45,8 @@ def prepare(pool: Pool) -> None:
         try:
             os.chdir(pool.directory)
         except OSError as error:
-            raise LoadError(
-                f"cannot change to the directory {pool.directory}: {error.strerror}"
-            ) from None
+            reason = f"cannot change to the directory {pool.directory}: {error.strerror}\n"
+            raise LoadError(reason) from None
     if pool.virtualenv:
         _add_virtualenv(site_packages(pool.virtualenv))
     first = [os.path.dirname(split_callable(pool.script)[0])] if pool.script else []
@@ -57,7 +57,7 @@ def prepare(pool: Pool) -> None:
 def load(pool: Pool) -> Callable[..., Any]:
     """Imports a pool's application, after prepare(). Raises LoadError, and nothing else."""
     try:
-        application = _load_script(pool.script) if pool.script else _load_module(pool.app)
+        return _load_script(pool.script) if pool.script else _load_module(pool.app)
     except LoadError:
         raise
     except SystemExit as error:
@@ -67,12 +67,11 @@ def load(pool: Pool) -> Callable[..., Any]:
         raise LoadError(
             "interrupted while the application was being loaded\n" + _own_traceback(error)
         ) from None
-    except (
-        BaseException
-    ) as error:  # whatever it is, it is the application's, and its traceback is the report
+    except BaseException as error:
+        # Whatever it is, it is the application's, and its traceback is the report.
         raise LoadError(_own_traceback(error)) from None
-    _drop_racy_bytecode()
-    return application
+    finally:
+        _drop_racy_bytecode()
 
 
 # ---- package.module:callable ---------------------------------------------------------------------

@@ -147,9 +147,11 @@ def _encode(piece: Any) -> bytes:
         return piece.encode("utf-8")
     if isinstance(piece, (bytes, bytearray, memoryview)):
         return bytes(piece)
-    raise TypeError(
-        f"an object of PATHS answers with str or bytes, not with {type(piece).__name__}"
-    )
+    raise TypeError(_bad_answer(piece))
+
+
+def _bad_answer(what: Any) -> str:
+    return f"an object of PATHS answers with str or bytes, not with {type(what).__name__}"
 
 
 def _answer(served: Callable[..., Any], environ: Environ, head: _Head) -> Iterable[bytes]:
@@ -161,6 +163,8 @@ def _answer(served: Callable[..., Any], environ: Environ, head: _Head) -> Iterab
         head.send(any(isinstance(piece, str) for piece in result))
         # One piece, so that the server can tell the length.
         return [b"".join(_encode(piece) for piece in result)]
+    if not hasattr(result, "read") and not hasattr(result, "__iter__"):
+        raise TypeError(_bad_answer(result))
     return _Stream(result, head)
 
 

@@ -56,8 +56,7 @@ def script_settings(path: str, pool: Pool | None = None) -> ScriptSettings:
         data = _read_all(reader, time.monotonic() + TIMEOUT)
     finally:
         os.close(reader)
-        os.kill(child, signal.SIGKILL)  # not yet waited for, so the id is still the child's
-        _reap(child)
+        _end(child)
     return _decode(data)
 
 
@@ -76,6 +75,7 @@ def _answer(writer: int, path: str, pool: Pool | None) -> NoReturn:
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
+        sys.stdout = sys.stderr = os.fdopen(null, "w", encoding="utf-8", errors="replace")
         settings = _find(path, pool)
         os.write(writer, _encode(settings))
     finally:
@@ -104,9 +104,11 @@ def _read_all(reader: int, deadline: float) -> bytes:
     return data
 
 
-def _reap(child: int) -> None:
-    # SIGCHLD may be ignored by who called us: then the kernel has reaped the child.
-    with contextlib.suppress(ChildProcessError):
+def _end(child: int) -> None:
+    """Kills a child that has not been waited for, so that its id is still its own."""
+    # Whoever ignores SIGCHLD has his children reaped by the kernel.
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
 
