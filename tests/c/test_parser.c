@@ -164,6 +164,29 @@ TEST(a_seen_that_covers_everything_still_finds_the_end)
     CHECK(parse(text, 0, 0) == FW_MORE);
 }
 
+/* Linear time, shown without a clock: what was seen is spoilt, and a parser that looked at it again
+ * would refuse. */
+TEST(bytes_seen_are_not_read_again_while_a_line_goes_on)
+{
+    static char text[4096];
+    size_t len = strlen(build(LINE HOST "Name: ", "x", 1000, ""));
+    memcpy(text, build(LINE HOST "Name: ", "x", 1000, ""), len);
+    CHECK(parse(text, len, 0) == FW_MORE);
+    memset(text, 0, 20);
+    for (size_t more = len + 1; more < len + 1000; more++) {
+        text[more - 1] = 'x';
+        CHECK(parse(text, more, more - 1) == FW_MORE);
+    }
+    text[len + 999] = '\r';
+    CHECK(parse(text, len + 1000, len + 999) == FW_EMETHOD);
+
+    memcpy(text, "GET /", 5);
+    memset(text + 5, 'x', 3000);
+    CHECK(parse(text, 1000, 0) == FW_MORE);
+    memset(text, 0, 5);
+    CHECK(parse(text, 3000, 1000) == FW_MORE);
+}
+
 /* ---- Request line (RFC 9112 3) --------------------------------------------------------------- */
 
 TEST(one_empty_line_before_the_request_is_skipped)
@@ -721,6 +744,14 @@ TEST(names_of_many_lengths_and_of_random_letters_are_not_repeated)
     CHECK(parse(text, len + 2, 0) > 0);
     CHECK(head.field_count == 291 && !head.repeated);
     with_limits(65536, 8192, 100);
+}
+
+TEST(neighbours_are_compared_too)
+{
+    ACCEPTED(WITH("Zz: 1\r\nzZ: 1\r\n"));
+    CHECK(head.repeated);
+    ACCEPTED(LINE HOST "B: 1\r\nC: 1\r\nc: 1\r\n\r\n");
+    CHECK(head.repeated);
 }
 
 TEST(names_that_differ_in_more_than_case_are_not_repeated)
