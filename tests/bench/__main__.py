@@ -73,14 +73,10 @@ def _bench(options: argparse.Namespace, found: tools.Tools) -> int:
             _say(f"{name}: not measured, {WORKLOADS[name].tool} is missing")
             continue
         speed[name] = measure.speed(recipes, WORKLOADS[name], setting, _say)
-    others, stolen = neighbours.cores()
-    described = machine.describe(str(venv.bin / "python"))
-    described["neighbours"] = (
-        f"other programs used {others:.2f} of a core, the hypervisor kept {stolen:.2f}"
-    )
     outcome = report.Outcome(
-        machine=described,
+        machine=machine.describe(str(venv.bin / "python")),
         versions={recipe.name: machine.version(recipe, venv) for recipe in recipes},
+        neighbours=neighbours.cores(),
         absent=absent,
         rounds=options.rounds,
         seconds=options.seconds,
@@ -88,9 +84,7 @@ def _bench(options: argparse.Namespace, found: tools.Tools) -> int:
         memory=memory,
     )
     _write(outcome)
-    measured = all(
-        "fapws" in figures for name, figures in report.costs(outcome).items() if name in speed
-    )
+    measured = all("fapws" in figures for name, figures in report.costs(outcome).items() if name in speed)
     return EXIT_MEASURED if measured else EXIT_FAPWS_NOT_MEASURED
 
 
@@ -105,9 +99,7 @@ def _install(recipes: Sequence[Recipe], venv: Venv, found: tools.Tools) -> dict[
             elif recipe.distribution:
                 venv.require(recipe.distribution)
             elif tools.program(recipe.name) is None:
-                raise InstallError(
-                    "not installed on this system: " + tools.install_command(found.missing)
-                )
+                raise InstallError("not installed on this system: " + tools.install_command(found.missing))
         except (InstallError, OSError) as error:
             absent[recipe.name] = str(error)
             _say(f"{recipe.name}: {error}")

@@ -69,9 +69,7 @@ def check(answered: Answered) -> Answered:
     if not answered.requests:
         raise ClientError("not one request was completed")
     if answered.wrong or answered.unconnected:
-        raise ClientError(
-            f"{answered.wrong} wrong answers, {answered.unconnected} failed connections"
-        )
+        raise ClientError(f"{answered.wrong} wrong answers, {answered.unconnected} failed connections")
     return answered
 
 

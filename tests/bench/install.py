@@ -67,9 +67,7 @@ class Venv:
     def _run(self, name: str, command: list[str]) -> None:
         log = self._logs / f"install-{name}.log"
         with log.open("w") as out:
-            status = subprocess.run(
-                command, stdout=out, stderr=subprocess.STDOUT, check=False
-            ).returncode
+            status = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode
         if status:
             raise InstallError(_reason(log.read_text(errors="replace")) or f"exit status {status}")
 

@@ -39,15 +39,12 @@ class Neighbours:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
-        self._everybody, self._stolen = _busy_seconds()
-        self._ours = _our_seconds()
+        self._others = _busy_seconds() - _our_seconds()
 
-    def cores(self) -> tuple[float, float]:
-        """Cores that others used, and that the hypervisor kept back, on average since the start."""
-        elapsed = time.monotonic() - self._began
-        everybody, stolen = _busy_seconds()
-        others = everybody - self._everybody - (_our_seconds() - self._ours)
-        return max(others, 0.0) / elapsed, (stolen - self._stolen) / elapsed
+    def cores(self) -> float:
+        """Cores that others used, or the hypervisor kept back, on average since the beginning."""
+        others = _busy_seconds() - _our_seconds() - self._others
+        return max(others, 0.0) / (time.monotonic() - self._began)
 
 
 def version(recipe: Recipe, venv: Venv) -> str:
@@ -56,10 +53,10 @@ def version(recipe: Recipe, venv: Venv) -> str:
     return _first(r"nginx/(\S+)", _output([tools.program(recipe.name) or recipe.name, "-v"]))
 
 
-def _busy_seconds() -> tuple[float, float]:
-    """user + nice + system, and steal, of all cores: proc(5), /proc/stat."""
+def _busy_seconds() -> float:
+    """user + nice + system + steal of all cores: proc(5), /proc/stat."""
     ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
-    return sum(ticks[:3]) / TICKS_PER_SECOND, ticks[7] / TICKS_PER_SECOND
+    return (sum(ticks[:3]) + ticks[7]) / TICKS_PER_SECOND
 
 
 def _our_seconds() -> float:
@@ -86,9 +83,7 @@ def _release() -> str:
 
 def _output(command: list[str]) -> str:
     """What it prints, on either stream: `nginx -v` and `wrk -v` differ in that."""
-    ran = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return ran.stdout.strip()
 
 

@@ -16,9 +16,7 @@ from .server import Facts, Server
 from .workloads import Workload
 
 WARM_UP_SECONDS = 1
-CLIENT_GRACE_SECONDS = (
-    120  # beyond the round's own length; ab has a fixed number of requests and no clock
-)
+CLIENT_GRACE_SECONDS = 120  # beyond the round's own length; ab has a fixed number of requests and no clock
 MEMORY_STARTS = 3
 REST_SECONDS = 2  # gunicorn goes on importing after its first answer
 
@@ -106,9 +104,7 @@ def _rest(recipe: Recipe, setting: Setting, say: Say) -> Rest:
     rest = Rest(recipe.name, [])
     for _ in range(MEMORY_STARTS):
         try:
-            with server.running(
-                recipe, setting.place(f"memory-{recipe.name}"), setting.server_core
-            ) as one:
+            with server.running(recipe, setting.place(f"memory-{recipe.name}"), setting.server_core) as one:
                 time.sleep(REST_SECONDS)
                 pids = one.pids()
                 rest.starts.append(proc.memory(pids))
@@ -130,9 +126,7 @@ def _round(one: Server, workload: Workload, setting: Setting, seconds: int) -> R
         raise server.ServerError("a process of the server ended under load")
     cpu = proc.cpu_seconds(pids) - cpu
     if ran.returncode:
-        raise clients.ClientError(
-            (ran.stderr.strip().splitlines() or [f"{workload.tool} failed"])[-1]
-        )
+        raise clients.ClientError((ran.stderr.strip().splitlines() or [f"{workload.tool} failed"])[-1])
     answered = clients.check(workload.parse(ran.stdout))
     return Round(answered, cpu * 1e6 / answered.requests, cpu / elapsed)
 

@@ -81,9 +81,7 @@ def parse_maps(text: str, program: str) -> set[tuple[str, str]]:
 
 def _interpreters(pid: int) -> set[tuple[str, str]]:
     try:
-        return parse_maps(
-            (PROC / str(pid) / "maps").read_text(), os.readlink(PROC / str(pid) / "exe")
-        )
+        return parse_maps((PROC / str(pid) / "maps").read_text(), os.readlink(PROC / str(pid) / "exe"))
     except OSError:  # ended, a kernel thread, or somebody else's
         return set()
 

@@ -6,10 +6,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .measure import Rest, Speed
+from .measure import Rest, Round, Speed
 from .peers import FAPWS, PEERS
+from .proc import TICKS_PER_SECOND
 from .targets import BEST_PYTHON, MEMORY, TARGETS, Verdict, judge
 from .workloads import WORKLOADS
+
+COARSE = 0.03  # a tick of the CPU clock that is more of a round than this is worth a note
+QUIET_CORES = 0.2  # what other programs may use of the machine before the figures carry a warning
 
 SHAPES = {recipe.name: recipe.shape for recipe in (FAPWS, *PEERS.values())}
 REMARKS = {recipe.name: recipe.remark for recipe in (FAPWS, *PEERS.values())}
@@ -26,6 +30,7 @@ class Outcome(NamedTuple):
 
     machine: Mapping[str, str]
     versions: Mapping[str, str]
+    neighbours: float  # cores that other programs used meanwhile
     absent: Mapping[str, str]  # servers that could not be installed -> why
     rounds: int
     seconds: int
@@ -43,6 +48,12 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
     return Spread(statistics.median(ours) / statistics.median(theirs), min(pairs), max(pairs))
 
 
+def resolution(rounds: Sequence[Round]) -> float:
+    """What one tick of the kernel's CPU clock is to the round that used least CPU time."""
+    used = [one.cpu_us * 1e-6 * one.answered.requests for one in rounds]
+    return 1 / (TICKS_PER_SECOND * min(used)) if rounds and min(used) else 0.0
+
+
 def cpu(speed: Speed) -> list[float]:
     return [one.cpu_us for one in speed.rounds]
 
@@ -58,9 +69,7 @@ def uss_mb(rest: Rest) -> list[float]:
 def costs(outcome: Outcome) -> dict[str, dict[str, float]]:
     """workload or MEMORY -> server -> its median, of the servers measured to the end."""
     found = {
-        workload: {
-            one.server: spread(cpu(one)).median for one in results if one.rounds and not one.failure
-        }
+        workload: {one.server: spread(cpu(one)).median for one in results if one.rounds and not one.failure}
         for workload, results in outcome.speed.items()
     }
     whole = [rest for rest in outcome.memory if rest.starts and not rest.failure]
@@ -88,6 +97,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     return {
         "machine": dict(outcome.machine),
         "versions": dict(outcome.versions),
+        "cores_used_by_others": round(outcome.neighbours, 3),
         "absent": dict(outcome.absent),
         "rounds": outcome.rounds,
         "seconds_per_round": outcome.seconds,
@@ -148,12 +158,14 @@ def _heading(outcome: Outcome) -> str:
     m = outcome.machine
     lines = [
         f"{m['date']}: {m['cpu']}, {m['cores']} cores, {m['memory']}, {m['system']}, {m['kernel']}",
-        f"{m['python']}; wrk {m['wrk']}; meanwhile {m['neighbours']}",
+        f"{m['python']}; wrk {m['wrk']}; other programs used {outcome.neighbours:.2f} of a core",
         "servers: " + ", ".join(f"{name} {version}" for name, version in outcome.versions.items()),
         "One core for the server, one for the client; one worker, no access log, one application.",
         "requests/s is the server's own limit only where its core was busy, else the client's.",
         f"Medians (min-max) of {outcome.rounds} rounds of {outcome.seconds} s, taking turns.",
     ]
+    if outcome.neighbours > QUIET_CORES:
+        lines.append("NOISY: other programs were busy meanwhile; repeat it on a quiet machine.")
     lines += [f"NOT MEASURED: {name}: {why}" for name, why in outcome.absent.items()]
     return "\n".join(lines)
 
@@ -189,12 +201,7 @@ def _speed_table(outcome: Outcome, workload: str, results: Sequence[Speed]) -> s
                 _ratio_cell(ratio(ours, cpu(one))) if comparable else "-",
             ]
         )
-    notes = [
-        f"  {one.server}: {'; '.join(said)}"
-        for one in results
-        for said in [_notes(one, kept)]
-        if said
-    ]
+    notes = [f"  {one.server}: {'; '.join(said)}" for one in results for said in [_notes(one, kept)] if said]
     return "\n".join([f"{workload}: {WORKLOADS[workload].what}", table(rows), *notes])
 
 
@@ -205,9 +212,10 @@ def _notes(one: Speed, kept: bool) -> list[str]:
     if kept and one.facts and not one.facts.keeps_alive:
         notes.append("closes the connection after each answer")
     if kept and one.facts and not one.facts.shares:
-        notes.append(
-            "serves one kept connection and lets all others wait: p50 and p99 are of that one"
-        )
+        notes.append("serves one kept connection and lets all others wait: p50 and p99 are of that one")
+    coarse = resolution(one.rounds)
+    if coarse > COARSE:
+        notes.append(f"a clock tick is {coarse:.0%} of a round's CPU time: longer rounds are needed")
     timed_out = sum(r.answered.timed_out for r in one.rounds)
     if timed_out:
         notes.append(f"{timed_out} requests waited more than 2 s")
@@ -240,9 +248,7 @@ def _memory_table(outcome: Outcome) -> str:
         for rest in outcome.memory
         if not rest.alone
     ]
-    title = (
-        "memory at rest: after one request, all processes of the server together, regular install"
-    )
+    title = "memory at rest: after one request, all processes of the server together, regular install"
     return "\n".join([title, table(rows), *notes])
 
 
@@ -256,9 +262,7 @@ def _targets_table(found: Sequence[Verdict]) -> str:
         if against == BEST_PYTHON and verdict.peer:
             against = f"{against} ({verdict.peer})"
         measured = "-" if verdict.ratio is None else f"{verdict.ratio:.2f}"
-        rows.append(
-            [f"{target.measured}: {against}", f"{target.limit:.2f}", measured, verdict.word]
-        )
+        rows.append([f"{target.measured}: {against}", f"{target.limit:.2f}", measured, verdict.word])
     return "\n".join(["targets: server CPU per request; memory: PSS", table(rows)])
 
 

@@ -48,9 +48,7 @@ class Server(NamedTuple):
 
 
 @contextlib.contextmanager
-def running(
-    recipe: Recipe, place: Place, core: int, function: str = "application"
-) -> Iterator[Server]:
+def running(recipe: Recipe, place: Place, core: int, function: str = "application") -> Iterator[Server]:
     """A server that has given its first right answer, on the core it is bound to."""
     place.scratch.mkdir(parents=True, exist_ok=True)
     log = place.scratch / "server.log"
@@ -97,9 +95,7 @@ def _wait_for_answer(server: Server, log: Path) -> None:
                 said = f"ended with status {server.process.returncode} before it served"
                 raise ServerError(f"{said}: {_last_line(log)}") from None
             if time.monotonic() > deadline:
-                raise ServerError(
-                    f"no answer within {START_SECONDS:.0f} s: {_last_line(log)}"
-                ) from None
+                raise ServerError(f"no answer within {START_SECONDS:.0f} s: {_last_line(log)}") from None
             time.sleep(TRY_AGAIN_SECONDS)
 
 
@@ -134,20 +130,14 @@ def _stop(server: Server) -> None:
         server.process.wait(STOP_SECONDS)
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            if (
-                os.getsid(pid) == server.process.pid
-            ):  # still ours, and not a new owner of the number
+            if os.getsid(pid) == server.process.pid:  # still ours, and not a new owner of the number
                 os.kill(pid, signal.SIGKILL)
     server.process.wait(STOP_SECONDS)
 
 
 def _environment(home: Path) -> dict[str, str]:
     """Nothing of the caller's Python settings, and a HOME that a server may write to."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PYTHON", "FAPWS"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return {**kept, "HOME": str(home)}
 
 

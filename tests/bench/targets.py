@@ -47,9 +47,7 @@ def judge(target: Target, cost: Mapping[str, float]) -> Verdict:
     """Compare what a request, or the memory, costs each server with a target."""
     peer: str | None = target.against
     if target.against == BEST_PYTHON:
-        rivals = {
-            name: figure for name, figure in cost.items() if name not in NOT_PYTHON | {"fapws"}
-        }
+        rivals = {name: figure for name, figure in cost.items() if name not in NOT_PYTHON | {"fapws"}}
         peer = min(rivals, key=lambda name: rivals[name], default=None)
     if peer is None or peer not in cost or "fapws" not in cost:
         return Verdict(target, peer, None)

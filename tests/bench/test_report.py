@@ -105,10 +105,7 @@ def test_program_and_python_library_are_found_in_the_maps() -> None:
 def test_the_reason_of_a_failed_build_is_the_first_error_of_the_compiler() -> None:
     log = "run\n  m.c:3:10: fatal error: ev.h: No such file\n  m.c:9: error: b\nerror: failed\n"
     assert install._reason(log) == "m.c:3:10: fatal error: ev.h: No such file"
-    assert (
-        install._reason("ok\nERROR: No matching distribution\n")
-        == "ERROR: No matching distribution"
-    )
+    assert install._reason("ok\nERROR: No matching distribution\n") == "ERROR: No matching distribution"
 
 
 def test_spread_is_median_lowest_and_highest() -> None:
@@ -117,6 +114,12 @@ def test_spread_is_median_lowest_and_highest() -> None:
 
 def test_ratio_is_of_the_medians_and_its_bounds_are_those_of_neighbouring_rounds() -> None:
     assert report.ratio([2.0, 4.0, 6.0], [4.0, 4.0, 8.0]) == Spread(1.0, 0.5, 1.0)
+
+
+def test_resolution_is_the_share_of_a_tick_in_the_shortest_round() -> None:
+    shortest = Round(clients.parse_wrk(WRK)._replace(requests=1000), 1000.0, 1.0)  # 1 s
+    assert report.resolution([*_rounds(100.0), shortest]) == 1 / proc.TICKS_PER_SECOND
+    assert report.resolution([]) == 0.0
 
 
 def test_best_python_peer_is_neither_nginx_nor_fapws() -> None:
@@ -150,15 +153,16 @@ def _outcome() -> Outcome:
         Rest("fapws", [proc.Memory(2, 10240, 5120)]),
         Rest("uwsgi", [proc.Memory(2, 20480, 9000)], alone=False),
     ]
-    names = ("date", "cpu", "cores", "memory", "system", "kernel", "python", "wrk", "neighbours")
+    names = ("date", "cpu", "cores", "memory", "system", "kernel", "python", "wrk")
     machine = dict.fromkeys(names, "-")
     absent = {"bjoern": "m.c:3:10: fatal error: ev.h"}
-    return Outcome(machine, {"fapws": "5.0"}, absent, 3, 1, {"hello": speed}, memory)
+    return Outcome(machine, {"fapws": "5.0"}, 0.5, absent, 3, 1, {"hello": speed}, memory)
 
 
 def test_report_shows_figures_ratios_and_every_failure() -> None:
     text = report.text(_outcome())
     for expected in (
+        "NOISY",
         "NOT MEASURED: bjoern: m.c:3:10: fatal error: ev.h",
         "(4.00-6.00)",
         "1.00 (0.80-1.20)",

@@ -68,7 +68,4 @@ def _compiles(header: str) -> bool:
 
 def _succeeds(command: list[str]) -> bool:
     quiet = subprocess.DEVNULL
-    return (
-        subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, check=False).returncode
-        == 0
-    )
+    return subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, check=False).returncode == 0
