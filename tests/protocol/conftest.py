@@ -10,8 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.cases import ECHO  # noqa: E402
-from support.server import Server  # noqa: E402
+from support.cases import ECHO
+from support.server import Server
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from support.cases import MODES, Case, load, pieces, play, unescape
 from support.server import Server
 

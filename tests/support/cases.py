@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from support.raw import Address, Answer, BadAnswer, Client, fetch
 
@@ -52,7 +52,9 @@ class Case(NamedTuple):
     @property
     def name(self) -> str:
         """The name pytest shows."""
-        return f"{self.path.stem}-{self.line}-{re.sub(r'[^A-Za-z0-9]+', '-', self.title).strip('-')}"
+        return (
+            f"{self.path.stem}-{self.line}-{re.sub(r'[^A-Za-z0-9]+', '-', self.title).strip('-')}"
+        )
 
 
 _ESCAPE = re.compile(r"\\(?:([rnt0\\])|x([0-9A-Fa-f]{2})|\((.+?)\*([0-9]+)\))")
@@ -185,7 +187,7 @@ def play(case: Case, mode: str, address: Address) -> None:
     """Plays a case against the echo application and asserts everything it says."""
     before = requests_seen(address)
     reached = 0
-    last: Optional[Answer] = None
+    last: Answer | None = None
     with Client(address) as client:
         for step in case.steps:
             client.send_pieces(pieces(step.send, mode, f"{case.path.stem} {case.title}"))
@@ -239,7 +241,7 @@ def _check(answer: Answer, want: Expected) -> None:
             assert name not in seen["environ"], where + repr(seen["environ"][name])
 
 
-def _end(case: Case, client: Client, last: Optional[Answer]) -> None:
+def _end(case: Case, client: Client, last: Answer | None) -> None:
     if case.then == "open":
         client.send(b"GET /probe HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = client.read()

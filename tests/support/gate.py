@@ -10,7 +10,6 @@ import shutil
 import socket
 import tempfile
 from types import TracebackType
-from typing import Optional
 
 APPLICATION_SIDE = '''
 import socket as _socket
@@ -46,9 +45,9 @@ class Gate:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for one in self._waiting:
             one.close()

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple, Union
 
 Address = Union[tuple[str, int], str]
 
@@ -47,7 +47,7 @@ class Head(NamedTuple):
         """Every value of a field."""
         return [value for key, value in self.fields if key.lower() == name.lower()]
 
-    def get(self, name: str) -> Optional[str]:
+    def get(self, name: str) -> str | None:
         """A field's value; it must not be repeated."""
         values = self.all(name)
         assert len(values) < 2, f"{name} is repeated: {values}"
@@ -55,7 +55,9 @@ class Head(NamedTuple):
 
     def tokens(self, name: str) -> list[str]:
         """The elements of a list field, in lower case."""
-        return [part.strip().lower() for part in ",".join(self.all(name)).split(",") if part.strip()]
+        return [
+            part.strip().lower() for part in ",".join(self.all(name)).split(",") if part.strip()
+        ]
 
 
 class Answer(NamedTuple):
@@ -81,7 +83,7 @@ class Client:
     """One connection."""
 
     def __init__(
-        self, address: Address, seconds: float = 10.0, receive_buffer: Optional[int] = None
+        self, address: Address, seconds: float = 10.0, receive_buffer: int | None = None
     ) -> None:
         """seconds bounds every single reading step. receive_buffer makes a slow reader felt."""
         self.seconds = seconds
@@ -107,9 +109,9 @@ class Client:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -237,7 +239,7 @@ class Client:
 
     def read_rest(self) -> bytes:
         """The content of the answer in hand, to its end."""
-        pieces = []
+        pieces: list[bytes] = []
         while True:
             piece = self.read_piece()
             if not piece:
@@ -280,7 +282,9 @@ class Client:
 
     # ---- both ------------------------------------------------------------------------------------
 
-    def get(self, target: str = "/", *fields: str, method: str = "GET", body: bytes = b"") -> Answer:
+    def get(
+        self, target: str = "/", *fields: str, method: str = "GET", body: bytes = b""
+    ) -> Answer:
         """A plain 1.1 request and its answer."""
         self.send(request(target, *fields, method=method, body=body))
         return self.read(method)
@@ -338,9 +342,6 @@ def _framing(head: Head, to: str) -> tuple[str, int]:
         return "chunked", 0
     if lengths:
         return "length", int(lengths[0])
-    if "close" not in head.tokens("Connection"):
-        # RFC 9112 9.6: a server that closes after the answer says so; here the end is the framing.
-        raise BadAnswer("neither length, chunked nor Connection: close")
     return "close", 0
 
 

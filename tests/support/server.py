@@ -21,7 +21,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Optional, Union
+from typing import Union
 
 SERVING = re.compile(r"fapws: serving (?P<name>\S+) on (?P<where>.+?) \(pid (?P<pid>\d+), ")
 START_SECONDS = 30.0
@@ -44,14 +44,14 @@ class Server:
 
     def __init__(
         self,
-        app: Union[str, Path],
+        app: str | Path,
         *,
         unix: bool = False,
         options: str = "",
         arguments: Sequence[str] = (),
         prefix: Sequence[str] = (),
-        directory: Optional[Path] = None,
-        env: Optional[Mapping[str, str]] = None,
+        directory: Path | None = None,
+        env: Mapping[str, str] | None = None,
         name: str = "app",
     ) -> None:
         """app: source text (contains a line feed), a file, or ``module:callable``.
@@ -72,8 +72,8 @@ class Server:
         self._lines: list[str] = []
         self._news = threading.Condition()
         self._ended = False
-        self._process: Optional[subprocess.Popen[bytes]] = None
-        self._reader: Optional[threading.Thread] = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
         self.address: Address = ""
         self.serving_line = ""
 
@@ -89,9 +89,9 @@ class Server:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         try:
             self.stop()
@@ -125,7 +125,7 @@ class Server:
             self.address = (url[1], int(url[2]))
 
     def stop(self, number: int = signal.SIGINT) -> int:
-        """Ends the server by a signal to the master; its exit status. Asserts that nothing is left."""
+        """Ends the server by a signal to the master and asserts that nothing is left; its status."""
         process = self._process
         assert process is not None, "never started"
         if process.poll() is None:
@@ -216,7 +216,7 @@ class Server:
             return "\n".join(self._lines[mark:])
 
     def wait_log(
-        self, pattern: Union[str, re.Pattern[str]], seconds: float = 10.0, since: int = 0
+        self, pattern: str | re.Pattern[str], seconds: float = 10.0, since: int = 0
     ) -> re.Match[str]:
         """The first match in a line after a mark; fails when the time or the process ends."""
         wanted = re.compile(pattern)

@@ -1,0 +1,299 @@
+"""Time and number (HTTP.md, last table): timeouts, connections, descriptors."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.gate import Gate
+from support.raw import Client, fetch, request
+from support.server import Server
+
+BEHAVIOURS = Path(__file__).parent / "apps" / "behaviours.py"
+SLACK = 3.0
+"""Seconds that a coarse clock and a busy machine may add."""
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Server]:
+    """Every timeout short, but each its own."""
+    options = """
+        header_timeout = 600ms
+        body_timeout = 700ms
+        keepalive_timeout = 800ms
+        write_timeout = 900ms
+    """
+    with Server(BEHAVIOURS, options=options) as running:
+        yield running
+
+
+def events(server: Server) -> list[str]:
+    """Takes what the application recorded."""
+    taken: list[str] = json.loads(fetch(server.address, "/events").body)
+    return taken
+
+
+def assert_timed(started: float, limit: float) -> None:
+    """The end came after the limit, and not much after it."""
+    took = time.monotonic() - started
+    assert limit * 0.8 <= took <= limit + SLACK, took
+
+
+# ---- Timeouts --------------------------------------------------------------------------------
+
+
+def test_a_head_that_stops_is_408(hasty: Server) -> None:
+    with Client(hasty.address) as client:
+        started = time.monotonic()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
+        answer = client.read()
+        assert answer.status == 408
+        assert "close" in answer.head.tokens("Connection")
+        client.assert_ended()
+        assert_timed(started, 0.6)
+
+
+def test_a_head_that_drips_is_408_all_the_same(hasty: Server) -> None:
+    with Client(hasty.address) as client:
+        started = time.monotonic()
+        client.send(b"GET / HTTP/1.1\r\n")
+        # quiet() waits for the answer; the next byte goes out when it has not come in time.
+        for _ in range(100):
+            if not client.quiet(0.05):
+                break
+            client.send_pieces([b"X"])
+        assert client.read().status == 408
+        client.assert_ended()
+        assert_timed(started, 0.6)
+
+
+def test_the_head_of_a_second_request_is_timed_too(hasty: Server) -> None:
+    with Client(hasty.address) as client:
+        assert client.get("/hello").status == 200
+        started = time.monotonic()
+        client.send(b"GET / HT")
+        assert client.read().status == 408
+        client.assert_ended()
+        assert_timed(started, 0.6)
+
+
+@pytest.mark.parametrize("coding", ["Content-Length: 10", "Transfer-Encoding: chunked"])
+def test_content_that_stops_is_408(hasty: Server, coding: str) -> None:
+    events(hasty)
+    with Client(hasty.address) as client:
+        started = time.monotonic()
+        client.send(request("/upload", coding, method="POST") + b"5\r\nhe")
+        answer = client.read()
+        assert answer.status == 408
+        assert "close" in answer.head.tokens("Connection")
+        client.assert_ended()
+        assert_timed(started, 0.7)
+    assert events(hasty) == []
+
+
+def test_content_that_was_promised_but_never_begins_is_408(hasty: Server) -> None:
+    with Client(hasty.address) as client:
+        client.send(request("/upload", "Expect: 100-continue", "Content-Length: 5", method="POST"))
+        assert client.read().status == 100
+        assert client.read().status == 408
+        client.assert_ended()
+
+
+def test_content_that_keeps_coming_is_not_cut_off(hasty: Server) -> None:
+    with Client(hasty.address) as client:
+        client.send(request("/upload", "Content-Length: 12", method="POST"))
+        started = time.monotonic()
+        for _ in range(12):
+            assert client.quiet(0.15)
+            client.send(b"x")
+        assert json.loads(client.read().body)[0] == 12
+        assert time.monotonic() - started > 0.7
+
+
+def test_an_idle_connection_is_closed_without_a_word(hasty: Server) -> None:
+    with Client(hasty.address) as client:
+        assert client.get("/hello").status == 200
+        started = time.monotonic()
+        client.assert_ended()
+        assert_timed(started, 0.8)
+
+
+def test_a_connection_that_never_speaks_is_closed_without_a_word(hasty: Server) -> None:
+    with Client(hasty.address) as client:
+        client.assert_ended()
+
+
+def test_use_starts_the_idle_time_anew(hasty: Server) -> None:
+    with Client(hasty.address) as client:
+        started = time.monotonic()
+        for _ in range(6):
+            assert client.get("/hello").status == 200
+            assert client.quiet(0.3)
+        assert time.monotonic() - started > 0.8 * 2
+        assert client.get("/hello").status == 200
+
+
+def test_a_slow_application_is_no_idle_connection(hasty: Server, gate: Gate) -> None:
+    with Client(hasty.address) as client:
+        client.send(request(f"/wait?gate={gate.path}"))
+        gate.arrival()
+        assert client.quiet(1.5)
+        gate.open()
+        assert client.read().body == b"waited"
+        client.assert_open()
+
+
+def test_a_reader_that_stops_is_closed(hasty: Server, gate: Gate) -> None:
+    events(hasty)
+    with Client(hasty.address, receive_buffer=4096) as client:
+        started = time.monotonic()
+        client.send(request(f"/flood?n=1000000&label=stop&gate={gate.path}"))
+        assert gate.arrival() == "close"
+        assert_timed(started, 0.9)
+    assert events(hasty).count("stop close") == 1
+
+
+def test_a_reader_that_stops_in_one_large_answer_is_closed(hasty: Server) -> None:
+    with Client(hasty.address, receive_buffer=4096) as client:
+        client.send(request(f"/large?n={10 * 2**20}"))
+        client.read_head()
+        with Client(hasty.address) as other:
+            # Time passes on another connection, which stays in use.
+            for _ in range(8):
+                assert other.get("/hello").status == 200
+                other.quiet(0.4)
+        assert len(client.read_to_end()) < 10 * 2**20
+
+
+def test_a_slow_reader_that_makes_progress_is_kept(hasty: Server) -> None:
+    with Client(hasty.address, receive_buffer=4096) as client:
+        client.send(request("/flood?n=100&label=progress"))
+        client.read_head()
+        total = 0
+        started = time.monotonic()
+        with Client(hasty.address) as other:
+            while time.monotonic() - started < 2.5:
+                total += len(client.read_piece())
+                assert other.get("/hello").status == 200
+                other.quiet(0.2)
+        assert total + len(client.read_rest()) == 100 * 65536
+
+
+def test_many_timeouts_at_once(hasty: Server) -> None:
+    clients = [Client(hasty.address) for _ in range(100)]
+    try:
+        for number, client in enumerate(clients):
+            client.send(b"GET / HTTP/1.1\r\nX: " + b"x" * number)
+        for client in clients:
+            assert client.read().status == 408
+            client.assert_ended()
+    finally:
+        for client in clients:
+            client.close()
+    assert fetch(hasty.address, "/hello").status == 200
+
+
+# ---- Number of connections -------------------------------------------------------------------
+
+
+def test_above_max_connections_accepting_pauses_and_nobody_is_refused() -> None:
+    with Server(BEHAVIOURS, options="max_connections = 4") as own:
+        held = [Client(own.address) for _ in range(4)]
+        waiting = [Client(own.address) for _ in range(3)]
+        try:
+            for client in held:
+                assert client.get("/hello").status == 200
+            for client in waiting:
+                client.send(request("/hello"))
+            for client in held:
+                assert client.get("/hello").status == 200
+            assert all(client.quiet() for client in waiting)
+            for client, other in zip(held, waiting):
+                client.close()
+                assert other.read().body == b"Hello world!!"
+        finally:
+            for client in held + waiting:
+                client.close()
+        assert fetch(own.address, "/hello").status == 200
+
+
+def worker_ticks(server: Server) -> int:
+    """CPU time of the server's processes, in clock ticks."""
+    total = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                stat = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(stat[2]) == server.pid:  # the group: the server and its workers
+                total += int(stat[11]) + int(stat[12])
+    return total
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads CPU time from /proc")
+def test_without_descriptors_it_waits_and_recovers() -> None:
+    limited = ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh"]
+    with Server(BEHAVIOURS, prefix=limited) as own:
+        mark = own.mark()
+        clients = [Client(own.address, seconds=20) for _ in range(150)]
+        try:
+            for client in clients:
+                client.send(request("/hello"))
+            assert clients[0].read().body == b"Hello world!!"
+            # The first are served and stay open; the others wait in the backlog.
+            before = worker_ticks(own)
+            assert clients[0].quiet(1.5)
+            spent = (worker_ticks(own) - before) / os.sysconf("SC_CLK_TCK")
+            assert spent < 0.5, f"{spent} s of CPU while there was nothing to do"
+            assert clients[0].get("/hello").status == 200
+            clients[0].close()
+            for number, client in enumerate(clients[1:], 1):
+                assert client.read().body == b"Hello world!!", number
+                client.close()
+        finally:
+            for client in clients:
+                client.close()
+        assert fetch(own.address, "/hello").status == 200
+        lines = own.log_since(mark).splitlines()
+        assert len(lines) <= 3, lines
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads CPU time from /proc")
+def test_an_idle_server_uses_no_cpu(server: Server) -> None:
+    with Client(server.address) as idle:
+        assert idle.get("/hello").status == 200
+        before = worker_ticks(server)
+        assert idle.quiet(2.0)
+        spent = (worker_ticks(server) - before) / os.sysconf("SC_CLK_TCK")
+    assert spent <= 0.1, spent
+
+
+# ---- Sizes that are configured ---------------------------------------------------------------
+
+
+def test_limits_of_the_head_are_configured() -> None:
+    options = "max_header_size = 2k\nmax_headers = 5\nmax_uri = 100"
+    with Server(BEHAVIOURS, options=options) as own:
+        assert fetch(own.address, "/hello", "A: b", "C: d", "E: f", "G: h").status == 200
+        assert fetch(own.address, "/hello", "A: b", "C: d", "E: f", "G: h", "I: j").status == 431
+        assert fetch(own.address, "/hello", "A: " + "b" * 1000).status == 200
+        assert fetch(own.address, "/hello", "A: " + "b" * 2048).status == 431
+        assert fetch(own.address, "/hello?" + "x" * 93).status == 200
+        assert fetch(own.address, "/hello?" + "x" * 94).status == 414
+
+
+def test_a_timeout_of_0_is_off() -> None:
+    with Server(BEHAVIOURS, options="keepalive_timeout = 0\nheader_timeout = 0") as own:
+        with Client(own.address) as client:
+            assert client.get("/hello").status == 200
+            assert client.quiet(1.5)
+            client.send(b"GET /hello HTTP/1.1\r\n")
+            assert client.quiet(1.5)
+            client.send(b"Host: a\r\n\r\n")
+            assert client.read().status == 200
