@@ -19,7 +19,7 @@ from fapws.config import ini
 from fapws.config.model import Config
 from fapws.config.options import MASTER_OPTIONS, parse
 from fapws.config.scan import scan
-from fapws.supervisor import pidfile
+from fapws.supervisor import pidfile, texts
 from fapws.supervisor.errors import (
     DONE,
     FAILED,
@@ -168,8 +168,9 @@ def _print(result: Result, as_json: bool) -> int:
     if as_json:
         import json
 
-        words = {"ok": result.status == DONE, "exit_status": result.status, "text": result.text}
-        print(json.dumps({**words, **result.values}))
+        words = {"ok": result.status == DONE, "exit_status": result.status}
+        text = {"text": result.text} if result.text else {}
+        print(json.dumps({**words, **text, **result.values}))
     elif result.text:
         # What was asked for goes to standard output, also if the answer is "stopped".
         expected = result.status == DONE or "state" in result.values
@@ -192,9 +193,7 @@ def start(options: Options) -> Result:
     if config.pidfile or config.control:
         presence = look(Place(config.pidfile, config.control))
         if presence.running:
-            return Result(
-                DONE, f"fapws: already running (pid {presence.pid})", {"pid": presence.pid}
-            )
+            return Result(DONE, f"fapws: already running (pid {presence.pid})", {"pid": presence.pid})
     from fapws.supervisor import daemon, master
 
     path = os.path.abspath(options.file)
@@ -244,7 +243,7 @@ def reload(options: Options) -> Result:
     answer = _ask(place.control, "reload", options.seconds or _longest_reload(options.file))
     if answer["ok"]:
         return Result(DONE, f"fapws: reload done: {answer['text']}")
-    return Result(FAILED, f"fapws: reload failed: {answer['error']}")
+    return Result(FAILED, texts.after("fapws: reload failed", answer["error"]))
 
 
 def status(options: Options) -> Result:
@@ -270,7 +269,7 @@ def status(options: Options) -> Result:
         text = f"fapws: running (pid {presence.pid}), but: {ended.result.text}"
         return Result(STATUS_UNKNOWN, text, {"state": "unknown", "pid": presence.pid})
     report.add_rss(answer)
-    return Result(STATUS_RUNNING, report.render(answer), answer)
+    return Result(STATUS_RUNNING, "" if options.json else report.render(answer), answer)
 
 
 _COMMANDS: dict[str, Callable[[Options], Result]] = {

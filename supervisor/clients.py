@@ -12,9 +12,7 @@ from fapws.supervisor.waiting import Readiness, Waiter
 class Clients:
     """The control socket and its connections. Without a path nothing is ever connected."""
 
-    def __init__(
-        self, path: str, waiter: Waiter, commands: dict[str, Callable[[Client], None]]
-    ) -> None:
+    def __init__(self, path: str, waiter: Waiter, commands: dict[str, Callable[[Client], None]]) -> None:
         """``commands``: what to call for each; it answers its client now or later.
 
         Raises CannotStart.
@@ -103,9 +101,7 @@ class Clients:
     def _obey(self, client: Client, command: str) -> None:
         handler = self._commands.get(command)
         if handler is None:
-            raise BadRequest(
-                f"unknown command {command!r}; known: {', '.join(sorted(self._commands))}"
-            )
+            raise BadRequest(f"unknown command {command!r}; known: {', '.join(sorted(self._commands))}")
         handler(client)
 
     def _drop(self, client: Client) -> None:

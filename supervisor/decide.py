@@ -131,9 +131,7 @@ class _Turn:
     def _tidy(self) -> None:
         """Forgets empty slots that nobody wants, or that somebody newer occupies."""
         for child in self.children:
-            if child.state == states.BACKING_OFF and (
-                not self._wanted(child) or self._succeeded(child)
-            ):
+            if child.state == states.BACKING_OFF and (not self._wanted(child) or self._succeeded(child)):
                 self._enter(child, states.GONE, inf)
 
     def _fill(self) -> None:
@@ -167,11 +165,7 @@ class _Turn:
     def _canaries(self, config: Config, generation: int) -> bool:
         """Starts the first worker of each pool, one after the other; True once all serve."""
         for pool in config.pools:
-            mine = [
-                child
-                for child in self.children.of_pool(pool.name)
-                if child.generation == generation
-            ]
+            mine = [child for child in self.children.of_pool(pool.name) if child.generation == generation]
             if not mine:
                 if self._room(pool.name):
                     self._start(pool, 0, generation)
@@ -200,7 +194,8 @@ class _Turn:
             self._enter(child, states.GONE, inf)
         elif self.state.phase == BOOTING:
             self._enter(child, states.GONE, inf)
-            self._fail_boot(texts.boot_failure(child, event.status, self.now - child.born))
+            reason = texts.boot_failure(child, event.status, self.now - child.born)
+            self._fail_boot(texts.start_failure(child, reason))
         elif self._is_canary(child):
             self._enter(child, states.GONE, inf)
             self._undo(texts.boot_failure(child, event.status, self.now - child.born))
@@ -308,9 +303,7 @@ class _Turn:
             reload = self.state.reload
             assert reload is not None
             seconds = self.now - reload.began
-            self._reload_done(
-                True, texts.reload_success(reload.generation, reload.replaced, seconds)
-            )
+            self._reload_done(True, texts.reload_success(reload.generation, reload.replaced, seconds))
 
     def _pending_replacement(self) -> Child | None:
         """A new worker that does not serve yet, in a slot where the old one still does."""
@@ -376,10 +369,11 @@ class _Turn:
             self._hurry()
 
     def _hurry(self) -> None:
-        """Whoever is still there is killed after a short grace."""
+        """Whoever is still there is killed after a short grace, unless that has happened already."""
         limit = self.now + FAST_GRACE
         for child in self.children:
-            self.children.put(child._replace(deadline=min(child.deadline, limit)))
+            if child.deadline < inf:
+                self.children.put(child._replace(deadline=min(child.deadline, limit)))
 
     def on_tick(self, _event: events.Tick) -> None:
         """Nothing of its own: settle() looks at the deadlines."""
@@ -434,9 +428,7 @@ class _Turn:
 
     def _is_canary(self, child: Child) -> bool:
         reload = self.state.reload
-        return (
-            reload is not None and reload.stage == CANARY and child.generation == reload.generation
-        )
+        return reload is not None and reload.stage == CANARY and child.generation == reload.generation
 
     def _wanted(self, child: Child) -> bool:
         pool = self._pool(child.pool)

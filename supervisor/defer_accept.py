@@ -12,9 +12,7 @@ _SECONDS = 1
 """How long the kernel waits for the bytes; then the connection is handed over without."""
 
 
-def apply(
-    sock: _socket.socket, option: int | None = getattr(_socket, "TCP_DEFER_ACCEPT", None)
-) -> bool:
+def apply(sock: _socket.socket, option: int | None = getattr(_socket, "TCP_DEFER_ACCEPT", None)) -> bool:
     """Sets it on a listening TCP socket; whether it is set."""
     if option is None:
         return False

@@ -67,9 +67,7 @@ class Tick(NamedTuple):
     """Time has passed."""
 
 
-Event = Union[
-    Boot, WorkerReady, WorkerFailed, WorkerExited, ReloadAsked, Prepared, Refused, StopAsked, Tick
-]
+Event = Union[Boot, WorkerReady, WorkerFailed, WorkerExited, ReloadAsked, Prepared, Refused, StopAsked, Tick]
 
 # ---- Actions: the master is to do something ------------------------------------------------------
 
@@ -144,6 +142,4 @@ class Exit(NamedTuple):
     """Why the start failed; empty after a normal life."""
 
 
-Action = Union[
-    Start, SendDrain, Terminate, Kill, Prepare, Serving, Died, CloseListeners, ReloadDone, Exit
-]
+Action = Union[Start, SendDrain, Terminate, Kill, Prepare, Serving, Died, CloseListeners, ReloadDone, Exit]

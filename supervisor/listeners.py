@@ -80,9 +80,7 @@ class Listeners:
     def _listen(self, address: Address, backlog: int) -> Listener:
         if address.kind == "fd" and self._started:
             # After the start that number may be any descriptor of ours.
-            raise CannotStart(
-                f"cannot listen on {address.text}: a socket can be inherited only at the start"
-            )
+            raise CannotStart(f"cannot listen on {address.text}: a socket can be inherited only at the start")
         return sockets.listen(address, backlog)
 
     def _adapt(self, key: _Key, address: Address, backlog: int) -> None:
@@ -99,9 +97,7 @@ class Listeners:
 
 
 def _keys(pool: Pool) -> list[tuple[_Key, Address]]:
-    return [
-        (_key(pool.name, number, address), address) for number, address in enumerate(pool.listen)
-    ]
+    return [(_key(pool.name, number, address), address) for number, address in enumerate(pool.listen)]
 
 
 def _key(pool: str, number: int, address: Address) -> _Key:

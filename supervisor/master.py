@@ -155,9 +155,7 @@ class Master:
         self._pumping = True
         try:
             while self._events:
-                self._state, actions = decide.step(
-                    self._state, self._events.popleft(), time.monotonic()
-                )
+                self._state, actions = decide.step(self._state, self._events.popleft(), time.monotonic())
                 for action in actions:
                     _ACTIONS[type(action)](self, action)
         finally:
@@ -171,9 +169,7 @@ class Master:
         try:
             received = process.receive()
         except ValueError as error:
-            self._log.write(
-                f"worker {process.pool} (pid {process.pid}) talks nonsense ({error}), killed"
-            )
+            self._log.write(f"worker {process.pool} (pid {process.pid}) talks nonsense ({error}), killed")
             process.signal(signal.SIGKILL)
             process.close()
             received = []
@@ -228,9 +224,7 @@ class Master:
         except OSError as error:
             if row:
                 self._board.give_back(row)
-            self._events.append(
-                events.WorkerFailed(action.worker, f"cannot fork: {error.strerror}")
-            )
+            self._events.append(events.WorkerFailed(action.worker, f"cannot fork: {error.strerror}"))
             self._events.append(events.WorkerExited(action.worker, 1))
             return
         self._processes[action.worker] = process
@@ -297,8 +291,8 @@ class Master:
             try:
                 self._listeners.settle(action.config)
             except (OSError, CannotStart) as error:
-                self._log.write(f"after the reload: {error}")
-        self._log.write(f"reload {'done' if action.ok else 'failed'}: {action.text}")
+                self._log.write(f"the reload left something behind: {error}")
+        self._log.write(texts.after(f"reload {'done' if action.ok else 'failed'}", action.text))
         self._last_reload = status.LastReload(time.monotonic(), action.ok, action.text)
         if action.ok:
             self._clients.reload_ends(True, text=action.text)

@@ -10,9 +10,7 @@ _UCRED = struct.Struct("3i")
 """pid, uid, gid."""
 
 
-def uid(
-    sock: _socket.socket, option: int | None = getattr(_socket, "SO_PEERCRED", None)
-) -> int | None:
+def uid(sock: _socket.socket, option: int | None = getattr(_socket, "SO_PEERCRED", None)) -> int | None:
     """The peer's user, or None where the system does not tell."""
     # OpenBSD has the constant too, with another structure; there the mode 600 has to do.
     if option is None or os.uname().sysname != "Linux":

@@ -20,9 +20,7 @@ class Held(Exception):
     """Another master holds the file; ``pid`` is its PID, or 0 while it has not written it yet."""
 
     def __init__(self, path: str, pid: int) -> None:
-        super().__init__(
-            f"already running (pid {pid}, {path})" if pid else f"already running ({path})"
-        )
+        super().__init__(f"already running (pid {pid}, {path})" if pid else f"already running ({path})")
         self.pid = pid
 
 

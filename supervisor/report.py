@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from fapws.supervisor import texts
+
 _HEADINGS = ("worker", "pid", "state", "age", "gen", "requests", "in-flight", "connections", "RSS")
 
 
@@ -53,9 +55,7 @@ def _total_row(answer: dict[str, Any]) -> tuple[str, ...]:
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
-    ]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
 def _history(answer: dict[str, Any]) -> list[str]:
@@ -63,10 +63,8 @@ def _history(answer: dict[str, Any]) -> list[str]:
     reload = answer["last_reload"]
     if reload:
         word = "done" if reload["ok"] else "failed"
-        lines.append(f"last reload: {word} {_span(reload['ago'])} ago: {reload['text']}")
-    lines += [
-        f"death {_span(death['ago'])} ago: {death['text']}" for death in answer["last_deaths"]
-    ]
+        lines.append(texts.after(f"last reload: {word} {_span(reload['ago'])} ago", reload["text"]))
+    lines += [f"death {_span(death['ago'])} ago: {death['text']}" for death in answer["last_deaths"]]
     return lines
 
 

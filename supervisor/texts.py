@@ -13,6 +13,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def after(words: str, reason: str) -> str:
+    """``words: reason``; a reason of several lines (a traceback) begins on a line of its own."""
+    reason = reason.rstrip("\n")
+    return f"{words}:\n{reason}" if "\n" in reason else f"{words}: {reason}"
+
+
 def ending(status: int) -> str:
     """How a process ended; ``status`` as ``os.waitstatus_to_exitcode`` gives it."""
     if status >= 0:
@@ -32,6 +38,11 @@ def boot_failure(child: Child, status: int, age: float) -> str:
     return f"worker {child.name} {ending(status)} before it was ready"
 
 
+def start_failure(child: Child, reason: str) -> str:
+    """Why the first start failed."""
+    return f"{reason}\nfapws: pool {child.pool} cannot start, so nothing was started"
+
+
 def reload_success(generation: int, replaced: int, seconds: float) -> str:
     """What a reload did."""
     return f"generation {generation}, {plural(replaced, 'worker')} replaced in {seconds:.1f} s"
@@ -40,9 +51,7 @@ def reload_success(generation: int, replaced: int, seconds: float) -> str:
 def reload_incomplete(child: Child, left: int) -> str:
     """A roll that was given up: some workers of the old generation go on serving."""
     workers = "1 old worker goes" if left == 1 else f"{left} old workers go"
-    text = (
-        f"incomplete, {workers} on serving: the replacement for {child.name} fails\n{child.reason}"
-    )
+    text = f"incomplete, {workers} on serving: the replacement for {child.name} fails\n{child.reason}"
     return text.rstrip()
 
 
@@ -58,11 +67,9 @@ def death(child: Child, pid: int, status: int, age: float, requests: int) -> str
         return f"worker {child.name} could not be started"
     served = plural(requests, "request")
     if child.state == states.SERVING:
-        return (
-            f"worker {child.name} (pid {pid}) {ending(status)} after {age:.1f} s, {served} served"
-        )
+        return f"worker {child.name} (pid {pid}) {ending(status)} after {age:.1f} s, {served} served"
     if child.deadline_missed:
-        return f"worker {child.name} (pid {pid}) was killed, not ready in {age:.1f} s (boot_timeout)"
+        return f"worker {child.name} (pid {pid}) was killed: not ready in {age:.1f} s"
     return f"worker {child.name} (pid {pid}) {ending(status)} before it was ready"
 
 

@@ -1,0 +1,203 @@
+"""The decision core under thousands of random event sequences: what must hold whatever happens."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from fapws.config.model import Config, Pool
+from fapws.supervisor import decide, events, states
+
+NAMES = ("blog", "shop")
+MOST = 3
+
+
+def make_config(workers: dict[str, int]) -> Config:
+    """A configuration with these pools."""
+    pools = tuple(
+        Pool(name, workers=count, boot_timeout=5.0, drain_timeout=3.0)
+        for name, count in sorted(workers.items())
+    )
+    return Config("", pools)
+
+
+configs = st.dictionaries(st.sampled_from(NAMES), st.integers(1, MOST), min_size=1).map(make_config)
+
+
+class Supervisor(RuleBasedStateMachine):
+    """A world of processes that may do anything but disobey SIGKILL, and the core that rules it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.state = decide.State(make_config({"blog": 2, "shop": 1}))
+        self.processes: dict[int, str] = {}
+        """By number: the pool."""
+        self.serving: set[int] = set()
+        """Who has said READY and was not told to go."""
+        self.killed: set[int] = set()
+        self.checking = False
+        self.ended = False
+        self.limits: dict[str, int] = {"blog": 2, "shop": 1}
+        """Workers of a pool in the configurations that may be in force."""
+        self.tell(events.Boot())
+
+    # ---- The world ------------------------------------------------------------------------------
+
+    def tell(self, event: events.Event) -> None:
+        serving_before = set(self.serving)
+        self.state, actions = decide.step(self.state, event, self.now)
+        retired = [a.worker for a in actions if isinstance(a, events.SendDrain)]
+        if retired and isinstance(event, events.WorkerReady):
+            self.check_successors(retired, serving_before | {event.worker})
+        for action in actions:
+            self.act(action)
+
+    def check_successors(self, retired: list[int], serving: set[int]) -> None:
+        """A reload never leaves a pool that stays without somebody who serves."""
+        left = serving - set(retired)
+        for pool in self.state.config.pools:
+            had = any(self.processes.get(number) == pool.name for number in serving)
+            if had:
+                assert any(self.processes.get(number) == pool.name for number in left)
+
+    def act(self, action: events.Action) -> None:
+        assert not self.ended, "nothing follows Exit"
+        if isinstance(action, events.Start):
+            assert action.worker not in self.processes
+            self.processes[action.worker] = action.pool.name
+        elif isinstance(action, (events.SendDrain, events.Terminate)):
+            assert action.worker in self.processes, "told a process that is not there"
+            self.serving.discard(action.worker)
+        elif isinstance(action, events.Kill):
+            assert action.worker in self.processes
+            assert action.worker not in self.killed, "killed twice"
+            self.killed.add(action.worker)
+            self.serving.discard(action.worker)
+        elif isinstance(action, events.Prepare):
+            self.checking = True
+        elif isinstance(action, events.ReloadDone):
+            self.checking = False
+            self.limits = {pool.name: pool.workers for pool in action.config.pools}
+        elif isinstance(action, events.Died):
+            assert 0.0 <= action.delay <= states.BACKOFF_MAX
+        elif isinstance(action, events.Exit):
+            assert not self.processes, "ended before every child was reaped"
+            self.ended = True
+
+    def pick(self, choice: int) -> int:
+        return sorted(self.processes)[choice % len(self.processes)]
+
+    # ---- What happens ---------------------------------------------------------------------------
+
+    @precondition(lambda self: self.processes)
+    @rule(choice=st.integers(0, 100))
+    def ready(self, choice: int) -> None:
+        number = self.pick(choice)
+        child = self.state.children.get(number)
+        assert child is not None
+        if child.state == states.STARTING:
+            self.serving.add(number)
+        self.tell(events.WorkerReady(number))
+
+    @precondition(lambda self: self.processes)
+    @rule(choice=st.integers(0, 100), status=st.sampled_from([0, 1, -9]), says=st.booleans())
+    def dies(self, choice: int, status: int, says: bool) -> None:
+        number = self.pick(choice)
+        if says:
+            self.tell(events.WorkerFailed(number, "why\n"))
+        del self.processes[number]
+        self.serving.discard(number)
+        self.killed.discard(number)
+        self.tell(events.WorkerExited(number, status))
+
+    @precondition(lambda self: not self.ended)
+    @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 3.0, 5.0, 31.0, 100.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.tell(events.Tick())
+
+    @rule()
+    def reload(self) -> None:
+        self.tell(events.ReloadAsked())
+
+    @precondition(lambda self: self.checking)
+    @rule(wanted=configs)
+    def prepared(self, wanted: Config) -> None:
+        self.checking = False
+        for pool in wanted.pools:
+            self.limits[pool.name] = max(pool.workers, self.limits.get(pool.name, 0))
+        self.tell(events.Prepared(wanted))
+
+    @precondition(lambda self: self.checking)
+    @rule()
+    def refused(self) -> None:
+        self.checking = False
+        self.tell(events.Refused("no"))
+
+    @rule(fast=st.booleans(), really=st.integers(0, 19))
+    def stop(self, fast: bool, really: int) -> None:
+        if really == 0:
+            self.tell(events.StopAsked(fast))
+
+    # ---- What holds -----------------------------------------------------------------------------
+
+    @invariant()
+    def no_pool_has_more_than_one_process_too_many(self) -> None:
+        for name in NAMES:
+            count = sum(pool == name for pool in self.processes.values())
+            # A pool that shrank keeps its old workers until they have drained.
+            assert count <= max(self.limits.get(name, 0), MOST) + 1
+            grown = [a for a in self.state.children.of_pool(name) if a.state == states.STARTING]
+            if grown and name in self.limits and self.state.reload is None:
+                assert count <= self.limits[name] + 1
+
+    @invariant()
+    def the_register_knows_exactly_the_processes_there_are(self) -> None:
+        known = {child.number for child in self.state.children if child.has_process}
+        assert known == set(self.processes)
+
+    @invariant()
+    def who_serves_is_known_to_serve(self) -> None:
+        known = {c.number for c in self.state.children if c.state == states.SERVING}
+        assert known == self.serving
+
+    @invariant()
+    def nothing_waits_for_a_moment_that_has_passed(self) -> None:
+        assert decide.next_wakeup(self.state, self.now) > self.now
+
+    @invariant()
+    def every_slot_is_taken_care_of(self) -> None:
+        """Every slot is occupied, or its pool is full of processes whose end will make room."""
+        if self.state.phase != decide.RUNNING:
+            return
+        for pool in self.state.config.pools:
+            mine = self.state.children.of_pool(pool.name)
+            for slot in range(pool.workers):
+                taken = any(child.slot == slot and child.active for child in mine)
+                assert taken or self.state.children.processes(pool.name) > pool.workers
+
+    @invariant()
+    def a_reload_that_is_under_way_waits_for_somebody(self) -> None:
+        """Otherwise it would never end."""
+        reload = self.state.reload
+        if reload is None or reload.stage == decide.CHECKING:
+            return
+        waiting = any(
+            child.has_process and child.state != states.SERVING or child.state == states.BACKING_OFF
+            for child in self.state.children
+        )
+        assert waiting, reload
+
+    def teardown(self) -> None:
+        """Whatever the state was, a stop ends it."""
+        self.tell(events.StopAsked(fast=False))
+        for number in sorted(self.processes):
+            del self.processes[number]
+            self.tell(events.WorkerExited(number, 0))
+        assert self.ended
+
+
+Supervisor.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestSupervisor = Supervisor.TestCase
