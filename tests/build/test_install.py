@@ -47,8 +47,7 @@ def test_an_installation_runs_without_the_clone_and_leaves_nothing(
         for program in ("fapws", "fapws4"):
             version = run(str(prefix / "bin" / program), "--version", cwd=tmp_path)
             assert fapws.__version__ in version
-        asked = run(str(prefix / "bin" / "fapwsctl"), "--version", cwd=tmp_path)
-        assert fapws.__version__ in asked
+        assert "usage: fapwsctl" in run(str(prefix / "bin" / "fapwsctl"), "-h", cwd=tmp_path)
         assert (prefix / "share" / "examples" / "fapws" / "fapws.ini").is_file()
         assert list((prefix / "share" / "man" / "man8").glob("fapws*.8"))
     finally:
