@@ -28,13 +28,11 @@ _SECTIONS_RULE = "sections are [fapws], [app:NAME] and [app:NAME:env]"
 Values = dict[str, Any]
 
 
-def build(
-    found: Scan, file: str, path: str, base_directory: str, overrides: Mapping[str, Any]
-) -> Config:
+def build(found: Scan, file: str, path: str, base_directory: str, overrides: Mapping[str, Any]) -> Config:
     """The configuration that a scanned file means. Raises ConfigError with all problems.
 
     file is the name for messages, path what Config.path becomes. overrides (option name to value)
-    come from the command line and hold for every pool.
+    come from the command line and hold for every pool; app and script come together, one of them empty.
     """
     return _Builder(found, file, base_directory, overrides).config(path)
 
@@ -42,9 +40,7 @@ def build(
 class _Builder:
     """One pass over the sections; problems gather in self._problems."""
 
-    def __init__(
-        self, found: Scan, file: str, base_directory: str, overrides: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, found: Scan, file: str, base_directory: str, overrides: Mapping[str, Any]) -> None:
         self._sections = {section.name: section for section in found.sections}
         self._problems = list(found.problems)
         self._file = file
@@ -57,9 +53,7 @@ class _Builder:
         values = self._parse_entries(master, {**MASTER_OPTIONS, **SHARED_OPTIONS})
         shared = {name: values.pop(name) for name in list(values) if name in SHARED_OPTIONS}
         if len(names) > 1 and set(self._overrides) & _ONE_POOL_ONLY:
-            message = (
-                f"has {len(names)} pools; an APP or -b of the command line could mean any of them"
-            )
+            message = f"has {len(names)} pools; an APP or -b of the command line could mean any of them"
             raise ConfigError([*self._problems, Problem(self._file, 0, "", "", "", message)])
         pools = [self._pool(name, shared) for name in names]
         self._check_places(pools)
@@ -102,19 +96,13 @@ class _Builder:
             option = known.get(entry.key)
             if option is None:
                 self._report(section, entry, _unknown_key(entry.key, section.name, list(known)))
-            elif entry.key not in self._replaced() or section.name == MASTER_SECTION:
+            elif entry.key not in self._overrides or section.name == MASTER_SECTION:
                 try:
                     values[entry.key] = options.parse(option, entry.value, self._base)
                 except ValueError as error:
                     self._report(section, entry, str(error))
                     values[entry.key] = None
         return values
-
-    def _replaced(self) -> set[str]:
-        """Keys of a pool that the command line says anew, so that what the file says is not
-        read."""
-        replaced = set(self._overrides)
-        return replaced | {"app", "script"} if replaced & {"app", "script"} else replaced
 
     # ---- Pools -----------------------------------------------------------------------------------
 
@@ -125,11 +113,7 @@ class _Builder:
         environment = self._environment(name)
         self._check_application(section, given)
         values = {**_defaults(POOL_OPTIONS), **given}
-        if (
-            values["max_uri"]
-            and values["max_header_size"]
-            and values["max_uri"] > values["max_header_size"]
-        ):
+        if values["max_uri"] and values["max_header_size"] and values["max_uri"] > values["max_header_size"]:
             self._report(
                 section,
                 None,
@@ -145,9 +129,7 @@ class _Builder:
         pairs: list[tuple[str, str]] = []
         for entry in section.entries if section else ():
             if not all(character.isprintable() and character != " " for character in entry.key):
-                self._report(
-                    section, entry._replace(value=""), "the name of a variable has no blanks"
-                )
+                self._report(section, entry._replace(value=""), "the name of a variable has no blanks")
             elif "\0" in entry.value:
                 self._report(section, entry._replace(value=""), "must not contain a zero byte")
             else:
@@ -160,13 +142,9 @@ class _Builder:
         if not set(section.name[len(_POOL_PREFIX) :]) <= _NAME_CHARACTERS:
             self._report(section, None, "a pool's name has only letters, digits and - . _")
         if not named:
-            self._report(
-                section, None, "names no application; set app = module:callable or script = file.py"
-            )
+            self._report(section, None, "names no application; set app = module:callable or script = file.py")
         elif len(named) == 2:
-            self._report(
-                section, None, "app and script are both set; a pool serves one application"
-            )
+            self._report(section, None, "app and script are both set; a pool serves one application")
 
     def _with_script_settings(self, section: Section, pool: Pool, given: Values) -> Pool:
         """What a fapws4 script says about itself, where neither INI nor command line say it."""
@@ -200,9 +178,7 @@ class _Builder:
             for address in pool.listen or ():
                 place = same_place(address)
                 if place and place in taken:
-                    entry = next(
-                        (entry for entry in section.entries if entry.key == "listen"), None
-                    )
+                    entry = next((entry for entry in section.entries if entry.key == "listen"), None)
                     self._report(
                         section,
                         entry,
@@ -214,9 +190,7 @@ class _Builder:
     def _report(self, section: Section | None, entry: Entry | None, message: str) -> None:
         name, line = (section.name, section.line) if section else ("", 0)
         if entry:
-            self._problems.append(
-                Problem(self._file, entry.line, name, entry.key, entry.value, message)
-            )
+            self._problems.append(Problem(self._file, entry.line, name, entry.key, entry.value, message))
         else:
             self._problems.append(Problem(self._file, line, name, "", "", message))
 
@@ -241,11 +215,7 @@ def _unknown_key(key: str, section: str, known: list[str]) -> str:
     if key in POOL_OPTIONS:
         return "belongs into an [app:NAME] section"
     meant = nearest(key, known)
-    return (
-        f"unknown key, did you mean {meant}?"
-        if meant
-        else f"unknown key; known are {', '.join(known)}"
-    )
+    return f"unknown key, did you mean {meant}?" if meant else f"unknown key; known are {', '.join(known)}"
 
 
 def _defaults(table: Mapping[str, Option]) -> Values:

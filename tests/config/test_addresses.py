@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,7 +123,9 @@ def test_server_of_a_script_may_name_ip_or_port_alone(server: str, host: str, po
     assert (address.kind, address.host, address.port) == ("tcp", host, port)
 
 
-def test_same_place_sees_through_notation() -> None:
+def test_same_place_sees_through_notation(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+
     def place(text: str) -> tuple[str, ...]:
         return same_place(parse_address(text, "/tmp"))
 
@@ -129,5 +133,6 @@ def test_same_place_sees_through_notation() -> None:
     assert place("[::0]:80") == place("[::]:80")
     assert place("unix:x?mode=600") == place("unix:/tmp/y/../x")
     assert place("LocalHost:80") == place("localhost:80")
+    assert place(f"unix:{tmp_path}/link/x") == place(f"unix:{tmp_path}/x")
     assert place(":80") != place(":81")
     assert place(":0") == ()

@@ -310,6 +310,14 @@ def test_virtualenv_of_another_python_names_both(write, tmp_path) -> None:
         assert "{}.{}".format(*sys.version_info) in told
 
 
+def test_virtualenv_of_another_implementation_names_both(write, tmp_path) -> None:
+    version = "{}.{}".format(*sys.version_info)
+    other, own = ("CPython", "PyPy") if sys.implementation.name == "pypy" else ("PyPy", "CPython")
+    make_virtualenv(tmp_path / "v", f"implementation = {other}\nversion = {version}.1\n")
+    (told,) = mistakes(write(APP + "virtualenv = v\n"))
+    assert f"is a virtualenv of {other} {version}, but Fapws runs on {own} {version}" in told
+
+
 def test_virtualenv_without_packages(write, tmp_path) -> None:
     make_virtualenv(tmp_path / "v", "home = /x\n", "python1.5")
     assert "is no virtualenv of" in mistakes(write(APP + "virtualenv = v\n"))[0]
@@ -349,6 +357,13 @@ def test_bad_settings_of_a_script(tmp_path) -> None:
     told = str(caught.value).split("\n")
     assert told[0].startswith(f"{tmp_path}/s.py: SERVER = a b:1: must be host:port")
     assert told[1].startswith(f"{tmp_path}/s.py: MAX_BODY_SIZE = -1: must be a size")
+
+
+def test_script_is_not_run_when_something_else_is_wrong(tmp_path) -> None:
+    source = f"open({str(tmp_path / 'ran')!r}, 'w')\nSERVER = str(80)\n"
+    with pytest.raises(ConfigError, match="whole number"):
+        script_pool(tmp_path, source, "workers = x\n")
+    assert not (tmp_path / "ran").exists()
 
 
 # ---- Properties ----------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ class Sandbox:
 
     def load(self, **pool: Any) -> dict[str, Any]:
         environment = {**os.environ, "PYTHONPATH": ROOT, "PYTHONWARNINGS": "error"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # bytecode is part of what is tested
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, json.dumps(pool)],
             env=environment,
@@ -235,6 +236,12 @@ def test_missing_import_of_the_application_is_its_traceback(sandbox: Sandbox) ->
     sandbox.write("m.py", "import nix_nix\n")
     error = sandbox.app("m:app")["error"]
     assert error.startswith("Traceback") and "No module named 'nix_nix'" in error
+
+
+def test_package_that_misses_the_module_itself_is_its_traceback(sandbox: Sandbox) -> None:
+    sandbox.write("pkg/__init__.py", "import pkg.wsgi\n")
+    error = sandbox.app("pkg.wsgi:app")["error"]
+    assert error.startswith("Traceback") and 'pkg/__init__.py", line 1' in error
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def test_constants_are_found_without_running_the_script(
         "SERVER, other = ':80', 1",
         "SERVER = ':8'\nSERVER += '0'",
         "from beside import *",
+        "SERVER = ':81'\nfrom beside import *",
         "from beside import SERVER",
         "import beside\nSERVER = beside.SERVER",
     ],
@@ -92,7 +94,9 @@ def test_script_that_fails_has_no_settings(tmp_path: Path, source: str) -> None:
 def test_script_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "TIMEOUT", 0.3)
     source = "import time\nSERVER = time.sleep(60)"
+    began = time.monotonic()
     assert settings(tmp_path, source) == (ScriptSettings(), True)
+    assert time.monotonic() - began < 30, "the child slept to its end"
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
