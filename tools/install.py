@@ -91,6 +91,13 @@ class Prefix:
             return []
 
 
+def interpreter_to_name() -> str:
+    """The base interpreter, as python3 if that is the same: so an upgrade of the system is followed."""
+    found = base_interpreter()
+    plain = os.path.join(os.path.dirname(found), "python3")
+    return plain if os.path.realpath(plain) == os.path.realpath(found) else found
+
+
 def base_interpreter() -> str:
     """The Python that .venv was made with: it stays when the clone goes."""
     if sys.prefix == sys.base_prefix:
@@ -130,7 +137,7 @@ def shebang(interpreter: str) -> str:
 
 
 def install(to: Prefix, man: Path) -> None:
-    interpreter = base_interpreter()
+    interpreter = interpreter_to_name()
     core = core_file()
     earlier = to.read_record()
     shutil.rmtree(to.library, ignore_errors=True)

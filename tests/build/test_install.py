@@ -112,3 +112,20 @@ def test_a_change_in_the_core_is_compiled(clone: Path) -> None:
     source = next((clone / "csrc").glob("*.c"))
     source.write_text(source.read_text() + "\n/* changed */\n")
     assert "compiling the C core" in run("make", "build", cwd=clone)
+
+
+@pytest.mark.skipif(
+    sys.implementation.name != "cpython", reason="PyPy brings its own cffi: runs on CPython"
+)
+def test_an_interpreter_without_cffi_gets_the_builds_copy(clone: Path, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare"), cwd=tmp_path)
+    python = str(tmp_path / "bare" / "bin" / "python")
+    script = (
+        "import sys; sys.path.insert(0, 'tools'); import install;"
+        f"install.interpreter_to_name = lambda: {python!r};"
+        f"install.main(['install', '--prefix', {str(tmp_path / 'prefix')!r}])"
+    )
+    run(str(clone / ".venv" / "bin" / "python"), "-B", "-c", script, cwd=clone)
+    library = tmp_path / "prefix" / "lib" / "fapws"
+    use = f"import sys; sys.path[0] = {str(library)!r}; import fapws._core; print(fapws.__file__)"
+    assert run(python, "-c", use, cwd=tmp_path).strip() == str(library / "fapws" / "__init__.py")
