@@ -137,11 +137,7 @@ class _Turn:
     def _fill(self) -> None:
         """Starts a worker in every slot that has none."""
         for pool in self.state.config.pools:
-            taken = {
-                child.slot
-                for child in self.children.of_pool(pool.name)
-                if child.active and child.generation <= self.state.generation
-            }
+            taken = {child.slot for child in self.children.of_pool(pool.name) if child.active}
             for slot in range(pool.workers):
                 if slot not in taken and self._room(pool.name):
                     self._start(pool, slot, self.state.generation)

@@ -17,8 +17,7 @@ Order = TypeVar("Order")
 def config(**workers: int) -> Config:
     """A configuration with a pool for each keyword; its number of workers is the value."""
     pools = (
-        Pool(name, workers=count, boot_timeout=60.0, drain_timeout=25.0)
-        for name, count in workers.items()
+        Pool(name, workers=count, boot_timeout=60.0, drain_timeout=25.0) for name, count in workers.items()
     )
     return Config("", tuple(pools))
 
@@ -50,9 +49,7 @@ class Core:
         return max(
             child.number
             for child in self.state.children
-            if child.name == name
-            and state in (None, child.state)
-            and generation in (None, child.generation)
+            if child.name == name and state in (None, child.state) and generation in (None, child.generation)
         )
 
     def states_of(self, pool: str) -> list[str]:
@@ -232,14 +229,36 @@ def test_reload_rolls_one_worker_at_a_time() -> None:
     assert core.started() == [("blog", 1, 2)]
 
 
+def test_reload_rolls_one_worker_at_a_time_over_all_pools() -> None:
+    core = Core(blog=2, shop=2).serve()
+    core.tell(events.ReloadAsked())
+    core.tell(events.Prepared(config(blog=2, shop=2)))
+    core.tell(events.WorkerReady(core.number("blog/0")))
+    core.tell(events.WorkerReady(core.number("shop/0")))
+    assert len(core.all(events.SendDrain)) == 2
+    core.tell(events.WorkerExited(1, 0))
+    assert core.actions == [], "the predecessor of the other pool's canary still drains"
+    core.tell(events.WorkerExited(2, 0))
+    assert len(core.started()) == 1
+
+
+def test_reload_is_done_only_when_workers_it_adds_have_started() -> None:
+    core = Core(blog=1).serve()
+    core.tell(events.ReloadAsked())
+    core.tell(events.Prepared(config(blog=2)))
+    core.tell(events.WorkerReady(core.number("blog/0")))
+    core.tell(events.WorkerExited(1, 0))
+    assert not core.all(events.ReloadDone)
+    core.tell(events.WorkerReady(core.number("blog/1")))
+    assert core.all(events.ReloadDone)
+
+
 def test_reload_refused_changes_nothing() -> None:
     core = Core(blog=1).serve()
     before = core.state.children
     core.tell(events.ReloadAsked())
     core.tell(events.Refused("blog.ini:3: workrs: unknown key"))
-    assert core.actions == [
-        events.ReloadDone(False, "blog.ini:3: workrs: unknown key", core.state.config)
-    ]
+    assert core.actions == [events.ReloadDone(False, "blog.ini:3: workrs: unknown key", core.state.config)]
     assert core.state.children == before
 
 
@@ -301,10 +320,13 @@ def test_a_thousand_requests_during_a_reload_are_one_more_reload() -> None:
 
 
 def test_reload_during_the_first_start_waits_for_its_end() -> None:
-    core = Core(blog=1)
+    core = Core(blog=2)
     core.tell(events.Boot())
     assert core.tell(events.ReloadAsked()) == []
     core.tell(events.WorkerReady(1))
+    assert core.started() == [("blog", 1, 1)]
+    assert not core.all(events.Prepare)
+    core.tell(events.WorkerReady(2))
     assert core.actions == [events.Serving(), events.Prepare()]
 
 
@@ -333,6 +355,54 @@ def test_reload_mends_a_pool_that_is_crashing() -> None:
     (done,) = core.reload_until_done(config(blog=1))
     assert done.ok
     assert core.states_of("blog") == [states.SERVING]
+
+
+def test_reload_does_not_wait_for_the_back_off_of_old_workers() -> None:
+    core = Core(blog=2).serve()
+    for number in (1, 2, 3, 4):
+        core.tell(events.WorkerExited(number, 1))
+    assert core.states_of("blog") == [states.BACKING_OFF] * 2
+    core.tell(events.ReloadAsked())
+    core.tell(events.Prepared(config(blog=2)))
+    core.tell(events.WorkerReady(core.number("blog/0")))
+    assert core.started() == [("blog", 1, 2)]
+
+
+def test_canary_does_not_shorten_the_back_off_of_its_predecessor() -> None:
+    core = Core(blog=1).serve()
+    core.tell(events.WorkerExited(1, 1))
+    core.tell(events.WorkerExited(2, 1))
+    core.tell(events.ReloadAsked())
+    core.tell(events.Prepared(config(blog=1)))
+    assert core.started() == [("blog", 0, 2)]
+    assert core.tell(events.Tick(), after=0.9) == []
+    core.tell(events.Tick(), after=0.2)
+    assert core.started() == [("blog", 0, 1)], "until the canary has proved itself, the old rules"
+
+
+def test_old_worker_that_still_starts_when_the_canary_is_ready_drains_too() -> None:
+    core = Core(blog=2).serve()
+    core.tell(events.WorkerExited(2, 1))
+    core.tell(events.ReloadAsked())
+    core.tell(events.Prepared(config(blog=2)))
+    core.tell(events.WorkerReady(core.number("blog/0")))
+    assert sorted(core.all(events.SendDrain)) == [events.SendDrain(1), events.SendDrain(3)]
+    assert core.started() == [], "a third process more than the pool may have"
+    core.tell(events.WorkerExited(3, 0))
+    assert core.started() == [("blog", 1, 2)]
+
+
+def test_old_worker_that_dies_while_its_replacement_starts_is_not_replaced_twice() -> None:
+    core = Core(blog=2).serve()
+    core.tell(events.ReloadAsked())
+    core.tell(events.Prepared(config(blog=2)))
+    core.tell(events.WorkerReady(core.number("blog/0")))
+    core.tell(events.WorkerExited(1, 0))
+    assert core.started() == [("blog", 1, 2)]
+    core.tell(events.WorkerExited(2, -9))
+    assert core.started() == []
+    core.ready_all()
+    assert core.states_of("blog") == [states.SERVING] * 2
 
 
 def test_crash_of_an_old_worker_during_a_roll_is_refilled_with_the_new_generation() -> None:

@@ -80,11 +80,17 @@ class Supervisor(RuleBasedStateMachine):
         elif isinstance(action, events.ReloadDone):
             self.checking = False
             self.limits = {pool.name: pool.workers for pool in action.config.pools}
+            for name in NAMES:
+                # A reload that was given up leaves old workers serving.
+                self.limits[name] = max(self.limits.get(name, 0), self.count(name) - 1)
         elif isinstance(action, events.Died):
             assert 0.0 <= action.delay <= states.BACKOFF_MAX
         elif isinstance(action, events.Exit):
             assert not self.processes, "ended before every child was reaped"
             self.ended = True
+
+    def count(self, pool: str) -> int:
+        return sum(name == pool for name in self.processes.values())
 
     def pick(self, choice: int) -> int:
         return sorted(self.processes)[choice % len(self.processes)]
@@ -146,12 +152,12 @@ class Supervisor(RuleBasedStateMachine):
     @invariant()
     def no_pool_has_more_than_one_process_too_many(self) -> None:
         for name in NAMES:
-            count = sum(pool == name for pool in self.processes.values())
-            # A pool that shrank keeps its old workers until they have drained.
-            assert count <= max(self.limits.get(name, 0), MOST) + 1
-            grown = [a for a in self.state.children.of_pool(name) if a.state == states.STARTING]
-            if grown and name in self.limits and self.state.reload is None:
-                assert count <= self.limits[name] + 1
+            assert self.count(name) <= self.limits.get(name, 0) + 1
+
+    @invariant()
+    def nobody_shares_a_slot_with_his_own_generation(self) -> None:
+        active = [(c.name, c.generation) for c in self.state.children if c.active]
+        assert len(active) == len(set(active))
 
     @invariant()
     def the_register_knows_exactly_the_processes_there_are(self) -> None:
@@ -185,7 +191,7 @@ class Supervisor(RuleBasedStateMachine):
         if reload is None or reload.stage == decide.CHECKING:
             return
         waiting = any(
-            child.has_process and child.state != states.SERVING or child.state == states.BACKING_OFF
+            (child.has_process and child.state != states.SERVING) or child.state == states.BACKING_OFF
             for child in self.state.children
         )
         assert waiting, reload
