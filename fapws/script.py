@@ -121,16 +121,17 @@ def _find(path: str, pool: Pool | None) -> ScriptSettings:
     with open(path, "rb") as file:
         tree = ast.parse(file.read(), path)
     bound = _top_level_names(tree)
+    if "*" in bound:
+        return _run(path, pool)
     values: dict[str, Any] = {}
     for name in _NAMES:
-        if name in bound or "*" in bound:
-            nodes = bound.get(name, [])
-            if "*" in bound or len(nodes) != 1 or not _is_constant(nodes[0]):
-                return _run(path, pool)
-            # Only constants and arithmetic are in it, so that nothing of the script is run.
-            values[name] = eval(
-                compile(ast.Expression(nodes[0]), path, "eval"), {"__builtins__": {}}
-            )
+        nodes = bound.get(name)
+        if nodes is None:
+            continue
+        if len(nodes) != 1 or not _is_constant(nodes[0]):
+            return _run(path, pool)
+        # Only constants and arithmetic are in it, so that nothing of the script is run.
+        values[name] = eval(compile(ast.Expression(nodes[0]), path, "eval"), {"__builtins__": {}})
     return _settings(values, "PATHS" in bound)
 
 
