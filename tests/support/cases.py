@@ -52,9 +52,7 @@ class Case(NamedTuple):
     @property
     def name(self) -> str:
         """The name pytest shows."""
-        return (
-            f"{self.path.stem}-{self.line}-{re.sub(r'[^A-Za-z0-9]+', '-', self.title).strip('-')}"
-        )
+        return f"{self.path.stem}-{self.line}-{re.sub(r'[^A-Za-z0-9]+', '-', self.title).strip('-')}"
 
 
 _ESCAPE = re.compile(r"\\(?:([rnt0\\])|x([0-9A-Fa-f]{2})|\((.+?)\*([0-9]+)\))")

@@ -55,9 +55,7 @@ class Head(NamedTuple):
 
     def tokens(self, name: str) -> list[str]:
         """The elements of a list field, in lower case."""
-        return [
-            part.strip().lower() for part in ",".join(self.all(name)).split(",") if part.strip()
-        ]
+        return [part.strip().lower() for part in ",".join(self.all(name)).split(",") if part.strip()]
 
 
 class Answer(NamedTuple):
@@ -82,9 +80,7 @@ class Answer(NamedTuple):
 class Client:
     """One connection."""
 
-    def __init__(
-        self, address: Address, seconds: float = 10.0, receive_buffer: int | None = None
-    ) -> None:
+    def __init__(self, address: Address, seconds: float = 10.0, receive_buffer: int | None = None) -> None:
         """seconds bounds every single reading step. receive_buffer makes a slow reader felt."""
         self.seconds = seconds
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
@@ -282,9 +278,7 @@ class Client:
 
     # ---- both ------------------------------------------------------------------------------------
 
-    def get(
-        self, target: str = "/", *fields: str, method: str = "GET", body: bytes = b""
-    ) -> Answer:
+    def get(self, target: str = "/", *fields: str, method: str = "GET", body: bytes = b"") -> Answer:
         """A plain 1.1 request and its answer."""
         self.send(request(target, *fields, method=method, body=body))
         return self.read(method)

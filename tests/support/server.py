@@ -130,19 +130,23 @@ class Server:
         assert process is not None, "never started"
         if process.poll() is None:
             process.send_signal(number)
+        status = self.wait()
+        if number == signal.SIGINT:
+            assert status == 0, f"exit status {status} after SIGINT\n{self.log}"
+        return status
+
+    def wait(self) -> int:
+        """Waits until the server has ended and asserts that nothing is left; its status."""
+        assert self._process is not None, "never started"
         try:
-            status = process.wait(STOP_SECONDS)
+            status = self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            raise AssertionError(
-                f"the server did not end within {STOP_SECONDS} s of signal {number}\n{self.log}"
-            ) from None
+            raise AssertionError(f"the server did not end within {STOP_SECONDS} s\n{self.log}") from None
         assert self._reader is not None
         # The end of the pipe means that no process holds it: workers are gone too.
         self._reader.join(5)
         assert not self._reader.is_alive(), f"a process outlives the master\n{self.log}"
         assert self._group_is_empty(), f"a child outlives the master\n{self.log}"
-        if number == signal.SIGINT:
-            assert status == 0, f"exit status {status} after SIGINT\n{self.log}"
         return status
 
     def _clean(self) -> None:

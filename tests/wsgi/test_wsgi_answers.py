@@ -67,7 +67,7 @@ def test_an_iterator_closes_in_1_0(server: Server) -> None:
 def test_keep_alive_in_1_0_needs_a_length(server: Server) -> None:
     with Client(server.address) as client:
         for _ in range(3):
-            client.send(request("/hello", "Connection: Keep-Alive", version="1.0"))
+            client.send(request("/plain", "Connection: Keep-Alive", version="1.0"))
             answer = client.read()
             assert answer.framing == "length"
             assert "keep-alive" in answer.head.tokens("Connection")
@@ -127,7 +127,9 @@ def test_close_is_called_once_with_a_wrong_length(server: Server) -> None:
     for sizes in ("5,20", "1"):
         with Client(server.address) as client:
             client.send(request(f"/length_wrong?given=10&sizes={sizes}&kind=iterator"))
-            client.read_until(1)
+            client.read_to_end() if sizes == "1" else client.read()
+            # A further exchange: close() may come after the last byte of the answer.
+            fetch(server.address, "/hello")
         assert events(server).count("length close") == 1
 
 

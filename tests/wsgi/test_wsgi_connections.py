@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -230,16 +232,27 @@ def test_mutated_requests_never_end_the_worker(server: Server) -> None:
     assert json.loads(fetch(server.address, "/pid").body) == pid
 
 
-@pytest.mark.parametrize("number", [2, 15], ids=["SIGINT", "SIGTERM"])
-def test_it_ends_cleanly_with_connections_open(number: int) -> None:
-    with Server(BEHAVIOURS) as own:
-        idle, busy = Client(own.address), Client(own.address)
-        with idle, busy:
-            assert idle.get("/hello").status == 200
-            busy.send(b"GET / HTTP/1.1\r\nHo")
-            status = own.stop(number)
-            assert status == 0
-            idle.assert_ended()
+def test_interrupt_ends_it_with_connections_open() -> None:
+    with Server(BEHAVIOURS) as own, Client(own.address) as idle, Client(own.address) as begun:
+        assert idle.get("/hello").status == 200
+        begun.send(b"GET / HTTP/1.1\r\nHo")
+        assert own.stop(signal.SIGINT) == 0
+        idle.assert_ended()
+
+
+def test_terminate_lets_the_request_in_hand_finish(gate: Gate) -> None:
+    with Server(BEHAVIOURS) as own, Client(own.address) as idle, Client(own.address) as busy:
+        assert idle.get("/hello").status == 200
+        busy.send(request(f"/wait?gate={gate.path}"))
+        gate.arrival()
+        os.kill(own.pid, signal.SIGTERM)
+        # A second one would be the fast stop: the server ends by itself now.
+        gate.open()
+        answer = busy.read()
+        assert answer.body == b"waited"
+        busy.assert_ended()
+        idle.assert_ended()
+        assert own.wait() == 0
 
 
 def test_a_unix_socket_serves_like_tcp() -> None:

@@ -65,7 +65,7 @@ def expected(content: bytes, operations: list[list[Any]]) -> list[Any]:
         if name == "iter":
             value: Any = list(stream)
         elif name == "next":
-            value = next(stream, None)
+            value = next(iter(stream), None)
         else:
             value = getattr(stream, name)(*arguments)
         if isinstance(value, bytes):

@@ -289,11 +289,11 @@ def test_limits_of_the_head_are_configured() -> None:
 
 
 def test_a_timeout_of_0_is_off() -> None:
-    with Server(BEHAVIOURS, options="keepalive_timeout = 0\nheader_timeout = 0") as own:
-        with Client(own.address) as client:
-            assert client.get("/hello").status == 200
-            assert client.quiet(1.5)
-            client.send(b"GET /hello HTTP/1.1\r\n")
-            assert client.quiet(1.5)
-            client.send(b"Host: a\r\n\r\n")
-            assert client.read().status == 200
+    options = "keepalive_timeout = 0\nheader_timeout = 0"
+    with Server(BEHAVIOURS, options=options) as own, Client(own.address) as client:
+        assert client.get("/hello").status == 200
+        assert client.quiet(1.5)
+        client.send(b"GET /hello HTTP/1.1\r\n")
+        assert client.quiet(1.5)
+        client.send(b"Host: a\r\n\r\n")
+        assert client.read().status == 200

@@ -143,6 +143,13 @@ def hello(environ: Environ, start_response: Any) -> Iterable[bytes]:
     return [b"Hello world!!"]
 
 
+@raw
+def plain(environ: Environ, start_response: Any) -> Iterable[bytes]:
+    """A list of one element, outside the validator, which would hide the list."""
+    start_response("200 OK", TEXT)
+    return [b"plain"]
+
+
 @valid
 def status(environ: Environ, start_response: Any) -> Iterable[bytes]:
     """Any status line."""
@@ -173,7 +180,7 @@ def pieces(environ: Environ, start_response: Any) -> Iterable[bytes]:
     return generate()
 
 
-@valid
+@raw  # the validator would hide the list behind an iterator
 def sequence(environ: Environ, start_response: Any) -> Iterable[bytes]:
     """A list, a tuple, of none, one or several pieces."""
     parts = [b"part %d;" % n for n in range(int(query(environ, "n", "1")))]
@@ -252,7 +259,7 @@ def length_wrong(environ: Environ, start_response: Any) -> Iterable[bytes]:
     return parts if query(environ, "kind") == "list" else Closing(parts, "length")
 
 
-@valid
+@raw  # the validator forbids a tab, RFC 9110 allows it
 def fields(environ: Environ, start_response: Any) -> Iterable[bytes]:
     """Repeated fields, Latin-1 values, a Server of its own."""
     start_response(
@@ -508,7 +515,6 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "bytes-status": lambda start: (start(b"200 OK", TEXT), [b"x"])[1],
     "int-status": lambda start: (start(200, TEXT), [b"x"])[1],
     "none-status": lambda start: (start(None, TEXT), [b"x"])[1],
-    "status-without-reason": lambda start: (start("200", TEXT), [b"x"])[1],
     "status-without-space": lambda start: (start("200OK", TEXT), [b"x"])[1],
     "status-of-two-digits": lambda start: (start("20 OK", TEXT), [b"x"])[1],
     "status-of-four-digits": lambda start: (start("2000 OK", TEXT), [b"x"])[1],
@@ -689,7 +695,7 @@ def input(environ: Environ, start_response: Any) -> Iterable[bytes]:
         if name == "iter":
             value: Any = list(stream)
         elif name == "next":
-            value = next(stream, None)
+            value = next(iter(stream), None)
         else:
             value = getattr(stream, name)(*arguments)
         if isinstance(value, bytes):
