@@ -36,7 +36,7 @@ static void answer_complete(fw_conn *conn)
         return;
     }
     fw__conn_enter(conn, FW_CONN_FLUSHING);
-    fw__deadline_set(conn, FW_DEADLINE_WRITE);
+    fw__deadline_write(conn);
     fw__conn_listen(conn);
 }
 
@@ -107,7 +107,7 @@ static int64_t respond_sized(fw_conn *conn, const char *content, size_t size)
     conn->answer_left = (uint64_t)rest;
     conn->wants_writable = true;
     fw__conn_enter(conn, FW_CONN_STREAMING);
-    fw__deadline_set(conn, FW_DEADLINE_WRITE);
+    fw__deadline_write(conn);
     fw__conn_listen(conn);
     return rest;
 }
@@ -160,7 +160,7 @@ static int64_t send_wait(fw_conn *conn, size_t rest)
     if (rest)
         conn->wants_writable = true;
     if (rest || fw_buffer_len(&conn->out))
-        fw__deadline_set(conn, FW_DEADLINE_WRITE);
+        fw__deadline_write(conn);
     fw__conn_listen(conn);
     return (int64_t)rest;
 }
@@ -176,8 +176,8 @@ static int64_t send_plain(fw_conn *conn, const char *piece, size_t size)
     return send_wait(conn, size - (size_t)sent);
 }
 
-/* One piece is one chunk (RFC 9112 7.1). Its size line goes out ahead of it; its rest may come later. */
-static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
+/* One chunk (RFC 9112 7.1), or the rest of one. Its size line goes out ahead of it. */
+static int64_t send_one_chunk(fw_conn *conn, const char *piece, size_t size)
 {
     if (conn->answer_left == 0) {
         char line[24];
@@ -186,8 +186,6 @@ static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
             return answer_lost(conn);
         conn->answer_left = size;
     }
-    if (size > conn->answer_left)
-        return FW_ESTATE; /* the rest of a chunk and something else besides */
     static const char crlf[2] = {'\r', '\n'};
     bool whole = size == conn->answer_left;
     struct iovec pieces[2] = {{(void *)(uintptr_t)piece, size}, {(void *)(uintptr_t)crlf, 2}};
@@ -200,6 +198,17 @@ static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
     if (whole && taken == size && of_crlf < 2 && fw__out_keep(conn, crlf + of_crlf, 2 - of_crlf))
         return answer_lost(conn);
     return send_wait(conn, size - taken);
+}
+
+static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
+{
+    size_t first = size;
+    if (conn->answer_left && size > conn->answer_left)
+        first = (size_t)conn->answer_left; /* the rest of a chunk, and something new behind it */
+    int64_t rest = send_one_chunk(conn, piece, first);
+    if (rest || first == size)
+        return rest < 0 ? rest : rest + (int64_t)(size - first);
+    return send_one_chunk(conn, piece + first, size - first);
 }
 
 int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t piece_size)

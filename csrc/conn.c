@@ -127,7 +127,7 @@ void fw__conn_close_when_sent(fw_conn *conn)
         return;
     }
     fw__conn_enter(conn, FW_CONN_FLUSHING);
-    fw__deadline_set(conn, FW_DEADLINE_WRITE);
+    fw__deadline_write(conn);
     fw__conn_listen(conn);
 }
 
@@ -182,8 +182,20 @@ void fw__conn_queue(fw_conn *conn, uint8_t ready)
         fw_list_append(&conn->worker->ready, &conn->ready_link);
 }
 
+/* The application may have kept the loop from reading what the client sent in time. */
+static bool read_late(fw_conn *conn, fw_deadline_kind kind)
+{
+    if (!fw__pending(conn->fd))
+        return false;
+    fw__deadline_set(conn, kind);
+    fw__conn_queue(conn, FW_READY_READ);
+    return true;
+}
+
 void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind)
 {
+    if (kind != FW_DEADLINE_WRITE && kind != FW_DEADLINE_LINGER && read_late(conn, kind))
+        return;
     switch (kind) {
     case FW_DEADLINE_HEAD:
         fw__request_refuse(conn, FW_ETIMEOUT_HEAD);
@@ -192,6 +204,10 @@ void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind)
         fw__request_refuse(conn, FW_ETIMEOUT_CONTENT);
         break;
     case FW_DEADLINE_WRITE:
+        if (fw__deadline_progress(conn)) {
+            fw__deadline_write(conn);
+            break;
+        }
         fw__reset_on_close(conn->fd); /* the client does not read: free the kernel's buffer too */
         fw__conn_lost(conn);
         break;

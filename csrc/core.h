@@ -109,6 +109,7 @@ typedef struct fw_conn {
     fw_buffer in;        /* bytes read and not used: part of a head, a whole head, pipelined requests */
     size_t seen;         /* bytes of in that fw_parse_head() has already called FW_MORE */
     fw_buffer out;       /* bytes to send before anything else */
+    int64_t unsent;      /* bytes in the kernel's send queue when FW_DEADLINE_WRITE was set */
     uint64_t answer_left; /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
     fw_content *content; /* only in FW_CONN_CONTENT and until the spooled content is taken */
     uint8_t peer_len;
@@ -217,7 +218,9 @@ bool fw__on_thread(const fw_worker *worker);
 int fw__accept(int listener, struct sockaddr *address, socklen_t *len); /* non-blocking, CLOEXEC; or -errno */
 ssize_t fw__send(int fd, const struct iovec *pieces, int count); /* bytes, FW_EGONE, or FW_MORE: would block */
 ssize_t fw__recv(int fd, void *room, size_t len); /* bytes, 0: end, FW_EGONE, or FW_MORE: nothing there */
+bool fw__pending(int fd);           /* whether bytes have come that nobody has read */
 int fw__set_nonblocking(int fd);
+int64_t fw__unsent(int fd); /* bytes the kernel holds that the client has not taken; -1: not known */
 void fw__reset_on_close(int fd); /* the next close() sends RST, so an answer cut short looks cut */
 int fw__temporary_file(const char *directory); /* unlinked, CLOEXEC; -1 on failure */
 size_t fw__format_peer(const struct sockaddr *address, char *text); /* "address\nport" into FW_PEER_SIZE */
@@ -288,5 +291,9 @@ void fw__shapes_free(fw_worker *worker);
 /* ---- deadline.c ---------------------------------------------------------------------------------- */
 int fw__deadlines_new(fw_worker *worker);
 void fw__deadline_set(fw_conn *conn, fw_deadline_kind kind); /* from now; NONE: no deadline */
+void fw__deadline_write(fw_conn *conn); /* FW_DEADLINE_WRITE, and notes what the kernel still holds */
+/* Whether the client has taken bytes since then: a socket becomes writable only when a good part of
+ * its buffer is free, so "not writable" alone does not mean "no progress". */
+bool fw__deadline_progress(const fw_conn *conn);
 
 #endif

@@ -11,6 +11,13 @@
 
 static void on_deadline(uv_timer_t *timer);
 
+/* The loop's own time stands still while the application works; its answers are stamped. */
+static uint64_t present(const fw_worker *worker)
+{
+    uint64_t now = uv_now(&worker->loop);
+    return worker->score->beat > now ? worker->score->beat : now;
+}
+
 static void arm(fw_worker *worker, uint64_t due)
 {
     uint64_t now = uv_now(&worker->loop);
@@ -74,6 +81,18 @@ int fw__deadlines_new(fw_worker *worker)
     return uv_timer_init(&worker->loop, &worker->deadline_timer);
 }
 
+void fw__deadline_write(fw_conn *conn)
+{
+    conn->unsent = fw__unsent(conn->fd);
+    fw__deadline_set(conn, FW_DEADLINE_WRITE);
+}
+
+bool fw__deadline_progress(const fw_conn *conn)
+{
+    int64_t unsent = fw__unsent(conn->fd);
+    return unsent >= 0 && unsent < conn->unsent;
+}
+
 void fw__deadline_set(fw_conn *conn, fw_deadline_kind kind)
 {
     fw_worker *worker = conn->worker;
@@ -81,7 +100,7 @@ void fw__deadline_set(fw_conn *conn, fw_deadline_kind kind)
     if (kind == FW_DEADLINE_NONE || worker->waits[kind] == 0)
         return;
     conn->deadline.kind = kind;
-    conn->deadline.due = uv_now(&worker->loop) + worker->waits[kind];
+    conn->deadline.due = present(worker) + worker->waits[kind];
     fw_list_append(&worker->deadlines[kind], &conn->deadline.link);
     if (worker->deadline_armed == 0 || conn->deadline.due < worker->deadline_armed)
         arm(worker, conn->deadline.due);

@@ -16,7 +16,7 @@
     X(FW_ESTATUS, -6, 0, "bad_status", "status is not three digits (200 to 999), a space and a reason") \
     X(FW_ENAME, -7, 0, "bad_name", "a header name is empty or holds a byte that is no token")      \
     X(FW_EVALUE, -8, 0, "bad_value", "a header value holds a control character")                   \
-    X(FW_ECOUNT, -9, 0, "bad_count", "a header name or value holds a line feed")                   \
+    X(FW_ECOUNT, -9, 0, "bad_count", "the status or a header holds a line feed")                   \
     X(FW_ELENGTH, -10, 0, "bad_length", "Content-Length of the response is not a number, or is repeated") \
     X(FW_EFULL, -11, 0, "full", "no room left")                                                    \
     /* the parser's "need more bytes" */                                                           \

@@ -65,7 +65,7 @@ void fw__out_writable(fw_conn *conn)
         out_drained(conn);
     } else {
         if (after < before && (conn->state == FW_CONN_FLUSHING || conn->state == FW_CONN_STREAMING))
-            fw__deadline_set(conn, FW_DEADLINE_WRITE);
+            fw__deadline_write(conn);
         fw__conn_listen(conn);
     }
 }

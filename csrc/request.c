@@ -112,6 +112,13 @@ static void wait_for_head(fw_conn *conn, const incoming *bytes)
     fw__conn_listen(conn);
 }
 
+/* A refused request is not parsed to its end, but an answer to HEAD must not have content. */
+static bool begins_with_head(const incoming *bytes)
+{
+    size_t skip = bytes->len >= 2 && bytes->at[0] == '\r' && bytes->at[1] == '\n' ? 2 : 0;
+    return bytes->len - skip >= 5 && memcmp(bytes->at + skip, "HEAD ", 5) == 0;
+}
+
 static void take_head(fw_conn *conn, const incoming *bytes)
 {
     fw_worker *worker = conn->worker;
@@ -122,7 +129,7 @@ static void take_head(fw_conn *conn, const incoming *bytes)
         return;
     }
     if (head_len < 0) {
-        conn->is_head = false;
+        conn->is_head = begins_with_head(bytes);
         conn->minor = true;
         fw__request_refuse(conn, (int)head_len);
         return;
@@ -228,6 +235,6 @@ void fw__request_refuse(fw_conn *conn, int code)
         return;
     }
     fw__conn_enter(conn, FW_CONN_FLUSHING);
-    fw__deadline_set(conn, FW_DEADLINE_WRITE);
+    fw__deadline_write(conn);
     fw__out_writable(conn);
 }

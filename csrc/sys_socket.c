@@ -13,7 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#if defined(__linux__)
+#include <linux/sockios.h> /* SIOCOUTQ */
+#elif defined(__FreeBSD__) || defined(__NetBSD__)
+#include <sys/filio.h> /* FIONWRITE */
+#endif
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* macOS: the process ignores SIGPIPE */
@@ -91,6 +98,39 @@ ssize_t fw__recv(int fd, void *room, size_t len)
     if (got >= 0)
         return got;
     return errno == EAGAIN || errno == EWOULDBLOCK ? FW_MORE : FW_EGONE;
+}
+
+bool fw__pending(int fd)
+{
+    char byte;
+    ssize_t got;
+    do {
+        got = recv(fd, &byte, 1, MSG_PEEK);
+    } while (got < 0 && errno == EINTR);
+    return got > 0;
+}
+
+int64_t fw__unsent(int fd)
+{
+#if defined(FW_PORTABLE)
+    (void)fd;
+#elif defined(SIOCOUTQ) /* Linux */
+    int bytes;
+    if (ioctl(fd, SIOCOUTQ, &bytes) == 0)
+        return bytes;
+#elif defined(FIONWRITE) /* FreeBSD, NetBSD */
+    int bytes;
+    if (ioctl(fd, FIONWRITE, &bytes) == 0)
+        return bytes;
+#elif defined(SO_NWRITE) /* macOS */
+    int bytes;
+    socklen_t len = sizeof bytes;
+    if (getsockopt(fd, SOL_SOCKET, SO_NWRITE, &bytes, &len) == 0)
+        return bytes;
+#else
+    (void)fd;
+#endif
+    return -1;
 }
 
 void fw__reset_on_close(int fd)

@@ -250,7 +250,11 @@ static void on_drain_timer(uv_timer_t *timer)
     fw_worker *worker = timer->data;
     for (uint32_t i = 0; i < worker->table_size; i++) {
         fw_conn *conn = worker->table[i];
-        if (conn && conn->state == FW_CONN_IDLE && !fw_link_linked(&conn->ready_link))
+        if (!conn || conn->state != FW_CONN_IDLE || fw_link_linked(&conn->ready_link))
+            continue;
+        if (fw__pending(conn->fd))
+            fw__conn_queue(conn, FW_READY_READ); /* a request came in at the last moment */
+        else
             fw__conn_close(conn);
     }
 }

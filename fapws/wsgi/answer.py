@@ -44,10 +44,13 @@ class Answer:
         self, status: str, headers: Headers, exc_info: Any = None
     ) -> Callable[[bytes], None]:
         """PEP 3333, "The start_response() Callable"."""
-        if self.status is not None:
+        if self.status is not None or exc_info is not None:
             self._restart(exc_info)
         if type(status) is not str or type(headers) is not list:
             check_types(status, headers)
+        for header in headers:
+            if type(header) is not tuple:
+                check_header(header)
         self.status = status
         self.headers = headers
         return self.write
@@ -55,6 +58,8 @@ class Answer:
     def _restart(self, exc_info: Any) -> None:
         if exc_info is None:
             raise AssertionError("start_response was called twice without exc_info")
+        if not isinstance(exc_info, tuple) or len(exc_info) != 3:
+            raise TypeError(f"exc_info must be a tuple as sys.exc_info() returns it, not {exc_info!r}")
         try:
             if self.begun:
                 raise exc_info[1].with_traceback(exc_info[2])
@@ -124,6 +129,12 @@ def check_types(status: object, headers: object) -> None:
         raise TypeError(f"the status must be a str, not {type(status).__name__}: {status!r}")
     if not isinstance(headers, list):
         raise TypeError(f"the headers must be a list, not {type(headers).__name__}")
+
+
+def check_header(header: object) -> None:
+    """Raises TypeError for what is no (name, value) pair."""
+    if not isinstance(header, (tuple, list)) or len(header) != 2:
+        raise TypeError(f"a header must be a (name, value) tuple, not {header!r}")
 
 
 def check_piece(piece: Any) -> bytes:

@@ -24,7 +24,10 @@ class EmptyInput:
         return []
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(())
+        return self
+
+    def __next__(self) -> bytes:
+        raise StopIteration
 
     def close(self) -> None:
         """Nothing to close."""
