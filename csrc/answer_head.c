@@ -131,6 +131,14 @@ static bool next_field(field_reader *reader, fw_slice *field)
     return true;
 }
 
+static size_t count_fields(const char *fields, size_t size)
+{
+    size_t count = 1;
+    for (size_t i = 0; i < size; i++)
+        count += fields[i] == '\n';
+    return count;
+}
+
 static bool valid_status(fw_slice status)
 {
     if (status.len < 3 || status.at[0] < '2' || status.at[0] > '9')
@@ -290,8 +298,9 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
     answer->notes = 0;
     char *out = begin;
     int code = put_fields(&out, &reader, answer, &facts);
-    if (code == 0 && reader.count != count)
-        code = FW_ECOUNT; /* a line feed was smuggled into a field */
+    /* A line feed smuggled into a field shifts all that follow it: tell the cause, not the damage. */
+    if (code ? count_fields(fields, size) != count : reader.count != count)
+        code = FW_ECOUNT;
     if (code)
         return code;
     answer->framing = choose_framing(conn, answer, &facts);
