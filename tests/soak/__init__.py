@@ -1,0 +1,1 @@
+"""Long runs: many mixed requests, and what they cost in memory."""
