@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from fapws._core import ffi, lib
 from fapws.wsgi.answer import Answer, ClientGone, Fault, check_piece, code_fault, core_text, head_fault
-from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, percent_decode
+from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, percent_decode, with_room
 from fapws.wsgi.file_wrapper import FileWrapper
 from fapws.wsgi.input import EMPTY, memory_input, spooled_input
 from fapws.wsgi.stream import Stream, Streams
@@ -212,7 +212,7 @@ class Server:
 
     def _event(self, kind: int, connection: int, fields: Iterator[str]) -> None:
         if kind == lib.FW_SHAPE:
-            self._shapes[connection] = make_shape(next(fields), self._bases)
+            self._shapes[connection] = with_room(make_shape(next(fields), self._bases))
         elif kind == lib.FW_WRITABLE:
             self._streams.writable(connection)
         elif kind == lib.FW_GONE:
