@@ -95,7 +95,10 @@ class Clients:
             for command in commands:
                 self._obey(client, command)
         except BadRequest as error:
+            # The end of the conversation: who talks nonsense without a pause must not fill memory.
             client.answer(False, error=str(error))
+            client.flush()
+            self._drop(client)
         self.flush(client)
 
     def _obey(self, client: Client, command: str) -> None:

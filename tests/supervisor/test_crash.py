@@ -1,0 +1,159 @@
+"""Death of workers and of the master, with real processes, and life with few descriptors."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+from typing import Any
+
+import pytest
+
+
+def test_all_workers_serve(house: Any, load: Any, until: Any) -> None:
+    house.configure(workers=4, listen=f"unix:{house.unix}")
+    house.start()
+    with load(house, None, keep_alive=0, one_shot=8) as clients:
+        until(lambda: len(clients.contents) == 4 or clients.lost, "each worker has answered")
+    clients.check()
+    assert {int(content.split()[1]) for content in clients.contents} == set(house.workers())
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_killed_worker_is_replaced_and_the_others_go_on(house: Any, load: Any, until: Any) -> None:
+    house.configure(workers=2, listen="127.0.0.1:0")
+    house.start()
+    with load(house, house.port()) as clients:
+        for _ in range(2):
+            victim = house.workers()[0]
+            os.kill(victim, signal.SIGKILL)
+            until(lambda dead=victim: house.live_without(dead) == 2, "two serve again")
+            clients.more(50)
+    # What the victim had in hand is lost: at most one request of each of the four clients a time.
+    assert len(clients.lost) <= 8, clients.lost
+    deaths = house.status()["last_deaths"]
+    assert len(deaths) == 2
+    assert re.search(r"was killed by SIGKILL after [\d.]+ s, \d+ requests? served", deaths[0]["text"])
+    assert len(re.findall("SIGKILL", house.log())) == 2, "one line a death"
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_killed_master_frees_the_port_and_a_new_start_works(house: Any, until: Any) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    house.configure(workers=2, listen=f"127.0.0.1:{port}, unix:{house.unix}")
+    house.start()
+    os.kill(house.pid, signal.SIGKILL)
+    until(lambda: not house.processes(), "the workers have noticed")
+    with pytest.raises(ConnectionRefusedError):
+        house.get(port)
+    house.start()
+    assert house.get(port).startswith(b"hello")
+    assert house.get(None).startswith(b"hello")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_worker_that_cannot_boot_any_more_backs_off_and_the_master_stays(house: Any, until: Any) -> None:
+    house.configure(listen=f"unix:{house.unix}")
+    house.start()
+    house.write_app("import not_there_at_all\n")
+    os.kill(house.workers()[0], signal.SIGKILL)
+    until(lambda: house.status()["workers"][0]["state"] == "backing-off", "it backs off")
+    assert house.status()["state"] == "degraded"
+    log = house.log()
+    assert "SIGKILL" in log
+    assert "ModuleNotFoundError: No module named 'not_there_at_all'" in log
+    assert len(log.splitlines()) < 20, "no flood"
+    house.greeting("mended")
+    house.ctl("reload")
+    assert house.get(None).startswith(b"mended")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_stop_under_load_answers_what_came_in_and_leaves_nothing(house: Any, load: Any) -> None:
+    house.configure(workers=2, listen="127.0.0.1:0")
+    house.start()
+    with load(house, house.port(), keep_alive=4, one_shot=4) as clients:
+        house.ctl("stop")
+    house.assert_nothing_is_left()
+    cut = [loss for loss in clients.lost if "cut" in loss]
+    assert not cut, "no answer is cut short; connections refused or reset are what a stop means"
+
+
+def test_stop_waits_for_the_request_in_hand(house: Any, until: Any) -> None:
+    import threading
+
+    go = house.directory / "go"
+    os.mkfifo(go)
+    house.configure(listen=f"unix:{house.unix}")
+    house.write_app(
+        "def application(environ, start_response):\n"
+        f"    open({str(go)!r}).close()\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'slow']\n"
+    )
+    house.start()
+    answers: list[bytes] = []
+    client = threading.Thread(target=lambda: answers.append(house.get(None)), daemon=True)
+    client.start()
+    until(lambda: house.status()["totals"]["in_flight"] == 1, "the request is with the application")
+    os.kill(house.pid, signal.SIGTERM)
+    until(lambda: house.status()["state"] == "stopping", "it stops")
+    go.open("w").close()
+    client.join(30)
+    assert answers == [b"slow"]
+    house.assert_nothing_is_left()
+
+
+def test_worker_that_does_not_stop_is_killed_after_drain_timeout(house: Any, until: Any) -> None:
+    house.configure(listen=f"unix:{house.unix}", pool="drain_timeout = 1s")
+    house.write_app(
+        "def application(environ, start_response):\n    start_response('200 OK', [])\n    while True: pass\n"
+    )
+    house.start()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(house.unix))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: house.status()["totals"]["in_flight"] == 1, "it hangs")
+        house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_few_descriptors_are_enough(house: Any, load: Any) -> None:
+    house.prefix = ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh"]
+    house.configure(workers=4, listen=f"127.0.0.1:0, unix:{house.unix}")
+    house.start()
+    with load(house, house.port()) as clients:
+        house.ctl("reload")
+        clients.more(20)
+    clients.check()
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_too_few_descriptors_are_a_clear_refusal(house: Any) -> None:
+    house.prefix = ["sh", "-c", 'ulimit -n 10 && exec "$@"', "sh"]
+    house.configure(workers=4, listen=f"127.0.0.1:0, unix:{house.unix}")
+    assert "Too many open files" in house.ctl("start", expect=1)
+    house.assert_nothing_is_left()
+
+
+def test_master_holds_no_more_descriptors_after_many_reloads(house: Any) -> None:
+    if not os.path.exists(f"/proc/{os.getpid()}/fd"):
+        pytest.skip("needs /proc to count descriptors")
+    house.configure(workers=2, listen=f"unix:{house.unix}")
+    house.start()
+    house.ctl("reload")
+    before = len(os.listdir(f"/proc/{house.pid}/fd"))
+    for _ in range(5):
+        house.ctl("reload")
+        os.kill(house.workers()[0], signal.SIGKILL)
+    house.ctl("reload")
+    assert len(os.listdir(f"/proc/{house.pid}/fd")) == before
+    house.ctl("stop")

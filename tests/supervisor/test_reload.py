@@ -1,0 +1,209 @@
+"""Reload with real processes, under load: no request is lost, whatever the new state is."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from typing import Any
+
+import pytest
+
+BROKEN = "def application(:\n"
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def served(request: pytest.FixtureRequest, house: Any) -> Any:
+    """A started server with two workers; ``served.at`` is its port, or None for the unix socket."""
+    unix = request.param == "unix"
+    house.configure(workers=2, listen=f"unix:{house.unix}" if unix else "127.0.0.1:0")
+    house.start()
+    house.at = None if unix else house.port()
+    return house
+
+
+def words(contents: set[bytes]) -> set[bytes]:
+    """The greetings among the contents, without the PIDs."""
+    return {content.split()[0] for content in contents}
+
+
+def test_reload_under_load_loses_no_request(served: Any, load: Any) -> None:
+    with load(served, served.at) as clients:
+        for number in range(10):
+            served.greeting(f"hello{number}")
+            served.ctl("reload")
+            clients.forget()
+            clients.more(20)
+            assert words(clients.contents) == {b"hello%d" % number}, "the old application is gone"
+    clients.check()
+    assert served.status()["generation"] == 11
+    served.ctl("stop")
+    served.assert_nothing_is_left()
+
+
+def test_reload_to_a_broken_application_loses_no_request_and_tells_why(served: Any, load: Any) -> None:
+    with load(served, served.at) as clients:
+        before = set(served.workers())
+        for _ in range(5):
+            served.write_app(BROKEN)
+            assert "SyntaxError" in served.ctl("reload", expect=1)
+            clients.more(20)
+        assert set(served.workers()) == before
+        last = served.status()["last_reload"]
+        assert last["ok"] is False
+        assert "SyntaxError" in last["text"]
+        served.greeting("mended")
+        served.ctl("reload")
+        clients.forget()
+        clients.more(20)
+    clients.check()
+    assert words(clients.contents) == {b"mended"}
+    served.ctl("stop")
+    served.assert_nothing_is_left()
+
+
+def test_reload_of_a_broken_configuration_changes_nothing(served: Any, load: Any) -> None:
+    text = served.ini.read_text()
+    with load(served, served.at) as clients:
+        before = set(served.workers())
+        served.ini.write_text(text.replace("workers = 2", "workrs = 2"))
+        assert "did you mean workers" in served.ctl("reload", expect=1)
+        clients.more(20)
+        assert set(served.workers()) == before
+        served.ini.write_text(text)
+        served.ctl("reload")
+    clients.check()
+    served.ctl("stop")
+    served.assert_nothing_is_left()
+
+
+def test_reload_whose_new_socket_cannot_be_bound_changes_nothing(house: Any) -> None:
+    house.configure(listen=f"unix:{house.unix}")
+    house.start()
+    before = house.workers()
+    other = house.directory / "other"
+    (house.directory / "file").write_text("no socket")
+    house.configure(listen=f"unix:{house.unix}, unix:{other}, unix:{house.directory}/file")
+    assert "not a socket" in house.ctl("reload", expect=1)
+    assert house.workers() == before
+    assert not other.exists(), "what the reload had bound already is closed again"
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_reload_with_a_canary_that_hangs_is_given_up(house: Any) -> None:
+    house.configure(listen=f"unix:{house.unix}", pool="boot_timeout = 1s")
+    house.start()
+    before = house.workers()
+    house.write_app("import time\ntime.sleep(60)\n")
+    assert "boot_timeout" in house.ctl("reload", expect=1)
+    assert house.workers() == before
+    assert house.get(None).startswith(b"hello")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_reload_changes_workers_listeners_and_pools(house: Any, load: Any) -> None:
+    more = house.directory / "more"
+    house.configure(workers=1, listen=f"unix:{house.unix}")
+    house.start()
+    pool = f"[app:more]\nscript = {house.app}\nlisten = unix:{more}\n"
+    with load(house, None) as clients:
+        house.configure(workers=3, listen=f"unix:{house.unix}, 127.0.0.1:0", more=pool)
+        house.ctl("reload")
+        answer = house.status()
+        assert [(p["name"], p["serving"]) for p in answer["pools"]] == [("hello", 3), ("more", 1)]
+        port = int(answer["pools"][0]["listen"][1].rsplit(":", 1)[1])
+        assert house.get(port).startswith(b"hello")
+        assert more.exists()
+        clients.more(20)
+        house.configure(workers=1, listen=f"unix:{house.unix}")
+        house.ctl("reload")
+        clients.more(20)
+    clients.check()
+    with pytest.raises(ConnectionRefusedError):
+        house.get(port)
+    assert not more.exists()
+    assert len(house.workers()) == 1
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_what_only_a_restart_can_change_is_named(house: Any) -> None:
+    house.start()
+    pid = house.pid
+    old = house.control
+    moved = house.directory / "moved"
+    text = house.ini.read_text()
+    house.ini.write_text(text.replace(str(old), str(moved)))
+    os.kill(pid, signal.SIGHUP)
+    house.wait_log("reload done")
+    assert "control: a change takes a restart" in house.log()
+    house.ini.write_text(text)
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_a_thousand_hups_are_at_most_a_few_reloads(house: Any, load: Any) -> None:
+    house.configure(workers=2, listen=f"unix:{house.unix}")
+    house.start()
+    pid = house.pid
+    with load(house, None) as clients:
+        for _ in range(1000):
+            os.kill(pid, signal.SIGHUP)
+        house.wait_log("reload done")
+        house.ctl("reload")
+        clients.more(20)
+    clients.check()
+    done = re.findall("reload done: generation", house.log())
+    # One at once, one queued; a third if the storm was longer than the first. Then ours.
+    assert 2 <= len(done) <= 6, house.log()
+    assert len(house.workers()) == 2
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_request_that_is_being_answered_survives_the_reload(house: Any, until: Any) -> None:
+    import threading
+
+    go = house.directory / "go"
+    house.configure(listen=f"unix:{house.unix}")
+    house.write_app(
+        f"import os\nos.path.exists({str(go)!r}) or os.mkfifo({str(go)!r})\n"
+        "def application(environ, start_response):\n"
+        f"    open({str(go)!r}).close()\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'slow']\n"
+    )
+    house.start()
+    answers: list[bytes] = []
+    client = threading.Thread(target=lambda: answers.append(house.get(None)), daemon=True)
+    client.start()
+    until(lambda: house.status()["totals"]["in_flight"] == 1, "the request is with the application")
+    house.greeting("new")
+    os.kill(house.pid, signal.SIGHUP)
+    until(
+        lambda: "draining" in [worker["state"] for worker in house.status()["workers"]],
+        "the old worker drains",
+    )
+    assert house.get(None).startswith(b"new"), "the new one serves"
+    go.open("w").close()
+    client.join(30)
+    assert answers == [b"slow"]
+    house.ctl("reload")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_changed_source_file_reloads(house: Any) -> None:
+    house.configure(listen=f"unix:{house.unix}", pool="autoreload = yes")
+    house.start()
+    house.greeting("edited")
+    house.wait_log("hello.py has changed: reloading")
+    house.wait_log("reload done")
+    assert house.get(None).startswith(b"edited")
+    house.write_app(BROKEN)
+    house.wait_log("reload failed")
+    assert house.get(None).startswith(b"edited")
+    house.ctl("stop")
+    house.assert_nothing_is_left()

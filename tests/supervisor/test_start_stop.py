@@ -1,0 +1,333 @@
+"""Starting, stopping and asking, with real processes: what is printed, what is left, the exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def test_start_says_where_it_serves_and_every_command_has_its_exit_code(house: Any) -> None:
+    house.configure(workers=2, listen=f"127.0.0.1:0, unix:{house.unix}")
+    assert house.ctl("status", expect=3) == "fapws: stopped\n"
+    assert house.ctl("stop") == "fapws: not running\n"
+    house.ctl("reload", expect=7)
+    line = house.start()
+    match = re.fullmatch(
+        rf"fapws: serving hello on http://127\.0\.0\.1:(\d+), unix:{house.unix} \(pid (\d+), 2 workers\)\n",
+        line,
+    )
+    assert match, line
+    assert int(match[2]) == house.pid
+    assert house.get(int(match[1])).startswith(b"hello ")
+    assert house.get(None).startswith(b"hello ")
+    assert house.start() == f"fapws: already running (pid {house.pid})\n"
+    assert "2 of 2 serving" in house.ctl("status")
+    assert house.ctl("reload").startswith("fapws: reload done: generation 2, 2 workers replaced")
+    assert house.ctl("stop").startswith("fapws: stopped (pid ")
+    house.assert_nothing_is_left()
+    house.ctl("status", expect=3)
+
+
+def test_restart_is_another_process(house: Any) -> None:
+    house.start()
+    before = house.pid
+    house.ctl("restart")
+    assert house.pid != before
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_restart_with_a_mistake_in_the_configuration_stops_nothing(house: Any) -> None:
+    house.start()
+    before = house.pid
+    house.configure(pool="workrs = 2")
+    assert "workrs" in house.ctl("restart", expect=6)
+    assert "workrs" in house.ctl("configtest", expect=6)
+    assert house.ctl("status").startswith("fapws: running"), "it is found all the same"
+    assert house.pid == before
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("words", [["start"], ["start", "-F"]])
+def test_syntax_error_in_the_application_is_shown_and_nothing_is_left(house: Any, words: list[str]) -> None:
+    house.configure(listen=f"127.0.0.1:0, unix:{house.unix}")
+    house.write_app("def application(:\n")
+    printed = house.ctl(*words, expect=1)
+    assert "SyntaxError" in printed
+    assert str(house.app) in printed
+    assert "fapws/worker.py" not in printed
+    house.assert_nothing_is_left()
+
+
+def test_worker_that_dies_while_booting_is_a_failed_start(house: Any) -> None:
+    house.write_app("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    assert "was killed by SIGKILL before it was ready" in house.ctl("start", expect=1)
+    house.assert_nothing_is_left()
+
+
+def test_worker_that_never_gets_ready_is_a_failed_start(house: Any) -> None:
+    house.configure(pool="boot_timeout = 1s")
+    house.write_app("import time\ntime.sleep(60)\n")
+    assert "boot_timeout" in house.ctl("start", expect=1)
+    house.assert_nothing_is_left()
+
+
+def test_start_that_is_not_waited_for_may_still_finish(house: Any, until: Any) -> None:
+    gate = house.directory / "gate"
+    os.mkfifo(gate)
+    house.write_app(f"open({str(gate)!r}).close()\n" + house.app.read_text())
+    assert "may still finish" in house.ctl("-t", "0.2", "start", expect=1)
+    gate.open("w").close()
+    until(lambda: "serving hello" in house.log(), "it serves")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_second_pool_that_cannot_boot_takes_the_first_along(house: Any) -> None:
+    bad = house.directory / "bad.py"
+    bad.write_text("import not_there_at_all\n")
+    house.configure(more=f"[app:bad]\nscript = {bad}\nlisten = 127.0.0.1:0\n")
+    printed = house.ctl("start", expect=1)
+    assert "not_there_at_all" in printed
+    assert "pool bad cannot start" in printed
+    house.assert_nothing_is_left()
+
+
+def test_port_in_use(house: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        house.configure(listen=f"127.0.0.1:{taken.getsockname()[1]}")
+        assert "ddress already in use" in house.ctl("start", expect=1)
+    house.assert_nothing_is_left()
+
+
+def test_second_start_of_a_foreground_master_fails_and_leaves_the_first_alone(house: Any) -> None:
+    house.configure(listen=f"unix:{house.unix}")
+    first = house.foreground()
+    done = subprocess.run(
+        house.words("start", "-F"), env=house.environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, f"fapws: already running (pid {first.pid})\n")
+    assert house.get(None).startswith(b"hello")
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(30) == 0
+    house.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
+def test_foreground_master_ends_cleanly(house: Any, number: signal.Signals) -> None:
+    house.configure(workers=2, listen=f"unix:{house.unix}", master=f"pidfile = {house.pidfile}\n")
+    process = house.foreground()
+    process.send_signal(number)
+    assert process.stdout is not None
+    assert process.stdout.read() == b"", "not a word on the terminal"
+    assert process.wait(30) == 0
+    house.assert_nothing_is_left()
+
+
+def test_ctrl_c_does_not_wait_for_a_client_that_is_idle(house: Any) -> None:
+    house.configure(listen=f"unix:{house.unix}")
+    process = house.foreground()
+    with socket.socket(socket.AF_UNIX) as idle:
+        idle.connect(str(house.unix))
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(9) == b"HTTP/1.1 "
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 0
+    house.assert_nothing_is_left()
+
+
+def test_dead_master_leaves_a_pidfile_that_nobody_believes(house: Any, until: Any) -> None:
+    house.start()
+    os.kill(house.pid, signal.SIGKILL)
+    until(lambda: not house.processes(), "workers notice that the master is dead")
+    assert "dead" in house.ctl("status", expect=1)
+    assert house.ctl("stop") == "fapws: not running (stale pidfile)\n"
+    house.start()
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_foreign_pid_in_a_pidfile_is_never_signalled(house: Any) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        house.pidfile.write_text(f"{stranger.pid}\n")
+        house.ctl("stop")
+        house.ctl("reload", expect=7)
+        house.ctl("status", expect=1)
+        house.start()
+        house.ctl("stop")
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+        assert stranger.returncode == 0
+
+
+def test_without_a_control_socket_reload_is_unconfirmed_and_status_is_short(house: Any) -> None:
+    house.configure(master=f"pidfile = {house.pidfile}\nerror_log = {house.log_file}\n")
+    house.start()
+    assert "unconfirmed" in house.ctl("reload", expect=1)
+    house.wait_log("reload done: generation 2")
+    assert house.ctl("status").startswith(f"fapws: running (pid {house.pid})")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_without_a_pidfile_the_control_socket_is_enough(house: Any) -> None:
+    house.configure(master=f"control = {house.control}\n")
+    house.ctl("status", expect=3)
+    house.start()
+    assert house.start().startswith("fapws: already running")
+    house.ctl("reload")
+    assert house.status()["state"] == "running"
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+    house.ctl("status", expect=3)
+
+
+def test_with_neither_nothing_can_be_found(house: Any) -> None:
+    house.configure(master="")
+    house.ctl("status", expect=4)
+    house.ctl("stop", expect=6)
+
+
+def test_status_as_json_has_the_promised_names(house: Any) -> None:
+    house.configure(workers=2)
+    house.start()
+    port = house.port()
+    for _ in range(3):
+        house.get(port)
+    answer = house.status()
+    assert answer["state"] == "running"
+    assert answer["generation"] == 1
+    assert answer["totals"]["requests"] == 3
+    assert answer["last_reload"] is None
+    assert answer["last_deaths"] == []
+    assert answer["pools"] == [
+        {"name": "hello", "listen": [f"http://127.0.0.1:{port}"], "workers": 2, "serving": 2}
+    ]
+    for slot, worker in enumerate(answer["workers"]):
+        assert worker["slot"] == slot
+        assert set(worker) == {
+            *("pool", "slot", "pid", "state", "age", "generation"),
+            *("requests", "in_flight", "connections", "rss"),
+        }
+    house.ctl("reload")
+    assert house.status()["totals"]["requests"] == 3, "those of workers that have gone count"
+    house.ctl("stop")
+
+
+def test_control_socket_is_private_and_survives_nonsense(house: Any) -> None:
+    house.start()
+    assert house.control.stat().st_mode & 0o777 == 0o600
+    for line in (b"nonsense\n", b"[]\n", b'{"v": 1}\n', b'{"v": 99, "command": "ping"}\n', b"x" * 9000):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(30)
+            client.connect(str(house.control))
+            client.sendall(line)
+            assert json.loads(client.recv(65536))["ok"] is False
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(house.control))
+        client.sendall(b'{"v": 1, "command": "explode"}\n{"v": 1, "command": "ping"}\n')
+        assert "known: ping, reload, status, stop" in json.loads(client.recv(65536))["error"]
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_unix_socket_file_has_its_mode_and_is_removed_only_if_it_is_ours(house: Any) -> None:
+    house.configure(listen=f"unix:{house.unix}?mode=660")
+    house.start()
+    assert house.unix.stat().st_mode & 0o777 == 0o660
+    house.unix.unlink()
+    house.unix.write_text("somebody else's")
+    house.ctl("stop")
+    assert house.unix.read_text() == "somebody else's"
+
+
+def test_stale_unix_socket_file_is_replaced(house: Any) -> None:
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(str(house.unix))
+    house.configure(listen=f"unix:{house.unix}")
+    house.start()
+    assert house.get(None).startswith(b"hello")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_inherited_socket(house: Any) -> None:
+    with socket.socket() as given:
+        given.bind(("127.0.0.1", 0))
+        given.listen()
+        port = given.getsockname()[1]
+        fd = given.fileno()
+        house.configure(listen=f"fd:{fd}")
+        done = subprocess.run(
+            house.words("start"),
+            env=house.environment(),
+            pass_fds=[fd],
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=30,
+        )
+    assert f"http://127.0.0.1:{port}" in done.stdout
+    assert house.get(port).startswith(b"hello")
+    house.ctl("reload")
+    assert house.get(port).startswith(b"hello")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_error_log_is_reopened_on_usr1(house: Any, until: Any) -> None:
+    house.start()
+    house.log_file.rename(house.directory / "error.log.0")
+    os.kill(house.pid, signal.SIGUSR1)
+    until(house.log_file.exists, "the log is open again")
+    house.ctl("reload")
+    assert "reload done" in house.log()
+    house.ctl("stop")
+
+
+def test_log_in_a_missing_directory_is_refused(house: Any) -> None:
+    house.configure(master=f"pidfile = {house.pidfile}\nerror_log = {house.directory}/no/error.log\n")
+    printed = house.ctl("start", expect=None)
+    assert "no/error.log" in printed
+    house.assert_nothing_is_left()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see descriptors")
+def test_worker_holds_no_descriptor_of_the_master(house: Any) -> None:
+    house.configure(workers=2, listen=f"unix:{house.unix}")
+    house.start()
+    for pid in house.workers():
+        held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        assert not [name for name in held if name == str(house.pidfile)]
+        # The channel and the listener; the master alone has the control socket and the others' ends.
+        assert len([name for name in held if name.startswith("socket:")]) == 2, held
+    house.ctl("stop")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["explode"], ["start", "stop"], ["-t", "x", "start"], ["-c"], ["-F", "stop"], ["-t", "-1", "stop"]],
+)
+def test_usage_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    from fapws import ctl
+
+    assert ctl.main(words) == 2
+    assert "usage: fapwsctl" in capsys.readouterr().err
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    from fapws import ctl
+
+    assert ctl.main(["--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: fapwsctl")
