@@ -22,7 +22,7 @@ help:
 	@echo 'make install    programs, man pages, examples below PREFIX=/usr/local (DESTDIR= for packagers)'
 	@echo 'make uninstall  remove what make install brought'
 	@echo 'make clean      remove everything that was built, .venv too'
-	@echo 'run, test and the others first install what is missing and say what that is.'
+	@echo 'What is missing on this machine is installed first; each step says so.'
 
 build:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh build

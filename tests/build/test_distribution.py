@@ -26,8 +26,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder)
+    run("tar", "xzf", str(sdist), cwd=folder)
     (source,) = folder.iterdir()
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "-q"]
     run(*pip, "--no-deps", "--no-build-isolation", "-w", str(folder), ".", cwd=source)
