@@ -121,7 +121,9 @@ class House:
 
     def start(self) -> str:
         """``fapwsctl start``; the line it prints."""
-        return self.ctl("start")
+        line = self.ctl("start")
+        assert self.processes(), "what is not seen now would not be missed later"
+        return line
 
     def foreground(self) -> subprocess.Popen[bytes]:
         """``fapwsctl start -F`` that serves."""
@@ -177,7 +179,8 @@ class House:
     def processes(self) -> list[int]:
         """Everything that was started with this INI file and lives."""
         listed = subprocess.run(
-            ["ps", "-A", "-o", "pid=", "-o", "stat=", "-o", "args="],
+            # -ww: else the lines are cut to the width that COLUMNS names, and no path is found.
+            ["ps", "-A", "-ww", "-o", "pid=", "-o", "stat=", "-o", "args="],
             stdout=subprocess.PIPE,
             text=True,
             check=True,
