@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int answer_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found)
 {
@@ -52,6 +53,7 @@ static bool answer_hold(fw_conn *conn, const struct iovec *pieces, int count)
     for (int i = 0; i < count; i++)
         if (fw__out_keep(conn, pieces[i].iov_base, pieces[i].iov_len))
             return false;
+    conn->held = true;
     return true;
 }
 
@@ -148,6 +150,7 @@ int64_t fw_begin(fw_worker *worker, int64_t connection, const char *head, size_t
         code = fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch));
     if (code)
         return code;
+    conn->held = true; /* the head waits for the first piece */
     conn->framing = answer.framing;
     conn->answer_left = answer.framing == FW_FRAME_LENGTH ? (uint64_t)answer.declared : 0;
     fw__conn_enter(conn, FW_CONN_STREAMING);
@@ -264,6 +267,8 @@ int fw_abort(fw_worker *worker, int64_t connection)
     /* Only a reset tells the client of a close-delimited answer that it is not whole. */
     if (conn->state == FW_CONN_STREAMING && conn->framing == FW_FRAME_CLOSE)
         fw__reset_on_close(conn->fd);
+    if (conn->state == FW_CONN_DISPATCHED)
+        (void)fw__out_send(conn, NULL, 0); /* whole answers to earlier requests */
     fw__conn_close(conn);
     return 0;
 }
@@ -278,6 +283,8 @@ int fw_take_content(fw_worker *worker, int64_t connection)
     if (!conn->content || conn->content->spool < 0)
         return FW_ESTATE;
     int fd = conn->content->spool;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return FW_ESYSTEM;
     conn->content->spool = -1;
     fw__content_free(conn->content);
     conn->content = NULL;

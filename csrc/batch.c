@@ -45,17 +45,22 @@ void fw__batch_start(fw_worker *worker)
     batch->text_used = 0;
     batch->content_used = 0;
     batch->requests = 0;
+    batch->woken = 0;
     batch->filling = true;
+}
+
+bool fw__batch_crowded(const fw_worker *worker)
+{
+    /* The last records are kept free for FW_WAKE, which is never put off, and a shape. */
+    const size_t words_max = (FW_BATCH_RECORDS - FW_WATCHES - 4) * FW_RECORD_WORDS;
+    return !worker->batch.filling || worker->batch.words >= words_max;
 }
 
 bool fw__batch_full(const fw_worker *worker)
 {
     const fw_batch *batch = &worker->batch;
-    /* The last records are kept free for FW_WAKE, which is never put off, and a shape. */
-    const size_t words_max = (FW_BATCH_RECORDS - FW_WATCHES - 4) * FW_RECORD_WORDS;
-    return !batch->filling || batch->requests >= FW_BATCH_REQUESTS ||
-           batch->text_used >= FW_BATCH_BYTES || batch->content_used >= FW_BATCH_BYTES ||
-           batch->words >= words_max;
+    return fw__batch_crowded(worker) || batch->requests >= FW_BATCH_REQUESTS ||
+           batch->text_used >= FW_BATCH_BYTES || batch->content_used >= FW_BATCH_BYTES;
 }
 
 static void add_record(fw_batch *batch, int64_t kind, int64_t connection, int64_t content)

@@ -156,7 +156,7 @@ static bool waits_to_read(const fw_conn *conn)
 void fw__conn_listen(fw_conn *conn)
 {
     int events = waits_to_read(conn) ? UV_READABLE : 0;
-    if (conn->wants_writable || fw_buffer_len(&conn->out))
+    if (conn->wants_writable || (fw_buffer_len(&conn->out) && !conn->held))
         events |= UV_WRITABLE;
     if (events == conn->poll_events)
         return;

@@ -102,6 +102,7 @@ typedef struct fw_conn {
     bool is_head;        /* the request in hand is HEAD */
     bool half_closed;    /* the client has finished sending */
     bool wants_writable; /* the caller waits for FW_WRITABLE */
+    bool held;           /* out waits for more to be sent with it, not for the socket */
     bool refused;        /* the core answered itself; unread bytes may be on their way */
     uint8_t ready;       /* FW_READY_... while in worker->ready */
     fw_link ready_link;
@@ -158,6 +159,7 @@ typedef struct {
     char *shape;         /* scratch: the text of the shape in hand */
     size_t shape_size;
     unsigned requests;
+    unsigned woken;      /* bit per token: its FW_WAKE is in this batch */
     bool filling;        /* between the start and the end of an fw_poll() */
 } fw_batch;
 
@@ -282,6 +284,7 @@ int fw__batch_new(fw_worker *worker);
 void fw__batch_free(fw_worker *worker);
 void fw__batch_start(fw_worker *worker);
 bool fw__batch_full(const fw_worker *worker);
+bool fw__batch_crowded(const fw_worker *worker); /* no room for another event either */
 void fw__batch_event(fw_worker *worker, int64_t kind, int64_t connection);
 void fw__batch_request(fw_conn *conn, const fw_head *head);
 /* The number of the cached shape of text, or -1. *define: the caller must be told first. */

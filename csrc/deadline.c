@@ -49,7 +49,7 @@ static bool expire_kind(fw_worker *worker, fw_deadline_kind kind, uint64_t now)
         fw_deadline *deadline = FW_CONTAINER(first, fw_deadline, link);
         if (deadline->due > now)
             return true;
-        if (fw__batch_full(worker))
+        if (fw__batch_crowded(worker))
             return false;
         fw_link_remove(first);
         fw__conn_expired(FW_CONTAINER(deadline, fw_conn, deadline), kind);
@@ -65,6 +65,7 @@ static void on_deadline(uv_timer_t *timer)
         if (!expire_kind(worker, (fw_deadline_kind)kind, now))
             break;
     arm_earliest(worker);
+    uv_stop(timer->loop); /* records may have come of it: the loop must not wait for more */
 }
 
 int fw__deadlines_new(fw_worker *worker)

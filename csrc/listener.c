@@ -82,7 +82,8 @@ static void on_listener(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     for (uint32_t i = 0; i < worker->settings.accept_burst; i++) {
-        if (fw__batch_full(worker) || worker->open_count >= worker->settings.max_connections)
+        /* Also when the batch is full: they wait in worker->ready, or a flood would keep them out. */
+        if (worker->open_count >= worker->settings.max_connections)
             break;
         if (!accept_one(listener))
             break;

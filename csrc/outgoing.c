@@ -22,6 +22,7 @@ static int64_t out_send_pieces(fw_conn *conn, const struct iovec *pieces, int co
 int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count)
 {
     size_t waiting = fw_buffer_len(&conn->out);
+    conn->held = false;
     if (waiting == 0)
         return count ? out_send_pieces(conn, pieces, count) : 0;
     struct iovec all[4];

@@ -98,6 +98,13 @@ static void begin_content(fw_conn *conn, const fw_head *head, const incoming *by
     }
 }
 
+/* A refused request is not parsed to its end, but an answer to HEAD must not have content. */
+static bool begins_with_head(const incoming *bytes)
+{
+    size_t skip = bytes->len >= 2 && bytes->at[0] == '\r' && bytes->at[1] == '\n' ? 2 : 0;
+    return bytes->len - skip >= 5 && memcmp(bytes->at + skip, "HEAD ", 5) == 0;
+}
+
 static void wait_for_head(fw_conn *conn, const incoming *bytes)
 {
     if (!bytes->in_buffer && fw_buffer_append(&conn->in, bytes->at, bytes->len)) {
@@ -105,18 +112,12 @@ static void wait_for_head(fw_conn *conn, const incoming *bytes)
         return;
     }
     conn->seen = bytes->len;
+    conn->is_head = begins_with_head(bytes); /* in case that it gets no further */
     if (conn->state == FW_CONN_IDLE) {
         fw__conn_enter(conn, FW_CONN_HEAD);
         fw__deadline_set(conn, FW_DEADLINE_HEAD);
     }
     fw__conn_listen(conn);
-}
-
-/* A refused request is not parsed to its end, but an answer to HEAD must not have content. */
-static bool begins_with_head(const incoming *bytes)
-{
-    size_t skip = bytes->len >= 2 && bytes->at[0] == '\r' && bytes->at[1] == '\n' ? 2 : 0;
-    return bytes->len - skip >= 5 && memcmp(bytes->at + skip, "HEAD ", 5) == 0;
 }
 
 static void take_head(fw_conn *conn, const incoming *bytes)

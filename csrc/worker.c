@@ -126,8 +126,13 @@ static void on_watched(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0) /* libuv has stopped the handle: an error is news too, and must go on being so */
         uv_poll_start(poll, UV_READABLE, on_watched);
-    if (watched->worker->batch.filling)
-        fw__batch_event(watched->worker, FW_WAKE, watched->token);
+    /* Once a batch: libuv asks the kernel again and again while it gets 1,024 events at a time. */
+    fw_batch *batch = &watched->worker->batch;
+    unsigned bit = 1u << watched->token;
+    if (!batch->filling || (batch->woken & bit))
+        return;
+    batch->woken |= bit;
+    fw__batch_event(watched->worker, FW_WAKE, watched->token);
 }
 
 static void on_watched_closed(uv_handle_t *handle)
@@ -179,6 +184,7 @@ static void on_poll_timer(uv_timer_t *timer)
 {
     fw_worker *worker = timer->data;
     worker->poll_timed_out = true;
+    uv_stop(timer->loop); /* it may fire before the loop waits for events: then it must not wait */
 }
 
 /* Connections that did not fit an earlier batch, or whose next request was read already. Those that
@@ -224,6 +230,7 @@ int fw_poll(fw_worker *worker, int timeout_ms)
     worker->score->beat = fw_now();
     worker->score->busy_since = 0;
     fw__batch_start(worker);
+    uv_update_time(&worker->loop); /* it stood still while the application worked */
     run_ready(worker);
     bool full = fw__batch_full(worker);
     if (full && worker->polls_off_loop < POLLS_OFF_LOOP) {

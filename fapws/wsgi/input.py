@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -43,5 +42,4 @@ def memory_input(content: memoryview) -> io.BytesIO:
 
 def spooled_input(descriptor: int) -> BinaryIO:
     """A content that the core has written to an unlinked temporary file; owns the descriptor."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
     return open(descriptor, "rb")
