@@ -35,7 +35,7 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def modules_of_the_supervisor() -> set[str]:
-    return {path.name for path in (TREE / "supervisor").glob("*.py")}
+    return {path.name for path in (TREE / "fapws" / "supervisor").glob("*.py")}
 
 
 def test_the_sdist_holds_the_supervisor_as_plain_files(sdist: Path) -> None:

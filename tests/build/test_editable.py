@@ -22,6 +22,13 @@ pytestmark = pytest.mark.skipif(
 
 def test_the_package_and_the_supervisor_are_the_clones_own_files() -> None:
     assert Path(fapws.__file__).resolve() == TREE / "fapws" / "__init__.py"
+    assert Path(fapws.supervisor.__file__ or "") == TREE / "fapws" / "supervisor" / "__init__.py"
+
+
+@pytest.mark.skipif(
+    not (TREE / "supervisor").is_dir(), reason="a source distribution has no link: runs in a clone"
+)
+def test_the_supervisor_is_the_folder_at_the_top() -> None:
     assert Path(fapws.supervisor.__file__ or "").resolve() == TREE / "supervisor" / "__init__.py"
 
 
