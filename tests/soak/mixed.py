@@ -15,7 +15,6 @@ measured from then on. Exits 0 when every answer was right and the worker's RSS 
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import re
 import socket
@@ -411,13 +410,14 @@ def main() -> int:
     if options.address:
         host, colon, port = options.address.rpartition(":")
         result = run((host, int(port)) if colon else options.address, options.pid)
+        print(report(result))
         crashes = ""
     else:
-        with Server(APP, arguments=["-w", str(options.workers)], directory=Path(os.getcwd())) as own:
+        with Server(APP, arguments=["-w", str(options.workers)], directory=Path.cwd()) as own:
             result = run(own.address, own.pid)
+            print(report(result), flush=True)
             workers = {pid for _, memory in result.memory for pid in memory}
             crashes = own.log if len(workers) != options.workers + 1 else ""
-    print(report(result))
     asked = sum(count for name, count in result.counts.items() if name != "connections")
     failed = bool(result.wrong)
     if crashes:

@@ -47,6 +47,7 @@ class Server:
         app: str | Path,
         *,
         unix: bool = False,
+        bind: str = "127.0.0.1:0",
         options: str = "",
         arguments: Sequence[str] = (),
         prefix: Sequence[str] = (),
@@ -58,11 +59,13 @@ class Server:
 
         options: lines of the pool's section in an INI file; without them the server is told
         everything on the command line. arguments: further words of the command line.
+        unix: bind a unix socket of its own instead of ``bind``.
         prefix: words before the command, such as ``sh -c 'ulimit ...'``.
         """
         self.directory = Path(tempfile.mkdtemp(prefix="fapws-test-"))
         self._app = app
         self._unix = unix
+        self._bind = bind
         self._options = options
         self._arguments = list(arguments)
         self._prefix = list(prefix)
@@ -163,7 +166,7 @@ class Server:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _words(self) -> list[str]:
-        where = f"unix:{self.socket_path}" if self._unix else "127.0.0.1:0"
+        where = f"unix:{self.socket_path}" if self._unix else self._bind
         app = self._app
         if isinstance(app, str) and "\n" in app:
             path = self.directory / f"{self._name}.py"
@@ -252,6 +255,19 @@ class Server:
         """The master's."""
         assert self._process is not None
         return self._process.pid
+
+    def processes(self) -> list[int]:
+        """The server and its workers: everything in its process group (needs /proc)."""
+        found = []
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                try:
+                    stat = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+                except OSError:
+                    continue
+                if int(stat[2]) == self.pid:
+                    found.append(int(name))
+        return found
 
     @property
     def port(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,7 @@ def test_one_element_gives_a_length(server: Server, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["list", "tuple"])
-@pytest.mark.parametrize("count", [0, 2, 50])
+@pytest.mark.parametrize("count", [0, 2, 50, 10_000])
 def test_several_elements_or_none(server: Server, kind: str, count: int) -> None:
     with Client(server.address) as client:
         answer = client.get(f"/sequence?n={count}&kind={kind}")
@@ -225,6 +227,18 @@ def test_fields_keep_order_number_and_bytes(server: Server) -> None:
     assert own == ["Set-Cookie", "X-Latin", "Set-Cookie", "X-Empty", "X-Tab"]
 
 
+@pytest.mark.parametrize("kind", ["list", "iterator"])
+@pytest.mark.parametrize(("size", "cookies"), [(16_384, 1), (70_000, 0), (10, 2000), (1_000_000, 3)])
+def test_a_large_head_of_the_application(server: Server, size: int, cookies: int, kind: str) -> None:
+    # fapws3 died of a response head over 16 KB.
+    with Client(server.address) as client:
+        for _ in range(2):
+            answer = client.get(f"/big_head?size={size}&cookies={cookies}&kind={kind}")
+            assert answer.head.get("X-Big") == "b" * size
+            assert answer.head.all("Set-Cookie") == [f"c{n}=v" for n in range(cookies)]
+            assert answer.body == b"onetwo"
+
+
 def test_the_applications_server_field_stands_alone(server: Server) -> None:
     assert fetch(server.address, "/fields").head.get("Server") == "own/1"
 
@@ -244,6 +258,14 @@ def test_an_own_date_is_not_doubled(server: Server) -> None:
         client.send(request("/date", "Connection: close"))
         text = client.read_to_end()
         assert text.lower().count(b"\r\ndate:") == 1
+
+
+def test_the_date_is_of_this_second(server: Server) -> None:
+    for target in ("/hello", "/pieces", "/nowhere", "/raises"):
+        now = time.time()
+        date = fetch(server.address, target).head.get("Date")
+        assert date is not None
+        assert abs(parsedate_to_datetime(date).timestamp() - now) < 2.5
 
 
 def test_date_in_the_cores_own_errors(server: Server) -> None:

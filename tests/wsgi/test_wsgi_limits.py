@@ -222,17 +222,12 @@ def test_above_max_connections_accepting_pauses_and_nobody_is_refused() -> None:
         assert fetch(own.address, "/hello").status == 200
 
 
-def worker_ticks(server: Server) -> int:
+def ticks(server: Server) -> int:
     """CPU time of the server's processes, in clock ticks."""
     total = 0
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                stat = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(stat[2]) == server.pid:  # the group: the server and its workers
-                total += int(stat[11]) + int(stat[12])
+    for pid in server.processes():
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(stat[11]) + int(stat[12])
     return total
 
 
@@ -247,9 +242,9 @@ def test_without_descriptors_it_waits_and_recovers() -> None:
                 client.send(request("/hello"))
             assert clients[0].read().body == b"Hello world!!"
             # The first are served and stay open; the others wait in the backlog.
-            before = worker_ticks(own)
+            before = ticks(own)
             assert clients[0].quiet(1.5)
-            spent = (worker_ticks(own) - before) / os.sysconf("SC_CLK_TCK")
+            spent = (ticks(own) - before) / os.sysconf("SC_CLK_TCK")
             assert spent < 0.5, f"{spent} s of CPU while there was nothing to do"
             assert clients[0].get("/hello").status == 200
             clients[0].close()
@@ -268,9 +263,9 @@ def test_without_descriptors_it_waits_and_recovers() -> None:
 def test_an_idle_server_uses_no_cpu(server: Server) -> None:
     with Client(server.address) as idle:
         assert idle.get("/hello").status == 200
-        before = worker_ticks(server)
+        before = ticks(server)
         assert idle.quiet(2.0)
-        spent = (worker_ticks(server) - before) / os.sysconf("SC_CLK_TCK")
+        spent = (ticks(server) - before) / os.sysconf("SC_CLK_TCK")
     assert spent <= 0.1, spent
 
 

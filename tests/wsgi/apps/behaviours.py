@@ -277,6 +277,16 @@ def fields(environ: Environ, start_response: Any) -> Iterable[bytes]:
     return [b"ok"]
 
 
+@valid
+def big_head(environ: Environ, start_response: Any) -> Iterable[bytes]:
+    """A head far beyond any buffer: one large value and many fields."""
+    cookies = [("Set-Cookie", f"c{n}=v") for n in range(int(query(environ, "cookies")))]
+    start_response("200 OK", [*TEXT, ("X-Big", "b" * int(query(environ, "size"))), *cookies])
+    if query(environ, "kind") == "iterator":
+        return iter([b"one", b"two"])
+    return [b"onetwo"]
+
+
 @raw
 def date(environ: Environ, start_response: Any) -> Iterable[bytes]:
     """A Date of its own."""
