@@ -224,7 +224,7 @@ class Connection:
         if length is not None:
             return status, self._take(int(length[1]))
         if b"\r\nTransfer-Encoding: chunked" in head:
-            pieces = []
+            pieces: list[bytes] = []
             while True:
                 size = int(self._take(self._find(b"\r\n") + 2), 16)
                 piece = self._take(size + 2)

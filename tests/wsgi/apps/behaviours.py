@@ -42,7 +42,8 @@ def raw(app: Application) -> Application:
 
 def query(environ: Environ, key: str, default: str = "") -> str:
     """One value of the query."""
-    return parse_qs(environ["QUERY_STRING"]).get(key, [default])[0]
+    values = parse_qs(str(environ["QUERY_STRING"])).get(key, [default])
+    return values[0]
 
 
 def at_gate(path: str, word: str, wait: bool = True) -> None:
