@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from fapws._core import lib
+from fapws.wsgi.unsent import Unsent
 
 if TYPE_CHECKING:
     from fapws.wsgi.serve import Server
@@ -35,7 +36,7 @@ class Answer:
     """The head has been given to the core: it cannot be changed any more."""
     empty = False
     """This answer has no content (HEAD, 204, 304), whatever the application yields."""
-    unsent = b""
+    unsent: Unsent | None = None
     """What write() was given and the kernel has not taken."""
     spooled: Any = None
     """The file behind wsgi.input, to be closed at the end; None when there is none."""
@@ -104,7 +105,10 @@ class Answer:
         return rest
 
     def write(self, data: bytes) -> None:
-        """PEP 3333, "The write() Callable". What the kernel does not take is kept in memory."""
+        """PEP 3333, "The write() Callable". What the kernel does not take waits; see Unsent.
+
+        Raises ClientGone when it cannot be kept: the answer is cut then.
+        """
         if type(data) is not bytes:
             data = check_piece(data)
         if self.status is None:
@@ -115,12 +119,20 @@ class Answer:
             self.begin()
         if self.empty:
             return
-        if self.unsent:
-            self.unsent += data
-            return
-        rest = self.send(data)
+        rest = len(data) if self.unsent else self.send(data)
         if rest:
-            self.unsent = data[-rest:]
+            self.keep(data[-rest:])
+
+    def keep(self, data: bytes) -> None:
+        """Puts bytes behind what is unsent already."""
+        if self.unsent is None:
+            self.unsent = Unsent(self.server.spool_directory)
+        try:
+            self.unsent.add(data)
+        except OSError as error:
+            lib.fw_abort(self.server.core, self.connection)
+            self.server.log(f"what write() was given cannot be kept, the connection is cut: {error}")
+            raise ClientGone("the answer is cut") from error
 
 
 def check_types(status: object, headers: object) -> None:

@@ -7,6 +7,7 @@ handled in line. What is uncommon leaves it at once for a method of its own.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -76,6 +77,7 @@ class Server:
     def __init__(self, application: Application, settings: Settings, score: Any = None) -> None:
         """score: a writable buffer for the worker's row of the scoreboard. Raises OSError."""
         self._application = application
+        self.spool_directory = os.fsdecode(settings.spool_directory)
         server, spool = ffi.new("char[]", settings.server), ffi.new("char[]", settings.spool_directory)
         given = settings._replace(server=server, spool_directory=spool)
         self._row = ffi.from_buffer("fw_score *", score) if score is not None else ffi.NULL
@@ -126,6 +128,8 @@ class Server:
     def close(self, answer: Answer, result: Any) -> None:
         """After the last piece: close() of the application's iterable, exactly once."""
         answer.connection = NOBODY
+        if answer.unsent is not None:
+            answer.unsent.close()
         if answer.spooled is not None:
             answer.spooled.close()
         close = getattr(result, "close", None)
@@ -242,8 +246,7 @@ class Server:
             raise Fault(
                 f"the application must return an iterable of bytes, not {type(result).__name__}"
             )
-        rest_of_write, answer.unsent = answer.unsent, b""
-        self._streams.add(Stream(answer, result, rest_of_write))
+        self._streams.add(Stream(answer, result))
 
     def _head(self, answer: Answer) -> tuple[bytes, int]:
         head, count = answer.head()

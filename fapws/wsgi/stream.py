@@ -45,12 +45,7 @@ class Stream:
         sent = 0
         started = time.monotonic()
         while sent < TURN_BYTES:
-            piece = next(self.pieces)
-            if type(piece) is not bytes:
-                piece = check_piece(piece)
-            if answer.unsent:
-                # The application called write() while it made this piece.
-                piece, answer.unsent = answer.unsent + piece, b""
+            piece = answer.unsent.take() if answer.unsent else self._next_piece()
             if not piece:
                 continue
             if not answer.begun:
@@ -63,6 +58,23 @@ class Stream:
             if time.monotonic() - started > TURN_SECONDS:
                 break
         return True
+
+    def _next_piece(self) -> bytes:
+        """From the application; empty when write() was called meanwhile, which goes first."""
+        answer = self.answer
+        try:
+            piece = next(self.pieces)
+        except StopIteration:
+            self.pieces = iter(())
+            if answer.unsent:
+                return b""
+            raise
+        if type(piece) is not bytes:
+            piece = check_piece(piece)
+        if answer.unsent:
+            answer.keep(piece)
+            return b""
+        return piece
 
     def _send(self, piece: bytes) -> bool:
         rest = self.answer.send(piece)
@@ -111,14 +123,9 @@ class Streams:
                     self.ready.append(stream)
 
     def _finish(self, stream: Stream, server: Any) -> None:
-        """The iterator has ended: what write() left over goes first, then the end of the content."""
+        """The iterator has ended, and all of it is with the kernel."""
         answer = stream.answer
         try:
-            if answer.unsent:
-                piece, answer.unsent = answer.unsent, b""
-                stream.pieces = iter(())
-                if not stream._send(piece):
-                    return  # comes back here when the rest is out
             if not answer.begun:
                 answer.begin()
             notes = lib.fw_end(server.core, answer.connection)
