@@ -38,12 +38,14 @@ look_at_machine() {
 fresh "machine-$purpose" tools/bootstrap.sh || look_at_machine
 python=$(find_python)
 
-# ---- .venv: made anew when it is broken or another Python is asked for -------------------------------
-if ! python_answers .venv/bin/python || [ "$(cat .venv/.base 2>/dev/null)" != "$python" ]; then
+# ---- .venv: made anew when it is broken, the clone was moved, or another Python is asked for ----------
+if ! python_answers .venv/bin/python || [ "$(cat .venv/.base 2>/dev/null)" != "$python" ] ||
+    [ "$(cat .venv/.place 2>/dev/null)" != "$(pwd -P)" ]; then
     say "making .venv with $python"
     rm -rf .venv
     "$python" -m venv .venv
     echo "$python" >.venv/.base
+    pwd -P >.venv/.place
 fi
 [ $looked = no ] || stamp "machine-$purpose" tools/bootstrap.sh
 

@@ -129,3 +129,12 @@ def test_an_interpreter_without_cffi_gets_the_builds_copy(clone: Path, tmp_path:
     library = tmp_path / "prefix" / "lib" / "fapws"
     use = f"import sys; sys.path[0] = {str(library)!r}; import fapws._core; print(fapws.__file__)"
     assert run(python, "-c", use, cwd=tmp_path).strip() == str(library / "fapws" / "__init__.py")
+
+
+def test_a_clone_that_was_moved_is_set_up_again(clone: Path) -> None:
+    moved = clone.rename(clone.with_name("moved"))
+    try:
+        assert "making .venv" in run("make", "build", cwd=moved)
+        assert fapws.__version__ in run(str(moved / ".venv/bin/fapws"), "--version", cwd=moved)
+    finally:
+        moved.rename(clone)
