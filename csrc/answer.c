@@ -114,11 +114,23 @@ static int64_t respond_sized(fw_conn *conn, const char *content, size_t size)
     return rest;
 }
 
+/* What was cut off counts as not taken while something else is not taken either, because the caller
+ * keeps the last bytes of what it gave. It is noted at the end. */
+static int64_t add_excess(int64_t rest, int64_t excess, int64_t notes)
+{
+    if (rest < 0)
+        return rest;
+    if (rest)
+        return (rest + excess) | notes;
+    return excess ? notes | FW_NOTE_EXCESS : notes;
+}
+
 int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
                    size_t field_count, const char *content, size_t content_size)
 {
     fw_conn *conn;
     fw_answer answer = {.sized = true, .content_size = content_size};
+    int64_t excess = 0;
     int code = answer_find(worker, connection, FW_CONN_DISPATCHED, &conn);
     if (code == 0)
         code = fw__head_build(conn, head, head_size, field_count, &answer);
@@ -128,14 +140,13 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
         content_size = 0;
     } else if (answer.declared >= 0) {
         if (content_size > (uint64_t)answer.declared) {
+            excess = (int64_t)content_size - answer.declared;
             content_size = (size_t)answer.declared;
-            answer.notes |= FW_NOTE_EXCESS;
         } else if (content_size < (uint64_t)answer.declared) {
             answer.notes |= FW_NOTE_SHORT;
         }
     }
-    int64_t rest = respond_sized(conn, content, content_size);
-    return rest < 0 ? rest : rest | answer.notes;
+    return add_excess(respond_sized(conn, content, content_size), excess, answer.notes);
 }
 
 int64_t fw_begin(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
@@ -217,21 +228,21 @@ static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
 int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t piece_size)
 {
     fw_conn *conn;
-    int64_t notes = 0;
+    int64_t excess = 0;
     int code = answer_find(worker, connection, FW_CONN_STREAMING, &conn);
     if (code)
         return code;
     if (conn->framing == FW_FRAME_NONE)
         return FW_NOTE_NO_CONTENT;
     if (conn->framing == FW_FRAME_LENGTH && piece_size > conn->answer_left) {
+        excess = (int64_t)(piece_size - conn->answer_left);
         piece_size = (size_t)conn->answer_left;
-        notes = FW_NOTE_EXCESS;
     }
     if (piece_size == 0)
-        return notes;
+        return add_excess(0, excess, 0);
     int64_t rest = conn->framing == FW_FRAME_CHUNKED ? send_chunk(conn, piece, piece_size)
                                                      : send_plain(conn, piece, piece_size);
-    return rest < 0 ? rest : rest | notes;
+    return add_excess(rest, excess, 0);
 }
 
 int64_t fw_end(fw_worker *worker, int64_t connection)
@@ -264,12 +275,7 @@ int fw_abort(fw_worker *worker, int64_t connection)
     fw_conn *conn = fw__table_find(worker, connection);
     if (!conn)
         return FW_EGONE;
-    /* Only a reset tells the client of a close-delimited answer that it is not whole. */
-    if (conn->state == FW_CONN_STREAMING && conn->framing == FW_FRAME_CLOSE)
-        fw__reset_on_close(conn->fd);
-    if (conn->state == FW_CONN_DISPATCHED)
-        (void)fw__out_send(conn, NULL, 0); /* whole answers to earlier requests */
-    fw__conn_close(conn);
+    fw__conn_cut(conn);
     return 0;
 }
 

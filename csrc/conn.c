@@ -111,6 +111,16 @@ void fw__conn_close(fw_conn *conn)
     fw__listeners_update(worker);
 }
 
+void fw__conn_cut(fw_conn *conn)
+{
+    /* Only a reset tells the client of a close-delimited answer that it is not whole. */
+    if (conn->state == FW_CONN_STREAMING && conn->framing == FW_FRAME_CLOSE)
+        fw__reset_on_close(conn->fd);
+    if (conn->state == FW_CONN_DISPATCHED)
+        (void)fw__out_send(conn, NULL, 0); /* whole answers to earlier requests */
+    fw__conn_close(conn);
+}
+
 void fw__conn_lost(fw_conn *conn)
 {
     if (with_application(conn->state))
@@ -185,8 +195,9 @@ void fw__conn_queue(fw_conn *conn, uint8_t ready)
 /* The application may have kept the loop from reading what the client sent in time. */
 static bool read_late(fw_conn *conn, fw_deadline_kind kind)
 {
-    if (!fw__pending(conn->fd))
+    if (!fw__pending(conn->fd) || (kind == FW_DEADLINE_HEAD && conn->late))
         return false;
+    conn->late = true; /* once for each head, or a client that drips would gain time for ever */
     fw__deadline_set(conn, kind);
     fw__conn_queue(conn, FW_READY_READ);
     return true;

@@ -103,6 +103,7 @@ typedef struct fw_conn {
     bool half_closed;    /* the client has finished sending */
     bool wants_writable; /* the caller waits for FW_WRITABLE */
     bool held;           /* out waits for more to be sent with it, not for the socket */
+    bool late;           /* the request in hand was given more time, see read_late() */
     bool refused;        /* the core answered itself; unread bytes may be on their way */
     uint8_t ready;       /* FW_READY_... while in worker->ready */
     fw_link ready_link;
@@ -239,6 +240,7 @@ fw_conn *fw__table_find(const fw_worker *worker, int64_t id); /* NULL: gone */
 /* ---- conn.c: from accept to close --------------------------------------------------------------- */
 void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address);
 void fw__conn_close(fw_conn *conn);           /* at once; the caller may not touch conn afterwards */
+void fw__conn_cut(fw_conn *conn);             /* close, and no answer that is not whole looks so */
 void fw__conn_lost(fw_conn *conn);            /* close, and FW_GONE if the caller holds a request of it */
 void fw__conn_close_when_sent(fw_conn *conn); /* nothing more is read; out is flushed first */
 void fw__conn_enter(fw_conn *conn, fw_conn_state state); /* asserts the step */

@@ -139,6 +139,7 @@ int fw_take_content(fw_worker *worker, int64_t connection);
  * fw_respond and fw_send return the bytes of content NOT taken plus notes (below): 0 means that
  * all is with the kernel or the core. For any rest the caller keeps the content, waits for
  * FW_WRITABLE and gives the rest to fw_send() first. fw_begin and fw_end return notes.
+ * A rest counts from the end of what was given, excess beyond Content-Length included.
  * fw_end is also due after the rest of an fw_respond().
  *
  * Negative: nothing was sent and the request still waits for its answer, except after FW_CLIENT_GONE:

@@ -34,12 +34,17 @@ static void on_accept_timer(uv_timer_t *timer)
     fw__listeners_update(worker);
 }
 
+static void pause_accepting(fw_worker *worker)
+{
+    worker->accept_paused = true;
+    uv_timer_start(&worker->accept_timer, on_accept_timer, FW_STARVED_MS, 0);
+}
+
 static void starve(fw_worker *worker)
 {
     uint64_t now = uv_now(&worker->loop) + 1; /* never 0 */
-    worker->accept_paused = true;
+    pause_accepting(worker);
     worker->score->accept_pauses++;
-    uv_timer_start(&worker->accept_timer, on_accept_timer, FW_STARVED_MS, 0);
     if (!fw__batch_full(worker) &&
         (worker->starved_told == 0 || now - worker->starved_told >= FW_STARVED_TELL_MS)) {
         worker->starved_told = now;
@@ -69,6 +74,12 @@ static bool accept_one(fw_listener *listener)
 #if EWOULDBLOCK != EAGAIN
     case EWOULDBLOCK:
 #endif
+        return false;
+    case EBADF:
+    case EINVAL: /* somebody has shut the socket down: nobody will come, but do not spin on it */
+    case ENOTSOCK:
+    case EOPNOTSUPP:
+        pause_accepting(listener->worker);
         return false;
     default: /* ECONNABORTED and its like: that client is gone, the next may not be */
         return true;

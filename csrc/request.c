@@ -39,6 +39,7 @@ static void dispatch(fw_conn *conn, const fw_head *head)
 static void note_request(fw_conn *conn, const fw_head *head)
 {
     conn->seen = 0;
+    conn->late = false;
     conn->minor = head->minor != 0;
     conn->keep_alive = head->keep_alive;
     conn->close_after = false;

@@ -85,7 +85,7 @@ void fw_worker_free(fw_worker *worker)
         return;
     for (uint32_t i = 0; i < worker->table_size; i++)
         if (worker->table[i])
-            fw__conn_close(worker->table[i]);
+            fw__conn_cut(worker->table[i]);
     fw__listeners_close(worker, false);
     uv_walk(&worker->loop, close_handle, NULL);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
