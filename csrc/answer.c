@@ -48,7 +48,8 @@ static bool answer_hold(fw_conn *conn, const struct iovec *pieces, int count)
     size_t total = 0;
     for (int i = 0; i < count; i++)
         total += pieces[i].iov_len;
-    if (conn->close_after || fw_buffer_len(&conn->out) + total > FW_HELD_MAX || !fw__request_waits(conn))
+    if (conn->close_after || fw_buffer_len(&conn->out) + total > FW_HELD_MAX ||
+        !fw__request_waits(conn))
         return false;
     for (int i = 0; i < count; i++)
         if (fw__out_keep(conn, pieces[i].iov_base, pieces[i].iov_len))

@@ -152,20 +152,19 @@ static bool valid_status(fw_slice status)
 typedef struct {
     bool has_date;
     bool has_server;
-    bool bodiless; /* 204 and 304 */
+    bool bodiless;   /* 204 and 304 */
     bool no_content; /* 204, where RFC 9110 8.6 forbids Content-Length too */
 } head_facts;
 
-static int put_field(char **out, fw_slice name, fw_slice value, fw_answer *answer, head_facts *facts)
+static int put_field(char **out, fw_slice name, fw_slice value, fw_answer *answer,
+                     head_facts *facts)
 {
     if (!fw_is_token(name))
         return FW_ENAME;
     if (!fw_is_field_value(value))
         return FW_EVALUE;
     switch (role_of(name)) {
-    case FIELD_HOP:
-        answer->notes |= FW_NOTE_HOP;
-        return 0;
+    case FIELD_HOP: answer->notes |= FW_NOTE_HOP; return 0;
     case FIELD_LENGTH: {
         int64_t length = parse_length(value);
         if (length < 0 || answer->declared >= 0)
@@ -173,14 +172,9 @@ static int put_field(char **out, fw_slice name, fw_slice value, fw_answer *answe
         answer->declared = length;
         return 0; /* written with the framing */
     }
-    case FIELD_DATE:
-        facts->has_date = true;
-        break;
-    case FIELD_SERVER:
-        facts->has_server = true;
-        break;
-    case FIELD_PLAIN:
-        break;
+    case FIELD_DATE: facts->has_date = true; break;
+    case FIELD_SERVER: facts->has_server = true; break;
+    case FIELD_PLAIN: break;
     }
     char *at = put_bytes(*out, name.at, name.len);
     at = PUT_LITERAL(at, ": ");
@@ -215,7 +209,8 @@ static int put_fields(char **out, field_reader *reader, fw_answer *answer, head_
 /* ---- Framing --------------------------------------------------------------------------------------- */
 
 /* RFC 9112 6.3, HTTP.md "Answer": who says where the content ends. */
-static fw_framing choose_framing(const fw_conn *conn, const fw_answer *answer, const head_facts *facts)
+static fw_framing choose_framing(const fw_conn *conn, const fw_answer *answer,
+                                 const head_facts *facts)
 {
     if (conn->is_head || facts->bodiless)
         return FW_FRAME_NONE;
@@ -243,14 +238,11 @@ static char *put_framing(char *out, fw_conn *conn, const fw_answer *answer, cons
             out = put_length(out, answer->content_size);
         break;
     case FW_FRAME_LENGTH:
-        out = put_length(out, answer->declared >= 0 ? (uint64_t)answer->declared
-                                                    : answer->content_size);
+        out = put_length(out,
+                         answer->declared >= 0 ? (uint64_t)answer->declared : answer->content_size);
         break;
-    case FW_FRAME_CHUNKED:
-        out = PUT_LITERAL(out, "Transfer-Encoding: chunked\r\n");
-        break;
-    case FW_FRAME_CLOSE:
-        break;
+    case FW_FRAME_CHUNKED: out = PUT_LITERAL(out, "Transfer-Encoding: chunked\r\n"); break;
+    case FW_FRAME_CLOSE: break;
     }
     if (conn->close_after)
         return PUT_LITERAL(out, "Connection: close\r\n");
@@ -275,7 +267,8 @@ static char *put_standing(char *out, const fw_worker *worker, const head_facts *
     if (!facts->has_server)
         out = put_bytes(out, worker->standing, worker->date_at);
     if (!facts->has_date)
-        out = put_bytes(out, worker->standing + worker->date_at, worker->standing_len - worker->date_at);
+        out = put_bytes(out, worker->standing + worker->date_at,
+                        worker->standing_len - worker->date_at);
     return out;
 }
 

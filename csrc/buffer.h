@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 typedef struct {
-    char *data;  /* NULL while empty */
+    char *data;   /* NULL while empty */
     size_t start; /* first byte not used up */
     size_t end;   /* one past the last byte */
     size_t size;  /* allocated */

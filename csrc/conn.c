@@ -33,10 +33,11 @@ void fw__conn_enter(fw_conn *conn, fw_conn_state state)
                          STATE(FW_CONN_FLUSHING) | STATE(FW_CONN_CLOSED),
         [FW_CONN_HEAD] = STATE(FW_CONN_CONTENT) | STATE(FW_CONN_DISPATCHED) |
                          STATE(FW_CONN_FLUSHING) | STATE(FW_CONN_CLOSED),
-        [FW_CONN_CONTENT] = STATE(FW_CONN_DISPATCHED) | STATE(FW_CONN_FLUSHING) |
-                            STATE(FW_CONN_CLOSED),
+        [FW_CONN_CONTENT] =
+            STATE(FW_CONN_DISPATCHED) | STATE(FW_CONN_FLUSHING) | STATE(FW_CONN_CLOSED),
         [FW_CONN_DISPATCHED] = STATE(FW_CONN_STREAMING) | STATE(FW_CONN_FLUSHING) |
-                               STATE(FW_CONN_IDLE) | STATE(FW_CONN_LINGERING) | STATE(FW_CONN_CLOSED),
+                               STATE(FW_CONN_IDLE) | STATE(FW_CONN_LINGERING) |
+                               STATE(FW_CONN_CLOSED),
         [FW_CONN_STREAMING] = STATE(FW_CONN_FLUSHING) | STATE(FW_CONN_IDLE) |
                               STATE(FW_CONN_LINGERING) | STATE(FW_CONN_CLOSED),
         [FW_CONN_FLUSHING] = STATE(FW_CONN_IDLE) | STATE(FW_CONN_LINGERING) | STATE(FW_CONN_CLOSED),
@@ -150,15 +151,12 @@ static bool waits_to_read(const fw_conn *conn)
     switch (conn->state) {
     case FW_CONN_HEAD:
     case FW_CONN_CONTENT:
-    case FW_CONN_LINGERING:
-        return true;
+    case FW_CONN_LINGERING: return true;
     case FW_CONN_IDLE: /* pipelined requests may wait in conn->in */
     case FW_CONN_DISPATCHED:
     case FW_CONN_STREAMING:
-    case FW_CONN_FLUSHING:
-        return fw_buffer_len(&conn->in) < FW_AHEAD_MAX;
-    case FW_CONN_CLOSED:
-        break;
+    case FW_CONN_FLUSHING: return fw_buffer_len(&conn->in) < FW_AHEAD_MAX;
+    case FW_CONN_CLOSED: break;
     }
     return false;
 }
@@ -208,12 +206,8 @@ void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind)
     if (kind != FW_DEADLINE_WRITE && kind != FW_DEADLINE_LINGER && read_late(conn, kind))
         return;
     switch (kind) {
-    case FW_DEADLINE_HEAD:
-        fw__request_refuse(conn, FW_ETIMEOUT_HEAD);
-        break;
-    case FW_DEADLINE_CONTENT:
-        fw__request_refuse(conn, FW_ETIMEOUT_CONTENT);
-        break;
+    case FW_DEADLINE_HEAD: fw__request_refuse(conn, FW_ETIMEOUT_HEAD); break;
+    case FW_DEADLINE_CONTENT: fw__request_refuse(conn, FW_ETIMEOUT_CONTENT); break;
     case FW_DEADLINE_WRITE:
         if (fw__deadline_progress(conn)) {
             fw__deadline_write(conn);
@@ -224,9 +218,7 @@ void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind)
         break;
     case FW_DEADLINE_IDLE:
     case FW_DEADLINE_LINGER:
-    case FW_DEADLINE_NONE:
-        fw__conn_close(conn);
-        break;
+    case FW_DEADLINE_NONE: fw__conn_close(conn); break;
     }
 }
 

@@ -22,20 +22,20 @@ _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 
 /* ---- Limits of the core itself ---------------------------------------------------------------- */
 
-#define FW_READ_SIZE 65536       /* bytes; the loop's one read buffer */
-#define FW_HELD_MAX 65536        /* bytes of answers held back or left over for one connection */
-#define FW_AHEAD_MAX 65536       /* bytes read ahead of an answer (a client that pipelines) */
-#define FW_BATCH_REQUESTS 64     /* requests given out by one poll */
-#define FW_BATCH_BYTES 262144    /* bytes of text, or of content, after which a batch is full */
-#define FW_BATCH_RECORDS 256     /* records of any kind */
-#define FW_COPY_MAX 4096         /* bytes of content cheaper to copy behind the head than to writev */
-#define FW_FIELDS_MAX 256        /* upper bound of max_headers */
-#define FW_WATCHES 8             /* descriptors a caller may have watched */
-#define FW_LISTENERS 64          /* listening sockets of one worker */
-#define FW_LINGER_MS 2000        /* how long a refused client may go on sending before the close */
-#define FW_STARVED_MS 100        /* accepting pauses this long when descriptors run out */
+#define FW_READ_SIZE 65536    /* bytes; the loop's one read buffer */
+#define FW_HELD_MAX 65536     /* bytes of answers held back or left over for one connection */
+#define FW_AHEAD_MAX 65536    /* bytes read ahead of an answer (a client that pipelines) */
+#define FW_BATCH_REQUESTS 64  /* requests given out by one poll */
+#define FW_BATCH_BYTES 262144 /* bytes of text, or of content, after which a batch is full */
+#define FW_BATCH_RECORDS 256  /* records of any kind */
+#define FW_COPY_MAX 4096      /* bytes of content cheaper to copy behind the head than to writev */
+#define FW_FIELDS_MAX 256     /* upper bound of max_headers */
+#define FW_WATCHES 8          /* descriptors a caller may have watched */
+#define FW_LISTENERS 64       /* listening sockets of one worker */
+#define FW_LINGER_MS 2000     /* how long a refused client may go on sending before the close */
+#define FW_STARVED_MS 100     /* accepting pauses this long when descriptors run out */
 #define FW_STARVED_TELL_MS 60000 /* FW_STARVED records come no oftener */
-#define FW_PEER_SIZE 56          /* "address\nport" of a client; the longest IPv6 text has 45 bytes */
+#define FW_PEER_SIZE 56 /* "address\nport" of a client; the longest IPv6 text has 45 bytes */
 
 /* ---- Deadlines: one FIFO per kind, because all members of a kind wait equally long ------------- */
 
@@ -69,18 +69,18 @@ typedef enum {
 } fw_conn_state;
 
 typedef enum {
-    FW_FRAME_NONE,    /* the answer has no content */
-    FW_FRAME_LENGTH,  /* Content-Length */
+    FW_FRAME_NONE,   /* the answer has no content */
+    FW_FRAME_LENGTH, /* Content-Length */
     FW_FRAME_CHUNKED,
-    FW_FRAME_CLOSE    /* the end of the connection is the end of the content */
+    FW_FRAME_CLOSE /* the end of the connection is the end of the content */
 } fw_framing;
 
 /* The content of a request while it comes in. */
 typedef struct {
     fw_buffer memory;
-    int64_t left;    /* Content-Length: bytes still to come */
-    uint64_t size;   /* bytes received so far, decoded */
-    int spool;       /* descriptor of the unlinked temporary file, -1: all is in memory */
+    int64_t left;  /* Content-Length: bytes still to come */
+    uint64_t size; /* bytes received so far, decoded */
+    int spool;     /* descriptor of the unlinked temporary file, -1: all is in memory */
     bool chunked;
     fw_chunked decoder;
 } fw_content;
@@ -90,10 +90,10 @@ typedef struct fw_listener fw_listener;
 typedef struct fw_conn {
     struct fw_worker *worker;
     fw_listener *listener;
-    uv_poll_t poll;      /* initialized only once the connection has had to wait */
+    uv_poll_t poll; /* initialized only once the connection has had to wait */
     int fd;
-    int poll_events;     /* what poll is started for; -1: poll is not initialized */
-    int64_t id;          /* generation and table index, see conn_table.c */
+    int poll_events; /* what poll is started for; -1: poll is not initialized */
+    int64_t id;      /* generation and table index, see conn_table.c */
     fw_conn_state state;
     fw_framing framing;  /* of the answer in hand */
     bool keep_alive;     /* what the request in hand asks for */
@@ -108,11 +108,12 @@ typedef struct fw_conn {
     uint8_t ready;       /* FW_READY_... while in worker->ready */
     fw_link ready_link;
     fw_deadline deadline;
-    fw_buffer in;        /* bytes read and not used: part of a head, a whole head, pipelined requests */
-    size_t seen;         /* bytes of in that fw_parse_head() has already called FW_MORE */
-    fw_buffer out;       /* bytes to send before anything else */
-    int64_t unsent;      /* bytes in the kernel's send queue when FW_DEADLINE_WRITE was set */
-    uint64_t answer_left; /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
+    fw_buffer in;   /* bytes read and not used: part of a head, a whole head, pipelined requests */
+    size_t seen;    /* bytes of in that fw_parse_head() has already called FW_MORE */
+    fw_buffer out;  /* bytes to send before anything else */
+    int64_t unsent; /* bytes in the kernel's send queue when FW_DEADLINE_WRITE was set */
+    uint64_t
+        answer_left;     /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
     fw_content *content; /* only in FW_CONN_CONTENT and until the spooled content is taken */
     uint8_t peer_len;
     char peer[FW_PEER_SIZE]; /* REMOTE_ADDR "\n" REMOTE_PORT */
@@ -128,7 +129,7 @@ typedef struct fw_conn {
 struct fw_listener {
     struct fw_worker *worker;
     uv_poll_t poll;
-    int fd;       /* -1: closed or never used */
+    int fd; /* -1: closed or never used */
     int number;
     bool armed;
 };
@@ -150,18 +151,18 @@ typedef struct {
 
 typedef struct {
     int64_t *records;
-    size_t words;        /* used in records, with record [0] */
+    size_t words; /* used in records, with record [0] */
     char *text;
     size_t text_size;
     size_t text_used;
     char *content;
     size_t content_size;
     size_t content_used;
-    char *shape;         /* scratch: the text of the shape in hand */
+    char *shape; /* scratch: the text of the shape in hand */
     size_t shape_size;
     unsigned requests;
-    unsigned woken;      /* bit per token: its FW_WAKE is in this batch */
-    bool filling;        /* between the start and the end of an fw_poll() */
+    unsigned woken; /* bit per token: its FW_WAKE is in this batch */
+    bool filling;   /* between the start and the end of an fw_poll() */
 } fw_batch;
 
 /* ---- The worker -------------------------------------------------------------------------------- */
@@ -175,26 +176,26 @@ struct fw_worker {
 
     fw_listener listeners[FW_LISTENERS];
     int listener_count;
-    uv_timer_t accept_timer;  /* resumes accepting after a pause */
+    uv_timer_t accept_timer; /* resumes accepting after a pause */
     bool accept_paused;
-    uint64_t starved_told;    /* uv_now() of the last FW_STARVED record; 0: never */
+    uint64_t starved_told; /* uv_now() of the last FW_STARVED record; 0: never */
 
-    fw_conn **table;          /* see conn_table.c */
+    fw_conn **table; /* see conn_table.c */
     uint32_t *generations;
     uint32_t *free_indexes;
     uint32_t table_size;
     uint32_t free_count;
     uint32_t open_count;
 
-    fw_list ready;            /* connections with something to do that did not fit a batch */
+    fw_list ready; /* connections with something to do that did not fit a batch */
     fw_list deadlines[FW_DEADLINE_KINDS];
     uint32_t waits[FW_DEADLINE_KINDS]; /* ms; 0: off */
     uv_timer_t deadline_timer;
-    uint64_t deadline_armed;  /* when deadline_timer fires; 0: not armed */
+    uint64_t deadline_armed; /* when deadline_timer fires; 0: not armed */
 
-    uv_timer_t poll_timer;    /* bounds one fw_poll() */
+    uv_timer_t poll_timer; /* bounds one fw_poll() */
     bool poll_timed_out;
-    unsigned polls_off_loop;  /* polls in a row that were filled from ready alone */
+    unsigned polls_off_loop; /* polls in a row that were filled from ready alone */
 
     uv_timer_t drain_timer;
     bool draining;
@@ -202,31 +203,36 @@ struct fw_worker {
     fw_watched watches[FW_WATCHES];
     fw_shape shapes[FW_SHAPES];
     fw_batch batch;
-    fw_head head;             /* the head being parsed; its slices die with the bytes */
+    fw_head head; /* the head being parsed; its slices die with the bytes */
     fw_field fields[FW_FIELDS_MAX];
     fw_head_limits head_limits;
 
-    char *read_buffer;        /* FW_READ_SIZE bytes, shared by all connections */
-    fw_buffer scratch;        /* the answer being put together */
+    char *read_buffer; /* FW_READ_SIZE bytes, shared by all connections */
+    fw_buffer scratch; /* the answer being put together */
     time_t date_second;
-    char standing[192];       /* "Server: ...\r\nDate: ...\r\n" of date_second */
+    char standing[192]; /* "Server: ...\r\nDate: ...\r\n" of date_second */
     size_t standing_len;
-    size_t date_at;           /* where in standing the Date field begins */
+    size_t date_at; /* where in standing the Date field begins */
 };
 
 /* ---- worker.c ---------------------------------------------------------------------------------- */
 bool fw__on_thread(const fw_worker *worker);
 
 /* ---- sys_socket.c: what differs between operating systems --------------------------------------- */
-int fw__accept(int listener, struct sockaddr *address, socklen_t *len); /* non-blocking, CLOEXEC; or -errno */
-ssize_t fw__send(int fd, const struct iovec *pieces, int count); /* bytes, FW_EGONE, or FW_MORE: would block */
-ssize_t fw__recv(int fd, void *room, size_t len); /* bytes, 0: end, FW_EGONE, or FW_MORE: nothing there */
-bool fw__pending(int fd);           /* whether bytes have come that nobody has read */
+int fw__accept(int listener, struct sockaddr *address,
+               socklen_t *len); /* non-blocking, CLOEXEC; or -errno */
+ssize_t fw__send(int fd, const struct iovec *pieces,
+                 int count); /* bytes, FW_EGONE, or FW_MORE: would block */
+ssize_t fw__recv(int fd, void *room,
+                 size_t len); /* bytes, 0: end, FW_EGONE, or FW_MORE: nothing there */
+bool fw__pending(int fd);     /* whether bytes have come that nobody has read */
 int fw__set_nonblocking(int fd);
-int64_t fw__unsent(int fd); /* bytes the kernel holds that the client has not taken; -1: not known */
+int64_t
+fw__unsent(int fd); /* bytes the kernel holds that the client has not taken; -1: not known */
 void fw__reset_on_close(int fd); /* the next close() sends RST, so an answer cut short looks cut */
 int fw__temporary_file(const char *directory); /* unlinked, CLOEXEC; -1 on failure */
-size_t fw__format_peer(const struct sockaddr *address, char *text); /* "address\nport" into FW_PEER_SIZE */
+size_t fw__format_peer(const struct sockaddr *address,
+                       char *text); /* "address\nport" into FW_PEER_SIZE */
 
 /* ---- listener.c -------------------------------------------------------------------------------- */
 void fw__listeners_update(fw_worker *worker); /* pauses or resumes accepting as room asks for */
@@ -239,21 +245,21 @@ fw_conn *fw__table_find(const fw_worker *worker, int64_t id); /* NULL: gone */
 
 /* ---- conn.c: from accept to close --------------------------------------------------------------- */
 void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address);
-void fw__conn_close(fw_conn *conn);           /* at once; the caller may not touch conn afterwards */
-void fw__conn_cut(fw_conn *conn);             /* close, and no answer that is not whole looks so */
-void fw__conn_lost(fw_conn *conn);            /* close, and FW_GONE if the caller holds a request of it */
+void fw__conn_close(fw_conn *conn); /* at once; the caller may not touch conn afterwards */
+void fw__conn_cut(fw_conn *conn);   /* close, and no answer that is not whole looks so */
+void fw__conn_lost(fw_conn *conn);  /* close, and FW_GONE if the caller holds a request of it */
 void fw__conn_close_when_sent(fw_conn *conn); /* nothing more is read; out is flushed first */
 void fw__conn_enter(fw_conn *conn, fw_conn_state state); /* asserts the step */
-void fw__conn_listen(fw_conn *conn);          /* (re)arms poll for what the state waits for */
-void fw__conn_answered(fw_conn *conn);        /* the answer is complete and with the kernel */
+void fw__conn_listen(fw_conn *conn);               /* (re)arms poll for what the state waits for */
+void fw__conn_answered(fw_conn *conn);             /* the answer is complete and with the kernel */
 void fw__conn_queue(fw_conn *conn, uint8_t ready); /* to be looked at in the next fw_poll() */
-void fw__conn_run_ready(fw_conn *conn);       /* what fw__conn_queue() promised */
+void fw__conn_run_ready(fw_conn *conn);            /* what fw__conn_queue() promised */
 void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind);
 
 /* ---- request.c: bytes of a client become a request ---------------------------------------------- */
 void fw__request_bytes(fw_conn *conn, char *bytes, size_t len); /* new bytes, in read_buffer */
-void fw__request_next(fw_conn *conn);         /* bytes that wait in conn->in */
-bool fw__request_waits(fw_conn *conn);        /* whether conn->in begins with a whole head, or a bad one */
+void fw__request_next(fw_conn *conn);                           /* bytes that wait in conn->in */
+bool fw__request_waits(fw_conn *conn); /* whether conn->in begins with a whole head, or a bad one */
 void fw__request_refuse(fw_conn *conn, int code); /* the core's own answer, then lingering close */
 
 /* ---- content.c ----------------------------------------------------------------------------------- */
@@ -270,15 +276,15 @@ void fw__out_writable(fw_conn *conn);
 
 /* ---- answer_head.c: the head of an answer -------------------------------------------------------- */
 typedef struct {
-    bool sized;        /* in: content_size is all there is; out: unchanged */
+    bool sized; /* in: content_size is all there is; out: unchanged */
     uint64_t content_size;
-    int64_t declared;  /* out: Content-Length of the application, -1: none */
-    int64_t notes;     /* out: FW_NOTE_HOP */
+    int64_t declared;   /* out: Content-Length of the application, -1: none */
+    int64_t notes;      /* out: FW_NOTE_HOP */
     fw_framing framing; /* out */
 } fw_answer;
 /* Writes the head into worker->scratch and sets conn->close_after. 0 or a code. */
 int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count, fw_answer *answer);
-void fw__head_standing(fw_worker *worker);    /* refreshes Server and Date, once a second */
+void fw__head_standing(fw_worker *worker); /* refreshes Server and Date, once a second */
 size_t fw__head_refusal(fw_worker *worker, int code, bool is_head, char *out, size_t size);
 
 /* ---- batch.c, shapes.c --------------------------------------------------------------------------- */
@@ -296,7 +302,8 @@ void fw__shapes_free(fw_worker *worker);
 /* ---- deadline.c ---------------------------------------------------------------------------------- */
 int fw__deadlines_new(fw_worker *worker);
 void fw__deadline_set(fw_conn *conn, fw_deadline_kind kind); /* from now; NONE: no deadline */
-void fw__deadline_write(fw_conn *conn); /* FW_DEADLINE_WRITE, and notes what the kernel still holds */
+void fw__deadline_write(
+    fw_conn *conn); /* FW_DEADLINE_WRITE, and notes what the kernel still holds */
 /* Whether the client has taken bytes since then: a socket becomes writable only when a good part of
  * its buffer is free, so "not writable" alone does not mean "no progress". */
 bool fw__deadline_progress(const fw_conn *conn);

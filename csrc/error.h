@@ -13,11 +13,13 @@
     X(FW_ESTATE, -3, 0, "wrong_state", "this connection is not waiting for that")                  \
     X(FW_ESYSTEM, -4, 0, "system", "the operating system refused")                                 \
     X(FW_EMEMORY, -5, 0, "no_memory", "out of memory")                                             \
-    X(FW_ESTATUS, -6, 0, "bad_status", "status is not three digits (200 to 999), a space and a reason") \
+    X(FW_ESTATUS, -6, 0, "bad_status",                                                             \
+      "status is not three digits (200 to 999), a space and a reason")                             \
     X(FW_ENAME, -7, 0, "bad_name", "a header name is empty or holds a byte that is no token")      \
     X(FW_EVALUE, -8, 0, "bad_value", "a header value holds a control character")                   \
     X(FW_ECOUNT, -9, 0, "bad_count", "the status or a header holds a line feed")                   \
-    X(FW_ELENGTH, -10, 0, "bad_length", "Content-Length of the response is not a number, or is repeated") \
+    X(FW_ELENGTH, -10, 0, "bad_length",                                                            \
+      "Content-Length of the response is not a number, or is repeated")                            \
     X(FW_EFULL, -11, 0, "full", "no room left")                                                    \
     /* the parser's "need more bytes" */                                                           \
     X(FW_MORE, -20, 0, "more", "the message is not complete yet")                                  \
@@ -26,7 +28,8 @@
     X(FW_EMETHOD, -31, 400, "bad_method", "the method is not a token of 1 to 32 bytes")            \
     X(FW_ETARGET, -32, 400, "bad_target", "the request target is malformed")                       \
     X(FW_EVERSION, -33, 400, "bad_version", "the protocol version is malformed")                   \
-    X(FW_EVERSION_UNSUPPORTED, -34, 505, "version_not_supported", "only HTTP/1.0 and HTTP/1.1 are spoken") \
+    X(FW_EVERSION_UNSUPPORTED, -34, 505, "version_not_supported",                                  \
+      "only HTTP/1.0 and HTTP/1.1 are spoken")                                                     \
     X(FW_ECONNECT, -35, 501, "connect_not_supported", "CONNECT is not supported")                  \
     X(FW_EURI_TOO_LONG, -36, 414, "uri_too_long", "the request target is too long")                \
     /* field section */                                                                            \
@@ -41,8 +44,10 @@
     X(FW_EHOST, -48, 400, "bad_host", "the Host field is malformed")                               \
     X(FW_EREPEATED, -49, 400, "field_repeated", "a field that may occur once is repeated")         \
     /* framing and content */                                                                      \
-    X(FW_ECONTENT_LENGTH, -50, 400, "bad_content_length", "Content-Length is malformed or repeated") \
-    X(FW_ETRANSFER_ENCODING, -51, 400, "bad_transfer_encoding", "Transfer-Encoding is repeated, stands beside Content-Length or in HTTP/1.0") \
+    X(FW_ECONTENT_LENGTH, -50, 400, "bad_content_length",                                          \
+      "Content-Length is malformed or repeated")                                                   \
+    X(FW_ETRANSFER_ENCODING, -51, 400, "bad_transfer_encoding",                                    \
+      "Transfer-Encoding is repeated, stands beside Content-Length or in HTTP/1.0")                \
     X(FW_ECODING, -52, 501, "coding_not_supported", "the transfer coding is not supported")        \
     X(FW_ECHUNK, -53, 400, "bad_chunk", "the chunked coding is malformed")                         \
     X(FW_ECHUNK_OVERHEAD, -54, 400, "chunk_overhead", "chunk extensions take too much room")       \
@@ -52,7 +57,8 @@
     X(FW_EEXPECT, -58, 417, "bad_expectation", "only the expectation 100-continue is known")       \
     /* time and resources */                                                                       \
     X(FW_ETIMEOUT_HEAD, -60, 408, "head_timeout", "the request head did not come in time")         \
-    X(FW_ETIMEOUT_CONTENT, -61, 408, "content_timeout", "the request content did not come in time") \
+    X(FW_ETIMEOUT_CONTENT, -61, 408, "content_timeout",                                            \
+      "the request content did not come in time")                                                  \
     X(FW_ESPOOL, -62, 503, "spool_failed", "the request content could not be stored")
 
 enum {

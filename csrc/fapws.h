@@ -22,25 +22,25 @@ typedef struct fw_worker fw_worker;
 
 /* Limits, in bytes, milliseconds or plain counts. A timeout of 0 is off. */
 typedef struct {
-    uint32_t max_header_size;   /* whole request head; above: 431 */
-    uint32_t max_headers;       /* field lines in a head; above: 431 */
-    uint32_t max_uri;           /* request target; above: 414 */
-    uint32_t max_connections;   /* open at once; above: accepting pauses, the backlog waits */
-    uint64_t max_body_size;     /* content of one request; above: 413 */
-    uint32_t memory_body;       /* content kept in memory; above: an unlinked temporary file */
-    uint32_t accept_burst;      /* connections accepted in one turn of the loop */
-    uint32_t header_timeout;    /* ms, first byte of a head to its end: 408 */
-    uint32_t body_timeout;      /* ms, between two pieces of content: 408 */
-    uint32_t keepalive_timeout; /* ms, idle between requests: close */
-    uint32_t write_timeout;     /* ms, no progress in sending: close */
-    const char *server;         /* Server field value; NULL or "": no field; copied */
+    uint32_t max_header_size;    /* whole request head; above: 431 */
+    uint32_t max_headers;        /* field lines in a head; above: 431 */
+    uint32_t max_uri;            /* request target; above: 414 */
+    uint32_t max_connections;    /* open at once; above: accepting pauses, the backlog waits */
+    uint64_t max_body_size;      /* content of one request; above: 413 */
+    uint32_t memory_body;        /* content kept in memory; above: an unlinked temporary file */
+    uint32_t accept_burst;       /* connections accepted in one turn of the loop */
+    uint32_t header_timeout;     /* ms, first byte of a head to its end: 408 */
+    uint32_t body_timeout;       /* ms, between two pieces of content: 408 */
+    uint32_t keepalive_timeout;  /* ms, idle between requests: close */
+    uint32_t write_timeout;      /* ms, no progress in sending: close */
+    const char *server;          /* Server field value; NULL or "": no field; copied */
     const char *spool_directory; /* where temporary files are made; NULL: /tmp; copied */
 } fw_settings;
 
 /* One worker's row of the scoreboard: shared memory, written by its worker only, read by the
  * master at any time. Every member is a naturally aligned 64-bit word, so no read is torn. */
 typedef struct {
-    uint64_t beat;        /* ms of the monotonic clock (uv_hrtime / 10^6) at the last poll or answer */
+    uint64_t beat; /* ms of the monotonic clock (uv_hrtime / 10^6) at the last poll or answer */
     uint64_t busy_since;  /* the same clock when the batch in hand was given out; 0 while polling */
     uint64_t requests;    /* heads that reached the application */
     uint64_t responses;   /* answers given completely to the kernel */
@@ -80,12 +80,12 @@ int64_t fw_open_connections(const fw_worker *worker);
 /* Where the batch is found; the addresses stay the same for the worker's life, so a caller may wrap
  * them once. The contents are valid until the next fw_poll(). */
 typedef struct {
-    int64_t *records;      /* [0]: bytes used in text; then FW_RECORD_WORDS words per record */
-    size_t record_words;   /* capacity, in words */
-    char *text;            /* every record's fields, in order, joined by one "\n" (latin-1) */
-    size_t text_size;      /* capacity, in bytes */
-    char *content;         /* every request's in-memory content, in order, without separators */
-    size_t content_size;   /* capacity, in bytes */
+    int64_t *records;    /* [0]: bytes used in text; then FW_RECORD_WORDS words per record */
+    size_t record_words; /* capacity, in words */
+    char *text;          /* every record's fields, in order, joined by one "\n" (latin-1) */
+    size_t text_size;    /* capacity, in bytes */
+    char *content;       /* every request's in-memory content, in order, without separators */
+    size_t content_size; /* capacity, in bytes */
 } fw_batch_view;
 
 void fw_view_batch(const fw_worker *worker, fw_batch_view *view);
@@ -157,19 +157,20 @@ int fw_abort(fw_worker *worker, int64_t connection);
 
 /* Notes: bits above any length. */
 #define FW_REST_MASK 0xFFFFFFFFFFFF
-#define FW_NOTE_EXCESS 0x1000000000000  /* content beyond Content-Length was cut off */
-#define FW_NOTE_SHORT 0x2000000000000   /* content ended before Content-Length: connection closed */
-#define FW_NOTE_NO_CONTENT 0x4000000000000 /* this answer has no content (HEAD, 204, 304): skip it */
-#define FW_NOTE_HOP 0x8000000000000     /* a hop-by-hop field was left out */
+#define FW_NOTE_EXCESS 0x1000000000000 /* content beyond Content-Length was cut off */
+#define FW_NOTE_SHORT 0x2000000000000  /* content ended before Content-Length: connection closed */
+#define FW_NOTE_NO_CONTENT                                                                         \
+    0x4000000000000                 /* this answer has no content (HEAD, 204, 304): skip it */
+#define FW_NOTE_HOP 0x8000000000000 /* a hop-by-hop field was left out */
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
 
 #define FW_CLIENT_GONE (-1) /* FW_EGONE of error.h: the one code that callers treat apart */
 
 /* Negative codes come from one table (error.h). NULL / 0 for a code that is none. */
-const char *fw_error_name(int code);   /* stable token, "bad_request_line" */
-const char *fw_error_text(int code);   /* a sentence for people */
-int fw_error_status(int code);         /* the HTTP status the core answers with; 0: none */
+const char *fw_error_name(int code); /* stable token, "bad_request_line" */
+const char *fw_error_text(int code); /* a sentence for people */
+int fw_error_status(int code);       /* the HTTP status the core answers with; 0: none */
 
 const char *fw_libuv_version(void);
 uint64_t fw_now(void); /* ms of the clock that the scoreboard uses */

@@ -67,9 +67,7 @@ static bool accept_one(fw_listener *listener)
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
-    case ENOMEM:
-        starve(listener->worker);
-        return false;
+    case ENOMEM: starve(listener->worker); return false;
     case EAGAIN:
 #if EWOULDBLOCK != EAGAIN
     case EWOULDBLOCK:
@@ -78,11 +76,8 @@ static bool accept_one(fw_listener *listener)
     case EBADF:
     case EINVAL: /* somebody has shut the socket down: nobody will come, but do not spin on it */
     case ENOTSOCK:
-    case EOPNOTSUPP:
-        pause_accepting(listener->worker);
-        return false;
-    default: /* ECONNABORTED and its like: that client is gone, the next may not be */
-        return true;
+    case EOPNOTSUPP: pause_accepting(listener->worker); return false;
+    default: /* ECONNABORTED and its like: that client is gone, the next may not be */ return true;
     }
 }
 

@@ -73,10 +73,12 @@ static void wait_for_content(fw_conn *conn, const incoming *bytes, size_t head_l
     fw__conn_listen(conn);
 }
 
-static void begin_content(fw_conn *conn, const fw_head *head, const incoming *bytes, size_t head_len)
+static void begin_content(fw_conn *conn, const fw_head *head, const incoming *bytes,
+                          size_t head_len)
 {
     fw_worker *worker = conn->worker;
-    if (head->content_length > 0 && (uint64_t)head->content_length > worker->settings.max_body_size) {
+    if (head->content_length > 0 &&
+        (uint64_t)head->content_length > worker->settings.max_body_size) {
         fw__request_refuse(conn, FW_ECONTENT_TOO_LARGE);
         return;
     }

@@ -26,8 +26,8 @@
 #define MSG_NOSIGNAL 0 /* macOS: the process ignores SIGPIPE */
 #endif
 
-#if !defined(FW_PORTABLE) && (defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || \
-                              defined(__NetBSD__))
+#if !defined(FW_PORTABLE) &&                                                                       \
+    (defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__))
 #define HAVE_ACCEPT4 1
 #endif
 
@@ -114,7 +114,7 @@ int64_t fw__unsent(int fd)
 {
 #if defined(FW_PORTABLE)
     (void)fd;
-#elif defined(SIOCOUTQ) /* Linux */
+#elif defined(SIOCOUTQ)  /* Linux */
     int bytes;
     if (ioctl(fd, SIOCOUTQ, &bytes) == 0)
         return bytes;

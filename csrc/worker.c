@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLLS_OFF_LOOP 8 /* batches filled by waiting connections alone before the loop is asked again */
+#define POLLS_OFF_LOOP                                                                             \
+    8 /* batches filled by waiting connections alone before the loop is asked again */
 
 bool fw__on_thread(const fw_worker *worker)
 {
@@ -124,7 +125,8 @@ static void on_watched(uv_poll_t *poll, int status, int events)
 {
     fw_watched *watched = poll->data;
     (void)events;
-    if (status < 0) /* libuv has stopped the handle: an error is news too, and must go on being so */
+    if (status <
+        0) /* libuv has stopped the handle: an error is news too, and must go on being so */
         uv_poll_start(poll, UV_READABLE, on_watched);
     /* Once a batch: libuv asks the kernel again and again while it gets 1,024 events at a time. */
     fw_batch *batch = &watched->worker->batch;
