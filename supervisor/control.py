@@ -115,15 +115,16 @@ class ControlSocket:
         """A client that may give orders, or None."""
         sock = _socket.socket(fileno=self.fd)
         try:
+            sock.setblocking(False)  # PyPy makes it blocking when it takes the descriptor over
             fd, _ = sock._accept()  # type: ignore[attr-defined]  # what socket.accept is made of
         except OSError:
             return None
         finally:
             sock.detach()
-        os.set_blocking(fd, False)
         if not _may_command(fd):
             os.close(fd)
             return None
+        os.set_blocking(fd, False)
         return Client(fd)
 
     def close(self) -> None:

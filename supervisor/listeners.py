@@ -87,8 +87,9 @@ class Listeners:
         listener = self._open[key]
         if address.kind == "unix" and address != listener.address:
             sockets.set_owner(address)
-        sockets.set_backlog(listener, backlog)
-        self._open[key] = listener._replace(address=address)
+        if backlog != listener.backlog:
+            sockets.set_backlog(listener, backlog)
+        self._open[key] = listener._replace(address=address, backlog=backlog)
 
     def _discard(self, key: _Key) -> None:
         listener = self._open.pop(key)

@@ -86,7 +86,8 @@ class Inheritance:
 def prepare_memory() -> None:
     """Before the first fork: what lives now is shared, and no worker's collector touches it."""
     gc.collect()
-    gc.freeze()
+    if hasattr(gc, "freeze"):  # PyPy has none: its collector moves objects anyway
+        gc.freeze()
 
 
 def fork(

@@ -23,6 +23,7 @@ class Listener(NamedTuple):
     address: Address
     url: str
     """As people type it: the port is the real one."""
+    backlog: int
     inode: tuple[int, int] | None = None
     """unix: device and inode of the socket file that we made."""
 
@@ -52,11 +53,15 @@ def remove_own(path: str, made: tuple[int, int] | None) -> None:
 
 def set_backlog(listener: Listener, backlog: int) -> None:
     """Changes the backlog of a socket that already listens."""
+    blocking = os.get_blocking(listener.fd)
     sock = _socket.socket(fileno=os.dup(listener.fd))
     try:
         sock.listen(backlog)
     finally:
         sock.close()
+        # PyPy makes a socket blocking when it takes its descriptor over; the workers share that
+        # flag, and one of them would hang in accept().
+        os.set_blocking(listener.fd, blocking)
 
 
 def set_owner(address: Address) -> None:
@@ -83,7 +88,7 @@ def _listen_tcp(address: Address, backlog: int) -> Listener:
         sock.bind(where)
         sock.listen(backlog)
         url = _url(address.host or where[0], sock.getsockname()[1])
-        return Listener(sock.detach(), address, url)
+        return Listener(sock.detach(), address, url, backlog)
     finally:
         sock.close()
 
@@ -115,7 +120,7 @@ def _listen_unix(address: Address, backlog: int) -> Listener:
             os.unlink(address.path)
             raise
         made = inode(address.path)
-        return Listener(sock.detach(), address, f"unix:{address.path}", made)
+        return Listener(sock.detach(), address, f"unix:{address.path}", backlog, made)
     finally:
         sock.close()
 
@@ -188,7 +193,7 @@ def _adopt(address: Address, backlog: int) -> Listener:
     finally:
         fd = sock.detach()
     os.set_inheritable(fd, False)
-    return Listener(fd, address, url)
+    return Listener(fd, address, url, backlog)
 
 
 def _inherited_url(sock: _socket.socket) -> str:

@@ -244,6 +244,20 @@ def test_mode_of_a_socket_that_stays_is_changed(listeners: Listeners, tmp_path: 
     assert (tmp_path / "s").stat().st_mode & 0o777 == 0o660
 
 
+def test_backlog_of_a_socket_that_stays_is_changed_without_making_it_blocking(
+    listeners: Listeners, tmp_path: Path
+) -> None:
+    before = config(unix(tmp_path / "s"))
+    listeners.prepare(before)
+    (listener,) = listeners.of_pool(before.pools[0])
+    os.set_blocking(listener.fd, False)  # as the workers do, who share the flag
+    after = before._replace(pools=(before.pools[0]._replace(backlog=99),))
+    listeners.prepare(after)
+    listeners.settle(after)
+    assert listeners.of_pool(after.pools[0])[0].backlog == 99
+    assert not os.get_blocking(listener.fd)
+
+
 def test_socket_can_be_inherited_only_at_the_start(listeners: Listeners) -> None:
     listeners.prepare(config(tcp()))
     with pytest.raises(CannotStart, match="only at the start"):
