@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int answer_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found)
+int fw__answer_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
@@ -23,7 +23,7 @@ static int answer_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_co
     return 0;
 }
 
-static int64_t answer_lost(fw_conn *conn)
+int64_t fw__answer_lost(fw_conn *conn)
 {
     fw__conn_close(conn);
     return FW_EGONE;
@@ -101,7 +101,7 @@ static int64_t respond_sized(fw_conn *conn, const char *content, size_t size)
     }
     int64_t rest = answer_send(conn, pieces, count);
     if (rest < 0)
-        return answer_lost(conn);
+        return fw__answer_lost(conn);
     if (rest == 0) {
         answer_complete(conn);
         return 0;
@@ -132,7 +132,7 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
     fw_conn *conn;
     fw_answer answer = {.sized = true, .content_size = content_size};
     int64_t excess = 0;
-    int code = answer_find(worker, connection, FW_CONN_DISPATCHED, &conn);
+    int code = fw__answer_find(worker, connection, FW_CONN_DISPATCHED, &conn);
     if (code == 0)
         code = fw__head_build(conn, head, head_size, field_count, &answer);
     if (code)
@@ -150,12 +150,11 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
     return add_excess(respond_sized(conn, content, content_size), excess, answer.notes);
 }
 
-int64_t fw_begin(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
-                 size_t field_count)
+static int64_t begin(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                     size_t field_count, fw_answer answer)
 {
     fw_conn *conn;
-    fw_answer answer = {.sized = false};
-    int code = answer_find(worker, connection, FW_CONN_DISPATCHED, &conn);
+    int code = fw__answer_find(worker, connection, FW_CONN_DISPATCHED, &conn);
     if (code == 0)
         code = fw__head_build(conn, head, head_size, field_count, &answer);
     if (code == 0)
@@ -164,13 +163,29 @@ int64_t fw_begin(fw_worker *worker, int64_t connection, const char *head, size_t
         return code;
     conn->held = true; /* the head waits for the first piece */
     conn->framing = answer.framing;
-    conn->answer_left = answer.framing == FW_FRAME_LENGTH ? (uint64_t)answer.declared : 0;
+    conn->answer_left = 0;
+    if (answer.framing == FW_FRAME_LENGTH)
+        conn->answer_left = answer.declared >= 0 ? (uint64_t)answer.declared : answer.content_size;
     fw__conn_enter(conn, FW_CONN_STREAMING);
     fw__conn_listen(conn); /* from here on the client may leave, and be noticed */
     return answer.framing == FW_FRAME_NONE ? answer.notes | FW_NOTE_NO_CONTENT : answer.notes;
 }
 
-static int64_t send_wait(fw_conn *conn, size_t rest)
+int64_t fw_begin(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                 size_t field_count)
+{
+    fw_answer answer = {.sized = false};
+    return begin(worker, connection, head, head_size, field_count, answer);
+}
+
+int64_t fw_begin_sized(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                       size_t field_count, uint64_t content_size)
+{
+    fw_answer answer = {.sized = true, .content_size = content_size};
+    return begin(worker, connection, head, head_size, field_count, answer);
+}
+
+int64_t fw__answer_wait(fw_conn *conn, size_t rest)
 {
     if (rest)
         conn->wants_writable = true;
@@ -185,10 +200,10 @@ static int64_t send_plain(fw_conn *conn, const char *piece, size_t size)
     struct iovec data = {(void *)(uintptr_t)piece, size};
     int64_t sent = fw__out_send(conn, &data, 1);
     if (sent < 0)
-        return answer_lost(conn);
+        return fw__answer_lost(conn);
     if (conn->framing == FW_FRAME_LENGTH)
         conn->answer_left -= (uint64_t)sent;
-    return send_wait(conn, size - (size_t)sent);
+    return fw__answer_wait(conn, size - (size_t)sent);
 }
 
 /* One chunk (RFC 9112 7.1), or the rest of one. Its size line goes out ahead of it. */
@@ -198,7 +213,7 @@ static int64_t send_one_chunk(fw_conn *conn, const char *piece, size_t size)
         char line[24];
         int len = snprintf(line, sizeof line, "%zx\r\n", size);
         if (fw__out_keep(conn, line, (size_t)len))
-            return answer_lost(conn);
+            return fw__answer_lost(conn);
         conn->answer_left = size;
     }
     static const char crlf[2] = {'\r', '\n'};
@@ -206,13 +221,13 @@ static int64_t send_one_chunk(fw_conn *conn, const char *piece, size_t size)
     struct iovec pieces[2] = {{(void *)(uintptr_t)piece, size}, {(void *)(uintptr_t)crlf, 2}};
     int64_t sent = fw__out_send(conn, pieces, whole ? 2 : 1);
     if (sent < 0)
-        return answer_lost(conn);
+        return fw__answer_lost(conn);
     size_t taken = (size_t)sent < size ? (size_t)sent : size;
     size_t of_crlf = (size_t)sent - taken;
     conn->answer_left -= taken;
     if (whole && taken == size && of_crlf < 2 && fw__out_keep(conn, crlf + of_crlf, 2 - of_crlf))
-        return answer_lost(conn);
-    return send_wait(conn, size - taken);
+        return fw__answer_lost(conn);
+    return fw__answer_wait(conn, size - taken);
 }
 
 static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
@@ -230,7 +245,7 @@ int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t
 {
     fw_conn *conn;
     int64_t excess = 0;
-    int code = answer_find(worker, connection, FW_CONN_STREAMING, &conn);
+    int code = fw__answer_find(worker, connection, FW_CONN_STREAMING, &conn);
     if (code)
         return code;
     if (conn->framing == FW_FRAME_NONE)
@@ -250,21 +265,21 @@ int64_t fw_end(fw_worker *worker, int64_t connection)
 {
     fw_conn *conn;
     int64_t notes = 0;
-    int code = answer_find(worker, connection, FW_CONN_STREAMING, &conn);
+    int code = fw__answer_find(worker, connection, FW_CONN_STREAMING, &conn);
     if (code)
         return code;
     if (conn->framing == FW_FRAME_CHUNKED) {
         if (conn->answer_left)
             return FW_ESTATE;
         if (fw__out_keep(conn, "0\r\n\r\n", 5))
-            return answer_lost(conn);
+            return fw__answer_lost(conn);
     } else if (conn->framing == FW_FRAME_LENGTH && conn->answer_left) {
         notes = FW_NOTE_SHORT;
         conn->close_after = true;
     }
     conn->wants_writable = false;
     if (fw__out_send(conn, NULL, 0) < 0)
-        return answer_lost(conn);
+        return fw__answer_lost(conn);
     answer_complete(conn);
     return notes;
 }

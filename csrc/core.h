@@ -221,8 +221,8 @@ bool fw__on_thread(const fw_worker *worker);
 /* ---- sys_socket.c: what differs between operating systems --------------------------------------- */
 int fw__accept(int listener, struct sockaddr *address,
                socklen_t *len); /* non-blocking, CLOEXEC; or -errno */
-ssize_t fw__send(int fd, const struct iovec *pieces,
-                 int count); /* bytes, FW_EGONE, or FW_MORE: would block */
+/* Bytes sent, FW_EGONE, or FW_MORE: would block. more: something else follows at once. */
+ssize_t fw__send(int fd, const struct iovec *pieces, int count, bool more);
 ssize_t fw__recv(int fd, void *room,
                  size_t len); /* bytes, 0: end, FW_EGONE, or FW_MORE: nothing there */
 bool fw__pending(int fd);     /* whether bytes have come that nobody has read */
@@ -231,6 +231,8 @@ int64_t
 fw__unsent(int fd); /* bytes the kernel holds that the client has not taken; -1: not known */
 void fw__reset_on_close(int fd); /* the next close() sends RST, so an answer cut short looks cut */
 int fw__temporary_file(const char *directory); /* unlinked, CLOEXEC; -1 on failure */
+/* Bytes of a file to a socket: how many, 0 at the file's end, FW_MORE, FW_EGONE or FW_ESYSTEM. */
+int64_t fw__sendfile(fw_worker *worker, int socket, int file, int64_t offset, size_t count);
 size_t fw__format_peer(const struct sockaddr *address,
                        char *text); /* "address\nport" into FW_PEER_SIZE */
 
@@ -271,8 +273,14 @@ int fw__content_take(fw_worker *worker, fw_content *content, char *bytes, size_t
 /* ---- outgoing.c: bytes to the socket ------------------------------------------------------------- */
 /* Sends conn->out and then the pieces; the bytes of the pieces that the kernel took, or FW_EGONE. */
 int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count);
+int fw__out_flush(fw_conn *conn, bool more); /* sends conn->out as far as it goes; 0 or FW_EGONE */
 int fw__out_keep(fw_conn *conn, const void *bytes, size_t len); /* for later; 0 or FW_EMEMORY */
 void fw__out_writable(fw_conn *conn);
+
+/* ---- answer.c ------------------------------------------------------------------------------------ */
+int fw__answer_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found);
+int64_t fw__answer_lost(fw_conn *conn);              /* closes; FW_EGONE */
+int64_t fw__answer_wait(fw_conn *conn, size_t rest); /* for FW_WRITABLE if there is a rest; rest */
 
 /* ---- answer_head.c: the head of an answer -------------------------------------------------------- */
 typedef struct {

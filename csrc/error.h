@@ -20,6 +20,7 @@
     X(FW_ECOUNT, -9, 0, "bad_count", "the status or a header holds a line feed")                   \
     X(FW_ELENGTH, -10, 0, "bad_length",                                                            \
       "Content-Length of the response is not a number, or is repeated")                            \
+    X(FW_ETRUNCATED, -12, 0, "truncated", "the file is shorter than its answer promised")          \
     X(FW_EFULL, -11, 0, "full", "no room left")                                                    \
     /* the parser's "need more bytes" */                                                           \
     X(FW_MORE, -20, 0, "more", "the message is not complete yet")                                  \

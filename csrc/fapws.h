@@ -140,6 +140,10 @@ int fw_take_content(fw_worker *worker, int64_t connection);
  * all is with the kernel or the core. For any rest the caller keeps the content, waits for
  * FW_WRITABLE and gives the rest to fw_send() first. fw_begin and fw_end return notes.
  * A rest counts from the end of what was given, excess beyond Content-Length included.
+ * fw_begin_sized: as fw_begin for content whose length is known, if the head does not say it.
+ * fw_send_file: as fw_send for bytes of a file, by sendfile where the system has it; what is beyond
+ * Content-Length is left out silently. FW_ETRUNCATED when the file is shorter than that, FW_ESTATE
+ * when the answer is chunked.
  * fw_end is also due after the rest of an fw_respond().
  *
  * Negative: nothing was sent and the request still waits for its answer, except after FW_CLIENT_GONE:
@@ -148,7 +152,11 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
                    size_t field_count, const char *content, size_t content_size);
 int64_t fw_begin(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
                  size_t field_count);
+int64_t fw_begin_sized(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                       size_t field_count, uint64_t content_size);
 int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t piece_size);
+int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t offset,
+                     uint64_t count);
 int64_t fw_end(fw_worker *worker, int64_t connection);
 
 /* Closes the connection at once, whatever is unsent, so that its client cannot take the answer for

@@ -11,7 +11,7 @@ int fw__out_keep(fw_conn *conn, const void *bytes, size_t len)
 
 static int64_t out_send_pieces(fw_conn *conn, const struct iovec *pieces, int count)
 {
-    ssize_t sent = fw__send(conn->fd, pieces, count);
+    ssize_t sent = fw__send(conn->fd, pieces, count, false);
     if (sent == FW_MORE)
         return 0;
     if (sent > 0)
@@ -36,6 +36,21 @@ int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count)
     size_t from_out = (size_t)sent < waiting ? (size_t)sent : waiting;
     fw_buffer_consume(&conn->out, from_out);
     return sent - (int64_t)from_out;
+}
+
+int fw__out_flush(fw_conn *conn, bool more)
+{
+    size_t waiting = fw_buffer_len(&conn->out);
+    conn->held = false;
+    if (waiting == 0)
+        return 0;
+    struct iovec piece = {fw_buffer_at(&conn->out), waiting};
+    ssize_t sent = fw__send(conn->fd, &piece, 1, more);
+    if (sent > 0) {
+        conn->worker->score->bytes_out += (uint64_t)sent;
+        fw_buffer_consume(&conn->out, (size_t)sent);
+    }
+    return sent == FW_EGONE ? FW_EGONE : 0;
 }
 
 /* What follows when nothing waits in out any more. */

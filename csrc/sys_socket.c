@@ -26,6 +26,11 @@
 #define MSG_NOSIGNAL 0 /* macOS: the process ignores SIGPIPE */
 #endif
 
+#if defined(FW_PORTABLE) || !defined(MSG_MORE)
+#undef MSG_MORE
+#define MSG_MORE 0 /* Linux: something follows, do not send a small segment yet */
+#endif
+
 #if !defined(FW_PORTABLE) &&                                                                       \
     (defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__))
 #define HAVE_ACCEPT4 1
@@ -69,16 +74,17 @@ int fw__accept(int listener, struct sockaddr *address, socklen_t *len)
 #endif
 }
 
-ssize_t fw__send(int fd, const struct iovec *pieces, int count)
+ssize_t fw__send(int fd, const struct iovec *pieces, int count, bool more)
 {
+    int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
     ssize_t sent;
     do {
         if (count == 1) {
-            sent = send(fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+            sent = send(fd, pieces->iov_base, pieces->iov_len, flags);
         } else {
             struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces};
             message.msg_iovlen = (unsigned)count;
-            sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+            sent = sendmsg(fd, &message, flags);
         }
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0)

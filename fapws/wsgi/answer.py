@@ -41,9 +41,7 @@ class Answer:
     spooled: Any = None
     """The file behind wsgi.input, to be closed at the end; None when there is none."""
 
-    def start_response(
-        self, status: str, headers: Headers, exc_info: Any = None
-    ) -> Callable[[bytes], None]:
+    def start_response(self, status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
         """PEP 3333, "The start_response() Callable"."""
         if self.status is not None or exc_info is not None:
             self._restart(exc_info)
@@ -77,8 +75,11 @@ class Answer:
         fields = [self.status, *chain.from_iterable(self.headers)]
         return "\n".join(fields).encode("latin-1"), len(fields)
 
-    def begin(self) -> None:
-        """Gives the head to the core, for an answer that comes in pieces. Raises Fault, ClientGone."""
+    def begin(self, size: int | None = None) -> None:
+        """Gives the head to the core, for an answer that comes in pieces; size: of all, if it is known.
+
+        Raises Fault, ClientGone.
+        """
         try:
             head, count = self.head()
         except (TypeError, UnicodeEncodeError) as error:
@@ -86,7 +87,10 @@ class Answer:
         if count != 2 * len(self.headers) + 1:
             raise head_fault(self.status, self.headers)
         server = self.server
-        notes = lib.fw_begin(server.core, self.connection, head, len(head), count)
+        if size is None:
+            notes = lib.fw_begin(server.core, self.connection, head, len(head), count)
+        else:
+            notes = lib.fw_begin_sized(server.core, self.connection, head, len(head), count, size)
         if notes < 0:
             raise code_fault(notes)
         self.begun = True

@@ -17,15 +17,17 @@ from typing import Any, NamedTuple
 from fapws._core import ffi, lib
 from fapws.wsgi.answer import Answer, ClientGone, Fault, check_piece, code_fault, core_text, head_fault
 from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, percent_decode, with_room
-from fapws.wsgi.file_wrapper import FileWrapper
+from fapws.wsgi.file_wrapper import FileWrapper, file_span
 from fapws.wsgi.input import EMPTY, memory_input, spooled_input
-from fapws.wsgi.stream import Stream, Streams
+from fapws.wsgi.stream import FileStream, Stream, Streams
 
 Application = Callable[..., Iterable[bytes]]
 
 FOREVER = -1
 NOBODY = -1
 """The connection of an answer that is over: a write() kept by the application must not reach the next."""
+SMALL_FILE = 65536
+"""Bytes; up to here a file is read and sent with its head in one write."""
 DRAIN_POLL_MS = 50
 """How often a draining worker looks whether the last connection is gone."""
 _SERVER_ERROR = b"500 Internal Server Error\nContent-Type\ntext/plain; charset=utf-8"
@@ -181,9 +183,7 @@ class Server:
                             head = [answer.status]
                             head += flatten(answer.headers)
                             octets = join(head).encode("latin-1")
-                            rest = respond(
-                                core, connection, octets, len(octets), len(head), body, len(body)
-                            )
+                            rest = respond(core, connection, octets, len(octets), len(head), body, len(body))
                             if rest == 0 and not content:
                                 answer.connection = NOBODY
                                 continue
@@ -237,16 +237,28 @@ class Server:
         if isinstance(result, (list, tuple)) and not answer.begun:
             body = b"".join([piece if type(piece) is bytes else check_piece(piece) for piece in result])
             head, count = self._head(answer)
-            rest = lib.fw_respond(
-                self.core, answer.connection, head, len(head), count, body, len(body)
-            )
+            rest = lib.fw_respond(self.core, answer.connection, head, len(head), count, body, len(body))
             self._after_respond(answer, result, body, rest)
             return
         if isinstance(result, (str, bytes)):
-            raise Fault(
-                f"the application must return an iterable of bytes, not {type(result).__name__}"
-            )
+            raise Fault(f"the application must return an iterable of bytes, not {type(result).__name__}")
+        if type(result) is FileWrapper and not answer.begun:
+            span = file_span(result.file)
+            if span is not None:
+                self._answer_file(answer, result, *span)
+                return
         self._streams.add(Stream(answer, result))
+
+    def _answer_file(self, answer: Answer, result: Any, descriptor: int, offset: int, size: int) -> None:
+        """A regular file: one write for a small one, the system's sendfile for others."""
+        if size <= SMALL_FILE:
+            body = os.pread(descriptor, size, offset)
+            head, count = self._head(answer)
+            rest = lib.fw_respond(self.core, answer.connection, head, len(head), count, body, len(body))
+            self._after_respond(answer, result, body, rest)
+            return
+        answer.begin(size)
+        self._streams.add(FileStream(answer, result, descriptor, offset, size))
 
     def _head(self, answer: Answer) -> tuple[bytes, int]:
         head, count = answer.head()

@@ -82,6 +82,34 @@ class Stream:
         return not rest
 
 
+class FileStream(Stream):
+    """Part of a regular file on its way, by sendfile where the system has it."""
+
+    __slots__ = ("descriptor", "left", "offset")
+
+    def __init__(self, answer: Answer, result: Any, descriptor: int, offset: int, size: int) -> None:
+        super().__init__(answer, ())
+        self.result = result
+        self.descriptor = descriptor
+        self.offset = offset
+        self.left = size
+
+    def advance(self) -> bool:
+        """See Stream.advance()."""
+        answer = self.answer
+        rest = lib.fw_send_file(
+            answer.server.core, answer.connection, self.descriptor, self.offset, self.left
+        )
+        if rest < 0:
+            raise code_fault(rest)
+        rest &= lib.FW_REST_MASK
+        self.offset += self.left - rest
+        self.left = rest
+        if not rest:
+            raise StopIteration
+        return False
+
+
 class Streams:
     """The answers on their way. ``ready`` may send now; the others wait for FW_WRITABLE."""
 

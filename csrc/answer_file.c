@@ -1,0 +1,56 @@
+/* answer_file.c -- content that comes out of a file.
+ * Owns:   nothing; the file is the caller's, its own offset is not moved.
+ * Called: by the program around the core, between two polls.
+ * Never:  blocks on the socket, sends more than TURN_BYTES at once, so that others have their turn. */
+#include "core.h"
+
+#define TURN_BYTES 1048576u
+
+/* Bytes sent now, or a code. */
+static int64_t send_turn(fw_conn *conn, int file, int64_t offset, uint64_t count)
+{
+    fw_worker *worker = conn->worker;
+    uint64_t wanted = count < TURN_BYTES ? count : TURN_BYTES;
+    uint64_t done = 0;
+    while (done < wanted) {
+        int64_t sent = fw__sendfile(worker, conn->fd, file, offset + (int64_t)done, wanted - done);
+        if (sent == FW_MORE)
+            break;
+        if (sent == 0)
+            return FW_ETRUNCATED;
+        if (sent < 0)
+            return sent;
+        done += (uint64_t)sent;
+    }
+    worker->score->bytes_out += done;
+    return (int64_t)done;
+}
+
+int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t offset,
+                     uint64_t count)
+{
+    fw_conn *conn;
+    int code = fw__answer_find(worker, connection, FW_CONN_STREAMING, &conn);
+    if (code)
+        return code;
+    if (conn->framing == FW_FRAME_NONE)
+        return FW_NOTE_NO_CONTENT;
+    if (conn->framing == FW_FRAME_CHUNKED)
+        return FW_ESTATE;
+    if (conn->framing == FW_FRAME_LENGTH && count > conn->answer_left)
+        count = conn->answer_left;
+    if (count == 0)
+        return 0;
+    if (fw__out_flush(conn, true))
+        return fw__answer_lost(conn);
+    if (fw_buffer_len(&conn->out))
+        return fw__answer_wait(conn, (size_t)count);
+    int64_t sent = send_turn(conn, file, offset, count);
+    if (sent == FW_EGONE)
+        return fw__answer_lost(conn);
+    if (sent < 0)
+        return sent;
+    if (conn->framing == FW_FRAME_LENGTH)
+        conn->answer_left -= (uint64_t)sent;
+    return fw__answer_wait(conn, (size_t)(count - (uint64_t)sent));
+}

@@ -1,0 +1,84 @@
+/* sys_sendfile.c -- a file's bytes to a socket, without a copy where the system has a way.
+ * FW_PORTABLE forces the fallback, so that tests reach it everywhere; it also serves files that the
+ * system's way refuses (some file systems).
+ * Called: answer_file.c. Never: blocks on the socket, moves the file's own offset. */
+#include "core.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#if !defined(FW_PORTABLE) && defined(__linux__)
+#include <sys/sendfile.h>
+#define HAVE_LINUX_SENDFILE 1
+#elif !defined(FW_PORTABLE) && defined(__FreeBSD__)
+#define HAVE_FREEBSD_SENDFILE 1
+#elif !defined(FW_PORTABLE) && defined(__APPLE__)
+#define HAVE_APPLE_SENDFILE 1
+#endif
+
+/* Read where it lies and send: what the socket leaves is read again next time. */
+static int64_t copy_file(fw_worker *worker, int socket, int file, int64_t offset, size_t count)
+{
+    ssize_t got;
+    if (count > FW_READ_SIZE)
+        count = FW_READ_SIZE;
+    do {
+        got = pread(file, worker->read_buffer, count, (off_t)offset);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return FW_ESYSTEM;
+    if (got == 0)
+        return 0;
+    struct iovec piece = {worker->read_buffer, (size_t)got};
+    return fw__send(socket, &piece, 1, false);
+}
+
+#if defined(HAVE_LINUX_SENDFILE) || defined(HAVE_FREEBSD_SENDFILE) || defined(HAVE_APPLE_SENDFILE)
+
+#define UNSUITABLE (-1000) /* this file or socket cannot be sent that way */
+
+static int64_t outcome(int error)
+{
+    if (error == EAGAIN || error == EWOULDBLOCK || error == EBUSY)
+        return FW_MORE;
+    if (error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ENOTSOCK)
+        return UNSUITABLE;
+    return error == EIO || error == EOVERFLOW ? FW_ESYSTEM : FW_EGONE;
+}
+
+static int64_t system_sendfile(int socket, int file, int64_t offset, size_t count)
+{
+    for (;;) {
+#if defined(HAVE_LINUX_SENDFILE)
+        off_t at = (off_t)offset;
+        ssize_t sent = sendfile(socket, file, &at, count);
+        if (sent >= 0)
+            return sent;
+#elif defined(HAVE_FREEBSD_SENDFILE)
+        off_t sent = 0;
+        if (sendfile(file, socket, (off_t)offset, count, NULL, &sent, 0) == 0 || sent > 0)
+            return sent;
+#else
+        off_t sent = (off_t)count;
+        if (sendfile(file, socket, (off_t)offset, &sent, NULL, 0) == 0 || sent > 0)
+            return sent;
+#endif
+        if (errno != EINTR)
+            return outcome(errno);
+    }
+}
+
+int64_t fw__sendfile(fw_worker *worker, int socket, int file, int64_t offset, size_t count)
+{
+    int64_t sent = system_sendfile(socket, file, offset, count);
+    return sent == UNSUITABLE ? copy_file(worker, socket, file, offset, count) : sent;
+}
+
+#else
+
+int64_t fw__sendfile(fw_worker *worker, int socket, int file, int64_t offset, size_t count)
+{
+    return copy_file(worker, socket, file, offset, count);
+}
+
+#endif
