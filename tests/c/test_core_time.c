@@ -1,0 +1,255 @@
+/* test_core_time.c -- the time limits, and that time the application took is not held against a client. */
+#include "core_reply.h"
+
+static test_site here;
+static test_client one;
+static fw_settings settings;
+
+static void open_limits(uint32_t head, uint32_t content, uint32_t idle, uint32_t writing)
+{
+    settings = settings_usual();
+    settings.header_timeout = head;
+    settings.body_timeout = content;
+    settings.keepalive_timeout = idle;
+    settings.write_timeout = writing;
+    site_open(&here, &settings);
+    client_open(&here, &one);
+}
+
+static void close_both(void)
+{
+    client_close(&one);
+    site_close(&here);
+}
+
+/* What an application does that is busy. */
+static void work_for(int ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
+    nanosleep(&time, NULL);
+}
+
+static void check_closes_after(uint64_t since, uint64_t wait_ms)
+{
+    CHECK(client_sees_end(&here, &one) && !one.reset);
+    uint64_t took = clock_ms() - since;
+    NOTE("%d ms instead of %d", (int)took, (int)wait_ms);
+    CHECK(took + 5 >= wait_ms && took < wait_ms + 1000);
+}
+
+TEST(poll_returns_when_its_time_is_up)
+{
+    site_open(&here, NULL);
+    for (int timeout = 0; timeout <= 60; timeout += 20) {
+        uint64_t start = clock_ms();
+        CHECK(fw_poll(here.worker, timeout) == 0);
+        uint64_t took = clock_ms() - start;
+        NOTE("%d ms instead of %d", (int)took, timeout);
+        CHECK(took + 2 >= (uint64_t)timeout && took < (uint64_t)timeout + 500);
+    }
+    site_close(&here);
+}
+
+/* The loop's clock stood still meanwhile. With an idle connection a far deadline is armed, and the
+ * poll must not wait for that instead. */
+TEST(poll_returns_in_time_after_the_application_was_busy)
+{
+    open_limits(0, 0, 2000, 0);
+    CHECK(site_quiet(&here));
+    for (int i = 0; i < 3; i++) {
+        work_for(60);
+        uint64_t start = clock_ms();
+        CHECK(fw_poll(here.worker, 30) == 0);
+        uint64_t took = clock_ms() - start;
+        NOTE("%d ms instead of 30", (int)took);
+        CHECK(took + 2 >= 30 && took < 500);
+    }
+    close_both();
+}
+
+TEST(a_head_that_does_not_come_in_time_is_refused)
+{
+    open_limits(100, 0, 0, 0);
+    uint64_t start = clock_ms();
+    client_say(&here, &one, "GET / HTTP/1.1\r\nHo");
+    CHECK(client_reply_is(&here, &one, 408, "the request head did not come in time\n"));
+    check_closes_after(start, 100);
+    CHECK(site_quiet(&here) && here.score.refused == 1);
+    close_both();
+}
+
+TEST(dripping_does_not_prolong_the_time_of_a_head)
+{
+    open_limits(100, 0, 0, 0);
+    uint64_t start = clock_ms();
+    client_say(&here, &one, "GET / HTTP/1.1\r\nX: ");
+    while (!one.ended && clock_ms() - start < 1000) {
+        (void)send(one.fd, "x", 1, MSG_NOSIGNAL);
+        site_poll(&here, 5);
+        client_read(&one, SIZE_MAX);
+        if (one.len)
+            break;
+    }
+    CHECK(clock_ms() - start < 600);
+    CHECK(client_reply_is(&here, &one, 408, "the request head did not come in time\n"));
+    close_both();
+}
+
+TEST(content_that_does_not_come_in_time_is_refused)
+{
+    open_limits(0, 100, 0, 0);
+    uint64_t start = clock_ms();
+    client_say(&here, &one, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+    CHECK(client_reply_is(&here, &one, 408, "the request content did not come in time\n"));
+    check_closes_after(start, 100);
+    CHECK(site_quiet(&here) && here.score.requests == 0);
+    close_both();
+}
+
+TEST(a_refusal_of_a_late_head_is_not_cut_for_the_head_request_before)
+{
+    open_limits(100, 0, 0, 0);
+    test_reply got = {0};
+    int64_t id = client_request(&here, &one, "HEAD / HTTP/1.1", "");
+    CHECK(respond(&here, id, "200 OK", "") == 0);
+    CHECK(client_reply_to(&here, &one, true, &got));
+    client_say(&here, &one, "GET / HT");
+    CHECK(client_reply_is(&here, &one, 408, "the request head did not come in time\n"));
+    reply_free(&got);
+    close_both();
+}
+
+TEST(idle_connections_are_closed_in_silence)
+{
+    open_limits(0, 0, 100, 0);
+    uint64_t start = clock_ms();
+    check_closes_after(start, 100);
+    CHECK(one.len == 0);
+    client_close(&one);
+    client_open(&here, &one);
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    CHECK(respond(&here, id, "200 OK", "x") == 0);
+    CHECK(client_reply_is(&here, &one, 200, "x"));
+    start = clock_ms();
+    check_closes_after(start, 100);
+    CHECK(here.score.refused == 0);
+    close_both();
+}
+
+TEST(a_client_that_reads_nothing_is_cut_off_and_told)
+{
+    static char content[8 << 20];
+    open_limits(0, 0, 0, 100);
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    uint64_t start = clock_ms();
+    CHECK(respond_n(&here, id, "200 OK", content, sizeof content) > 0);
+    site_expect(&here, FW_GONE, id);
+    CHECK(clock_ms() - start < 1000 && clock_ms() - start >= 95);
+    CHECK(send_piece(&here, id, "x") == FW_EGONE && fw_open_connections(here.worker) == 0);
+    close_both();
+}
+
+TEST(no_time_limit_holds_while_the_application_has_the_request)
+{
+    open_limits(40, 40, 40, 40);
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    CHECK(site_take(&here, 150) == NULL);
+    CHECK(begin(&here, id, "200 OK") == 0 && send_piece(&here, id, "a") == 0);
+    CHECK(site_take(&here, 150) == NULL);
+    CHECK(fw_end(here.worker, id) == 0 && client_reply_is(&here, &one, 200, "a"));
+    close_both();
+}
+
+TEST(time_limits_of_zero_are_off)
+{
+    open_limits(0, 0, 0, 0);
+    client_say(&here, &one, "GET / HTTP/1.1\r\nHo");
+    CHECK(site_take(&here, 150) == NULL);
+    client_say(&here, &one, "st: a\r\n\r\n");
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+    CHECK(client_reply_is(&here, &one, 200, "x"));
+    CHECK(site_take(&here, 150) == NULL && fw_open_connections(here.worker) == 1);
+    close_both();
+}
+
+/* ---- While the application was busy ------------------------------------------------------------ */
+
+TEST(an_idle_limit_counts_from_the_answer_not_from_the_last_poll)
+{
+    open_limits(0, 0, 100, 0);
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    work_for(150);
+    CHECK(respond(&here, id, "200 OK", "x") == 0);
+    site_poll(&here, 0);
+    site_poll(&here, 0);
+    CHECK(fw_open_connections(here.worker) == 1);
+    id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    CHECK(respond(&here, id, "200 OK", "y") == 0);
+    CHECK(client_reply_is(&here, &one, 200, "x") && client_reply_is(&here, &one, 200, "y"));
+    close_both();
+}
+
+TEST(a_write_limit_counts_from_the_answer_not_from_the_last_poll)
+{
+    static char content[4 << 20];
+    open_limits(0, 0, 0, 100);
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    work_for(150);
+    int64_t rest = respond_n(&here, id, "200 OK", content, sizeof content);
+    CHECK(rest > 0);
+    site_poll(&here, 0);
+    client_read(&one, SIZE_MAX);
+    site_expect(&here, FW_WRITABLE, id);
+    CHECK(fw_abort(here.worker, id) == 0);
+    close_both();
+}
+
+TEST(a_head_that_came_while_the_application_was_busy_is_in_time)
+{
+    open_limits(100, 0, 0, 0);
+    client_say(&here, &one, "GET / HTTP/1.1\r\n");
+    CHECK(site_quiet(&here));
+    client_say(&here, &one, "Host: a\r\n\r\n");
+    work_for(150);
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+    CHECK(client_reply_is(&here, &one, 200, "x"));
+    close_both();
+}
+
+TEST(content_that_came_while_the_application_was_busy_is_in_time)
+{
+    open_limits(0, 100, 0, 0);
+    client_say(&here, &one, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
+    CHECK(site_quiet(&here));
+    client_say(&here, &one, "four");
+    work_for(150);
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+    CHECK(client_reply_is(&here, &one, 200, "x"));
+    close_both();
+}
+
+TEST(a_request_that_came_while_the_application_was_busy_finds_the_connection_open)
+{
+    open_limits(0, 0, 100, 0);
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    CHECK(respond(&here, id, "200 OK", "x") == 0);
+    client_ask(&here, &one, "GET / HTTP/1.1", "");
+    work_for(150);
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "y") == 0);
+    CHECK(client_reply_is(&here, &one, 200, "x") && client_reply_is(&here, &one, 200, "y"));
+    close_both();
+}
+
+TEST(a_watched_descriptor_is_told_at_once_after_the_application_was_busy)
+{
+    static char content[8 << 20];
+    open_limits(0, 0, 0, 100);
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    CHECK(respond_n(&here, id, "200 OK", content, sizeof content) > 0);
+    work_for(
+        200); /* the write limit passes: the turn begins with a timer, which tells of the end */
+    uint64_t start = clock_ms();
+    CHECK(fw_poll(here.worker, 2000) == 1 && here.view.records[1] == FW_GONE);
+    CHECK(clock_ms() - start < 500);
+    close_both();
+}
