@@ -8,7 +8,7 @@
 const char *fw_error_name(int code)
 {
     switch (code) {
-#define FW_CASE(name, value, status, token, text)                                                  \
+#define FW_CASE(name, value, status, token, text, source)                                          \
     case name: return token;
         FW_ERRORS(FW_CASE)
 #undef FW_CASE
@@ -19,7 +19,7 @@ const char *fw_error_name(int code)
 const char *fw_error_text(int code)
 {
     switch (code) {
-#define FW_CASE(name, value, status, token, text)                                                  \
+#define FW_CASE(name, value, status, token, text, source)                                          \
     case name: return text;
         FW_ERRORS(FW_CASE)
 #undef FW_CASE
@@ -30,7 +30,7 @@ const char *fw_error_text(int code)
 int fw_error_status(int code)
 {
     switch (code) {
-#define FW_CASE(name, value, status, token, text)                                                  \
+#define FW_CASE(name, value, status, token, text, source)                                          \
     case name: return status;
         FW_ERRORS(FW_CASE)
 #undef FW_CASE

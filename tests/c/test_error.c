@@ -8,10 +8,11 @@ typedef struct {
     int status;
     const char *token;
     const char *text;
+    const char *source;
 } row;
 
 static const row rows[] = {
-#define ROW(name, value, status, token, text) {value, status, token, text},
+#define ROW(name, value, status, token, text, source) {value, status, token, text, source},
     FW_ERRORS(ROW)
 #undef ROW
 };
@@ -60,9 +61,19 @@ TEST(tokens_are_lower_case_words)
     }
 }
 
+/* Whoever is refused can read why: docs/refusals.md links to the section. */
+TEST(what_a_client_gets_to_see_has_a_source)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        NOTE("%s", rows[i].token);
+        const char *source = rows[i].source;
+        CHECK(source[0] == '\0' ? rows[i].status == 0 : strncmp(source, "RFC ", 4) == 0);
+    }
+}
+
 TEST(what_is_no_code_has_no_name_text_or_status)
 {
-    static const int none[] = {0, 1, 200, -12, -19, -9999, 2147483647, -2147483647 - 1};
+    static const int none[] = {0, 1, 200, -19, -29, -9999, 2147483647, -2147483647 - 1};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         NOTE("%d", none[i]);
         CHECK(fw_error_name(none[i]) == NULL);

@@ -1,0 +1,92 @@
+"""Writes docs/refusals.md, the table of the answers the core gives itself, from csrc/error.h.
+
+usage: python tools/refusals.py [--check]
+
+--check changes nothing; it exits with 1 and names the page when the page is not what it would be.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLE = ROOT / "csrc" / "error.h"
+PAGE = ROOT / "docs" / "refusals.md"
+
+HEAD = """\
+# Requests that Fapws refuses
+
+What stands here is answered by the core before the application sees anything. The connection ends with
+such an answer, for nobody can tell where a next request would begin. Each has a token that stays the
+same from release to release. The content of the answer is the sentence.
+
+| token | status | sentence | source |
+|---|---|---|---|
+"""
+TAIL = """
+A connection that is idle between two requests for longer than keepalive_timeout, and one whose client
+takes nothing of its answer for write_timeout, are closed without an answer.
+
+`tools/refusals.py` makes this page from the table in `csrc/error.h`.
+"""
+
+_ROW = re.compile(
+    r"""X\( (?P<name>FW_\w+), \s* (?P<value>-\d+), \s* (?P<status>\d+), \s* "(?P<token>\w+)", \s*
+        (?P<text>(?:"[^"\\]*"\s*)+), \s* "(?P<source>[^"\\]*)" \)""",
+    re.VERBOSE,
+)
+_SOURCE = re.compile(r"RFC (\d+) (\d+(?:\.\d+)*)")
+
+
+class Row(NamedTuple):
+    """One code of the core that a client gets to see."""
+
+    token: str
+    status: int
+    text: str
+    source: str
+    """Document and section, ``RFC 9112 2.2``."""
+
+
+def rows(header: str) -> list[Row]:
+    """The rows of FW_ERRORS that have a status. Raises ValueError if there is one it cannot read."""
+    plain = re.sub(r"/\*.*?\*/", "", header.replace("\\\n", "\n"), flags=re.DOTALL)
+    found = list(_ROW.finditer(plain))
+    if not found or len(found) != len(re.findall(r"\bX\(FW_", plain)):
+        raise ValueError(f"{TABLE}: a row is not X(NAME, value, status, token, text, source)")
+    return [
+        Row(one["token"], int(one["status"]), "".join(re.findall('"(.*?)"', one["text"])), one["source"])
+        for one in found
+        if one["status"] != "0"
+    ]
+
+
+def link(source: str) -> str:
+    """The section with its address. Raises ValueError for what is no section of an RFC."""
+    match = _SOURCE.fullmatch(source)
+    if match is None:
+        raise ValueError(f"{TABLE}: {source!r} is not a section such as RFC 9112 2.2")
+    return f"[{source}](https://www.rfc-editor.org/rfc/rfc{match[1]}#section-{match[2]})"
+
+
+def render(header: str) -> str:
+    """The page."""
+    lines = [f"| `{row.token}` | {row.status} | {row.text} | {link(row.source)} |" for row in rows(header)]
+    return HEAD + "\n".join(lines) + "\n" + TAIL
+
+
+def main() -> int:
+    rendered = render(TABLE.read_text(encoding="utf-8"))
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(rendered, encoding="utf-8")
+    elif PAGE.read_text(encoding="utf-8") != rendered:
+        print(f"{PAGE}: not what csrc/error.h says; run tools/refusals.py")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
