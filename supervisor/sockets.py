@@ -29,15 +29,13 @@ class Listener(NamedTuple):
 
 
 def listen(address: Address, backlog: int) -> Listener:
-    """Binds and listens, or adopts an inherited socket. Raises CannotStart."""
+    """Binds and listens, or adopts an inherited socket; non-blocking. Raises CannotStart."""
     try:
-        if address.kind == "fd":
-            return _adopt(address, backlog)
-        if address.kind == "unix":
-            return _listen_unix(address, backlog)
-        return _listen_tcp(address, backlog)
+        listener = _LISTEN[address.kind](address, backlog)
     except OSError as error:
         raise refused(f"cannot listen on {address.text}", error) from error
+    os.set_blocking(listener.fd, False)
+    return listener
 
 
 def remove_file(listener: Listener) -> None:
@@ -53,15 +51,18 @@ def remove_own(path: str, made: tuple[int, int] | None) -> None:
 
 def set_backlog(listener: Listener, backlog: int) -> None:
     """Changes the backlog of a socket that already listens."""
-    blocking = os.get_blocking(listener.fd)
-    sock = _socket.socket(fileno=os.dup(listener.fd))
+    # PyPy gives a socket that takes a descriptor over the default timeout; without one it would
+    # make it blocking, and a worker, which shares that flag, would hang in accept().
+    default = _socket.getdefaulttimeout()
+    _socket.setdefaulttimeout(0.0)
+    try:
+        sock = _socket.socket(fileno=os.dup(listener.fd))
+    finally:
+        _socket.setdefaulttimeout(default)
     try:
         sock.listen(backlog)
     finally:
         sock.close()
-        # PyPy makes a socket blocking when it takes its descriptor over; the workers share that
-        # flag, and one of them would hang in accept().
-        os.set_blocking(listener.fd, blocking)
 
 
 def set_owner(address: Address) -> None:
@@ -205,3 +206,6 @@ def _inherited_url(sock: _socket.socket) -> str:
 
 def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+_LISTEN = {"tcp": _listen_tcp, "unix": _listen_unix, "fd": _adopt}

@@ -250,7 +250,7 @@ def test_backlog_of_a_socket_that_stays_is_changed_without_making_it_blocking(
     before = config(unix(tmp_path / "s"))
     listeners.prepare(before)
     (listener,) = listeners.of_pool(before.pools[0])
-    os.set_blocking(listener.fd, False)  # as the workers do, who share the flag
+    assert not os.get_blocking(listener.fd)
     after = before._replace(pools=(before.pools[0]._replace(backlog=99),))
     listeners.prepare(after)
     listeners.settle(after)
