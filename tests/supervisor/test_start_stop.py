@@ -296,6 +296,14 @@ def test_error_log_is_reopened_on_usr1(house: Any, until: Any) -> None:
     house.ctl("stop")
 
 
+def test_what_the_application_prints_is_in_the_error_log(house: Any) -> None:
+    house.write_app("import os\nos.write(1, b'to one\\n')\nprint('printed')\n" + house.app.read_text())
+    house.start()
+    house.ctl("stop")
+    assert "to one\n" in house.log()
+    assert "printed\n" in house.log()
+
+
 def test_log_in_a_missing_directory_is_refused(house: Any) -> None:
     house.configure(master=f"pidfile = {house.pidfile}\nerror_log = {house.directory}/no/error.log\n")
     printed = house.ctl("start", expect=None)
