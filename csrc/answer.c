@@ -284,6 +284,21 @@ int64_t fw_end(fw_worker *worker, int64_t connection)
     return notes;
 }
 
+int64_t fw_inform(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                  size_t field_count)
+{
+    fw_conn *conn;
+    int code = fw__answer_find(worker, connection, FW_CONN_DISPATCHED, &conn);
+    if (code == 0)
+        code = fw__head_inform(conn, head, head_size, field_count);
+    if (code || !conn->minor)
+        return code;
+    if (fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch)) ||
+        fw__out_flush(conn, false))
+        return fw__answer_lost(conn);
+    return 0;
+}
+
 int fw_abort(fw_worker *worker, int64_t connection)
 {
     if (!fw__on_thread(worker))

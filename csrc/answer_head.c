@@ -139,14 +139,27 @@ static size_t count_fields(const char *fields, size_t size)
     return count;
 }
 
-static bool valid_status(fw_slice status)
+/* Three digits of which the first is in a range, and maybe a space and a reason. */
+static bool status_within(fw_slice status, char lowest, char highest)
 {
-    if (status.len < 3 || status.at[0] < '2' || status.at[0] > '9')
+    if (status.len < 3 || status.at[0] < lowest || status.at[0] > highest)
         return false;
     for (int i = 1; i < 3; i++)
         if (status.at[i] < '0' || status.at[i] > '9')
             return false;
     return (status.len == 3 || status.at[3] == ' ') && fw_is_field_value(status);
+}
+
+static bool final_status(fw_slice status)
+{
+    return status_within(status, '2', '9');
+}
+
+/* 100 is said by the core, and 101 would need an upgrade. */
+static bool interim_status(fw_slice status)
+{
+    return status_within(status, '1', '1') && memcmp(status.at, "100", 3) != 0 &&
+           memcmp(status.at, "101", 3) != 0;
 }
 
 typedef struct {
@@ -183,10 +196,11 @@ static int put_field(char **out, fw_slice name, fw_slice value, fw_answer *answe
     return 0;
 }
 
-static int put_fields(char **out, field_reader *reader, fw_answer *answer, head_facts *facts)
+static int put_fields(char **out, field_reader *reader, fw_answer *answer, head_facts *facts,
+                      bool (*valid)(fw_slice status))
 {
     fw_slice status, name, value;
-    if (!next_field(reader, &status) || !valid_status(status))
+    if (!next_field(reader, &status) || !valid(status))
         return FW_ESTATUS;
     facts->no_content = memcmp(status.at, "204", 3) == 0;
     facts->bodiless = facts->no_content || memcmp(status.at, "304", 3) == 0;
@@ -272,6 +286,14 @@ static char *put_standing(char *out, const fw_worker *worker, const head_facts *
     return out;
 }
 
+static char *scratch_begin(fw_buffer *scratch, size_t room)
+{
+    if (scratch->size > SCRATCH_KEPT)
+        fw_buffer_clear(scratch);
+    scratch->start = scratch->end = 0;
+    return fw_buffer_reserve(scratch, room);
+}
+
 int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count, fw_answer *answer)
 {
     fw_worker *worker = conn->worker;
@@ -280,17 +302,14 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
     field_reader reader = {fields, fields + size, 0};
     if (size == 0)
         return FW_ESTATUS;
-    if (scratch->size > SCRATCH_KEPT)
-        fw_buffer_clear(scratch);
-    scratch->start = scratch->end = 0;
     /* A pair of fields grows by two bytes; even one of one byte ("a", "") does not double twice. */
-    char *begin = fw_buffer_reserve(scratch, 3 * size + sizeof worker->standing + MARGIN);
+    char *begin = scratch_begin(scratch, 3 * size + sizeof worker->standing + MARGIN);
     if (!begin)
         return FW_EMEMORY;
     answer->declared = -1;
     answer->notes = 0;
     char *out = begin;
-    int code = put_fields(&out, &reader, answer, &facts);
+    int code = put_fields(&out, &reader, answer, &facts, final_status);
     /* A line feed smuggled into a field shifts all that follow it: tell the cause, not the damage. */
     if (code ? count_fields(fields, size) != count : reader.count != count)
         code = FW_ECOUNT;
@@ -300,6 +319,27 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
     conn->close_after = must_close(conn, answer);
     out = put_standing(out, worker, &facts);
     out = put_framing(out, conn, answer, &facts);
+    out = PUT_LITERAL(out, "\r\n");
+    scratch->end = (size_t)(out - scratch->data);
+    return 0;
+}
+
+/* ---- Interim answers ---------------------------------------------------------------------------------- */
+
+int fw__head_inform(fw_conn *conn, const char *fields, size_t size, size_t count)
+{
+    fw_answer answer = {.declared = -1};
+    head_facts facts = {false, false, false, false};
+    field_reader reader = {fields, fields + size, 0};
+    fw_buffer *scratch = &conn->worker->scratch;
+    char *out = scratch_begin(scratch, 3 * size + MARGIN);
+    if (!out)
+        return FW_EMEMORY;
+    int code = put_fields(&out, &reader, &answer, &facts, interim_status);
+    if (code ? count_fields(fields, size) != count : reader.count != count)
+        code = FW_ECOUNT;
+    if (code)
+        return code;
     out = PUT_LITERAL(out, "\r\n");
     scratch->end = (size_t)(out - scratch->data);
     return 0;

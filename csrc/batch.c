@@ -14,7 +14,7 @@
 static size_t largest_text(const fw_settings *settings)
 {
     return 2 * (size_t)settings->max_uri + 3 * (size_t)settings->max_header_size +
-           4 * (size_t)settings->max_headers + 1024;
+           4 * (size_t)settings->max_headers + 2048;
 }
 
 int fw__batch_new(fw_worker *worker)
@@ -84,6 +84,23 @@ static void add_field(fw_batch *batch, const char *bytes, size_t len)
     batch->text[batch->text_used++] = '\n';
 }
 
+void fw__batch_debug(fw_conn *conn, const char *token, fw_slice bytes)
+{
+    fw_worker *worker = conn->worker;
+    fw_batch *batch = &worker->batch;
+    if (worker->settings.debug == 0 || fw__batch_crowded(worker) ||
+        batch->text_used >= FW_BATCH_BYTES)
+        return;
+    add_field(batch, token, strlen(token));
+    add_field(batch, conn->peer, conn->peer_len);
+    for (size_t i = 0; i < bytes.len && i < FW_DEBUG_BYTES; i++) {
+        char byte = bytes.at[i];
+        batch->text[batch->text_used++] = byte >= ' ' && byte <= '~' ? byte : '?';
+    }
+    batch->text[batch->text_used++] = '\n';
+    add_record(batch, FW_DEBUG, conn->id, 0);
+}
+
 /* Proxy would become HTTP_PROXY (httpoxy), and a name with "_" the environ key of its twin with "-". */
 static bool hidden(fw_slice name)
 {
@@ -108,10 +125,13 @@ static size_t shape_text(fw_conn *conn, const fw_head *head, fw_slice *values, s
         text[at++] = (char)('0' + conn->listener->number / 10);
     text[at++] = (char)('0' + conn->listener->number % 10);
     size_t count = 0;
+    const fw_field *told = NULL;
     for (size_t i = 0; i < head->field_count; i++) {
         const fw_field *field = &head->fields[i];
-        if (hidden(field->name))
+        if (hidden(field->name)) {
+            told = told ? told : field;
             continue;
+        }
         text[at++] = ':';
         at = put(text, at, field->name.at, field->name.len);
         /* RFC 9112 3.2.2: the authority of an absolute-form target replaces Host. */
@@ -122,6 +142,8 @@ static size_t shape_text(fw_conn *conn, const fw_head *head, fw_slice *values, s
         at = put(text, at, ":Host", 5);
         values[count++] = head->authority;
     }
+    if (told)
+        fw__batch_debug(conn, "hidden_field", told->name);
     *value_count = count;
     return at;
 }

@@ -66,6 +66,8 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
     conn->fd = fd;
     conn->poll_events = -1;
     conn->state = FW_CONN_IDLE;
+    conn->proxy_due = listener->proxy;
+    conn->untrusted = listener->proxy && !fw__trusted(worker, address);
     conn->peer_len = (uint8_t)fw__format_peer(address, conn->peer);
     if (fw__table_add(worker, conn)) {
         close(fd);
@@ -190,6 +192,12 @@ void fw__conn_queue(fw_conn *conn, uint8_t ready)
         fw_list_append(&conn->worker->ready, &conn->ready_link);
 }
 
+static fw_slice what_came(const fw_conn *conn)
+{
+    fw_slice bytes = {fw_buffer_at(&conn->in), fw_buffer_len(&conn->in)};
+    return bytes;
+}
+
 /* The application may have kept the loop from reading what the client sent in time. */
 static bool read_late(fw_conn *conn, fw_deadline_kind kind)
 {
@@ -206,8 +214,8 @@ void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind)
     if (kind != FW_DEADLINE_WRITE && kind != FW_DEADLINE_LINGER && read_late(conn, kind))
         return;
     switch (kind) {
-    case FW_DEADLINE_HEAD: fw__request_refuse(conn, FW_ETIMEOUT_HEAD); break;
-    case FW_DEADLINE_CONTENT: fw__request_refuse(conn, FW_ETIMEOUT_CONTENT); break;
+    case FW_DEADLINE_HEAD: fw__request_refuse(conn, FW_ETIMEOUT_HEAD, what_came(conn)); break;
+    case FW_DEADLINE_CONTENT: fw__request_refuse(conn, FW_ETIMEOUT_CONTENT, what_came(conn)); break;
     case FW_DEADLINE_WRITE:
         if (fw__deadline_progress(conn)) {
             fw__deadline_write(conn);

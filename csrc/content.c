@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-fw_content *fw__content_new(const fw_head *head)
+fw_content *fw__content_new(const fw_head *head, uint64_t now)
 {
     fw_content *content = calloc(1, sizeof *content);
     if (!content)
         return NULL;
     content->spool = -1;
+    content->since = now;
     content->chunked = head->chunked;
     content->left = head->chunked ? 0 : head->content_length;
     return content;
@@ -28,6 +29,15 @@ void fw__content_free(fw_content *content)
         close(content->spool);
     fw_buffer_clear(&content->memory);
     free(content);
+}
+
+bool fw__content_slow(const fw_worker *worker, const fw_content *content)
+{
+    uint64_t waited = uv_now(&worker->loop) - content->since;
+    uint64_t rate = worker->settings.min_body_rate;
+    if (waited <= worker->settings.min_body_after)
+        return false;
+    return content->size < rate * waited / 1000;
 }
 
 static int spool_write(int fd, const char *bytes, size_t len)

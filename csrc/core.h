@@ -17,6 +17,7 @@
 #include "fapws.h"
 #include "list.h"
 #include "parser.h"
+#include "proxy.h"
 
 _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 
@@ -35,6 +36,8 @@ _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 #define FW_LINGER_MS 2000     /* how long a refused client may go on sending before the close */
 #define FW_STARVED_MS 100     /* accepting pauses this long when descriptors run out */
 #define FW_STARVED_TELL_MS 60000 /* FW_STARVED records come no oftener */
+#define FW_TRUSTED 64            /* networks that may send PROXY headers */
+#define FW_DEBUG_BYTES 200       /* of a request, in an FW_DEBUG record */
 #define FW_PEER_SIZE 56 /* "address\nport" of a client; the longest IPv6 text has 45 bytes */
 
 /* ---- Deadlines: one FIFO per kind, because all members of a kind wait equally long ------------- */
@@ -78,9 +81,10 @@ typedef enum {
 /* The content of a request while it comes in. */
 typedef struct {
     fw_buffer memory;
-    int64_t left;  /* Content-Length: bytes still to come */
-    uint64_t size; /* bytes received so far, decoded */
-    int spool;     /* descriptor of the unlinked temporary file, -1: all is in memory */
+    int64_t left;   /* Content-Length: bytes still to come */
+    uint64_t since; /* ms, uv_now() at its beginning */
+    uint64_t size;  /* bytes received so far, decoded */
+    int spool;      /* descriptor of the unlinked temporary file, -1: all is in memory */
     bool chunked;
     fw_chunked decoder;
 } fw_content;
@@ -104,6 +108,8 @@ typedef struct fw_conn {
     bool wants_writable; /* the caller waits for FW_WRITABLE */
     bool held;           /* out waits for more to be sent with it, not for the socket */
     bool late;           /* the request in hand was given more time, see read_late() */
+    bool untrusted;      /* ... but not from this address */
+    bool proxy_due;      /* a PROXY header comes first */
     bool refused;        /* the core answered itself; unread bytes may be on their way */
     uint8_t ready;       /* FW_READY_... while in worker->ready */
     fw_link ready_link;
@@ -124,6 +130,14 @@ typedef struct fw_conn {
 #define FW_READY_PIPELINE 4 /* in may hold another request */
 #define FW_READY_LOST 8     /* the socket has an error */
 
+/* ---- Who may send PROXY headers ---------------------------------------------------------------- */
+
+typedef struct {
+    int family; /* 4, 6, or 0: unix */
+    unsigned prefix;
+    unsigned char address[16];
+} fw_network;
+
 /* ---- Listener, watch, shapes, batch ------------------------------------------------------------ */
 
 struct fw_listener {
@@ -132,6 +146,7 @@ struct fw_listener {
     int fd; /* -1: closed or never used */
     int number;
     bool armed;
+    bool proxy; /* its connections begin with a PROXY header */
 };
 
 typedef struct {
@@ -186,6 +201,9 @@ struct fw_worker {
     uint32_t table_size;
     uint32_t free_count;
     uint32_t open_count;
+
+    fw_network trusted[FW_TRUSTED]; /* who may send PROXY headers; none: everybody */
+    int trusted_count;
 
     fw_list ready; /* connections with something to do that did not fit a batch */
     fw_list deadlines[FW_DEADLINE_KINDS];
@@ -262,10 +280,16 @@ void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind);
 void fw__request_bytes(fw_conn *conn, char *bytes, size_t len); /* new bytes, in read_buffer */
 void fw__request_next(fw_conn *conn);                           /* bytes that wait in conn->in */
 bool fw__request_waits(fw_conn *conn); /* whether conn->in begins with a whole head, or a bad one */
-void fw__request_refuse(fw_conn *conn, int code); /* the core's own answer, then lingering close */
+void fw__request_refuse(fw_conn *conn, int code,
+                        fw_slice bytes); /* the core's own answer, then lingering close */
+
+/* ---- trust.c ------------------------------------------------------------------------------------- */
+bool fw__trusted(const fw_worker *worker, const struct sockaddr *address);
 
 /* ---- content.c ----------------------------------------------------------------------------------- */
-fw_content *fw__content_new(const fw_head *head);
+fw_content *fw__content_new(const fw_head *head, uint64_t now);
+/* RFC 9110 15.5.9: whether a content that is not complete comes too slowly to wait for. */
+bool fw__content_slow(const fw_worker *worker, const fw_content *content);
 void fw__content_free(fw_content *content);
 /* Takes bytes; *len becomes how many were used. FW_MORE, 0: complete, or an error code. */
 int fw__content_take(fw_worker *worker, fw_content *content, char *bytes, size_t *len);
@@ -292,6 +316,7 @@ typedef struct {
 } fw_answer;
 /* Writes the head into worker->scratch and sets conn->close_after. 0 or a code. */
 int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count, fw_answer *answer);
+int fw__head_inform(fw_conn *conn, const char *fields, size_t size, size_t count);
 void fw__head_standing(fw_worker *worker); /* refreshes Server and Date, once a second */
 size_t fw__head_refusal(fw_worker *worker, int code, bool is_head, char *out, size_t size);
 
@@ -302,6 +327,7 @@ void fw__batch_start(fw_worker *worker);
 bool fw__batch_full(const fw_worker *worker);
 bool fw__batch_crowded(const fw_worker *worker); /* no room for another event either */
 void fw__batch_event(fw_worker *worker, int64_t kind, int64_t connection);
+void fw__batch_debug(fw_conn *conn, const char *token, fw_slice bytes);
 void fw__batch_request(fw_conn *conn, const fw_head *head);
 /* The number of the cached shape of text, or -1. *define: the caller must be told first. */
 int fw__shape_find(fw_worker *worker, const char *text, size_t len, bool *define);

@@ -75,6 +75,10 @@
       "RFC 9110 15.5.14")                                                                          \
     X(FW_EEXPECT, -58, 417, "bad_expectation", "only the expectation 100-continue is known",       \
       "RFC 9110 10.1.1")                                                                           \
+    X(FW_EPROXY, -59, 400, "bad_proxy_header",                                                     \
+      "the connection does not begin with a valid PROXY header", "PROXY 2")                        \
+    X(FW_EPROXY_UNTRUSTED, -63, 400, "untrusted_proxy",                                            \
+      "this address may not send a PROXY header", "PROXY 2")                                       \
     /* time and resources */                                                                       \
     X(FW_ETIMEOUT_HEAD, -60, 408, "head_timeout", "the request head did not come in time",         \
       "RFC 9110 15.5.9")                                                                           \

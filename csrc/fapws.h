@@ -33,6 +33,9 @@ typedef struct {
     uint32_t body_timeout;       /* ms, between two pieces of content: 408 */
     uint32_t keepalive_timeout;  /* ms, idle between requests: close */
     uint32_t write_timeout;      /* ms, no progress in sending: close */
+    uint32_t min_body_rate;      /* bytes/s below which content comes too slowly; 0: off */
+    uint32_t min_body_after;     /* ms of grace before min_body_rate counts: 408 */
+    uint32_t debug;              /* 1 and above: FW_DEBUG records */
     const char *server;          /* Server field value; NULL or "": no field; copied */
     const char *spool_directory; /* where temporary files are made; NULL: /tmp; copied */
 } fw_settings;
@@ -62,6 +65,12 @@ void fw_worker_free(fw_worker *worker); /* closes every connection and listener 
 /* Adopts a bound, listening stream socket (TCP or unix): made non-blocking, owned from now on.
  * Returns the listener's number, 0 and up, or a negative code. */
 int fw_listen(fw_worker *worker, int fd);
+
+/* Connections of this listener begin with a PROXY header, version 1 or 2; others are refused. */
+int fw_expect_proxy(fw_worker *worker, int listener);
+/* Allows a network to send PROXY headers: family 4 or 6 with an address in network order and the
+ * length of its prefix, or family 0 for unix sockets. As long as none is named, everybody may. */
+int fw_trust(fw_worker *worker, int family, const unsigned char *address, unsigned prefix);
 
 /* Watches a descriptor the caller keeps: an FW_WAKE record is given while it is readable (level
  * triggered, so read it empty). Returns a token for the record, 0 and up, or a negative code. */
@@ -107,6 +116,8 @@ void fw_view_batch(const fw_worker *worker, fw_batch_view *view);
  *   FW_WRITABLE no field: a streaming answer of CONNECTION may send again.
  *   FW_GONE     no field: CONNECTION's client left before its answer was complete; forget it.
  *   FW_WAKE     no field: the watched descriptor with token CONNECTION is readable.
+ *   FW_DEBUG    four fields: a token (of error.h for a refusal, "hidden_field" for a field that was
+ *               left out), the client's address and port, and the bytes in question, made printable.
  *   FW_STARVED  no field: accepting paused because no descriptor is left (told once a minute).
  * A shape repeats no name; Content-Type and Content-Length may occur. Fields that must not reach
  * the application (names with "_", Proxy) are left out. */
@@ -120,6 +131,7 @@ int fw_poll(fw_worker *worker, int timeout_ms);
 #define FW_GONE (-5)
 #define FW_WAKE (-6)
 #define FW_STARVED (-7)
+#define FW_DEBUG (-8)
 #define FW_SPOOLED (-1)
 #define FW_SHAPES 64 /* shape numbers are below this */
 
@@ -158,6 +170,11 @@ int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t
 int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t offset,
                      uint64_t count);
 int64_t fw_end(fw_worker *worker, int64_t connection);
+
+/* An interim answer ahead of the answer itself (a status from 102 to 199, such as 103 Early Hints of
+ * RFC 8297): sent at once, left out for clients of HTTP/1.0. The head is given as for fw_respond(). */
+int64_t fw_inform(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                  size_t field_count);
 
 /* Closes the connection at once, whatever is unsent, so that its client cannot take the answer for
  * whole. No FW_GONE follows. */

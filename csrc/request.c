@@ -4,6 +4,7 @@
  * Never:  reads from the socket. Runs only while the batch has room (fw__batch_full()). */
 #include "core.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #define REFUSAL_SIZE 1024 /* bytes; the longest refusal has about 400 */
@@ -14,6 +15,12 @@ typedef struct {
     size_t len;
     bool in_buffer; /* they stand in conn->in already */
 } incoming;
+
+static fw_slice slice_of(const incoming *bytes)
+{
+    fw_slice slice = {bytes->at, bytes->len};
+    return slice;
+}
 
 static bool keep_rest(fw_conn *conn, const incoming *bytes, size_t used)
 {
@@ -79,10 +86,10 @@ static void begin_content(fw_conn *conn, const fw_head *head, const incoming *by
     fw_worker *worker = conn->worker;
     if (head->content_length > 0 &&
         (uint64_t)head->content_length > worker->settings.max_body_size) {
-        fw__request_refuse(conn, FW_ECONTENT_TOO_LARGE);
+        fw__request_refuse(conn, FW_ECONTENT_TOO_LARGE, slice_of(bytes));
         return;
     }
-    conn->content = fw__content_new(head);
+    conn->content = fw__content_new(head, uv_now(&worker->loop));
     if (!conn->content) {
         fw__conn_lost(conn);
         return;
@@ -93,7 +100,7 @@ static void begin_content(fw_conn *conn, const fw_head *head, const incoming *by
     if (code == FW_MORE) {
         wait_for_content(conn, bytes, head_len, expected);
     } else if (code) {
-        fw__request_refuse(conn, code);
+        fw__request_refuse(conn, code, slice_of(bytes));
     } else {
         dispatch(conn, head);
         if (!keep_rest(conn, bytes, head_len + used))
@@ -135,7 +142,7 @@ static void take_head(fw_conn *conn, const incoming *bytes)
     if (head_len < 0) {
         conn->is_head = begins_with_head(bytes);
         conn->minor = true;
-        fw__request_refuse(conn, (int)head_len);
+        fw__request_refuse(conn, (int)head_len, slice_of(bytes));
         return;
     }
     note_request(conn, head);
@@ -154,12 +161,15 @@ static void take_content(fw_conn *conn, char *bytes, size_t len)
     fw_worker *worker = conn->worker;
     size_t used = len;
     int code = fw__content_take(worker, conn->content, bytes, &used);
+    if (code == FW_MORE && fw__content_slow(worker, conn->content))
+        code = FW_ETIMEOUT_CONTENT;
     if (code == FW_MORE) {
         fw__deadline_set(conn, FW_DEADLINE_CONTENT);
         return;
     }
     if (code) {
-        fw__request_refuse(conn, code);
+        fw_slice head = {fw_buffer_at(&conn->in), fw_buffer_len(&conn->in)};
+        fw__request_refuse(conn, code, head);
         return;
     }
     /* The same bytes as before, so this cannot fail. */
@@ -169,6 +179,55 @@ static void take_content(fw_conn *conn, char *bytes, size_t len)
     fw_buffer_clear(&conn->in);
     if (fw_buffer_append(&conn->in, bytes + used, len - used))
         fw__conn_lost(conn);
+}
+
+static void set_peer(fw_conn *conn, const fw_proxy *proxy)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } address;
+    memset(&address, 0, sizeof address);
+    if (proxy->family == 4) {
+        address.in.sin_family = AF_INET;
+        memcpy(&address.in.sin_addr, proxy->address, 4);
+        address.in.sin_port = htons(proxy->port);
+    } else if (proxy->family == 6) {
+        address.in6.sin6_family = AF_INET6;
+        memcpy(&address.in6.sin6_addr, proxy->address, 16);
+        address.in6.sin6_port = htons(proxy->port);
+    } else {
+        return; /* LOCAL or UNKNOWN: the proxy speaks for itself */
+    }
+    conn->peer_len = (uint8_t)fw__format_peer(&address.any, conn->peer);
+}
+
+/* The PROXY header in front of the first request; false while it is not whole, or when it is none. */
+static bool take_proxy(fw_conn *conn, incoming *bytes)
+{
+    fw_proxy proxy;
+    int64_t used = FW_EPROXY_UNTRUSTED;
+    if (!conn->untrusted)
+        used = fw_parse_proxy(bytes->at, bytes->len, &proxy);
+    if (used == FW_MORE) {
+        wait_for_head(conn, bytes);
+        return false;
+    }
+    if (used < 0) {
+        fw__request_refuse(conn, (int)used, slice_of(bytes));
+        return false;
+    }
+    conn->proxy_due = false;
+    conn->seen = 0;
+    set_peer(conn, &proxy);
+    bytes->at += used;
+    bytes->len -= (size_t)used;
+    if (bytes->in_buffer)
+        fw_buffer_consume(&conn->in, (size_t)used);
+    if (bytes->len == 0)
+        fw__conn_listen(conn);
+    return bytes->len > 0;
 }
 
 void fw__request_bytes(fw_conn *conn, char *bytes, size_t len)
@@ -188,7 +247,8 @@ void fw__request_bytes(fw_conn *conn, char *bytes, size_t len)
         in.len = fw_buffer_len(&conn->in);
         in.in_buffer = true;
     }
-    take_head(conn, &in);
+    if (!conn->proxy_due || take_proxy(conn, &in))
+        take_head(conn, &in);
 }
 
 void fw__request_next(fw_conn *conn)
@@ -222,11 +282,12 @@ bool fw__request_waits(fw_conn *conn)
     return false;
 }
 
-void fw__request_refuse(fw_conn *conn, int code)
+void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
 {
     fw_worker *worker = conn->worker;
     char answer[REFUSAL_SIZE];
     worker->score->refused++;
+    fw__batch_debug(conn, fw_error_name(code), bytes);
     fw__head_standing(worker);
     size_t len = fw__head_refusal(worker, code, conn->is_head, answer, sizeof answer);
     fw__content_free(conn->content);

@@ -228,6 +228,9 @@ def _settings(spec: WorkerSpec) -> Settings:
         body_timeout=_milliseconds(limits.body_timeout),
         keepalive_timeout=_milliseconds(limits.keepalive_timeout),
         write_timeout=_milliseconds(limits.write_timeout),
+        min_body_rate=500,
+        min_body_after=20_000,
+        debug=0,
         server=spec.pool.server_header.encode("latin-1"),
         spool_directory=_SPOOL_DIRECTORY.encode(),
     )

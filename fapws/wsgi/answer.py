@@ -98,6 +98,19 @@ class Answer:
             self.empty = bool(notes & lib.FW_NOTE_NO_CONTENT)
             server.tell_notes(notes)
 
+    def early_hints(self, headers: Headers) -> None:
+        """``wsgi.early_hints``: sends 103 with these fields at once (RFC 8297). Raises ClientGone."""
+        for header in headers:
+            check_header(header)
+        fields = ["103 Early Hints", *chain.from_iterable(headers)]
+        try:
+            head = "\n".join(fields).encode("latin-1")
+        except (TypeError, UnicodeEncodeError) as error:
+            raise head_fault("103 Early Hints", headers) from error
+        code = lib.fw_inform(self.server.core, self.connection, head, len(head), len(fields))
+        if code < 0:
+            raise code_fault(code)
+
     def send(self, piece: bytes) -> int:
         """Sends a piece; returns how many bytes at its end the kernel did not take. Raises ClientGone."""
         rest: int = lib.fw_send(self.server.core, self.connection, piece, len(piece))

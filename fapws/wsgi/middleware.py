@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from fapws.wsgi.answer import Answer
 from fapws.wsgi.environ import Environ, name_unix_server, percent_decode
 
 
@@ -17,6 +18,18 @@ class UnixServerName:
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Any:
         if not environ["REMOTE_ADDR"]:
             name_unix_server(environ)
+        return self._application(environ, start_response)
+
+
+class EarlyHints:
+    """For pools with early_hints: offers wsgi.early_hints. Goes outermost, next to the server."""
+
+    def __init__(self, application: Callable[..., Any]) -> None:
+        self._application = application
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Any:
+        answer: Answer = start_response.__self__  # type: ignore[attr-defined]  # the server's own
+        environ["wsgi.early_hints"] = answer.early_hints
         return self._application(environ, start_response)
 
 

@@ -52,6 +52,9 @@ class Settings(NamedTuple):
     body_timeout: int
     keepalive_timeout: int
     write_timeout: int
+    min_body_rate: int
+    min_body_after: int
+    debug: int
     server: bytes
     spool_directory: bytes
 
@@ -107,6 +110,17 @@ class Server:
         if number < 0:
             raise OSError(f"cannot listen on descriptor {descriptor}: {core_text(lib.fw_error_text(number))}")
         self._bases.append(base)
+
+    def expect_proxy(self, listener: int) -> None:
+        """Connections of this listener (its number, from 0) begin with a PROXY header."""
+        if lib.fw_expect_proxy(self.core, listener) < 0:
+            raise OSError(f"listener {listener} does not exist")
+
+    def trust(self, family: int, address: bytes, prefix: int) -> None:
+        """Allows a network to send PROXY headers; see fw_trust(). Raises OSError when there are too many."""
+        code = lib.fw_trust(self.core, family, address, prefix)
+        if code < 0:
+            raise OSError(f"cannot trust another network: {core_text(lib.fw_error_text(code))}")
 
     def watch(self, descriptor: int, on_readable: Callable[[], None]) -> int:
         """Calls on_readable between batches while the descriptor is readable; returns a token."""
@@ -227,6 +241,9 @@ class Server:
             on_readable = self._watches.get(connection)
             if on_readable is not None:
                 on_readable()
+        elif kind == lib.FW_DEBUG:
+            token, address, port, text = (next(fields) for _ in range(4))
+            self.log(f"debug: {token} from {address or 'unix'}:{port}: {text}")
         elif kind == lib.FW_STARVED:
             self.log("no file descriptor is left: accepting pauses until one is free")
 
