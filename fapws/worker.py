@@ -125,7 +125,7 @@ class Worker:
 
     def _make_server(self, application: Callable[..., Any]) -> Server:
         spec = self._spec
-        listeners = [socket.socket(fileno=descriptor) for descriptor in spec.listeners]
+        listeners = _adopt(spec.listeners)
         if any(listener.family == getattr(socket, "AF_UNIX", None) for listener in listeners):
             application = UnixServerName(application)
         if spec.pool.script_name:
@@ -212,6 +212,16 @@ class Worker:
     def _unwatch(self, token: int) -> None:
         if self._server is not None:
             self._server.unwatch(token)
+
+
+def _adopt(descriptors: tuple[int, ...]) -> list[socket.socket]:
+    """Listening sockets by number. They are shared with workers that may be in accept() right now, and
+    PyPy makes an adopted socket blocking for all of them unless the default says otherwise."""
+    socket.setdefaulttimeout(0.0)
+    try:
+        return [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    finally:
+        socket.setdefaulttimeout(None)
 
 
 def _settings(spec: WorkerSpec) -> Settings:
