@@ -148,7 +148,7 @@ class Worker:
             signal.signal(number, signal.SIG_IGN)
 
     def _ticker(self) -> tuple[Callable[[], None] | None, int]:
-        if not self._spec.pool.autoreload:
+        if not self._spec.pool.autoreload or self._spec.slot != 0:  # one of them is enough to tell
             return None, -1
         from fapws.watch import SourceWatch
 
