@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NamedTuple, NoReturn
@@ -68,9 +67,15 @@ def run(spec: WorkerSpec) -> NoReturn:
         atexit._clear()  # the master's are not ours to run
         status = Worker(spec).serve()
     except BaseException:  # nothing may reach the master's frames below us
-        traceback.print_exc()
+        _print_exception()
     finally:
         _leave(status)
+
+
+def _print_exception() -> None:
+    import traceback  # half a megabyte that a worker without errors does not need
+
+    traceback.print_exc()
 
 
 def _leave(status: int) -> NoReturn:
@@ -83,7 +88,7 @@ def _leave(status: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:  # an application's handler failed; the exit goes on
-        traceback.print_exc()
+        _print_exception()
     finally:
         os._exit(status)
 
@@ -126,6 +131,10 @@ class Worker:
     def _make_server(self, application: Callable[..., Any]) -> Server:
         spec = self._spec
         listeners = _adopt(spec.listeners)
+        if spec.pool.trusted_proxies:
+            from fapws.wsgi.forwarded import Forwarded
+
+            application = Forwarded(application, spec.pool.trusted_proxies, spec.pool.forwarded)
         if any(listener.family == getattr(socket, "AF_UNIX", None) for listener in listeners):
             application = UnixServerName(application)
         if spec.pool.script_name:

@@ -10,7 +10,6 @@ import os
 import select
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
@@ -60,6 +59,8 @@ def _be_daemon(serve: Callable[[Callable[[int, str], None]], int], writer: int) 
             _leave_terminal()
             status = serve(tell)
         except BaseException:
+            import traceback  # half a megabyte that nobody else needs
+
             tell(1, traceback.format_exc())
     finally:
         os._exit(status)

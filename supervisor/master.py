@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -272,6 +271,8 @@ class Master:
             self._events.append(events.Refused(str(error)))
         except Exception:
             # A defect of the reader must not take the service down; the reload fails and says why.
+            import traceback  # half a megabyte that nobody else needs
+
             self._events.append(events.Refused(traceback.format_exc()))
         else:
             self._events.append(events.Prepared(config))

@@ -10,7 +10,6 @@ import atexit
 import gc
 import os
 import sys
-import traceback
 from typing import NoReturn
 
 import fapws.worker
@@ -135,6 +134,8 @@ def _be_worker(spec: WorkerSpec, log_fd: int) -> NoReturn:
         atexit._run_exitfuncs()  # the application's; none runs twice
         status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except BaseException:
+        import traceback  # half a megabyte that nobody else needs
+
         traceback.print_exc()
     finally:
         _flush()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, NamedTuple
@@ -346,6 +345,11 @@ class Server:
 
     def log_exception(self, sentence: str, error: BaseException) -> None:
         """A sentence and a traceback to the error log."""
+        try:
+            import traceback  # half a megabyte that a worker without errors does not need
+        except (ImportError, OSError):  # no descriptor is left to read it, or it lies beyond a chroot
+            self.log(f"{sentence}: {error!r}")
+            return
         own = error.__traceback__
         while own is not None and str(own.tb_frame.f_globals.get("__name__")).startswith("fapws.wsgi"):
             own = own.tb_next  # the application's frames are what its author can use
