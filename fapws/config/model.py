@@ -28,6 +28,18 @@ class Address(NamedTuple):
     """unix: group that owns the socket file; empty: unchanged."""
 
 
+class Network(NamedTuple):
+    """Peers of one kind: an address, a network, or whoever comes by a unix socket."""
+
+    text: str
+    """As the user wrote it."""
+    version: int = 0
+    """4 or 6; 0: unix sockets."""
+    first: int = 0
+    """The lowest address, as a number."""
+    mask: int = 0
+
+
 class Limits(NamedTuple):
     """What a client may take; see HTTP.md's tables and ``fw_settings`` in csrc/fapws.h."""
 
@@ -65,6 +77,9 @@ class Pool(NamedTuple):
     autoreload: bool = False
     """Restart the workers when a source file of the application changes (development)."""
     script_name: str = ""
+    trusted_proxies: tuple[Network, ...] = ()
+    forwarded: tuple[str, ...] = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+    """Which fields the trusted proxies set, in lower case; ``forwarded`` stands alone."""
     limits: Limits = Limits()
     server_header: str = ""
     """Value of the Server field; empty: none is sent."""

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from fapws.config import values
 from fapws.config.addresses import check_socket_path, parse_address
-from fapws.config.model import Address
+from fapws.config.model import Address, Network
+from fapws.config.networks import parse_network
 from fapws.config.virtualenv import check_virtualenv
 
 MASTER = "master"
@@ -50,6 +51,8 @@ class Kind(NamedTuple):
 DEFAULT_LISTEN = "127.0.0.1:8888"
 LISTENERS_MAX = 64
 """Listening sockets of one worker: FW_LISTENERS of the C core."""
+_X_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+_FORWARDED = "forwarded"
 DAY = 86_400
 """Seconds; the longest time that makes sense in any option."""
 
@@ -87,6 +90,12 @@ OPTIONS: tuple[Option, ...] = (
            "restart the workers when a source file of the application changes"),
     Option("script_name", POOL, "prefix", "",
            "path under which a proxy shows the application, such as /blog", shared=False),
+    Option("trusted_proxies", POOL, "networks", "",
+           "proxies whose word about the client is taken: addresses, networks such as 10.0.0.0/8, "
+           "unix for whoever comes by a unix socket; several are separated by commas"),
+    Option("forwarded", POOL, "forwarded", "x-forwarded-for, x-forwarded-proto, x-forwarded-host",
+           "the fields by which trusted proxies tell it: these, some of these, or forwarded alone; "
+           "name only what the proxy sets itself, for the rest may come from the client"),
     Option("max_body_size", POOL, "size", "10m",
            "largest request content", 0, 2**50),
     Option("max_header_size", POOL, "size", "32k",
@@ -245,6 +254,24 @@ def _parse_addresses(text: str, base_directory: str) -> tuple[Address, ...]:
     return tuple(addresses)
 
 
+def _parse_networks(text: str, _base_directory: str) -> tuple[Network, ...]:
+    networks: list[Network] = []
+    for part in values.split_list(text):
+        try:
+            networks.append(parse_network(part))
+        except ValueError as error:
+            raise ValueError(f"{part}: {error}") from None
+    return tuple(networks)
+
+
+def _parse_forwarded(text: str, _base_directory: str) -> tuple[str, ...]:
+    fields = [field.lower() for field in values.split_list(text)]
+    allowed = fields == [_FORWARDED] or set(fields) <= set(_X_FORWARDED)
+    if not fields or not allowed or len(set(fields)) < len(fields):
+        raise ValueError(f"must be {_FORWARDED}, or some of {', '.join(_X_FORWARDED)}, each once")
+    return tuple(fields)
+
+
 def _parse_prefix(text: str, _base_directory: str) -> str:
     if text and (not text.startswith("/") or text.endswith("/") or not text.isprintable()):
         raise ValueError("must begin with / and not end with it, such as /blog")
@@ -273,6 +300,10 @@ KINDS: dict[str, Kind] = {
     "addresses": Kind(
         _parse_addresses, lambda parts: ", ".join(part.text for part in parts), lines=True
     ),
+    "networks": Kind(
+        _parse_networks, lambda parts: ", ".join(part.text for part in parts), lines=True
+    ),
+    "forwarded": Kind(_parse_forwarded, ", ".join, lines=True),
     "prefix": Kind(_parse_prefix, str),
     "field": Kind(_parse_field, str),
 }
