@@ -38,7 +38,9 @@ _ROW = re.compile(
         (?P<text>(?:"[^"\\]*"\s*)+), \s* "(?P<source>[^"\\]*)" \)""",
     re.VERBOSE,
 )
-_SOURCE = re.compile(r"RFC (\d+) (\d+(?:\.\d+)*)")
+_SOURCE = re.compile(r"(?:RFC (\d+)|PROXY) (\d+(?:\.\d+)*)")
+_PROXY_PROTOCOL = "https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt"
+"""The text itself has no anchors for its sections."""
 
 
 class Row(NamedTuple):
@@ -65,11 +67,13 @@ def rows(header: str) -> list[Row]:
 
 
 def link(source: str) -> str:
-    """The section with its address. Raises ValueError for what is no section of an RFC."""
+    """The section with its address. Raises ValueError for what is no section of an RFC or of the PROXY
+    protocol."""
     match = _SOURCE.fullmatch(source)
     if match is None:
-        raise ValueError(f"{TABLE}: {source!r} is not a section such as RFC 9112 2.2")
-    return f"[{source}](https://www.rfc-editor.org/rfc/rfc{match[1]}#section-{match[2]})"
+        raise ValueError(f"{TABLE}: {source!r} is not a section such as RFC 9112 2.2 or PROXY 2.1")
+    address = f"https://www.rfc-editor.org/rfc/rfc{match[1]}#section-{match[2]}"
+    return f"[{source}]({address if match[1] else _PROXY_PROTOCOL})"
 
 
 def render(header: str) -> str:

@@ -13,7 +13,7 @@ from fapws import _core
 
 ffi, lib = _core.ffi, _core.lib
 PAGE = TREE / "docs" / "refusals.md"
-ROW = re.compile(r"\| `(\w+)` \| (\d{3}) \| ([^|]+) \| \[RFC [\d. ]+\]\(https://[^)]+\) \|")
+ROW = re.compile(r"\| `(\w+)` \| (\d{3}) \| ([^|]+) \| \[(?:RFC|PROXY) [\d. ]+\]\(https://[^)]+\) \|")
 
 
 def rows() -> list[tuple[str, str, str]]:
