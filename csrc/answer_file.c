@@ -6,7 +6,7 @@
 
 #define TURN_BYTES 1048576u
 
-/* Bytes sent now, or a code. */
+/* Bytes sent now, or a code when there are none: it comes again next time. */
 static int64_t send_turn(fw_conn *conn, int file, int64_t offset, uint64_t count)
 {
     fw_worker *worker = conn->worker;
@@ -14,12 +14,10 @@ static int64_t send_turn(fw_conn *conn, int file, int64_t offset, uint64_t count
     uint64_t done = 0;
     while (done < wanted) {
         int64_t sent = fw__sendfile(worker, conn->fd, file, offset + (int64_t)done, wanted - done);
-        if (sent == FW_MORE)
+        if (sent == FW_MORE || (sent <= 0 && done))
             break;
-        if (sent == 0)
-            return FW_ETRUNCATED;
-        if (sent < 0)
-            return sent;
+        if (sent <= 0)
+            return sent < 0 ? sent : FW_ETRUNCATED;
         done += (uint64_t)sent;
     }
     worker->score->bytes_out += done;

@@ -21,7 +21,7 @@ static inline size_t fw_buffer_len(const fw_buffer *buffer)
 
 static inline char *fw_buffer_at(const fw_buffer *buffer)
 {
-    return buffer->data + buffer->start;
+    return buffer->data ? buffer->data + buffer->start : NULL; /* NULL + 0 is undefined */
 }
 
 /* Makes room for len more bytes and returns where they go, NULL for want of memory; the bytes count

@@ -134,6 +134,7 @@ void fw__conn_lost(fw_conn *conn)
 void fw__conn_close_when_sent(fw_conn *conn)
 {
     conn->close_after = true;
+    conn->refused = true; /* what is in out was counted when it was held */
     if (fw_buffer_len(&conn->out) == 0 || fw__out_send(conn, NULL, 0) < 0 ||
         fw_buffer_len(&conn->out) == 0) {
         fw__conn_close(conn);
@@ -287,7 +288,7 @@ static void client_finished(fw_conn *conn)
         (conn->ready & FW_READY_PIPELINE))
         fw__conn_listen(conn); /* the answer is still owed */
     else
-        fw__conn_close(conn); /* idle, or a request that stays incomplete */
+        fw__conn_close_when_sent(conn); /* idle, or a request that stays incomplete */
 }
 
 /* Bytes of a later request, while an earlier one is being answered. */

@@ -3,6 +3,7 @@
  * The core serves HTTP/1.1 on libuv and knows no Python. A caller asks it for work with fw_poll()
  * and answers with fw_respond() or fw_begin()/fw_send()/fw_end(); the core never calls back.
  * Only the thread that created a worker may use it: any other gets FW_ETHREAD.
+ * The process must ignore SIGPIPE, as Python does: sendfile() has no other way to be spared it.
  *
  * fapws/core_build.py hands the text between the two "cffi" marks to cffi unchanged, so what
  * Python believes and what C compiles cannot drift. Keep macros other than plain integer

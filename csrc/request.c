@@ -225,9 +225,12 @@ static bool take_proxy(fw_conn *conn, incoming *bytes)
     bytes->len -= (size_t)used;
     if (bytes->in_buffer)
         fw_buffer_consume(&conn->in, (size_t)used);
-    if (bytes->len == 0)
-        fw__conn_listen(conn);
-    return bytes->len > 0;
+    if (bytes->len)
+        return true;
+    if (conn->state == FW_CONN_IDLE) /* or it would wait for its first request for ever */
+        fw__deadline_set(conn, FW_DEADLINE_IDLE);
+    fw__conn_listen(conn);
+    return false;
 }
 
 void fw__request_bytes(fw_conn *conn, char *bytes, size_t len)
@@ -270,10 +273,10 @@ void fw__request_next(fw_conn *conn)
 
 bool fw__request_waits(fw_conn *conn)
 {
+    if (fw_buffer_len(&conn->in) == 0)
+        return false;
     const char *at = fw_buffer_at(&conn->in);
     const char *end = at + fw_buffer_len(&conn->in);
-    if (at == end)
-        return false;
     while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         at++;
         if (end - at >= 2 && at[0] == '\r' && at[1] == '\n' && at - fw_buffer_at(&conn->in) > 2)

@@ -41,8 +41,9 @@ static int64_t outcome(int error)
 {
     if (error == EAGAIN || error == EWOULDBLOCK || error == EBUSY)
         return FW_MORE;
-    if (error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ENOTSOCK)
-        return UNSUITABLE;
+    if (error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ENOTSOCK ||
+        error == ESPIPE || error == EBADF || error == EISDIR)
+        return UNSUITABLE; /* reading it tells what is wrong */
     return error == EIO || error == EOVERFLOW ? FW_ESYSTEM : FW_EGONE;
 }
 
