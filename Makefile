@@ -9,6 +9,7 @@ PYTHON ?=
 APP ?= conf/samples/hello/hello.py
 BIND ?= 127.0.0.1:8888
 T ?= tests
+SECONDS ?= 600
 
 help:
 	@echo 'make run        serve the hello sample on http://127.0.0.1:8888/ (APP=file.py BIND=host:port)'
@@ -16,6 +17,7 @@ help:
 	@echo 'make test-c     only the C core under sanitizers'
 	@echo 'make test-pypy  build on PyPy and run a smoke test there'
 	@echo 'make build      leave .venv/bin/fapws and .venv/bin/fapwsctl, which run this very tree'
+	@echo 'make fuzz       fuzz the C core for 10 minutes (SECONDS=60: another time)'
 	@echo 'make lint       ruff, mypy, strict compilers, clang-format, shellcheck, mandoc'
 	@echo 'make bench      measure against other servers; prints a table (B=--help: what it takes)'
 	@echo 'make dist       source distribution and wheel into dist/'
@@ -42,6 +44,10 @@ test-c:
 test-pypy:
 	@sh tools/test-pypy.sh
 
+fuzz:
+	@sh tools/bootstrap.sh build
+	@PYTHON='$(PYTHON)' sh tools/fuzz.sh '$(SECONDS)'
+
 lint:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh lint
 	@sh tools/lint.sh
@@ -66,4 +72,4 @@ clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build run test test-c test-pypy lint bench dist install uninstall clean
+.PHONY: help build run test test-c test-pypy fuzz lint bench dist install uninstall clean

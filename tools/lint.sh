@@ -46,8 +46,8 @@ for compiler in gcc clang; do
 done
 if wanted clang-format; then
     # shellcheck disable=SC2046
-    check 'clang-format (clang-format -i csrc/*.[ch] tests/c/*.[ch] mends it)' \
-        clang-format --dry-run -Werror $(find csrc tests/c -name '*.[ch]')
+    check 'clang-format (clang-format -i csrc/*.[ch] tests/c/*.[ch] tests/fuzz/*.[ch] mends it)' \
+        clang-format --dry-run -Werror $(find csrc tests/c tests/fuzz -name '*.[ch]')
 fi
 if wanted shellcheck; then
     check shellcheck shellcheck -x tools/*.sh .ci/run

@@ -1,0 +1,107 @@
+"""Writes the fuzzers' first inputs, from the wire cases: usage: seeds.py FOLDER.
+
+Makes FOLDER/parser, FOLDER/chunked, FOLDER/proxy and FOLDER/connection, one file an input. What stands before the
+bytes of a case is described at the top of each fuzzer.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS))
+
+from support.cases import load  # noqa: E402
+
+LARGEST = 10_000
+"""Longer inputs cost more than they teach."""
+
+LIMITS = 6
+"""Choices of limits that fuzz_parser.c has."""
+
+PLAN_SIZE = 21
+PLANS = [
+    # limits, clients and end, extras, eight steps, eight actions (fuzz_connection.c)
+    bytes([0, 0, 0, *[0x47] * 8, *[0x08] * 8]),  # whole, answered at once
+    bytes([0, 0, 2, *[0x48] * 8, *[0x10] * 8]),  # byte by byte, with early hints
+    bytes([8, 8, 8, *[0xFB] * 8, *[0x00] * 8]),  # the clients stay until their time is over
+    bytes([2, 1, 4, *[0x4C] * 8, 0x3A, 0x99, 0x1A, 0x42, 0x03, 0x05, 0x06, 0x17]),  # a bit of everything
+]
+PROXIED = bytes([0, 0, 9, *[0x47] * 8, *[0x00] * 8])
+"""The same for a listener that expects a PROXY header."""
+
+V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+PROXY_HEADERS = [
+    b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n",
+    b"PROXY TCP6 2001:db8::1 2001:db8::2 56324 443\r\n",
+    b"PROXY UNKNOWN\r\n",
+    b"PROXY UNKNOWN whatever stands here\r\n",
+    b"PROXY TCP4 192.0.2.1 192.0.2.2 65536 443\r\n",
+    V2_SIGNATURE + b"\x20\x00\x00\x00",
+    V2_SIGNATURE + b"\x21\x11\x00\x0c" + bytes(range(12)),
+    V2_SIGNATURE + b"\x21\x21\x00\x24" + bytes(range(36)),
+    V2_SIGNATURE + b"\x21\x11\x00\x13" + bytes(range(12)) + b"\x04\x00\x04abcd",
+    V2_SIGNATURE + b"\x21\x31\x00\x04abcd",
+]
+
+
+def inputs() -> Iterator[bytes]:
+    """What the client of each case sends, whole."""
+    for path in sorted((TESTS / "protocol").glob("*.case")):
+        for case in load(path):
+            yield b"".join(step.send for step in case.steps)
+
+
+def for_parser(messages: Iterable[bytes]) -> Iterator[bytes]:
+    """With generous limits, and one in four with tight ones."""
+    for number, message in enumerate(messages):
+        yield b"\0" + message
+        if number % 4 == 0:
+            yield bytes([1 + number // 4 % (LIMITS - 1)]) + message
+
+
+def for_chunked(messages: Iterable[bytes]) -> Iterator[bytes]:
+    """What follows the heads that announce chunks."""
+    for message in messages:
+        head, end, content = message.partition(b"\r\n\r\n")
+        if end and content and b"chunked" in head.lower():
+            yield content
+
+
+def for_connection(messages: Iterable[bytes]) -> Iterator[bytes]:
+    """Each message by one of the plans above or by a random one, and some of them in a row."""
+    chance = random.Random(1)
+    previous = b""
+    for number, message in enumerate(messages):
+        plan = PLANS[number % len(PLANS)] if number % 8 < len(PLANS) else chance.randbytes(PLAN_SIZE)
+        yield plan + message
+        if number % 5 == 0:
+            yield chance.randbytes(PLAN_SIZE) + previous + message + previous
+        previous = message
+
+
+def for_proxied(messages: list[bytes]) -> Iterator[bytes]:
+    """Each PROXY header before some of the messages."""
+    for number, header in enumerate(PROXY_HEADERS):
+        for message in messages[number :: len(PROXY_HEADERS) * 4]:
+            yield PROXIED + header + message
+
+
+def write(folder: Path, seeds: Iterable[bytes]) -> None:
+    """One file an input; the names do not matter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(seeds):
+        if len(seed) <= LARGEST:
+            (folder / f"case-{number:04}").write_bytes(seed)
+
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    messages = list(inputs())
+    write(root / "parser", for_parser(messages))
+    write(root / "chunked", for_chunked(messages))
+    write(root / "connection", [*for_connection(messages), *for_proxied(messages)])
+    write(root / "proxy", PROXY_HEADERS)
