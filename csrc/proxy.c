@@ -7,8 +7,10 @@
 
 #include "error.h"
 
-#define LINE_MAX_V1 107 /* bytes with CRLF, section 2.1 */
-#define HEAD_V2 16      /* signature, version and command, family, length */
+#define LINE_MAX_V1 107    /* bytes with CRLF, section 2.1 */
+#define HEAD_V2 16         /* signature, version and command, family, length */
+#define FAMILY_MAX_V2 3    /* UNSPEC, INET, INET6, UNIX */
+#define TRANSPORT_MAX_V2 2 /* UNSPEC, STREAM, DGRAM */
 
 static const char signature[12] = {'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
 
@@ -101,6 +103,9 @@ static int64_t parse_v2(const char *buf, size_t len, fw_proxy *proxy)
     unsigned version = bytes[12] >> 4, command = bytes[12] & 0xf, transport = bytes[13];
     size_t size = (size_t)bytes[14] << 8 | bytes[15];
     if (version != 2 || command > 1 || size + HEAD_V2 > FW_PROXY_MAX)
+        return FW_EPROXY;
+    /* Unassigned values "must be rejected as invalid"; LOCAL's are ignored (section 2.2). */
+    if (command == 1 && (transport >> 4 > FAMILY_MAX_V2 || (transport & 0xf) > TRANSPORT_MAX_V2))
         return FW_EPROXY;
     size_t addresses = transport == 0x11 ? 12 : transport == 0x21 ? 36 : 0;
     if (command == 1 && size < addresses)

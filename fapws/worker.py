@@ -14,11 +14,11 @@ from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
 from fapws import __version__
-from fapws.config.model import Pool
+from fapws.config.model import Network, Pool
 from fapws.loader import LoadError, load, prepare
 from fapws.messages import Changed, Decoder, Drain, Failed, Message, Ready, encode
 from fapws.wsgi.environ import listener_base
-from fapws.wsgi.middleware import Mounted, UnixServerName
+from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
 from fapws.wsgi.serve import Server, Settings, base_environ
 
 MEMORY_BODY = 65536
@@ -27,9 +27,10 @@ ACCEPT_BURST = 64
 """Connections accepted in one turn by the only worker of a pool ..."""
 ACCEPT_BURST_SHARED = 8
 """... and by one of several, so that the others get their part."""
+MIN_BODY_AFTER = 20_000
+"""Milliseconds of grace before min_body_rate counts."""
 AUTORELOAD_MS = 500
 """How often the source files are looked at."""
-_SPOOL_DIRECTORY = "/tmp"
 _READ_SIZE = 65536
 _DRAINING_SIGNALS = (signal.SIGTERM,)
 _IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGINT)
@@ -139,11 +140,15 @@ class Worker:
             application = UnixServerName(application)
         if spec.pool.script_name:
             application = Mounted(application, spec.pool.script_name)
+        if spec.pool.early_hints:
+            application = EarlyHints(application)
         server = Server(application, _settings(spec), spec.row)
         common = base_environ("", f"fapws/{__version__}", spec.multiprocess)
         for listener in listeners:
             server.listen(listener.fileno(), listener_base(listener, common))
             listener.detach()  # the core's from now on
+        if spec.pool.proxy_protocol:
+            _expect_proxies(server, spec.pool.trusted_proxies, len(listeners))
         server.watch(self._wake_reader, self._on_wake)
         self._channel_token = server.watch(spec.channel, self._on_channel)
         self._lifeline_token = server.watch(spec.lifeline, self._on_orphaned)
@@ -233,6 +238,15 @@ def _adopt(descriptors: tuple[int, ...]) -> list[socket.socket]:
         socket.setdefaulttimeout(None)
 
 
+def _expect_proxies(server: Server, trusted: tuple[Network, ...], listeners: int) -> None:
+    from fapws.config.networks import packed
+
+    for number in range(listeners):
+        server.expect_proxy(number)
+    for network in trusted:
+        server.trust(*packed(network))
+
+
 def _settings(spec: WorkerSpec) -> Settings:
     limits = spec.pool.limits
     return Settings(
@@ -247,11 +261,11 @@ def _settings(spec: WorkerSpec) -> Settings:
         body_timeout=_milliseconds(limits.body_timeout),
         keepalive_timeout=_milliseconds(limits.keepalive_timeout),
         write_timeout=_milliseconds(limits.write_timeout),
-        min_body_rate=500,
-        min_body_after=20_000,
-        debug=0,
+        min_body_rate=limits.min_body_rate,
+        min_body_after=MIN_BODY_AFTER,
+        debug=spec.pool.debug,
         server=spec.pool.server_header.encode("latin-1"),
-        spool_directory=_SPOOL_DIRECTORY.encode(),
+        spool_directory=os.fsencode(spec.pool.spool_directory),
     )
 
 

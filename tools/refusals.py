@@ -21,7 +21,8 @@ HEAD = """\
 
 What stands here is answered by the core before the application sees anything. The connection ends with
 such an answer, for nobody can tell where a next request would begin. Each has a token that stays the
-same from release to release. The content of the answer is the sentence.
+same from release to release: with `debug = 1` the error log names it, with the client's address and the
+bytes in question. The content of the answer is the sentence.
 
 | token | status | sentence | source |
 |---|---|---|---|

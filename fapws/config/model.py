@@ -52,6 +52,8 @@ class Limits(NamedTuple):
     body_timeout: float = 20.0
     keepalive_timeout: float = 60.0
     write_timeout: float = 30.0
+    min_body_rate: int = 500
+    """Bytes a second."""
 
 
 class Pool(NamedTuple):
@@ -80,9 +82,15 @@ class Pool(NamedTuple):
     trusted_proxies: tuple[Network, ...] = ()
     forwarded: tuple[str, ...] = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
     """Which fields the trusted proxies set, in lower case; ``forwarded`` stands alone."""
+    proxy_protocol: bool = False
+    """Every connection begins with a PROXY header; only trusted_proxies, if there are any, may send one."""
     limits: Limits = Limits()
     server_header: str = ""
     """Value of the Server field; empty: none is sent."""
+    early_hints: bool = False
+    spool_directory: str = "/tmp"
+    debug: int = 0
+    """1 and above: the core's reasons go to the error log."""
 
 
 class Config(NamedTuple):

@@ -72,6 +72,13 @@ def parse_network(text: str) -> Network:
     return Network(text, address.version, first, mask)
 
 
+def packed(network: Network) -> tuple[int, bytes, int]:
+    """Family (0: unix sockets), address in network order and prefix, as fw_trust() of the core wants
+    them."""
+    size = _BITS[network.version] // 8 if network.version else 0
+    return network.version, network.first.to_bytes(size, "big"), f"{network.mask:b}".count("1")
+
+
 def contains(networks: Iterable[Network], peer: str) -> bool:
     """Whether a peer, REMOTE_ADDR as the core writes it, is in one of the networks.
 

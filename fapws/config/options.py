@@ -51,6 +51,8 @@ class Kind(NamedTuple):
 DEFAULT_LISTEN = "127.0.0.1:8888"
 LISTENERS_MAX = 64
 """Listening sockets of one worker: FW_LISTENERS of the C core."""
+PROXIES_MAX = 64
+"""Trusted networks of one pool: FW_TRUSTED of the C core."""
 _X_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
 _FORWARDED = "forwarded"
 DAY = 86_400
@@ -96,6 +98,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("forwarded", POOL, "forwarded", "x-forwarded-for, x-forwarded-proto, x-forwarded-host",
            "the fields by which trusted proxies tell it: these, some of these, or forwarded alone; "
            "name only what the proxy sets itself, for the rest may come from the client"),
+    Option("proxy_protocol", POOL, "boolean", "no",
+           "each connection begins with a PROXY header, version 1 or 2, from one of trusted_proxies (if "
+           "it is empty: from anybody); others are refused"),
     Option("max_body_size", POOL, "size", "10m",
            "largest request content", 0, 2**50),
     Option("max_header_size", POOL, "size", "32k",
@@ -114,6 +119,15 @@ OPTIONS: tuple[Option, ...] = (
            "from an answer to the next request; 0: off", 0, DAY),
     Option("write_timeout", POOL, "time", "30s",
            "without progress in sending an answer; 0: off", 0, DAY),
+    Option("min_body_rate", POOL, "size", "500",
+           "bytes a second below which request content comes too slowly, once 20 seconds have passed; "
+           "0: off", 0, 2**30),
+    Option("spool_directory", POOL, "spool", "/tmp",
+           "directory for the temporary files of large request content"),
+    Option("early_hints", POOL, "boolean", "no",
+           "offer applications wsgi.early_hints(headers), which sends an answer 103 ahead"),
+    Option("debug", POOL, "integer", "0",
+           "from 1 on, the error log tells each request that the core refuses, with its reason", 0, 3),
     Option("server_header", POOL, "field", "fapws",
            "value of the Server header field; empty: none is sent"),
 )
@@ -209,6 +223,15 @@ def _parse_directory(text: str, base_directory: str) -> str:
     return path
 
 
+def _parse_spool(text: str, base_directory: str) -> str:
+    path = _parse_directory(text, base_directory)
+    if not path:
+        raise ValueError("must be a directory")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ValueError(f"may not write into {path}")
+    return path
+
+
 def _parse_directories(text: str, base_directory: str) -> tuple[str, ...]:
     return tuple(_parse_directory(part, base_directory) for part in values.split_list(text))
 
@@ -261,6 +284,8 @@ def _parse_networks(text: str, _base_directory: str) -> tuple[Network, ...]:
             networks.append(parse_network(part))
         except ValueError as error:
             raise ValueError(f"{part}: {error}") from None
+    if len(networks) > PROXIES_MAX:
+        raise ValueError(f"must be at most {PROXIES_MAX} addresses and networks")
     return tuple(networks)
 
 
@@ -292,6 +317,7 @@ KINDS: dict[str, Kind] = {
     "app": Kind(_parse_app, str),
     "script": Kind(_parse_script, str),
     "directory": Kind(_parse_directory, str),
+    "spool": Kind(_parse_spool, str),
     "directories": Kind(_parse_directories, ", ".join, lines=True),
     "virtualenv": Kind(_parse_virtualenv, str),
     "file": Kind(_parse_file, str),
