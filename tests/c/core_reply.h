@@ -153,7 +153,8 @@ static inline bool client_reply_is(test_site *site, test_client *client, int sta
     bool ok = client_reply(site, client, &got) && got.status == status &&
               strcmp(got.content, content) == 0;
     if (!ok)
-        printf("expected %d \"%s\", got %d \"%.200s\"\n", status, content, got.status, got.content);
+        printf("expected %d \"%.200s\", got %d \"%.200s\"\n", status, content, got.status,
+               got.content);
     reply_free(&got);
     return ok;
 }

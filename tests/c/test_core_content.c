@@ -236,6 +236,12 @@ TEST(a_client_that_does_not_wait_is_not_told)
                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
                "Expect: 100-continue\r\n\r\nab");
     check_in_memory(2);
+    client_say(&here, &one,
+               "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+               "Expect: 100-continue\r\n\r\na");
+    CHECK(site_quiet(&here));
+    client_say(&here, &one, "b");
+    check_in_memory(2);
     say_post("Content-Length: 0\r\nExpect: 100-continue\r\n");
     answer_post(site_request(&here));
     CHECK(!strstr(one.data, "100 Continue"));

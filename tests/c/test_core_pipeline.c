@@ -98,6 +98,20 @@ TEST(held_answers_go_out_when_much_is_held)
     close_both();
 }
 
+TEST(bytes_that_come_meanwhile_do_not_send_held_answers_early)
+{
+    open_both();
+    CHECK(site_quiet(&here)); /* the connection is watched from here on */
+    ask_many(2);
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "/0") == 0);
+    int64_t id = site_request(&here)->id;
+    client_say(&here, &one, "GET /2 HT");
+    CHECK(site_quiet(&here) && client_read(&one, SIZE_MAX) == 0);
+    CHECK(respond(&here, id, "200 OK", "/1") == 0);
+    check_replies(2);
+    close_both();
+}
+
 TEST(a_bad_request_does_not_spoil_the_answers_before_it)
 {
     open_both();
@@ -191,19 +205,23 @@ TEST(part_of_a_next_request_does_not_hold_an_answer_back)
 
 TEST(a_half_closed_pipeline_that_ends_in_part_of_a_request_gets_what_is_whole)
 {
-    open_both();
-    client_say(&here, &one,
-               "GET /0 HTTP/1.1\r\nHost: a\r\n\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
-               "POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
-    shutdown(one.fd, SHUT_WR);
-    for (int i = 0; i < 2; i++) {
-        const test_record *request = site_request(&here);
-        CHECK(respond(&here, request->id, "200 OK", request->path) == 0);
+    for (int watched = 0; watched < 2; watched++) { /* whether the end is noticed meanwhile */
+        open_both();
+        CHECK(!watched || site_quiet(&here));
+        client_say(&here, &one,
+                   "GET /0 HTTP/1.1\r\nHost: a\r\n\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
+                   "POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+        shutdown(one.fd, SHUT_WR);
+        for (int i = 0; i < 2; i++) {
+            const test_record *request = site_request(&here);
+            CHECK(site_quiet(&here));
+            CHECK(respond(&here, request->id, "200 OK", request->path) == 0);
+        }
+        check_replies(2);
+        CHECK(client_sees_end(&here, &one) && !one.reset);
+        CHECK(here.score.requests == 2 && here.score.responses == 2);
+        close_both();
     }
-    check_replies(2);
-    CHECK(client_sees_end(&here, &one) && !one.reset);
-    CHECK(here.score.requests == 2 && here.score.responses == 2);
-    close_both();
 }
 
 /* The earlier answer is whole and owed; the abort is about the later one (HTTP.md: in order). */
@@ -217,6 +235,45 @@ TEST(an_abort_leaves_the_answers_before_it_whole)
     CHECK(fw_abort(here.worker, request->id) == 0);
     CHECK(client_reply_is(&here, &one, 200, "/0"));
     CHECK(client_sees_end(&here, &one) && one.used == one.len);
+    close_both();
+}
+
+/* Answers so many requests of a unix client that reads nothing; stops early when an answer stays in
+ * the core. Returns how many the kernel has taken. */
+static int answer_unread(const char *content, int count)
+{
+    client_close(&one);
+    client_open_unix(&here, &one);
+    uint64_t before = here.score.responses;
+    for (int i = 0; i < count && here.score.responses == before + (uint64_t)i; i++) {
+        int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+        CHECK(respond(&here, id, "200 OK", content) == 0);
+    }
+    return (int)(here.score.responses - before);
+}
+
+/* The held answer meets a full socket, and then the client ends in mid-content. */
+TEST(a_held_answer_survives_a_full_socket_and_a_request_that_stays_incomplete)
+{
+    static char content[8001], large[60001];
+    memset(content, 'c', sizeof content - 1);
+    memset(large, 'l', sizeof large - 1);
+    open_both();
+    int fits = answer_unread(content, 1000);
+    CHECK(fits > 5 && fits < 1000 && answer_unread(content, fits - 1) == fits - 1);
+    client_say(&here, &one,
+               "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+               "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", large) == 0);
+    uint64_t responses = here.score.responses;
+    CHECK(site_quiet(&here) && fw_open_connections(here.worker) == 1);
+    shutdown(one.fd, SHUT_WR);
+    CHECK(site_quiet(&here));
+    for (int i = 1; i < fits; i++)
+        CHECK(client_reply_is(&here, &one, 200, content));
+    CHECK(client_reply_is(&here, &one, 200, large));
+    CHECK(client_sees_end(&here, &one) && one.used == one.len);
+    CHECK(here.score.responses == responses);
     close_both();
 }
 

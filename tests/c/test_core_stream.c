@@ -120,12 +120,21 @@ TEST(a_cut_answer_with_a_rest_goes_on_where_it_stopped)
     }
 }
 
+/* Answers with more than the kernel takes, and passes over it when told that more could go. */
+static int64_t leave_a_rest(void)
+{
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    CHECK(respond_n(&here, id, "200 OK", large, LARGE) > 0);
+    while (!site_quiet(&here))
+        (void)site_take(&here, 0);
+    return id;
+}
+
 TEST(a_slow_reader_holds_up_nobody_else)
 {
     test_client other;
     open_with(client_open_slow);
-    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
-    CHECK(respond_n(&here, id, "200 OK", large, LARGE) > 0);
+    int64_t id = leave_a_rest();
     client_open(&here, &other);
     for (int i = 0; i < 3; i++) {
         int64_t next = client_request(&here, &other, "GET / HTTP/1.1", "");
@@ -159,9 +168,7 @@ TEST(a_reset_while_streaming_is_told_once)
 TEST(a_reset_with_a_rest_unsent_is_told_once)
 {
     open_with(client_open_slow);
-    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
-    CHECK(respond_n(&here, id, "200 OK", large, LARGE) > 0);
-    CHECK(site_quiet(&here));
+    int64_t id = leave_a_rest();
     client_reset(&one);
     site_expect(&here, FW_GONE, id);
     CHECK(site_quiet(&here) && fw_open_connections(here.worker) == 0);

@@ -1,0 +1,163 @@
+/* test_core_extra.c -- interim answers, the minimum rate of content, and records for debugging. */
+#include "core_reply.h"
+
+static test_site here;
+static test_client one;
+static test_reply got;
+
+static void open_with(const fw_settings *settings)
+{
+    site_open(&here, settings);
+    client_open(&here, &one);
+}
+
+static void close_both(void)
+{
+    reply_free(&got);
+    client_close(&one);
+    site_close(&here);
+}
+
+static int64_t inform(int64_t id, const char *head)
+{
+    return fw_inform(here.worker, id, head, strlen(head), count_fields(head));
+}
+
+TEST(an_interim_answer_goes_out_at_once)
+{
+    open_with(NULL);
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    CHECK(
+        inform(id, "103 Early Hints\nLink\n</a>; rel=preload\nConnection\nx\nContent-Length\n5") ==
+        0);
+    CHECK(client_reply(&here, &one, &got) && got.status == 103);
+    CHECK(reply_says(&got, "Link", "</a>; rel=preload") && count_text(got.head, "\r\n") == 3);
+    CHECK(inform(id, "102") == 0 && client_reply(&here, &one, &got) && got.status == 102);
+    CHECK(respond(&here, id, "200 OK", "x") == 0 && client_reply_is(&here, &one, 200, "x"));
+    CHECK(inform(id, "103 Early Hints") == FW_ESTATE && here.score.responses == 1);
+    close_both();
+}
+
+TEST(bad_interim_answers_are_refused_and_change_nothing)
+{
+    open_with(NULL);
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    CHECK(inform(id, "100 Continue") == FW_ESTATUS && inform(id, "101 Switch") == FW_ESTATUS);
+    CHECK(inform(id, "200 OK") == FW_ESTATUS && inform(id, "") == FW_ESTATUS);
+    CHECK(inform(id, "103 Hints\nA b\nc") == FW_ENAME &&
+          inform(id, "103 Hints\nA\n\r") == FW_EVALUE);
+    CHECK(fw_inform(here.worker, id, "103 x\nA\nb\nC\nd", 13, 3) == FW_ECOUNT);
+    CHECK(begin(&here, id, "200 OK") == 0 && inform(id, "103 Late") == FW_ESTATE);
+    CHECK(fw_end(here.worker, id) == 0 && client_reply_is(&here, &one, 200, ""));
+    CHECK(one.used == one.len);
+    close_both();
+}
+
+TEST(an_old_client_gets_no_interim_answer)
+{
+    open_with(NULL);
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.0", "");
+    CHECK(inform(id, "103 Early Hints\nA\nb") == 0);
+    CHECK(respond(&here, id, "200 OK", "x") == 0 && client_reply_is(&here, &one, 200, "x"));
+    close_both();
+}
+
+TEST(an_interim_answer_keeps_its_place_among_pipelined_ones)
+{
+    open_with(NULL);
+    client_say(&here, &one, "GET /0 HTTP/1.1\r\nHost: a\r\n\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "/0") == 0);
+    int64_t id = site_request(&here)->id;
+    CHECK(inform(id, "103 Early Hints\nA\nb") == 0);
+    CHECK(client_reply_is(&here, &one, 200, "/0") && client_reply_is(&here, &one, 103, ""));
+    CHECK(respond(&here, id, "200 OK", "/1") == 0 && client_reply_is(&here, &one, 200, "/1"));
+    close_both();
+}
+
+/* ---- The rate of content ----------------------------------------------------------------------- */
+
+static void drip_content(uint32_t rate, uint64_t for_ms)
+{
+    fw_settings settings = settings_usual();
+    settings.min_body_rate = rate;
+    settings.min_body_after = 100;
+    open_with(&settings);
+    client_ask(&here, &one, "POST / HTTP/1.1", "Content-Length: 100000\r\n");
+    uint64_t start = clock_ms();
+    while (one.len == 0 && clock_ms() - start < for_ms) {
+        (void)send(one.fd, "drip", 4, MSG_NOSIGNAL);
+        site_poll(&here, 10);
+        site_poll(&here, 10);
+        client_read(&one, SIZE_MAX);
+    }
+    NOTE("%d ms", (int)(clock_ms() - start));
+}
+
+TEST(content_that_drips_is_refused_after_a_while)
+{
+    drip_content(100000, 2000);
+    CHECK(client_reply_is(&here, &one, 408, "the request content did not come in time\n"));
+    CHECK(client_sees_end(&here, &one) && here.score.requests == 0);
+    close_both();
+}
+
+TEST(content_that_comes_fast_enough_is_not_refused)
+{
+    drip_content(10, 400);
+    CHECK(one.len == 0 && !one.ended && here.score.refused == 0);
+    close_both();
+    drip_content(0, 400);
+    CHECK(one.len == 0 && !one.ended && here.score.refused == 0);
+    close_both();
+}
+
+/* ---- FW_DEBUG ---------------------------------------------------------------------------------- */
+
+static const test_record *next_debug(const char *token)
+{
+    const test_record *told = site_take(&here, SOON_MS);
+    if (!CHECK(told && told->kind == FW_DEBUG && strcmp(told->token, token) == 0))
+        exit(1);
+    CHECK(strcmp(told->address, "127.0.0.1") == 0 && atoi(told->port) > 0);
+    return told;
+}
+
+TEST(debugging_tells_of_refusals_and_hidden_fields)
+{
+    fw_settings settings = settings_usual();
+    settings.debug = 1;
+    open_with(&settings);
+    client_ask(&here, &one, "GET / HTTP/1.1", "A_b: 1\r\nProxy: 2\r\nC: 3\r\n");
+    CHECK(strcmp(next_debug("hidden_field")->target, "A_b") == 0);
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "") == 0);
+    client_say(&here, &one, "GET /\x01\xff HTTP/1.1\r\n\r\n");
+    CHECK(strncmp(next_debug("bad_target")->target, "GET /?? HTTP/1.1??", 18) == 0);
+    CHECK(client_reply_is(&here, &one, 200, "") && client_gets(&here, &one, " 400 "));
+    close_both();
+}
+
+TEST(many_refusals_at_once_do_not_run_over_the_batch)
+{
+    enum { COUNT = 400 };
+    static test_client many[COUNT];
+    static char line[300];
+    fw_settings settings = settings_usual();
+    settings.debug = 1;
+    site_open(&here, &settings);
+    memset(line, 'x', sizeof line - 5);
+    strcpy(line + sizeof line - 5, "\r\n\r\n");
+    for (int i = 0; i < COUNT; i++)
+        client_open(&here, &many[i]);
+    while (here.score.accepted < COUNT)
+        site_poll(&here, 1);
+    for (int i = 0; i < COUNT; i++)
+        client_say(&here, &many[i], line);
+    for (uint64_t end = clock_ms() + SOON_MS; here.score.refused < COUNT && clock_ms() < end;)
+        CHECK(site_poll(&here, 1) <= (int)(here.view.record_words - 1) / FW_RECORD_WORDS);
+    CHECK(here.score.refused == COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        CHECK(client_gets(&here, &many[i], " 400 "));
+        client_close(&many[i]);
+    }
+    site_close(&here);
+}
