@@ -5,6 +5,7 @@
  *         "full" there is room for the largest single request that the limits allow. */
 #include "core.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -115,6 +116,16 @@ static size_t put(char *out, size_t at, const char *bytes, size_t len)
     return at + len;
 }
 
+/* RFC 9112 7.1.3: once the chunked coding is removed, the length of what it held takes its place. */
+static fw_slice decoded_length(fw_conn *conn)
+{
+    fw_batch *batch = &conn->worker->batch;
+    uint64_t size = conn->content ? conn->content->size : 0;
+    int len = snprintf(batch->length, sizeof batch->length, "%llu", (unsigned long long)size);
+    fw_slice value = {batch->length, len > 0 ? (size_t)len : 0};
+    return value;
+}
+
 /* METHOD:1.x:LISTENER:NAME:NAME... Also collects the values that go with the names. */
 static size_t shape_text(fw_conn *conn, const fw_head *head, fw_slice *values, size_t *value_count)
 {
@@ -133,6 +144,11 @@ static size_t shape_text(fw_conn *conn, const fw_head *head, fw_slice *values, s
             continue;
         }
         text[at++] = ':';
+        if (head->chunked && fw_slice_is(field->name, "transfer-encoding", 17)) {
+            at = put(text, at, "Content-Length", 14);
+            values[count++] = decoded_length(conn);
+            continue;
+        }
         at = put(text, at, field->name.at, field->name.len);
         /* RFC 9112 3.2.2: the authority of an absolute-form target replaces Host. */
         bool overridden = (int)i == head->host && head->authority.len;

@@ -176,8 +176,9 @@ typedef struct {
     char *shape; /* scratch: the text of the shape in hand */
     size_t shape_size;
     unsigned requests;
-    unsigned woken; /* bit per token: its FW_WAKE is in this batch */
-    bool filling;   /* between the start and the end of an fw_poll() */
+    unsigned woken;  /* bit per token: its FW_WAKE is in this batch */
+    char length[24]; /* scratch: the Content-Length of a decoded content */
+    bool filling;    /* between the start and the end of an fw_poll() */
 } fw_batch;
 
 /* ---- The worker -------------------------------------------------------------------------------- */

@@ -36,6 +36,8 @@ class Answer:
     """The head has been given to the core: it cannot be changed any more."""
     empty = False
     """This answer has no content (HEAD, 204, 304), whatever the application yields."""
+    full = False
+    """More content than Content-Length was given: the rest is not wanted."""
     unsent: Unsent | None = None
     """What write() was given and the kernel has not taken."""
     spooled: Any = None
@@ -46,13 +48,21 @@ class Answer:
         if self.status is not None or exc_info is not None:
             self._restart(exc_info)
         if type(status) is not str or type(headers) is not list:
-            check_types(status, headers)
+            self._check(check_types, status, headers)
         for header in headers:
             if type(header) is not tuple:
-                check_header(header)
+                self._check(check_header, header)
         self.status = status
         self.headers = headers
         return self.write
+
+    def _check(self, check: Callable[..., None], *given: object) -> None:
+        """A call that fails counts as a call: another one needs exc_info (PEP 3333)."""
+        try:
+            check(*given)
+        except TypeError:
+            self.status, self.headers = "", []  # never sent: the core refuses it
+            raise
 
     def _restart(self, exc_info: Any) -> None:
         if exc_info is None:
@@ -115,7 +125,9 @@ class Answer:
         """Sends a piece; returns how many bytes at its end the kernel did not take. Raises ClientGone."""
         rest: int = lib.fw_send(self.server.core, self.connection, piece, len(piece))
         if rest > lib.FW_REST_MASK:
-            self.server.tell_notes(rest)
+            if not self.full:
+                self.server.tell_notes(rest)
+            self.full = self.full or bool(rest & lib.FW_NOTE_EXCESS)
             rest &= lib.FW_REST_MASK
         if rest < 0:
             raise code_fault(rest)
@@ -134,7 +146,7 @@ class Answer:
             return
         if not self.begun:
             self.begin()
-        if self.empty:
+        if self.empty or self.full:
             return
         rest = len(data) if self.unsent else self.send(data)
         if rest:

@@ -97,7 +97,7 @@ def listener_base(listener: socket.socket, common: Environ) -> Environ:
     base = dict(common)
     name: Any = listener.getsockname()
     if isinstance(name, tuple):
-        base["SERVER_NAME"] = name[0]
+        base["SERVER_NAME"] = f"[{name[0]}]" if ":" in name[0] else name[0]
         base["SERVER_PORT"] = str(name[1])
     else:
         base["SERVER_NAME"] = "localhost"

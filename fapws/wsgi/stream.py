@@ -47,6 +47,8 @@ class Stream:
         while sent < TURN_BYTES:
             piece = answer.unsent.take() if answer.unsent else self._next_piece()
             if not piece:
+                if time.monotonic() - started > TURN_SECONDS:
+                    break  # an iterator that waits says so with empty pieces (PEP 3333)
                 continue
             if not answer.begun:
                 answer.begin()
@@ -54,6 +56,8 @@ class Stream:
                 raise StopIteration
             if not self._send(piece):
                 return False
+            if answer.full:
+                raise StopIteration
             sent += len(piece)
             if time.monotonic() - started > TURN_SECONDS:
                 break
