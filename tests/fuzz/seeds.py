@@ -1,7 +1,7 @@
 """Writes the fuzzers' first inputs, from the wire cases: usage: seeds.py FOLDER.
 
-Makes FOLDER/parser, FOLDER/chunked, FOLDER/proxy and FOLDER/connection, one file an input. What stands before the
-bytes of a case is described at the top of each fuzzer.
+Makes FOLDER/parser, FOLDER/chunked, FOLDER/proxy and FOLDER/connection, one file an input. What
+stands before the bytes of a case is described at the top of each fuzzer.
 """
 
 from __future__ import annotations

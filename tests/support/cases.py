@@ -7,7 +7,7 @@ import json
 import random
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,9 @@ from support.raw import Address, Answer, BadAnswer, Client, fetch
 MODES = ("whole", "bytes", "split")
 MANY = 2048
 """More bytes than this are sent in about so many pieces instead of one by one."""
+
+PROBE = b"GET /probe HTTP/1.1\r\nHost: localhost\r\n\r\n"
+"""What shows that a connection takes another request (``then: open``)."""
 
 
 class Expected(NamedTuple):
@@ -184,25 +187,34 @@ def pieces(data: bytes, mode: str, seed: str) -> Iterator[bytes]:
 def play(case: Case, mode: str, address: Address) -> None:
     """Plays a case against the echo application and asserts everything it says."""
     before = requests_seen(address)
-    reached = 0
-    last: Answer | None = None
     with Client(address) as client:
-        for step in case.steps:
-            client.send_pieces(pieces(step.send, mode, f"{case.path.stem} {case.title}"))
-            if step.half_close:
-                client.half_close()
-            if step.quiet:
-                # A whole exchange on another connection: time enough for an answer that is wrong.
-                requests_seen(address)
-                assert client.quiet(), f"an answer came too early: {client.read()}"
-            for answer in _answers(client, step):
-                last = answer
-                reached += answer.head.get("X-Echo") is not None
-        _end(case, client, last)
+        # A whole exchange on another connection: time enough for an answer that is wrong.
+        reached = converse(case, client, mode, lambda: requests_seen(address))
     after = requests_seen(address)
     assert after - before == reached + (case.then == "open"), (
         f"the application saw {after - before} requests, answered were {reached} of this case"
     )
+
+
+def converse(case: Case, client: Client, mode: str, wait: Callable[[], object]) -> int:
+    """Plays a case on one connection and asserts what came back; the answers of the application.
+
+    wait: gives the server time for an answer that must not come.
+    """
+    reached = 0
+    last: Answer | None = None
+    for step in case.steps:
+        client.send_pieces(pieces(step.send, mode, f"{case.path.stem} {case.title}"))
+        if step.half_close:
+            client.half_close()
+        if step.quiet:
+            wait()
+            assert client.quiet(), f"an answer came too early: {client.read()}"
+        for answer in _answers(client, step):
+            last = answer
+            reached += answer.head.get("X-Echo") is not None
+    _end(case, client, last)
+    return reached
 
 
 def _answers(client: Client, step: Step) -> Iterator[Answer]:
@@ -241,7 +253,7 @@ def _check(answer: Answer, want: Expected) -> None:
 
 def _end(case: Case, client: Client, last: Answer | None) -> None:
     if case.then == "open":
-        client.send(b"GET /probe HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.send(PROBE)
         answer = client.read()
         assert answer.status == 200, _short(answer)
         assert json.loads(answer.body)["environ"]["PATH_INFO"] == "/probe"
