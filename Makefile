@@ -20,6 +20,7 @@ help:
 	@echo 'make fuzz       fuzz the C core for 10 minutes (SECONDS=60: another time)'
 	@echo 'make lint       ruff, mypy, strict compilers, clang-format, shellcheck, mandoc'
 	@echo 'make bench      measure against other servers; prints a table (B=--help: what it takes)'
+	@echo 'make soak       long runs: slow attacks, slow readers, uploads, idle clients (S="idle": only some)'
 	@echo 'make dist       source distribution and wheel into dist/'
 	@echo 'make install    programs, man pages, examples below PREFIX=/usr/local (DESTDIR= for packagers)'
 	@echo 'make uninstall  remove what make install brought'
@@ -56,6 +57,10 @@ bench:
 	@PYTHON='$(PYTHON)' sh tools/bootstrap.sh build
 	@PYTHON='$(PYTHON)'; . tools/common.sh; exec "$$(find_python)" -m tests.bench $(B)
 
+soak:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh build
+	@.venv/bin/python -m tests.soak $(S)
+
 dist:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh dist
 	@rm -rf dist
@@ -72,4 +77,4 @@ clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build run test test-c test-pypy fuzz lint bench dist install uninstall clean
+.PHONY: help build run test test-c test-pypy fuzz lint bench soak dist install uninstall clean
