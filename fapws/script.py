@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import sys
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 TIMEOUT = 15.0
 """Seconds the child may take; a script that takes longer is left to the worker's boot_timeout."""
 _NAMES = ("SERVER", "MAX_BODY_SIZE")
+_DESCRIPTORS_MAX = 65536
 _ARITHMETIC_MAX = 64
 """Characters; longer constant arithmetic is left to the running script."""
 
@@ -76,10 +78,23 @@ def _answer(writer: int, path: str, pool: Pool | None) -> NoReturn:
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         sys.stdout = sys.stderr = os.fdopen(null, "w", encoding="utf-8", errors="replace")
+        _close_all_but(writer)
+        if pool is not None:
+            from fapws.privileges import drop_for_script
+
+            drop_for_script(pool)
         settings = _find(path, pool)
         os.write(writer, _encode(settings))
     finally:
         os._exit(0)
+
+
+def _close_all_but(writer: int) -> None:
+    """A script that is run must not find the master's pidfile, logs and sockets open."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    end = _DESCRIPTORS_MAX if soft == resource.RLIM_INFINITY else min(soft, _DESCRIPTORS_MAX)
+    os.closerange(3, writer)
+    os.closerange(writer + 1, end)
 
 
 def _encode(settings: ScriptSettings) -> bytes:

@@ -17,6 +17,7 @@ from fapws import __version__
 from fapws.config.model import Network, Pool
 from fapws.loader import LoadError, load, prepare
 from fapws.messages import Changed, Decoder, Drain, Failed, Message, Ready, encode
+from fapws.privileges import CannotConfine, Confinement
 from fapws.wsgi.environ import listener_base
 from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
 from fapws.wsgi.serve import Server, Settings, base_environ
@@ -111,12 +112,19 @@ class Worker:
         """Boots and serves; returns the exit status."""
         self._take_signals()
         try:
+            confinement = Confinement(self._spec.pool)
+            confinement.begin()
             prepare(self._spec.pool)
             application = load(self._spec.pool)
+            confinement.finish()
+            _check_spool(self._spec.pool)
             self._take_signals()  # an application's import may have changed them
             server = self._server = self._make_server(application)
         except LoadError as error:
             self._send(Failed(str(error)))
+            return 1
+        except CannotConfine as error:
+            self._send(Failed(f"{error}\n"))
             return 1
         except OSError as error:
             self._send(Failed(f"the worker cannot be set up: {error}\n"))
@@ -247,6 +255,23 @@ def _expect_proxies(server: Server, trusted: tuple[Network, ...], listeners: int
         server.trust(*packed(network))
 
 
+def _check_spool(pool: Pool) -> None:
+    """Small requests do without it, so that it lacks is a line in the log and no failure."""
+    if not os.access(_spool_directory(pool), os.W_OK | os.X_OK):
+        print(
+            f"fapws: spool_directory {pool.spool_directory}: the worker may not write there; "
+            f"request content above {MEMORY_BODY} bytes will be refused",
+            file=sys.stderr,
+        )
+
+
+def _spool_directory(pool: Pool) -> str:
+    """As the worker sees it."""
+    if not pool.chroot:
+        return pool.spool_directory
+    return "/" + os.path.relpath(pool.spool_directory, pool.chroot)
+
+
 def _settings(spec: WorkerSpec) -> Settings:
     limits = spec.pool.limits
     return Settings(
@@ -265,7 +290,7 @@ def _settings(spec: WorkerSpec) -> Settings:
         min_body_after=MIN_BODY_AFTER,
         debug=spec.pool.debug,
         server=spec.pool.server_header.encode("latin-1"),
-        spool_directory=os.fsencode(spec.pool.spool_directory),
+        spool_directory=os.fsencode(_spool_directory(spec.pool)),
     )
 
 

@@ -12,6 +12,7 @@ import stat
 from typing import NamedTuple
 
 from fapws.config.model import Address
+from fapws.privileges import CannotConfine, find_group, find_user
 from fapws.supervisor import defer_accept
 from fapws.supervisor.errors import CannotStart, refused
 
@@ -66,9 +67,9 @@ def set_backlog(listener: Listener, backlog: int) -> None:
 
 
 def set_owner(address: Address) -> None:
-    """Gives a unix socket's file its mode and group. Raises CannotStart or OSError."""
-    if address.group:
-        os.chown(address.path, -1, _group_id(address))
+    """Gives a unix socket's file its mode and owners. Raises CannotStart or OSError."""
+    if address.user or address.group:
+        os.chown(address.path, *_owner_ids(address))
     os.chmod(address.path, address.mode)
 
 
@@ -170,13 +171,13 @@ def inode(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _group_id(address: Address) -> int:
-    import grp
-
+def _owner_ids(address: Address) -> tuple[int, int]:
+    """uid and gid; -1: unchanged."""
     try:
-        return int(address.group) if address.group.isdigit() else grp.getgrnam(address.group).gr_gid
-    except KeyError:
-        raise CannotStart(f"cannot listen on {address.text}: no group {address.group!r}") from None
+        uid = find_user(address.user)[0] if address.user else -1
+        return uid, find_group(address.group) if address.group else -1
+    except CannotConfine as error:
+        raise CannotStart(f"cannot listen on {address.text}: {error}") from None
 
 
 # ---- inherited -----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 from fapws.config.options import MASTER, OPTIONS, POOL, Option, format_value, parse
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "fapws.ini.5"
-COUNTED = ("integer", "size", "time")
+COUNTED = ("integer", "size", "time", "address_space")
 """Kinds with bounds that a reader may want to know."""
 ENDLESS = 2**40
 """An upper bound from here on only keeps numbers sane and is not worth telling."""

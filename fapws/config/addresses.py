@@ -20,7 +20,7 @@ _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 def parse_address(text: str, base_directory: str) -> Address:
     """The address that a text means; a relative ``unix:`` path starts at base_directory.
 
-    ``host:port``, ``[v6]:port``, ``:port`` (all IPv4 interfaces), ``unix:path?mode=660&group=www``
+    ``host:port``, ``[v6]:port``, ``:port`` (all IPv4 interfaces), ``unix:path?mode=660&user=www&group=www``
     (mode is octal) and ``fd:N`` (an inherited listening socket). Port 0 lets the kernel choose.
     Raises ValueError with a sentence on what is wrong.
     """
@@ -130,7 +130,7 @@ def _parse_unix(text: str, base_directory: str) -> Address:
     path, question, query = text[len("unix:") :].partition("?")
     if not path or "\0" in path:
         raise ValueError("unix: needs the path of the socket file behind it")
-    mode, group = Address._field_defaults["mode"], ""
+    mode, owners = Address._field_defaults["mode"], {"user": "", "group": ""}
     seen: set[str] = set()
     for pair in query.split("&") if question else ():
         name, _, value = pair.partition("=")
@@ -139,15 +139,15 @@ def _parse_unix(text: str, base_directory: str) -> Address:
         seen.add(name)
         if name == "mode":
             mode = parse_mode(value)
-        elif name == "group" and value:
-            group = value
+        elif name in owners and value:
+            owners[name] = value
         else:
             raise ValueError(
-                "behind the ? of a unix address may stand mode=660 and group=www, joined by &"
+                "behind the ? of a unix address may stand mode=660, user=www and group=www, joined by &"
             )
     absolute = os.path.normpath(os.path.join(base_directory, path))
     check_socket_path(absolute)
-    return Address(text, "unix", path=absolute, mode=mode, group=group)
+    return Address(text, "unix", path=absolute, mode=mode, user=owners["user"], group=owners["group"])
 
 
 def _parse_descriptor(text: str) -> Address:

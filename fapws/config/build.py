@@ -6,6 +6,7 @@ MAX_BODY_SIZE (fapws4), ``[fapws]``, the pool's own section, the command line.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from fapws.config.options import MASTER_OPTIONS, POOL_OPTIONS, SHARED_OPTIONS, O
 from fapws.config.problems import ConfigError, Problem
 from fapws.config.scan import Entry, Scan, Section
 from fapws.config.values import nearest
+from fapws.privileges import CannotConfine, identity
 
 MASTER_SECTION = "fapws"
 _POOL_PREFIX = "app:"
@@ -120,9 +122,40 @@ class _Builder:
                 "max_uri is larger than max_header_size, of which the target is a part",
             )
         pool = _make_pool(name, environment, values)
+        if pool.chroot:
+            pool = self._with_inner_spool(section, pool, given)
+        self._check_confinement(section, pool)
         if pool.script and len(self._problems) == before:
             pool = self._with_script_settings(section, pool, given)
         return pool
+
+    def _check_confinement(self, section: Section, pool: Pool) -> None:
+        # None: the value was bad and has been reported.
+        if None in (pool.user, pool.group, pool.chroot):
+            return
+        try:
+            wanted = identity(pool.user, pool.group)
+        except CannotConfine as error:
+            self._report(section, None, str(error))
+            return
+        if pool.chroot and (wanted is None or wanted.uid == 0):
+            self._report(section, None, "chroot needs a user other than root, who could leave it again")
+        if pool.chroot and pool.autoreload:
+            self._report(section, None, "autoreload cannot see the source files from inside chroot")
+
+    def _with_inner_spool(self, section: Section, pool: Pool, given: Values) -> Pool:
+        """The spool directory that a worker below chroot can reach."""
+        if "spool_directory" in given:
+            place = pool.spool_directory or pool.chroot  # None: bad, and has been reported
+            if os.path.commonpath((place, pool.chroot)) != pool.chroot:
+                self._report(section, None, f"spool_directory must lie inside chroot, {pool.chroot}")
+            return pool
+        inner = os.path.join(pool.chroot, "tmp")
+        try:
+            options.parse(POOL_OPTIONS["spool_directory"], inner, "/")
+        except ValueError as error:
+            self._report(section, None, f"chroot needs a tmp inside, or a spool_directory: {error}")
+        return pool._replace(spool_directory=inner)
 
     def _environment(self, name: str) -> tuple[tuple[str, str], ...]:
         section = self._sections.get(_POOL_PREFIX + name + _ENV_SUFFIX)

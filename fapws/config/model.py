@@ -24,6 +24,8 @@ class Address(NamedTuple):
     """unix: absolute path of the socket file."""
     mode: int = 0o666
     """unix: permission bits of the socket file."""
+    user: str = ""
+    """unix: user who owns the socket file; empty: the master's."""
     group: str = ""
     """unix: group that owns the socket file; empty: unchanged."""
 
@@ -69,6 +71,16 @@ class Pool(NamedTuple):
     virtualenv: str = ""
     pythonpath: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    user: str = ""
+    """Name or number; empty: the master's. See fapws.privileges for these."""
+    group: str = ""
+    """Name or number; empty: the user's own."""
+    umask: int = -1
+    """-1: unchanged."""
+    chroot: str = ""
+    rlimit_nofile: int = 0
+    rlimit_as: int = 0
+    """Bytes. 0: unchanged, here and above."""
     listen: tuple[Address, ...] = ()
     backlog: int = 1024
     workers: int = 1
@@ -89,6 +101,7 @@ class Pool(NamedTuple):
     """Value of the Server field; empty: none is sent."""
     early_hints: bool = False
     spool_directory: str = "/tmp"
+    """As seen from outside chroot, if that is set."""
     debug: int = 0
     """1 and above: the core's reasons go to the error log."""
 

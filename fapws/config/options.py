@@ -7,6 +7,7 @@ the error texts all use this table. An option stands here only when it works.
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from fapws.config.addresses import check_socket_path, parse_address
 from fapws.config.model import Address, Network
 from fapws.config.networks import parse_network
 from fapws.config.virtualenv import check_virtualenv
+from fapws.privileges import CannotConfine, find_group, find_user
 
 MASTER = "master"
 """Options of ``[fapws]``."""
@@ -77,8 +79,23 @@ OPTIONS: tuple[Option, ...] = (
            "virtual environment whose packages the application uses"),
     Option("pythonpath", POOL, "directories", "",
            "more directories to import from, separated by commas"),
+    Option("user", POOL, "user", "",
+           "user that the workers become, by name or number; takes a master that runs as root; "
+           "empty: the master's"),
+    Option("group", POOL, "group", "",
+           "group that the workers become; empty: the user's own"),
+    Option("umask", POOL, "umask", "",
+           "permission bits that files made by the application do not get, such as 027; empty: "
+           "unchanged"),
+    Option("chroot", POOL, "directory", "",
+           "directory that becomes the workers' / once the application is imported; takes user, "
+           "and a master that runs as root"),
+    Option("rlimit_nofile", POOL, "integer", "0",
+           "descriptors that a worker may have open; 0: unchanged", 0, 2**24),
+    Option("rlimit_as", POOL, "address_space", "0",
+           "address space that a worker may take; 0: unchanged", 0, 2**50),
     Option("listen", POOL, "addresses", DEFAULT_LISTEN,
-           "where to listen: host:port, [IPv6]:port, :port, unix:PATH?mode=660&group=www, fd:N; "
+           "where to listen: host:port, [IPv6]:port, :port, unix:PATH?mode=660&user=www&group=www, fd:N; "
            "several are separated by commas", shared=False),
     Option("backlog", POOL, "integer", "1024",
            "connections the kernel keeps until a worker takes them", 1, 65535),
@@ -123,7 +140,8 @@ OPTIONS: tuple[Option, ...] = (
            "bytes a second below which request content comes too slowly, once 20 seconds have passed; "
            "0: off", 0, 2**30),
     Option("spool_directory", POOL, "spool", "/tmp",
-           "directory for the temporary files of large request content"),
+           "directory for the temporary files of large request content; with chroot it lies inside, and "
+           "the default is the tmp in there"),
     Option("early_hints", POOL, "boolean", "no",
            "offer applications wsgi.early_hints(headers), which sends an answer 103 ahead"),
     Option("debug", POOL, "integer", "0",
@@ -243,6 +261,40 @@ def _parse_virtualenv(text: str, base_directory: str) -> str:
     return path
 
 
+def _parse_user(text: str, _base_directory: str) -> str:
+    if text:
+        _known(find_user, text)
+    return text
+
+
+def _parse_group(text: str, _base_directory: str) -> str:
+    if text:
+        _known(find_group, text)
+    return text
+
+
+def _known(find: Callable[[str], Any], name: str) -> None:
+    try:
+        find(name)
+    except CannotConfine as error:
+        raise ValueError(str(error)) from None
+
+
+def _parse_umask(text: str, _base_directory: str) -> int:
+    if not text:
+        return -1
+    if not 3 <= len(text) <= 4 or not set(text) <= set("01234567") or int(text, 8) > 0o777:
+        raise ValueError("must be octal permission bits, such as 027")
+    return int(text, 8)
+
+
+def _parse_address_space(text: str, _base_directory: str) -> int:
+    size = values.parse_size(text)
+    if size and not hasattr(resource, "RLIMIT_AS"):
+        raise ValueError("this system has no limit of address space")
+    return size
+
+
 def _parse_file(text: str, base_directory: str) -> str:
     if not text:
         return ""
@@ -320,6 +372,10 @@ KINDS: dict[str, Kind] = {
     "spool": Kind(_parse_spool, str),
     "directories": Kind(_parse_directories, ", ".join, lines=True),
     "virtualenv": Kind(_parse_virtualenv, str),
+    "user": Kind(_parse_user, str),
+    "group": Kind(_parse_group, str),
+    "umask": Kind(_parse_umask, lambda bits: "" if bits < 0 else f"{bits:03o}"),
+    "address_space": Kind(_parse_address_space, values.format_size),
     "file": Kind(_parse_file, str),
     "log": Kind(_parse_log, str),
     "socket": Kind(_parse_socket, str),

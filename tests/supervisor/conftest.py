@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -350,6 +351,18 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield made
     finally:
         made.clean()
+
+
+@pytest.fixture
+def public_house() -> Iterator[House]:
+    """A server whose directory other users may enter; pytest's own is closed to them."""
+    with tempfile.TemporaryDirectory(prefix="fapws-") as name:
+        os.chmod(name, 0o755)
+        made = House(Path(name))
+        try:
+            yield made
+        finally:
+            made.clean()
 
 
 @pytest.fixture

@@ -1,0 +1,228 @@
+"""Who a worker is: user, groups, limits and root directory, taken on for good before it hears a client.
+
+``identity`` finds out what the options mean and changes nothing. ``Confinement`` does it, in two steps,
+because an application below ``chroot`` is imported from outside:
+
+    without chroot   begin: limits, umask, the whole and final drop     finish: nothing
+    with chroot      begin: limits, umask, groups, effective user       finish: chroot, the final drop
+
+After the final drop root is tried to be had back by every way there is; a worker that gets it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fapws.config.model import Pool
+
+_WANTED_LATER = (
+    "encodings.ascii",
+    "encodings.idna",
+    "encodings.latin_1",
+    "fapws.wsgi.forwarded",
+    "linecache",
+    "tempfile",
+    "threading",
+    "tokenize",
+    "traceback",
+)
+
+
+class CannotConfine(Exception):
+    """A worker that cannot become what it should be must not serve; ``str`` is a sentence."""
+
+
+class Identity(NamedTuple):
+    """A user and groups by number, and what people call them."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    """Supplementary groups, the lowest first; ``gid`` is among them."""
+    home: str
+    login: str
+    """Empty: the user has a number and no name."""
+    text: str
+    """For messages: ``user www (uid 67), group www (gid 67)``."""
+
+
+def identity(user: str, group: str) -> Identity | None:
+    """What the options user and group mean; None: both are empty, so nothing is to change.
+
+    Raises CannotConfine where the system knows no such user or group.
+    """
+    if not user and not group:
+        return None
+    uid, login, home, gid = find_user(user) if user else (os.getuid(), "", "", -1)
+    if group:
+        gid = find_group(group)
+    if gid < 0:
+        raise CannotConfine(f"user {user} has a number and no name, so its group must be set too")
+    groups = os.getgrouplist(login, gid) if login else [gid]
+    who = f"user {user} (uid {uid}), " if user else ""
+    text = f"{who}group {group or gid} (gid {gid})"
+    return Identity(uid, gid, tuple(sorted({gid, *groups})), home, login, text)
+
+
+def find_user(user: str) -> tuple[int, str, str, int]:
+    """uid, name, home and gid of a name or number. Raises CannotConfine."""
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+    except (KeyError, OverflowError):
+        if user.isdigit() and int(user) < 2**32 - 1:
+            return int(user), "", "", -1
+        raise CannotConfine(f"there is no user {user}") from None
+    return entry.pw_uid, entry.pw_name, entry.pw_dir, entry.pw_gid
+
+
+def find_group(group: str) -> int:
+    """The gid of a name or number. Raises CannotConfine."""
+    import grp
+
+    if group.isdigit() and int(group) < 2**32 - 1:
+        return int(group)
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise CannotConfine(f"there is no group {group}") from None
+
+
+class Confinement:
+    """What a pool's options make of a worker's process."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._identity: Identity | None = None
+
+    def begin(self) -> None:
+        """Before the application is imported. Raises CannotConfine."""
+        wanted = self._identity = identity(self._pool.user, self._pool.group)
+        _set_limits(self._pool)
+        if self._pool.umask >= 0:
+            os.umask(self._pool.umask)
+        if wanted is not None and wanted.login:
+            os.environ.update(HOME=wanted.home, USER=wanted.login, LOGNAME=wanted.login)
+        if self._pool.chroot:
+            _import_what_lies_outside()
+            if wanted is not None:
+                _become(wanted, finally_=False)
+        elif wanted is not None:
+            _become(wanted, finally_=True)
+
+    def finish(self) -> None:
+        """After the import, before the first byte of a client. Raises CannotConfine."""
+        root = self._pool.chroot
+        if not root:
+            return
+        try:
+            if self._identity is not None:
+                os.seteuid(0)
+            os.chroot(root)
+            os.chdir("/")
+        except OSError as error:
+            raise CannotConfine(f"cannot change the root directory to {root}: {_reason(error)}") from None
+        if self._identity is not None:
+            _become(self._identity, finally_=True)
+
+
+def drop_for_script(pool: Pool) -> None:
+    """For a short-lived child that looks at a pool's script: user, groups and limits, without chroot.
+
+    Whoever is not root has nothing to drop. Raises CannotConfine.
+    """
+    if os.geteuid() == 0:
+        Confinement(pool._replace(chroot="")).begin()
+
+
+# ---- Steps ---------------------------------------------------------------------------------------
+
+
+def _set_limits(pool: Pool) -> None:
+    wishes = (("rlimit_nofile", "RLIMIT_NOFILE"), ("rlimit_as", "RLIMIT_AS"))
+    for option, name in wishes:
+        wanted = getattr(pool, option)
+        if not wanted:
+            continue
+        number = getattr(resource, name)
+        try:
+            resource.setrlimit(number, (wanted, wanted))
+        except (OSError, ValueError):
+            hard = resource.getrlimit(number)[1]
+            text = f"{option} = {wanted}: the limit is {hard}, and only root can raise it"
+            raise CannotConfine(text) from None
+
+
+def _become(wanted: Identity, *, finally_: bool) -> None:
+    """Takes the identity on; ``finally_``: so that there is no way back, which is then tried."""
+    uids = _all_ids("uid")
+    if uids == {wanted.uid} and _all_ids("gid") == {wanted.gid} and wanted.uid != 0:
+        return  # a server for one's own use: it is what it should be, and can be nothing else
+    try:
+        os.setgroups(wanted.groups)
+        _set_all("gid", wanted.gid)
+        if finally_:
+            _set_all("uid", wanted.uid)
+        else:
+            os.seteuid(wanted.uid)
+    except OSError as error:
+        text = f"cannot become {wanted.text}: {_reason(error)}"
+        if 0 not in uids:
+            text += f"; the server runs as uid {os.getuid()}, and only root may change its user"
+        raise CannotConfine(text) from None
+    if finally_:
+        verify(wanted)
+
+
+def verify(wanted: Identity) -> None:
+    """Raises CannotConfine if this process is not what it should be, or can become root again."""
+    if _all_ids("uid") != {wanted.uid} or _all_ids("gid") != {wanted.gid}:
+        raise CannotConfine(f"did not become {wanted.text}: the system kept another id")
+    if set(os.getgroups()) | {wanted.gid} != set(wanted.groups):
+        raise CannotConfine(f"did not become {wanted.text}: other groups stayed")
+    if wanted.uid == 0:
+        return
+    ways: list[Callable[[], None]] = [lambda: os.setuid(0), lambda: os.seteuid(0)]
+    if hasattr(os, "setresuid"):
+        ways.append(lambda: os.setresuid(-1, 0, -1))
+    if 0 not in wanted.groups:
+        ways.append(lambda: os.setgid(0))
+        ways.append(lambda: os.setegid(0))
+        ways.append(lambda: os.setgroups([0]))
+    for way in ways:
+        try:
+            way()
+        except OSError:
+            continue
+        raise CannotConfine(f"became {wanted.text}, but root can be had back; this worker must not serve")
+
+
+def _set_all(kind: str, number: int) -> None:
+    """Real, effective and saved id. Without setres*id (NetBSD, macOS) root's set*id does all three."""
+    if hasattr(os, "setresuid"):
+        (os.setresuid if kind == "uid" else os.setresgid)(number, number, number)
+    else:
+        (os.setuid if kind == "uid" else os.setgid)(number)
+
+
+def _all_ids(kind: str) -> set[int]:
+    if hasattr(os, "getresuid"):
+        return set(os.getresuid() if kind == "uid" else os.getresgid())
+    return {os.getuid(), os.geteuid()} if kind == "uid" else {os.getgid(), os.getegid()}
+
+
+def _import_what_lies_outside() -> None:
+    """What the worker itself would import or read only later, when it cannot be found any more."""
+    for name in _WANTED_LATER:
+        __import__(name)
+    time.tzset()
+    time.localtime()
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
