@@ -194,6 +194,8 @@ static int read_value_lf(fw_chunked *decoder, reader *r)
 
 /* ---------------------------------------------------------------------------------------------- */
 
+#define STOP 1 /* the content is complete; what follows belongs to somebody else */
+
 static int step(fw_chunked *decoder, reader *r)
 {
     switch ((state)decoder->state) {
@@ -209,19 +211,19 @@ static int step(fw_chunked *decoder, reader *r)
     case VALUE: return read_value(decoder, r);
     case VALUE_LF: return read_value_lf(decoder, r);
     case LAST_LF: return expect(decoder, r, '\n', DONE, FW_ETRAILER);
-    case DONE: break;
+    case DONE: return STOP;
     }
-    return FW_ECHUNK; /* used again after its end, or not zeroed at its start */
+    return FW_ECHUNK; /* was not zeroed at its start */
 }
 
 int64_t fw_decode_chunked(fw_chunked *decoder, char *buf, size_t *len)
 {
     reader r = {buf, buf + *len, buf};
     int code = 0;
-    while (code == 0 && r.at < r.end && decoder->state != DONE)
+    while (code == 0 && r.at < r.end)
         code = step(decoder, &r);
     *len = (size_t)(r.out - buf);
-    if (code != 0)
+    if (code < 0)
         return code;
     return decoder->state == DONE ? r.end - r.at : FW_MORE;
 }
