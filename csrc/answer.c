@@ -58,6 +58,16 @@ static bool answer_hold(fw_conn *conn, const struct iovec *pieces, int count)
     return true;
 }
 
+/* Slow readers must not fill the kernel's memory, which all sockets of the machine share: a few may
+ * have its large buffers, which are faster, a crowd may not. */
+static void answer_bound(fw_conn *conn)
+{
+    if (conn->bounded || conn->worker->score->in_flight <= FW_CROWD)
+        return;
+    conn->bounded = true;
+    fw__bound_unsent(conn->fd);
+}
+
 /* Sends head and content; what the kernel leaves is kept if it is little. Returns the bytes of
  * content that stay with the caller. */
 static int64_t answer_send(fw_conn *conn, struct iovec *pieces, int count)
@@ -99,6 +109,8 @@ static int64_t respond_sized(fw_conn *conn, const char *content, size_t size)
         fw__conn_answered(conn);
         return 0;
     }
+    if (size > FW_HELD_MAX)
+        answer_bound(conn);
     int64_t rest = answer_send(conn, pieces, count);
     if (rest < 0)
         return fw__answer_lost(conn);
@@ -161,6 +173,7 @@ static int64_t begin(fw_worker *worker, int64_t connection, const char *head, si
         code = fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch));
     if (code)
         return code;
+    answer_bound(conn);
     conn->held = true; /* the head waits for the first piece */
     conn->framing = answer.framing;
     conn->answer_left = 0;

@@ -25,6 +25,8 @@ _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 
 #define FW_READ_SIZE 65536    /* bytes; the loop's one read buffer */
 #define FW_HELD_MAX 65536     /* bytes of answers held back or left over for one connection */
+#define FW_CROWD 64           /* requests in hand; beyond that large answers are bounded ... */
+#define FW_UNSENT_MAX 16384   /* ... to so many bytes in the kernel beyond the client's window */
 #define FW_AHEAD_MAX 65536    /* bytes read ahead of an answer (a client that pipelines) */
 #define FW_BATCH_REQUESTS 64  /* requests given out by one poll */
 #define FW_BATCH_BYTES 262144 /* bytes of text, or of content, after which a batch is full */
@@ -110,6 +112,7 @@ typedef struct fw_conn {
     bool late;           /* the request in hand was given more time, see read_late() */
     bool untrusted;      /* ... but not from this address */
     bool proxy_due;      /* a PROXY header comes first */
+    bool bounded;        /* fw__bound_unsent() was called */
     bool refused;        /* the core answered itself; unread bytes may be on their way */
     uint8_t ready;       /* FW_READY_... while in worker->ready */
     fw_link ready_link;
@@ -248,6 +251,7 @@ bool fw__pending(int fd);     /* whether bytes have come that nobody has read */
 int fw__set_nonblocking(int fd);
 int64_t
 fw__unsent(int fd); /* bytes the kernel holds that the client has not taken; -1: not known */
+void fw__bound_unsent(int fd); /* the kernel takes no more than FW_UNSENT_MAX ahead of the client */
 void fw__reset_on_close(int fd); /* the next close() sends RST, so an answer cut short looks cut */
 int fw__temporary_file(const char *directory); /* unlinked, CLOEXEC; -1 on failure */
 /* Bytes of a file to a socket: how many, 0 at the file's end, FW_MORE, FW_EGONE or FW_ESYSTEM. */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h> /* TCP_NOTSENT_LOWAT: Linux, macOS */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,16 @@ int64_t fw__unsent(int fd)
     (void)fd;
 #endif
     return -1;
+}
+
+void fw__bound_unsent(int fd)
+{
+#if defined(TCP_NOTSENT_LOWAT)
+    int bytes = FW_UNSENT_MAX;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes); /* not on unix */
+#else
+    (void)fd;
+#endif
 }
 
 void fw__reset_on_close(int fd)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from fapws._core import lib
+from fapws._core import ffi, lib
 from fapws.wsgi.unsent import Unsent
 
 if TYPE_CHECKING:
@@ -121,9 +121,13 @@ class Answer:
         if code < 0:
             raise code_fault(code)
 
-    def send(self, piece: bytes) -> int:
-        """Sends a piece; returns how many bytes at its end the kernel did not take. Raises ClientGone."""
-        rest: int = lib.fw_send(self.server.core, self.connection, piece, len(piece))
+    def send(self, piece: bytes, start: int = 0) -> int:
+        """Sends a piece; returns how many bytes at its end the kernel did not take. Raises ClientGone.
+
+        start: bytes at its beginning that were sent before; they are passed over, not copied.
+        """
+        content: Any = ffi.from_buffer("char[]", piece) + start if start else piece
+        rest: int = lib.fw_send(self.server.core, self.connection, content, len(piece) - start)
         if rest > lib.FW_REST_MASK:
             if not self.full:
                 self.server.tell_notes(rest)
@@ -213,8 +217,6 @@ def code_fault(code: int) -> Exception:
 
 def core_text(text: Any) -> str:
     """A C string of the core."""
-    from fapws._core import ffi
-
     return "unknown" if text == ffi.NULL else bytes(ffi.string(text)).decode()
 
 

@@ -295,7 +295,7 @@ class Server:
             self.close(answer, result)
             return
         answer.begun = True
-        self._streams.by_connection[answer.connection] = Stream(answer, (), body[-rest:])
+        self._streams.by_connection[answer.connection] = Stream(answer, (), body, len(body) - rest)
         self._streams.by_connection[answer.connection].result = result
 
     # ---- Failures --------------------------------------------------------------------------------

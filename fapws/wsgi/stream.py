@@ -18,20 +18,26 @@ TURN_BYTES = 65536
 """A stream that has sent so much lets the others have their turn."""
 TURN_SECONDS = 0.002
 """The same for one whose pieces take their time to make."""
+ROUND_SECONDS = 0.005
+"""All streams together let requests in after this, however many may send."""
 
 
 class Stream:
     """One answer on its way: what is to be sent, and where the next piece comes from."""
 
-    __slots__ = ("answer", "pieces", "rest", "result")
+    __slots__ = ("answer", "gone", "piece", "pieces", "result", "taken")
 
-    def __init__(self, answer: Answer, result: Iterable[bytes], rest: bytes = b"") -> None:
+    def __init__(self, answer: Answer, result: Iterable[bytes], piece: bytes = b"", taken: int = 0) -> None:
         self.answer = answer
         self.result: Any = result
         """The application's object; its close() is owed."""
         self.pieces: Iterator[bytes] = iter(result)
-        self.rest = rest
-        """Content that the kernel has not taken yet."""
+        self.piece = piece
+        """The piece in hand, never copied: a thousand streams may share one of 10 MB."""
+        self.taken = taken
+        """Bytes of it that are with the kernel."""
+        self.gone = False
+        """Taken out by Streams.forget(), while it waited for its turn perhaps."""
 
     def advance(self) -> bool:
         """Sends until the turn is over, the kernel takes no more (False) or the content ends.
@@ -40,7 +46,7 @@ class Stream:
         exceptions are the application's, or ClientGone.
         """
         answer = self.answer
-        if self.rest and not self._send(self.rest):
+        if self.piece and not self._send(self.piece, self.taken):
             return False
         sent = 0
         started = time.monotonic()
@@ -80,9 +86,10 @@ class Stream:
             return b""
         return piece
 
-    def _send(self, piece: bytes) -> bool:
-        rest = self.answer.send(piece)
-        self.rest = piece[-rest:] if rest else b""
+    def _send(self, piece: bytes, start: int = 0) -> bool:
+        rest = self.answer.send(piece, start)
+        self.piece = piece if rest else b""
+        self.taken = len(piece) - rest
         return not rest
 
 
@@ -135,14 +142,19 @@ class Streams:
     def forget(self, connection: int) -> Stream | None:
         """Takes a stream out, finished or not; None if there is none."""
         stream = self.by_connection.pop(connection, None)
-        if stream is not None and stream in self.ready:
-            self.ready.remove(stream)
+        if stream is not None:
+            stream.gone = True  # advance() passes over it: no search among those that are ready
         return stream
 
     def advance(self, server: Any) -> None:
-        """Gives each stream that may send its turn."""
+        """Gives the streams that may send their turn, as many as the round's time allows."""
+        ends = time.monotonic() + ROUND_SECONDS
         for _ in range(len(self.ready)):
+            if time.monotonic() > ends:
+                break  # requests come first; the next round begins with those left over
             stream = self.ready.popleft()
+            if stream.gone:
+                continue
             try:
                 more = stream.advance()
             except StopIteration:

@@ -229,7 +229,6 @@ def test_slow_readers_hold_a_piece_each(
 
 
 @ON_LINUX
-@pytest.mark.xfail(strict=True, reason="Stream.rest is a copy of what was not sent")
 def test_slow_readers_of_one_object_hold_no_copies_of_it(server: Server, crowd: list[Client]) -> None:
     pid = Said(server).pid
     before = rss(pid)
@@ -243,7 +242,6 @@ def test_slow_readers_of_one_object_hold_no_copies_of_it(server: Server, crowd: 
 
 
 @ON_LINUX
-@pytest.mark.xfail(strict=True, reason="the kernel takes 2.5 MB and more for each")
 def test_a_crowd_of_slow_readers_does_not_fill_the_kernel(server: Server, crowd: list[Client]) -> None:
     for number in range(MANY):
         crowd.append(Client(server.address, receive_buffer=4096))
@@ -257,7 +255,6 @@ def test_a_crowd_of_slow_readers_does_not_fill_the_kernel(server: Server, crowd:
     assert len(few) >= MANY // 2, sorted(made.values())
 
 
-@pytest.mark.xfail(strict=True, reason="each stream has its turn before the next request")
 def test_streams_that_always_have_more_let_requests_in(server: Server, crowd: list[Client]) -> None:
     streams = 60
     for number in range(streams):
