@@ -94,4 +94,4 @@ awk -v least_parser="$least_parser" -v least_rest="$least_rest" '
         exit failed > 0
     }' $out/report.txt >$out/table.txt || status=1
 sort $out/table.txt
-exit ${status:-0}
+exit "${status:-0}"

@@ -1,0 +1,1 @@
+"""Our parser against llhttp and h11: see test_differential.py."""
