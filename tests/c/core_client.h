@@ -45,7 +45,9 @@ static inline void client_open_slow(test_site *site, test_client *client)
 
 static inline void client_open_unix(test_site *site, test_client *client)
 {
+    int size = 131072; /* the BSDs begin with 8 KB */
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     CHECK(connect(fd, (struct sockaddr *)&site->path, sizeof site->path) == 0);
     client_from(client, fd);
 }

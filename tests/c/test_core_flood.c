@@ -53,9 +53,11 @@ TEST(a_batch_is_bounded_in_bytes_too)
     int at = snprintf(text, sizeof text, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n",
                       SIZE);
     memset(text + at, 'c', SIZE);
-    open_many(COUNT);
-    for (int i = 0; i < COUNT; i++)
+    site_open(&here, NULL);
+    for (int i = 0; i < COUNT; i++) { /* a unix socket takes that much at once */
+        client_open_unix(&here, &many[i]);
         CHECK(send(many[i].fd, text, (size_t)at + SIZE, 0) == at + SIZE);
+    }
     int requests = 0;
     for (uint64_t end = clock_ms() + SOON_MS; requests < COUNT && clock_ms() < end;) {
         site_poll(&here, 1);
