@@ -70,9 +70,13 @@ class Player:
         self.process.stdin.write(b"".join(message))
         self.process.stdin.flush()
         (count,) = self._numbers(1)
-        outcomes = [Outcome(*self._numbers(3), [self._step() for _ in steps]) for _ in range(count)]
+        outcomes = [self._outcome(len(steps)) for _ in range(count)]
         self.splits += sum(outcome.splits for outcome in outcomes)
         return outcomes
+
+    def _outcome(self, steps: int) -> Outcome:
+        splits, first, seen = self._numbers(3)
+        return Outcome(splits, first, seen, [self._step() for _ in range(steps)])
 
     def _step(self) -> Replied:
         ended, size = self._numbers(2)
