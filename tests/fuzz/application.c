@@ -2,6 +2,7 @@
 #include "application.h"
 
 #include "answers.h"
+#include "memory.h"
 
 #include <unistd.h>
 
@@ -33,6 +34,11 @@ static bool job_lost(host *h, job *j, int64_t result)
 {
     if (result >= 0)
         return false;
+    if (result == FW_EMEMORY && h->plan.fails) {
+        (void)fw_abort(h->worker, j->connection); /* what a caller does who has no way out */
+        job_end(j, &h->aborted);
+        return true;
+    }
     MUST(result == FW_CLIENT_GONE);
     h->untidy = true;
     job_end(j, &h->lost);
@@ -181,7 +187,8 @@ static bool job_inform(host *h, job *j)
     int64_t result = fw_inform(h->worker, j->connection, early, sizeof early - 1, 3);
     if (job_lost(h, j, result))
         return false;
-    MUST(fw_inform(h->worker, j->connection, late, sizeof late - 1, 1) == FW_ESTATUS);
+    int wrong = (int)fw_inform(h->worker, j->connection, late, sizeof late - 1, 1);
+    MUST(wrong == FW_ESTATUS || (wrong == FW_EMEMORY && h->plan.fails));
     return true;
 }
 
@@ -248,8 +255,9 @@ static void on_request(host *h, const batch_record *record)
     j->delay = j->what == DELAY ? 1 + j->argument / 8 * 3 : 0;
     h->given++;
     MUST(record->content.len <= h->plan.settings.memory_body);
-    if (!take_content(h, record, j->argument) && j->what == MISTAKES)
-        j->what = RESPOND;
+    bool left = !take_content(h, record, j->argument);
+    if (j->what == MISTAKES && (left || h->plan.fails))
+        j->what = RESPOND; /* other codes than expected may come first */
     if (j->delay == 0)
         job_begin(h, j);
 }
@@ -302,14 +310,17 @@ static void make_content(void)
     MUST(write(content_file, content, CONTENT_SIZE) == CONTENT_SIZE);
 }
 
-void host_begin(host *h, const plan *p)
+bool host_begin(host *h, const plan *p)
 {
     if (content_file < 0)
         make_content();
     memset(h, 0, sizeof *h);
     h->plan = *p;
+    h->untidy = p->fails > 0;
+    memory_fails(p->fails, p->fails_again);
     h->worker = fw_worker_new(&h->plan.settings, &h->score);
-    MUST(h->worker != NULL);
+    MUST(h->worker != NULL || p->fails);
+    return h->worker != NULL;
 }
 
 void host_end(host *h)

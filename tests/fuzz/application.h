@@ -20,10 +20,11 @@ typedef struct {
     size_t client_count;
     ending end;
     bool accept_rest;
-    bool proxy;   /* connections begin with a PROXY header */
-    bool trusted; /* ... and these may send one */
-    bool inform;  /* 103 ahead of each answer */
-    bool files;   /* sized answers come out of a file */
+    bool proxy;                  /* connections begin with a PROXY header */
+    bool trusted;                /* ... and these may send one */
+    bool inform;                 /* 103 ahead of each answer */
+    bool files;                  /* sized answers come out of a file */
+    unsigned fails, fails_again; /* allocations of the core, see memory.h */
     uint8_t steps[STEPS];
     uint8_t actions[ACTIONS];
 } plan;
@@ -72,7 +73,7 @@ typedef struct {
     bool untidy; /* an answer was cut, or time ran out: clients may see less than was given */
 } host;
 
-void host_begin(host *h, const plan *p); /* makes a worker */
+bool host_begin(host *h, const plan *p); /* makes a worker; false: no memory */
 void host_poll(host *h);                 /* one batch, and what is due of earlier ones */
 void host_end(host *h);                  /* frees the worker, whatever is open */
 

@@ -17,9 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PLAN_SIZE 21
+#define PLAN_SIZE 22
 #define STEPS_MAX 300 /* what is unsent then goes out at once */
 #define CLIENTS_MAX 3
+#ifndef MEMORY_FAILS
+#define MEMORY_FAILS 0 /* 1 as soon as the core's answers stay whole when its memory runs out */
+#endif
 #define ROUNDS_MAX 2000 /* of time going on: more than any sum of timeouts */
 
 /* ---- Time --------------------------------------------------------------------------------------- */
@@ -68,8 +71,10 @@ static plan read_plan(const uint8_t *bytes)
     p.settings.min_body_after = bytes[2] & 32 ? 100 : 0;
     if (p.end == END_TIMEOUT && !timeout)
         p.end = END_HALF_CLOSE;
-    memcpy(p.steps, bytes + 3, STEPS);
-    memcpy(p.actions, bytes + 3 + STEPS, ACTIONS);
+    p.fails = MEMORY_FAILS ? bytes[3] / 4 : 0;
+    p.fails_again = bytes[3] % 4 * 5;
+    memcpy(p.steps, bytes + 4, STEPS);
+    memcpy(p.actions, bytes + 4 + STEPS, ACTIONS);
     return p;
 }
 
@@ -226,7 +231,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < PLAN_SIZE)
         return 0;
     plan p = read_plan(data);
-    host_begin(&h, &p);
+    if (!host_begin(&h, &p))
+        return 0;
     int listener = listen_somewhere(&address, &len);
     MUST(fw_listen(h.worker, listener) == 0);
     MUST(!h.plan.proxy || fw_expect_proxy(h.worker, 0) == 0);

@@ -22,15 +22,15 @@ LARGEST = 10_000
 LIMITS = 6
 """Choices of limits that fuzz_parser.c has."""
 
-PLAN_SIZE = 21
+PLAN_SIZE = 22
 PLANS = [
-    # limits, clients and end, extras, eight steps, eight actions (fuzz_connection.c)
-    bytes([0, 0, 0, *[0x47] * 8, *[0x08] * 8]),  # whole, answered at once
-    bytes([0, 0, 2, *[0x48] * 8, *[0x10] * 8]),  # byte by byte, with early hints
-    bytes([8, 8, 8, *[0xFB] * 8, *[0x00] * 8]),  # the clients stay until their time is over
-    bytes([2, 1, 4, *[0x4C] * 8, 0x3A, 0x99, 0x1A, 0x42, 0x03, 0x05, 0x06, 0x17]),  # a bit of everything
+    # limits, clients and end, extras, failing allocation, eight steps, eight actions (fuzz_connection.c)
+    bytes([0, 0, 0, 0, *[0x47] * 8, *[0x08] * 8]),  # whole, answered at once
+    bytes([0, 0, 2, 0, *[0x48] * 8, *[0x10] * 8]),  # byte by byte, with early hints
+    bytes([8, 8, 8, 0, *[0xFB] * 8, *[0x00] * 8]),  # the clients stay until their time is over
+    bytes([2, 1, 4, 0, *[0x4C] * 8, 0x3A, 0x99, 0x1A, 0x42, 0x03, 0x05, 0x06, 0x17]),  # a bit of everything
 ]
-PROXIED = bytes([0, 0, 9, *[0x47] * 8, *[0x00] * 8])
+PROXIED = bytes([0, 0, 9, 0, *[0x47] * 8, *[0x00] * 8])
 """The same for a listener that expects a PROXY header."""
 
 V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -78,9 +78,21 @@ def for_connection(messages: Iterable[bytes]) -> Iterator[bytes]:
     for number, message in enumerate(messages):
         plan = PLANS[number % len(PLANS)] if number % 8 < len(PLANS) else chance.randbytes(PLAN_SIZE)
         yield plan + message
+        if number % 6 == 0:
+            yield PLANS[3][:3] + bytes([4 + number % 160]) + PLANS[3][4:] + message
         if number % 5 == 0:
             yield chance.randbytes(PLAN_SIZE) + previous + message + previous
         previous = message
+
+
+def without_memory() -> Iterator[bytes]:
+    """Requests in a row and one with content, when one allocation after the other fails."""
+    get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+    for failing in range(0, 256, 4):  # a multiple of 4: only one fails
+        for actions in (0x20, 0x21, 0x22):  # 4097 bytes: at once, chunked, sized
+            yield bytes([0, 0, 0, failing, *[0x47] * 8, *[actions] * 8]) + get * 3
+            yield bytes([0, 0, 2, failing, *[0x4C] * 8, *[actions] * 8]) + post + get + post
 
 
 def for_proxied(messages: list[bytes]) -> Iterator[bytes]:
@@ -103,5 +115,5 @@ if __name__ == "__main__":
     messages = list(inputs())
     write(root / "parser", for_parser(messages))
     write(root / "chunked", for_chunked(messages))
-    write(root / "connection", [*for_connection(messages), *for_proxied(messages)])
+    write(root / "connection", [*for_connection(messages), *for_proxied(messages), *without_memory()])
     write(root / "proxy", PROXY_HEADERS)
