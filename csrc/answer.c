@@ -159,6 +159,7 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
             answer.notes |= FW_NOTE_SHORT;
         }
     }
+    fw__in_hand_answered(worker, connection);
     return add_excess(respond_sized(conn, content, content_size), excess, answer.notes);
 }
 
@@ -173,6 +174,7 @@ static int64_t begin(fw_worker *worker, int64_t connection, const char *head, si
         code = fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch));
     if (code)
         return code;
+    fw__in_hand_begun(worker, connection);
     answer_bound(conn);
     conn->held = true; /* the head waits for the first piece */
     conn->framing = answer.framing;

@@ -183,6 +183,7 @@ static void add_target(fw_conn *conn, const fw_head *head, size_t path_len)
     batch->text_used += path_len;
     batch->text[batch->text_used++] = '\n';
     add_field(batch, head->query.at, head->query.len);
+    fw__in_hand_add(conn, head->method, batch->text_used, head->target.len);
     add_field(batch, head->target.at, head->target.len);
     add_field(batch, conn->peer, conn->peer_len);
 }

@@ -167,6 +167,16 @@ typedef struct {
     size_t len;
 } fw_shape;
 
+#define FW_METHOD_KEPT 16
+
+typedef struct {
+    int64_t connection;
+    size_t target; /* where in the batch's text */
+    size_t target_len;
+    size_t method_len;
+    char method[FW_METHOD_KEPT];
+} fw_line; /* of a request that was given out */
+
 typedef struct {
     int64_t *records;
     size_t words; /* used in records, with record [0] */
@@ -179,6 +189,8 @@ typedef struct {
     char *shape; /* scratch: the text of the shape in hand */
     size_t shape_size;
     unsigned requests;
+    unsigned in_hand; /* the first of lines that has no answer yet */
+    fw_line lines[FW_BATCH_REQUESTS];
     unsigned woken;  /* bit per token: its FW_WAKE is in this batch */
     char length[24]; /* scratch: the Content-Length of a decoded content */
     bool filling;    /* between the start and the end of an fw_poll() */
@@ -217,6 +229,7 @@ struct fw_worker {
 
     uv_timer_t poll_timer; /* bounds one fw_poll() */
     bool poll_timed_out;
+    uint64_t weighed;        /* when score->rss was written, in its beat's clock */
     unsigned polls_off_loop; /* polls in a row that were filled from ready alone */
 
     uv_timer_t drain_timer;
@@ -337,6 +350,12 @@ void fw__batch_request(fw_conn *conn, const fw_head *head);
 /* The number of the cached shape of text, or -1. *define: the caller must be told first. */
 int fw__shape_find(fw_worker *worker, const char *text, size_t len, bool *define);
 void fw__shapes_free(fw_worker *worker);
+
+/* ---- in_hand.c: the request_line of the scoreboard ----------------------------------------------- */
+void fw__in_hand_add(fw_conn *conn, fw_slice method, size_t target, size_t target_len);
+void fw__in_hand_first(fw_worker *worker);
+void fw__in_hand_answered(fw_worker *worker, int64_t connection);
+void fw__in_hand_begun(fw_worker *worker, int64_t connection); /* more of it will come */
 
 /* ---- deadline.c ---------------------------------------------------------------------------------- */
 int fw__deadlines_new(fw_worker *worker);

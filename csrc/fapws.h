@@ -41,8 +41,11 @@ typedef struct {
     const char *spool_directory; /* where temporary files are made; NULL: /tmp; copied */
 } fw_settings;
 
+#define FW_REQUEST_LINE 128
+
 /* One worker's row of the scoreboard: shared memory, written by its worker only, read by the
- * master at any time. Every member is a naturally aligned 64-bit word, so no read is torn. */
+ * master at any time. Every number is a naturally aligned 64-bit word, so no read is torn; the
+ * text may be, which only its readers' eyes notice. */
 typedef struct {
     uint64_t beat; /* ms of the monotonic clock (uv_hrtime / 10^6) at the last poll or answer */
     uint64_t busy_since;  /* the same clock when the batch in hand was given out; 0 while polling */
@@ -55,7 +58,10 @@ typedef struct {
     uint64_t bytes_in;
     uint64_t bytes_out;
     uint64_t accept_pauses; /* times accepting paused for want of descriptors */
-    uint64_t reserved[5];
+    uint64_t rss; /* bytes of resident memory, weighed at most once a second; 0: unknown */
+    uint64_t reserved[4];
+    char request_line
+        [FW_REQUEST_LINE]; /* method and target of the request in hand; NUL-terminated */
 } fw_score;
 
 /* Both return NULL / negative code on failure. settings are copied. score may be NULL (the worker
@@ -200,6 +206,13 @@ int fw_error_status(int code);       /* the HTTP status the core answers with; 0
 
 const char *fw_libuv_version(void);
 uint64_t fw_now(void); /* ms of the clock that the scoreboard uses */
+
+/* The name under which ps shows this process; as far as the system lets us. 0 or a negative code. */
+int fw_set_title(const char *title);
+
+/* Ends this process with _exit(1) grace_ms after the end of the pipe whose read end fd is, whatever
+ * it is doing then: a small thread of its own waits for it. The descriptor must stay open. */
+int fw_guard_lifeline(int fd, uint32_t grace_ms);
 
 /* cffi: end */
 

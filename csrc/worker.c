@@ -10,6 +10,9 @@
 #define POLLS_OFF_LOOP                                                                             \
     8 /* batches filled by waiting connections alone before the loop is asked again */
 
+#define WEIGH_MS                                                                                   \
+    1000 /* between two looks at the resident memory, which cost a system call or three */
+
 bool fw__on_thread(const fw_worker *worker)
 {
     uv_thread_t self = uv_thread_self();
@@ -225,6 +228,17 @@ static void wait_for_records(fw_worker *worker, int timeout_ms)
         uv_timer_stop(&worker->poll_timer);
 }
 
+/* Resident memory, for whoever limits it. */
+static void weigh(fw_worker *worker)
+{
+    size_t rss;
+    if (worker->score->beat < worker->weighed + WEIGH_MS)
+        return;
+    worker->weighed = worker->score->beat;
+    if (uv_resident_set_memory(&rss) == 0)
+        worker->score->rss = rss;
+}
+
 int fw_poll(fw_worker *worker, int timeout_ms)
 {
     if (!fw__on_thread(worker))
@@ -249,6 +263,8 @@ int fw_poll(fw_worker *worker, int timeout_ms)
     fw__head_standing(worker);
     worker->score->beat = fw_now();
     worker->score->busy_since = worker->batch.requests ? worker->score->beat : 0;
+    fw__in_hand_first(worker);
+    weigh(worker);
     return record_count(worker);
 }
 

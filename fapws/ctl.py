@@ -38,6 +38,7 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   stop         finish what is under way, then end
   restart      stop, then start
   reload       read configuration and application again, without losing a request
+  scale POOL N give a pool N workers, until the next reload
   status       show the workers
   configtest   check the configuration, touch nothing
 
@@ -66,6 +67,8 @@ class Options(NamedTuple):
     json: bool = False
     seconds: float | None = None
     foreground: bool = False
+    arguments: tuple[str, ...] = ()
+    """What stands behind the command."""
 
 
 class Result(NamedTuple):
@@ -135,10 +138,14 @@ def parse_arguments(arguments: list[str]) -> Options:
             options = options._replace(foreground=True)
         elif word in _COMMANDS and not options.command:
             options = options._replace(command=word)
+        elif options.command and len(options.arguments) < _ARGUMENTS.get(options.command, 0):
+            options = options._replace(arguments=(*options.arguments, word))
         else:
             _usage(f"{word!r} is not understood")
     if not options.command:
         _usage("no command")
+    if len(options.arguments) < _ARGUMENTS.get(options.command, 0):
+        _usage(f"{options.command} needs {_ARGUMENTS[options.command]} words behind it")
     if options.foreground and options.command != "start":
         _usage("-F goes with start only")
     return options
@@ -246,6 +253,30 @@ def reload(options: Options) -> Result:
     return Result(FAILED, texts.after("fapws: reload failed", answer["error"]))
 
 
+def scale(options: Options) -> Result:
+    """Gives a pool another number of workers and waits until it has it."""
+    pool, number = options.arguments
+    if not number.isdigit():
+        _usage(f"scale takes a pool and a number, not {number!r}")
+    control = _running_control(options)
+    seconds = options.seconds or _longest_reload(options.file)
+    answer = _ask(control, "scale", seconds, pool=pool, workers=int(number))
+    if answer["ok"]:
+        return Result(DONE, f"fapws: {answer['text']}")
+    return Result(FAILED, texts.after("fapws: not scaled", answer["error"]))
+
+
+def _running_control(options: Options) -> str:
+    """The control socket of a server that runs. Raises Ended."""
+    place = _place(options.file)
+    if not look(place).running:
+        raise Ended(NOT_RUNNING, "fapws: not running")
+    if not place.control:
+        text = f"fapwsctl: {options.command} needs a control socket, and none is configured"
+        raise Ended(NOT_CONFIGURED, text)
+    return place.control
+
+
 def status(options: Options) -> Result:
     """Shows what runs."""
     try:
@@ -277,9 +308,12 @@ _COMMANDS: dict[str, Callable[[Options], Result]] = {
     "stop": stop,
     "restart": restart,
     "reload": reload,
+    "scale": scale,
     "status": status,
     "configtest": configtest,
 }
+_ARGUMENTS = {"scale": 2}
+"""How many words stand behind a command."""
 
 
 # ---- The server as seen from outside -------------------------------------------------------------
@@ -306,11 +340,11 @@ class _NobodyThere(Ended):
     """Nobody listens on the control socket."""
 
 
-def _ask(control: str, command: str, seconds: float) -> dict[str, Any]:
+def _ask(control: str, command: str, seconds: float, **arguments: Any) -> dict[str, Any]:
     from fapws.supervisor import client
 
     try:
-        return client.ask(control, command, seconds)
+        return client.ask(control, command, seconds, **arguments)
     except PermissionError:
         raise Ended(NOT_ALLOWED, f"fapwsctl: {control}: permission denied") from None
     except OSError as error:

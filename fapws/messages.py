@@ -30,9 +30,13 @@ class Drain(NamedTuple):
     """Master to worker: a replacement serves; stop accepting at once, finish, exit."""
 
 
-Message = Union[Ready, Failed, Changed, Drain]
+class Ping(NamedTuple):
+    """Master to worker: give a sign of life. Its arrival wakes the worker's loop, and that is one."""
 
-_TYPES: dict[bytes, type[Message]] = {b"R": Ready, b"F": Failed, b"C": Changed, b"D": Drain}
+
+Message = Union[Ready, Failed, Changed, Drain, Ping]
+
+_TYPES: dict[bytes, type[Message]] = {b"R": Ready, b"F": Failed, b"C": Changed, b"D": Drain, b"P": Ping}
 _LETTERS = {kind: letter for letter, kind in _TYPES.items()}
 _HEAD = 5
 MAX_PAYLOAD = 256 * 1024

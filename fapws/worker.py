@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import faulthandler
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
 from fapws import __version__
+from fapws._core import lib
 from fapws.config.model import Network, Pool
 from fapws.loader import LoadError, load, prepare
 from fapws.messages import Changed, Decoder, Drain, Failed, Message, Ready, encode
@@ -32,6 +34,8 @@ MIN_BODY_AFTER = 20_000
 """Milliseconds of grace before min_body_rate counts."""
 AUTORELOAD_MS = 500
 """How often the source files are looked at."""
+STACK_SIGNAL = signal.SIGUSR2
+"""The worker writes the Python stacks of its threads to its standard error."""
 _READ_SIZE = 65536
 _DRAINING_SIGNALS = (signal.SIGTERM,)
 _IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGINT)
@@ -62,7 +66,8 @@ def run(spec: WorkerSpec) -> NoReturn:
 
     Exit status: 0 after a drain, 1 when it could not boot (Failed was sent before).
     SIGTERM: drain as at a stop (take what the backlog holds). SIGHUP, SIGINT: ignored.
-    Drain message: as at a reload. End of lifeline: drain.
+    Drain message: as at a reload. End of lifeline: drain, and after drain_timeout the end.
+    SIGUSR2: the Python stacks go to standard error, whatever the worker is doing.
     """
     status = 1
     try:
@@ -112,6 +117,7 @@ class Worker:
         """Boots and serves; returns the exit status."""
         self._take_signals()
         try:
+            self._guard_lifeline()
             confinement = Confinement(self._spec.pool)
             confinement.begin()
             prepare(self._spec.pool)
@@ -162,12 +168,21 @@ class Worker:
         self._lifeline_token = server.watch(spec.lifeline, self._on_orphaned)
         return server
 
+    def _guard_lifeline(self) -> None:
+        """Before the import, which may hang as well."""
+        grace = max(int(self._spec.pool.drain_timeout * 1000), 1)
+        if lib.fw_guard_lifeline(self._spec.lifeline, grace) < 0:
+            raise OSError("no thread can be started")
+
     def _take_signals(self) -> None:
         signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
         for number in _DRAINING_SIGNALS:
             signal.signal(number, self._on_term)
         for number in _IGNORED_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        # Away first: over a handler that the application has set since, registering does nothing.
+        faulthandler.unregister(STACK_SIGNAL)
+        faulthandler.register(STACK_SIGNAL, file=2, all_threads=True, chain=False)
 
     def _ticker(self) -> tuple[Callable[[], None] | None, int]:
         if not self._spec.pool.autoreload or self._spec.slot != 0:  # one of them is enough to tell
@@ -221,11 +236,9 @@ class Worker:
                 self._drain(accept_rest=False)
 
     def _on_orphaned(self) -> None:
-        """The master is dead: nobody would kill a worker that does not finish in time."""
+        """The master is dead. The guard of the lifeline ends a worker that does not finish in time."""
         self._unwatch(self._lifeline_token)
         self._drain(accept_rest=True)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, max(self._spec.pool.drain_timeout, 0.001))
 
     def _drain(self, accept_rest: bool) -> None:
         if self._server is not None:

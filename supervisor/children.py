@@ -33,6 +33,20 @@ class Child(NamedTuple):
     """How often in a row the slot's workers failed before this one."""
     reason: str = ""
     """What it said when it could not boot."""
+    hung: str = ""
+    """In what it hung, or what has stopped it."""
+    replaces: int = 0
+    """The number of the worker of the same generation that it is to relieve; 0: none."""
+    spent: str = ""
+    """Why it is to be relieved (recycling)."""
+    pinged: float = 0.0
+    """When it was asked for a sign of life; 0: it was not."""
+    beat: int = 0
+    """Its stamp when it was asked, or was found hanging; -1: only SIGCONT can revive it."""
+    active_at: float = 0.0
+    """When it was last seen with a client."""
+    requests: int = 0
+    """How many it had served then."""
 
     @property
     def name(self) -> str:
@@ -46,7 +60,7 @@ class Child(NamedTuple):
 
     @property
     def deadline_missed(self) -> bool:
-        """Whether it was killed because it took too long."""
+        """Whether it was killed because it took too long to boot, or hung (then reason says so)."""
         return self.state == states.KILLED
 
     @property
@@ -87,6 +101,10 @@ class Children:
     def copy(self) -> Children:
         """An independent copy."""
         return Children(tuple(self))
+
+    def any_state(self, *wanted: str) -> bool:
+        """Whether somebody is in one of these states."""
+        return any(child.state in wanted for child in self)
 
     def of_pool(self, pool: str) -> list[Child]:
         """Everything in a pool."""

@@ -33,10 +33,11 @@ class Conversation:
             self._sock.close()
             raise
 
-    def ask(self, command: str) -> dict[str, Any]:
+    def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
         """The answer to a command. Raises NoAnswer."""
+        request = {"v": VERSION, "command": command, **arguments}
         try:
-            self._sock.sendall(json.dumps({"v": VERSION, "command": command}).encode() + b"\n")
+            self._sock.sendall(json.dumps(request).encode() + b"\n")
             answer = json.loads(self._line())
         except _TIMEOUTS:
             raise NoAnswer("no answer in time; it may still finish") from None
@@ -81,10 +82,10 @@ class Conversation:
         return self._sock.recv(_READ_SIZE)
 
 
-def ask(path: str, command: str, seconds: float) -> dict[str, Any]:
+def ask(path: str, command: str, seconds: float, **arguments: Any) -> dict[str, Any]:
     """One question, one answer. Raises NoAnswer, or OSError where nobody listens."""
     conversation = Conversation(path, seconds)
     try:
-        return conversation.ask(command)
+        return conversation.ask(command, **arguments)
     finally:
         conversation.close()

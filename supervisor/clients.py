@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from typing import Any, Callable
 
-from fapws.supervisor.control import MAX_CLIENTS, BadRequest, Client, ControlSocket
+from fapws.supervisor.control import MAX_CLIENTS, BadRequest, Client, ControlSocket, Request
 from fapws.supervisor.waiting import Readiness, Waiter
+
+Command = Callable[[Client, Request], None]
 
 
 class Clients:
     """The control socket and its connections. Without a path nothing is ever connected."""
 
-    def __init__(self, path: str, waiter: Waiter, commands: dict[str, Callable[[Client], None]]) -> None:
+    def __init__(self, path: str, waiter: Waiter, commands: dict[str, Command]) -> None:
         """``commands``: what to call for each; it answers its client now or later.
 
         Raises CannotStart.
@@ -22,6 +24,7 @@ class Clients:
         self._connected: dict[int, Client] = {}
         self._waiting_for_next: list[Client] = []
         self._waiting_for_this: list[Client] = []
+        self._waiting: dict[str, list[Client]] = {}
         self._socket = ControlSocket(path) if path else None
         if self._socket:
             waiter.watch(self._socket.fd)
@@ -67,10 +70,24 @@ class Clients:
             self.flush(client)
         self._waiting_for_this = []
 
+    # ---- Other things that take a while --------------------------------------------------------
+
+    def wait_for(self, topic: str, client: Client) -> None:
+        """The client is answered by the next ``tell`` of this topic."""
+        self._waiting.setdefault(topic, []).append(client)
+
+    def tell(self, topic: str, ok: bool, **values: Any) -> None:
+        """Answers everybody who waits for a topic."""
+        for client in self._waiting.pop(topic, ()):
+            client.answer(ok, **values)
+            self.flush(client)
+
     def close(self) -> None:
         """Ends all conversations; who still waits for a reload is told that there will be none."""
         self.reload_begins()
         self.reload_ends(False, error="the server has stopped")
+        for topic in list(self._waiting):
+            self.tell(topic, False, error="the server has stopped")
         for client in list(self._connected.values()):
             self._drop(client)
         if self._socket:
@@ -88,12 +105,12 @@ class Clients:
 
     def _listen_to(self, client: Client) -> None:
         try:
-            commands = client.receive()
-            if commands is None:
+            requests = client.receive()
+            if requests is None:
                 self._drop(client)
                 return
-            for command in commands:
-                self._obey(client, command)
+            for request in requests:
+                self._obey(client, request)
         except BadRequest as error:
             # The end of the conversation: who talks nonsense without a pause must not fill memory.
             client.answer(False, error=str(error))
@@ -101,16 +118,17 @@ class Clients:
             self._drop(client)
         self.flush(client)
 
-    def _obey(self, client: Client, command: str) -> None:
+    def _obey(self, client: Client, request: Request) -> None:
+        command = request["command"]
         handler = self._commands.get(command)
         if handler is None:
             raise BadRequest(f"unknown command {command!r}; known: {', '.join(sorted(self._commands))}")
-        handler(client)
+        handler(client, request)
 
     def _drop(self, client: Client) -> None:
         self._waiter.forget(client.fd)
         del self._connected[client.fd]
         os.close(client.fd)
-        for waiting in (self._waiting_for_next, self._waiting_for_this):
+        for waiting in (self._waiting_for_next, self._waiting_for_this, *self._waiting.values()):
             if client in waiting:
                 waiting.remove(client)

@@ -26,6 +26,10 @@ _BACKLOG = 16
 _READ_SIZE = 4096
 
 
+Request = dict[str, Any]
+"""What fapwsctl sent: ``v``, ``command``, and the command's arguments."""
+
+
 class BadRequest(Exception):
     """The client sent something that is no request; ``str`` tells it what."""
 
@@ -43,8 +47,8 @@ class Client:
         """Whether an answer waits for room."""
         return bool(self._outgoing)
 
-    def receive(self) -> list[str] | None:
-        """The commands of complete lines; None: the client has gone. Raises BadRequest."""
+    def receive(self) -> list[Request] | None:
+        """The requests of complete lines; None: the client has gone. Raises BadRequest."""
         try:
             data = os.read(self.fd, _READ_SIZE)
         except BlockingIOError:
@@ -56,7 +60,7 @@ class Client:
         *lines, self._incoming = (self._incoming + data).split(b"\n")
         if len(self._incoming) > MAX_LINE:
             raise BadRequest("the request is too long")
-        return [_command(line) for line in lines]
+        return [_request(line) for line in lines]
 
     def answer(self, ok: bool, **values: Any) -> None:
         """Queues an answer; ``flush`` sends it."""
@@ -76,7 +80,7 @@ class Client:
         return True
 
 
-def _command(line: bytes) -> str:
+def _request(line: bytes) -> Request:
     import json
 
     try:
@@ -85,10 +89,9 @@ def _command(line: bytes) -> str:
         raise BadRequest("not a JSON object") from None
     if not isinstance(request, dict) or request.get("v") != VERSION:
         raise BadRequest(f"this server speaks version {VERSION} of the protocol")
-    command = request.get("command")
-    if not isinstance(command, str):
+    if not isinstance(request.get("command"), str):
         raise BadRequest("no command")
-    return command
+    return request
 
 
 class ControlSocket:

@@ -41,6 +41,54 @@ class WorkerExited(NamedTuple):
     """How many it had served."""
 
 
+class WorkerPaused(NamedTuple):
+    """Somebody has stopped its process (SIGSTOP and its kin)."""
+
+    worker: int
+    signal: str
+
+
+class WorkerContinued(NamedTuple):
+    """... and let it go on."""
+
+    worker: int
+
+
+class Vital(NamedTuple):
+    """What the scoreboard says of a worker."""
+
+    worker: int
+    beat: int
+    """The stamp of its last poll or answer: another one is a sign of life."""
+    silent: float
+    """Seconds since then."""
+    busy: bool
+    """Whether requests are in its hands."""
+    requests: int
+    connections: int
+    rss: int
+    """Bytes of resident memory; 0: unknown."""
+
+
+class Seen(NamedTuple):
+    """The answer to Look."""
+
+    vitals: tuple[Vital, ...]
+
+
+class Knocked(NamedTuple):
+    """A client waits at the listener of a pool that sleeps."""
+
+    pool: str
+
+
+class ScaleAsked(NamedTuple):
+    """TTIN, TTOU or ``fapwsctl scale``: a pool is to have so many workers until the next reload."""
+
+    pool: str
+    workers: int
+
+
 class ReloadAsked(NamedTuple):
     """HUP, ``fapwsctl reload``, or a changed source file."""
 
@@ -67,7 +115,22 @@ class Tick(NamedTuple):
     """Time has passed."""
 
 
-Event = Union[Boot, WorkerReady, WorkerFailed, WorkerExited, ReloadAsked, Prepared, Refused, StopAsked, Tick]
+Event = Union[
+    Boot,
+    WorkerReady,
+    WorkerFailed,
+    WorkerExited,
+    WorkerPaused,
+    WorkerContinued,
+    Seen,
+    Knocked,
+    ScaleAsked,
+    ReloadAsked,
+    Prepared,
+    Refused,
+    StopAsked,
+    Tick,
+]
 
 # ---- Actions: the master is to do something ------------------------------------------------------
 
@@ -97,6 +160,56 @@ class Kill(NamedTuple):
     """Send it SIGKILL."""
 
     worker: int
+
+
+class Look(NamedTuple):
+    """Read the scoreboard; answer with Seen."""
+
+
+class SendPing(NamedTuple):
+    """Send it the Ping message, which makes it stamp its row of the scoreboard."""
+
+    worker: int
+
+
+class Hung(NamedTuple):
+    """It gives no sign of life: log it. Unless ``stopped``, ask for its stack (SIGUSR2) as well."""
+
+    child: Child
+    """Its ``hung`` says what is wrong."""
+    stopped: bool
+
+
+class Spared(NamedTuple):
+    """It was taken for hung, and has gone on."""
+
+    child: Child
+
+
+class Recycling(NamedTuple):
+    """A worker's replacement starts; its ``spent`` says why: log it."""
+
+    child: Child
+
+
+class WatchPool(NamedTuple):
+    """The pool sleeps: tell (Knocked) when a client waits at its listeners."""
+
+    pool: Pool
+
+
+class UnwatchPool(NamedTuple):
+    """The pool's workers accept again."""
+
+    pool: str
+
+
+class Scaled(NamedTuple):
+    """A pool has as many workers as asked for, or cannot."""
+
+    pool: str
+    ok: bool
+    text: str
 
 
 class Prepare(NamedTuple):
@@ -142,4 +255,23 @@ class Exit(NamedTuple):
     """Why the start failed; empty after a normal life."""
 
 
-Action = Union[Start, SendDrain, Terminate, Kill, Prepare, Serving, Died, CloseListeners, ReloadDone, Exit]
+Action = Union[
+    Start,
+    SendDrain,
+    Terminate,
+    Kill,
+    Look,
+    SendPing,
+    Hung,
+    Spared,
+    Recycling,
+    WatchPool,
+    UnwatchPool,
+    Scaled,
+    Prepare,
+    Serving,
+    Died,
+    CloseListeners,
+    ReloadDone,
+    Exit,
+]

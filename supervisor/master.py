@@ -18,16 +18,20 @@ from typing import Any
 from fapws import messages
 from fapws.config.model import Config
 from fapws.config.problems import ConfigError
-from fapws.supervisor import decide, events, processes, scoreboard, status, texts, title
+from fapws.supervisor import decide, events, processes, status, texts, title
 from fapws.supervisor.clients import Clients
-from fapws.supervisor.control import Client
+from fapws.supervisor.control import Client, Request
 from fapws.supervisor.errors import CannotStart, refused
 from fapws.supervisor.listeners import Listeners
 from fapws.supervisor.log import STDERR, Log
 from fapws.supervisor.pidfile import Held, Pidfile
-from fapws.supervisor.processes import Inheritance, Process
+from fapws.supervisor.processes import Inheritance
 from fapws.supervisor.signals import Signals
 from fapws.supervisor.waiting import Readiness, make_waiter
+from fapws.supervisor.workers import Workers
+
+WORKERS_MAX = 1024
+"""Of a pool, as for the option."""
 
 Tell = Callable[[int, str], None]
 """Is told the outcome of the start once: exit status (0: it serves) and the text for people."""
@@ -70,9 +74,10 @@ class Master:
         self._exit: int | None = None
         self._events: deque[events.Event] = deque()
         self._pumping = False
-        self._board = scoreboard.Scoreboard()
-        self._gone: dict[str, scoreboard.Score] = {}
-        self._processes: dict[int, Process] = {}
+        self._knockers: dict[int, str] = {}
+        """Listeners that are watched: the pool that sleeps."""
+        self._unchanged = ""
+        """Options that the reload under way could not change."""
         self._deaths: tuple[status.Death, ...] = ()
         self._last_reload: status.LastReload | None = None
         self._waiter = make_waiter()
@@ -97,9 +102,12 @@ class Master:
         self._signals = Signals()
         self._undo.append(self._signals.restore)
         self._waiter.watch(self._signals.fd)
-        commands: dict[str, Callable[[Client], None]] = {
+        self._workers = Workers(self._waiter, self._post, self._log.write)
+        self._undo.append(self._workers.close)
+        commands: dict[str, Callable[[Client, Request], None]] = {
             "ping": self._answer_ping,
             "reload": self._answer_reload,
+            "scale": self._answer_scale,
             "status": self._answer_status,
             "stop": self._answer_stop,
         }
@@ -119,7 +127,7 @@ class Master:
         """Serves until the core says Exit."""
         try:
             self._signals.install()
-            title.set_title("fapws: master")
+            title.set_title(f"fapws: master {self._state.config.path}".rstrip())
             processes.prepare_memory()
             self._post(events.Boot())
             while self._exit is None:
@@ -140,11 +148,11 @@ class Master:
         return max(0.0, decide.next_wakeup(self._state, now) - now)
 
     def _on_ready(self, ready: Readiness) -> None:
-        if self._clients.on_ready(ready):
+        if self._clients.on_ready(ready) or self._workers.on_ready(ready.fd):
             return
-        for number, process in list(self._processes.items()):
-            if process.channel == ready.fd:
-                self._hear(number, process)
+        sleeper = self._knockers.get(ready.fd)
+        if sleeper is not None:
+            self._post(events.Knocked(sleeper))
 
     def _post(self, event: events.Event) -> None:
         """Tells the core; what its actions bring about is told after it, in order."""
@@ -160,95 +168,72 @@ class Master:
         finally:
             self._pumping = False
 
-    # ---- Workers: what is seen ------------------------------------------------------------------
-
-    def _hear(self, number: int, process: Process) -> None:
-        """Reads what a worker says."""
-        channel = process.channel
-        try:
-            received = process.receive()
-        except ValueError as error:
-            self._log.write(f"worker {process.pool} (pid {process.pid}) talks nonsense ({error}), killed")
-            process.signal(signal.SIGKILL)
-            process.close()
-            received = []
-        if process.channel < 0 <= channel:
-            self._waiter.forget(channel)
-        for message in received:
-            self._on_message(number, message)
-
-    def _on_message(self, number: int, message: messages.Message) -> None:
-        if isinstance(message, messages.Ready):
-            self._post(events.WorkerReady(number))
-        elif isinstance(message, messages.Failed):
-            self._post(events.WorkerFailed(number, message.reason))
-        elif isinstance(message, messages.Changed):
-            self._log.write(f"{message.path} has changed: reloading")
-            self._post(events.ReloadAsked())
-
-    def _reap(self) -> None:
-        """Every child that has ended. As PID 1 of a container there are strangers among them."""
-        while True:
-            try:
-                pid, ended = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            for number, process in list(self._processes.items()):
-                if process.pid == pid:
-                    self._bury(number, process, os.waitstatus_to_exitcode(ended))
-
-    def _bury(self, number: int, process: Process, code: int) -> None:
-        self._hear(number, process)  # its last words came before its death
-        score = process.row.read()
-        self._post(events.WorkerExited(number, code, score.requests))
-        del self._processes[number]
-        if process.channel >= 0:
-            self._waiter.forget(process.channel)
-            process.close()
-        self._board.give_back(process.row)
-        past = self._gone.get(process.pool, scoreboard.Score())
-        self._gone[process.pool] = scoreboard.add(past, score)
-
-    # ---- Workers: what is done ------------------------------------------------------------------
+    # ---- Workers --------------------------------------------------------------------------------
 
     def _start(self, action: events.Start) -> None:
-        row = None
-        try:
-            row = self._board.take()
-            fds = tuple(listener.fd for listener in self._listeners.of_pool(action.pool))
-            given = Inheritance(self._lifeline, self._log.fd)
-            process = processes.fork(action.pool, action.slot, action.generation, fds, row, given)
-        except OSError as error:
-            if row:
-                self._board.give_back(row)
-            self._events.append(events.WorkerFailed(action.worker, f"cannot fork: {error.strerror}"))
+        fds = tuple(listener.fd for listener in self._listeners.of_pool(action.pool))
+        reason = self._workers.start(action, fds, Inheritance(self._lifeline, self._log.fd))
+        if reason:
+            self._events.append(events.WorkerFailed(action.worker, reason))
             self._events.append(events.WorkerExited(action.worker, 1))
-            return
-        self._processes[action.worker] = process
-        self._waiter.watch(process.channel)
 
     def _send_drain(self, action: events.SendDrain) -> None:
-        process = self._processes.get(action.worker)
-        if process and not process.send(messages.Drain()):
-            process.signal(signal.SIGTERM)
+        if not self._workers.send(action.worker, messages.Drain()):
+            self._workers.signal(action.worker, signal.SIGTERM)
 
     def _terminate(self, action: events.Terminate) -> None:
-        process = self._processes.get(action.worker)
-        if process:
-            process.signal(signal.SIGTERM)
+        self._workers.signal(action.worker, signal.SIGTERM)
 
     def _kill(self, action: events.Kill) -> None:
-        process = self._processes.get(action.worker)
-        if process:
-            process.signal(signal.SIGKILL)
+        self._workers.signal(action.worker, signal.SIGKILL)
+
+    def _look(self, _action: events.Look) -> None:
+        self._events.append(self._workers.look())
+
+    def _send_ping(self, action: events.SendPing) -> None:
+        self._workers.send(action.worker, messages.Ping())
+
+    def _hung(self, action: events.Hung) -> None:
+        child = action.child
+        pid = self._workers.pid(child.number)
+        line = self._workers.score(child.number).request_line
+        age = time.monotonic() - child.born
+        self._log.write(texts.hanging(child, pid, age, line, action.stopped))
+        if not action.stopped:
+            self._workers.signal(child.number, signal.SIGUSR2)
+
+    def _spared(self, action: events.Spared) -> None:
+        self._log.write(texts.spared(action.child, self._workers.pid(action.child.number)))
+
+    def _recycling(self, action: events.Recycling) -> None:
+        self._log.write(texts.recycling(action.child, self._workers.pid(action.child.number)))
+
+    def _watch_pool(self, action: events.WatchPool) -> None:
+        for listener in self._listeners.of_pool(action.pool):
+            self._knockers[listener.fd] = action.pool.name
+            self._waiter.watch(listener.fd)
+        self._log_quietly(f"pool {action.pool.name} has no clients: its workers leave until one comes")
+
+    def _unwatch_pool(self, action: events.UnwatchPool) -> None:
+        for fd in [fd for fd, pool in self._knockers.items() if pool == action.pool]:
+            self._waiter.forget(fd)
+            del self._knockers[fd]
+
+    def _scaled(self, action: events.Scaled) -> None:
+        self._log.write(action.text)
+        topic = f"scale {action.pool}"
+        if action.ok:
+            self._clients.tell(topic, True, text=action.text)
+        else:
+            self._clients.tell(topic, False, error=action.text)
 
     def _died(self, action: events.Died) -> None:
         child = action.child
-        process = self._processes.get(child.number)
-        pid = process.pid if process else 0
+        pid = self._workers.pid(child.number)
         text = texts.death(child, pid, action.status, action.age, action.requests)
+        line = self._workers.score(child.number).request_line
+        if line and not child.hung:
+            text += f", in hand: {line}"
         self._log.write(f"{text}; {texts.refill(action.delay)}{texts.boot_reason(child)}")
         death = status.Death(time.monotonic(), child.pool, child.slot, pid, text)
         self._deaths = (*self._deaths, death)[-status.DEATHS_KEPT :]
@@ -283,8 +268,7 @@ class Master:
         kept = config._replace(pidfile=now.pidfile, control=now.control, error_log=now.error_log)
         fixed = ("pidfile", "control", "error_log")
         names = [name for name in fixed if getattr(kept, name) != getattr(config, name)]
-        if names:
-            self._log.write(f"{', '.join(names)}: a change takes a restart, the old value stays")
+        self._unchanged = texts.unchanged(names)
         return kept
 
     def _reload_done(self, action: events.ReloadDone) -> None:
@@ -293,14 +277,17 @@ class Master:
                 self._listeners.settle(action.config)
             except (OSError, CannotStart) as error:
                 self._log.write(f"the reload left something behind: {error}")
-        self._log.write(texts.after(f"reload {'done' if action.ok else 'failed'}", action.text))
-        self._last_reload = status.LastReload(time.monotonic(), action.ok, action.text)
+        text = action.text + (self._unchanged if action.ok else "")
+        self._log.write(texts.after(f"reload {'done' if action.ok else 'failed'}", text))
+        self._last_reload = status.LastReload(time.monotonic(), action.ok, text)
         if action.ok:
-            self._clients.reload_ends(True, text=action.text)
+            self._clients.reload_ends(True, text=text)
         else:
-            self._clients.reload_ends(False, error=action.text)
+            self._clients.reload_ends(False, error=text)
 
     def _close_listeners(self, _action: events.CloseListeners) -> None:
+        for pool in set(self._knockers.values()):
+            self._unwatch_pool(events.UnwatchPool(pool))
         self._listeners.close()
         self._log_quietly("stopping")
 
@@ -309,6 +296,9 @@ class Master:
         if action.reason:
             self._tell(action.status, action.reason)
         self._log_quietly(action.reason or "stopped")
+
+    def _reap(self) -> None:
+        self._workers.reap()
 
     # ---- Signals --------------------------------------------------------------------------------
 
@@ -324,25 +314,50 @@ class Master:
     def _on_usr1(self) -> None:
         self._log.reopen()
 
+    def _on_ttin(self) -> None:
+        self._scale_all(1)
+
+    def _on_ttou(self) -> None:
+        self._scale_all(-1)
+
+    def _scale_all(self, step: int) -> None:
+        for pool in self._state.config.pools:
+            workers = min(max(pool.workers + step, 1), WORKERS_MAX)
+            if workers != pool.workers:
+                self._post(events.ScaleAsked(pool.name, workers))
+
     def _on_usr2(self) -> None:
         self._log.write("SIGUSR2: this version cannot be upgraded in place; nothing was done")
 
     # ---- Questions of fapwsctl ------------------------------------------------------------------
 
-    def _answer_ping(self, client: Client) -> None:
+    def _answer_ping(self, client: Client, _request: Request) -> None:
         client.answer(True, pid=os.getpid())
 
-    def _answer_status(self, client: Client) -> None:
+    def _answer_status(self, client: Client, _request: Request) -> None:
         client.answer(True, **status.describe(self._state, self._facts(), time.monotonic()))
 
-    def _answer_reload(self, client: Client) -> None:
+    def _answer_scale(self, client: Client, request: Request) -> None:
+        pool = request.get("pool")
+        workers = request.get("workers")
+        if self._state.phase != decide.RUNNING:
+            client.answer(False, error="the server is starting or stopping")
+        elif pool not in self._urls():
+            client.answer(False, error=f"there is no pool {pool!r}; known: {', '.join(self._urls())}")
+        elif type(workers) is not int or not 1 <= workers <= WORKERS_MAX:
+            client.answer(False, error=f"the number of workers must be from 1 to {WORKERS_MAX}")
+        else:
+            self._clients.wait_for(f"scale {pool}", client)
+            self._post(events.ScaleAsked(str(pool), workers))
+
+    def _answer_reload(self, client: Client, _request: Request) -> None:
         if self._state.phase not in (decide.BOOTING, decide.RUNNING):
             client.answer(False, error="the server is stopping")
             return
         self._clients.wait_for_reload(client)
         self._post(events.ReloadAsked())
 
-    def _answer_stop(self, client: Client) -> None:
+    def _answer_stop(self, client: Client, _request: Request) -> None:
         client.answer(True, pid=os.getpid())
         self._post(events.StopAsked(fast=False))
 
@@ -351,8 +366,8 @@ class Master:
             pid=os.getpid(),
             began=self._began,
             urls=self._urls(),
-            workers={n: status.WorkerView(p.pid, p.row.read()) for n, p in self._processes.items()},
-            gone=self._gone,
+            workers=self._workers.views(),
+            gone=self._workers.gone,
             deaths=self._deaths,
             last_reload=self._last_reload,
         )
@@ -397,6 +412,8 @@ _SIGNALS: dict[int, Callable[[Master], None]] = {
     signal.SIGHUP: Master._on_hup,
     signal.SIGUSR1: Master._on_usr1,
     signal.SIGUSR2: Master._on_usr2,
+    signal.SIGTTIN: Master._on_ttin,
+    signal.SIGTTOU: Master._on_ttou,
     signal.SIGCHLD: Master._reap,
 }
 
@@ -406,6 +423,14 @@ _ACTIONS: dict[type[events.Action], Callable[[Master, Any], None]] = {
     events.SendDrain: Master._send_drain,
     events.Terminate: Master._terminate,
     events.Kill: Master._kill,
+    events.Look: Master._look,
+    events.SendPing: Master._send_ping,
+    events.Hung: Master._hung,
+    events.Spared: Master._spared,
+    events.Recycling: Master._recycling,
+    events.WatchPool: Master._watch_pool,
+    events.UnwatchPool: Master._unwatch_pool,
+    events.Scaled: Master._scaled,
     events.Prepare: Master._prepare,
     events.Serving: Master._serving,
     events.Died: Master._died,

@@ -12,6 +12,8 @@ import os
 import sys
 from typing import NoReturn
 
+from fapws._core import lib
+
 import fapws.worker
 from fapws import messages
 from fapws.config.model import Pool
@@ -20,6 +22,7 @@ from fapws.supervisor.scoreboard import Row
 from fapws.worker import WorkerSpec
 
 _READ_SIZE = 65536
+_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Process:
@@ -82,6 +85,20 @@ class Inheritance:
         """Where its standard output and error go; 2: they stay as they are."""
 
 
+def now_ms() -> int:
+    """Milliseconds of the clock by which workers stamp the scoreboard."""
+    return int(lib.fw_now())
+
+
+def memory_of(pid: int) -> int:
+    """Bytes of resident memory; 0: this system has no /proc, and the worker's own figure is all."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb", buffering=0) as statm:
+            return int(statm.read(256).split()[1]) * _PAGE_SIZE
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def prepare_memory() -> None:
     """Before the first fork: what lives now is shared, and no worker's collector touches it."""
     gc.collect()
@@ -128,7 +145,7 @@ def _be_worker(spec: WorkerSpec, log_fd: int) -> NoReturn:
             os.dup2(log_fd, 2)
         descriptors.close_all_but((0, 1, 2, spec.channel, spec.lifeline, *spec.listeners))
         signals.reset_in_worker()
-        title.set_title(f"fapws: {spec.pool.name}/{spec.slot}")
+        title.set_title(f"fapws: worker {spec.pool.name}/{spec.slot}")
         fapws.worker.run(spec)
     except SystemExit as leaving:
         atexit._run_exitfuncs()  # the application's; none runs twice

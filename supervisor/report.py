@@ -8,7 +8,10 @@ from typing import Any
 
 from fapws.supervisor import texts
 
-_HEADINGS = ("worker", "pid", "state", "age", "gen", "requests", "in-flight", "connections", "RSS")
+_HEADINGS = (
+    *("worker", "pid", "state", "age", "gen"),
+    *("requests", "in-flight", "connections", "RSS", "request"),
+)
 
 
 def add_rss(answer: dict[str, Any]) -> None:
@@ -44,13 +47,14 @@ def _worker_row(worker: dict[str, Any]) -> tuple[str, ...]:
         str(worker["in_flight"]),
         str(worker["connections"]),
         f"{worker['rss'] / 2**20:.1f}M" if worker["rss"] else "-",
+        f"{worker['request']} ({_span(worker['request_age'] or 0)})" if worker.get("request") else "",
     )
 
 
 def _total_row(answer: dict[str, Any]) -> tuple[str, ...]:
     totals = answer["totals"]
     counts = (str(totals[name]) for name in ("requests", "in_flight", "connections"))
-    return ("total", "", "", "", "", *counts, "")
+    return ("total", "", "", "", "", *counts, "", "")
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -17,6 +17,8 @@ HANDLED = (
     signal.SIGHUP,
     signal.SIGUSR1,
     signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
     signal.SIGCHLD,
 )
 _DRAINED_AT_ONCE = 4096

@@ -1,7 +1,8 @@
 """What a worker can be, what can happen to it, and what follows: one table. Pure.
 
     starting --ready--> serving --retired/stopped--> draining --exited--> gone
-        |  overdue -> killed      |                      '- overdue: SIGKILL
+        |  overdue -> killed   |  stuck -> hung          '- overdue: SIGKILL
+        |                      |    '- overdue -> killed
         '---exited---> backing off <---exited---'
                        '- overdue: a new worker starts
 
@@ -17,6 +18,8 @@ STARTING = "starting"
 SERVING = "serving"
 DRAINING = "draining"
 """Told to finish, or of no more use. Its deadline is drain_timeout."""
+HUNG = "hung"
+"""It served, and gives no sign of life. Its deadline is that of the KILL."""
 KILLED = "killed"
 """SIGKILL was sent because it hung; its slot is to be filled again once it has been reaped."""
 BACKING_OFF = "backing-off"
@@ -24,20 +27,26 @@ BACKING_OFF = "backing-off"
 GONE = "gone"
 """Reaped and forgotten: never found in the register."""
 
-STATES = (STARTING, SERVING, DRAINING, KILLED, BACKING_OFF, GONE)
-WITH_PROCESS = (STARTING, SERVING, DRAINING, KILLED)
+STATES = (STARTING, SERVING, HUNG, DRAINING, KILLED, BACKING_OFF, GONE)
+WITH_PROCESS = (STARTING, SERVING, HUNG, DRAINING, KILLED)
 
 READY = "ready"
 EXITED = "exited"
+STUCK = "stuck"
+"""request_timeout is over, or somebody has stopped the process (SIGSTOP)."""
+ALIVE = "alive"
+"""It has given a sign of life after all."""
 OVERDUE = "overdue"
 RETIRED = "retired"
 """Others take over: it is to drain."""
 STOPPED = "stopped"
 """The service stops."""
 
-HAPPENINGS = (READY, EXITED, OVERDUE, RETIRED, STOPPED)
+HAPPENINGS = (READY, EXITED, STUCK, ALIVE, OVERDUE, RETIRED, STOPPED)
 
 NOTHING = "nothing"
+STACK = "stack"
+"""SIGUSR2: its Python stack is to be in the log before it is killed."""
 DRAIN = "drain"
 TERM = "term"
 KILL = "kill"
@@ -55,6 +64,8 @@ TABLE: dict[str, dict[str, Cell]] = {
     STARTING: {
         READY: Cell(SERVING),
         EXITED: Cell(BACKING_OFF),
+        STUCK: Cell(STARTING),
+        ALIVE: Cell(STARTING),
         OVERDUE: Cell(KILLED, KILL),
         # Not a KILL: its READY may be on the way, and then it already holds clients.
         RETIRED: Cell(DRAINING, DRAIN),
@@ -63,13 +74,26 @@ TABLE: dict[str, dict[str, Cell]] = {
     SERVING: {
         READY: Cell(SERVING),
         EXITED: Cell(BACKING_OFF),
+        STUCK: Cell(HUNG, STACK),
+        ALIVE: Cell(SERVING),
         OVERDUE: Cell(SERVING),
+        RETIRED: Cell(DRAINING, DRAIN),
+        STOPPED: Cell(DRAINING, TERM),
+    },
+    HUNG: {
+        READY: Cell(HUNG),
+        EXITED: Cell(BACKING_OFF),
+        STUCK: Cell(HUNG),
+        ALIVE: Cell(SERVING),
+        OVERDUE: Cell(KILLED, KILL),
         RETIRED: Cell(DRAINING, DRAIN),
         STOPPED: Cell(DRAINING, TERM),
     },
     DRAINING: {
         READY: Cell(DRAINING),
         EXITED: Cell(GONE),
+        STUCK: Cell(DRAINING),
+        ALIVE: Cell(DRAINING),
         OVERDUE: Cell(DRAINING, KILL),
         RETIRED: Cell(DRAINING),
         STOPPED: Cell(DRAINING),
@@ -77,6 +101,8 @@ TABLE: dict[str, dict[str, Cell]] = {
     KILLED: {
         READY: Cell(KILLED),
         EXITED: Cell(BACKING_OFF),
+        STUCK: Cell(KILLED),
+        ALIVE: Cell(KILLED),
         OVERDUE: Cell(KILLED),
         RETIRED: Cell(DRAINING),
         STOPPED: Cell(DRAINING),
@@ -84,6 +110,8 @@ TABLE: dict[str, dict[str, Cell]] = {
     BACKING_OFF: {
         READY: Cell(BACKING_OFF),
         EXITED: Cell(BACKING_OFF),
+        STUCK: Cell(BACKING_OFF),
+        ALIVE: Cell(BACKING_OFF),
         OVERDUE: Cell(STARTING, START),
         RETIRED: Cell(GONE),
         STOPPED: Cell(GONE),
@@ -91,12 +119,16 @@ TABLE: dict[str, dict[str, Cell]] = {
     GONE: {
         READY: Cell(GONE),
         EXITED: Cell(GONE),
+        STUCK: Cell(GONE),
+        ALIVE: Cell(GONE),
         OVERDUE: Cell(GONE),
         RETIRED: Cell(GONE),
         STOPPED: Cell(GONE),
     },
 }
 
+HUNG_GRACE = 2.0
+"""Seconds between the request for the stack and the KILL."""
 BACKOFF_FIRST = 1.0
 """Seconds before the second refill; the first is at once."""
 BACKOFF_FACTOR = 1.5

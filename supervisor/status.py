@@ -19,6 +19,8 @@ class WorkerView(NamedTuple):
 
     pid: int
     score: Score
+    clock: int = 0
+    """Milliseconds of the clock of ``score``, now."""
 
 
 class Death(NamedTuple):
@@ -86,9 +88,11 @@ def _overall(state: State) -> str:
         return "stopping" if state.announced else "starting"
     if state.reload is not None:
         return "reloading"
-    wanted = sum(pool.workers for pool in state.config.pools)
-    serving = sum(child.state == states.SERVING for child in state.children)
-    return "running" if serving >= wanted else "degraded"
+    for pool in state.config.pools:
+        serving = sum(child.state == states.SERVING for child in state.children.of_pool(pool.name))
+        if serving < pool.workers and pool.name not in state.asleep:
+            return "degraded"
+    return "running"
 
 
 def _pool(name: str, workers: int, state: State, facts: Facts) -> dict[str, Any]:
@@ -98,6 +102,7 @@ def _pool(name: str, workers: int, state: State, facts: Facts) -> dict[str, Any]
         "listen": facts.urls.get(name, []),
         "workers": workers,
         "serving": serving,
+        "asleep": name in state.asleep,
     }
 
 
@@ -116,9 +121,18 @@ def _workers(state: State, facts: Facts, now: float) -> list[dict[str, Any]]:
                 "requests": view.score.requests,
                 "in_flight": view.score.in_flight,
                 "connections": view.score.connections,
+                "request": view.score.request_line or None,
+                "request_age": _request_age(view),
             }
         )
     return rows
+
+
+def _request_age(view: WorkerView) -> float | None:
+    """Seconds since the batch of the request in hand was given out, or its last sign of life."""
+    if not view.score.busy_since:
+        return None
+    return max(0, view.clock - max(view.score.busy_since, view.score.beat)) / 1000
 
 
 def _totals(facts: Facts) -> dict[str, int]:

@@ -48,6 +48,11 @@ def reload_success(generation: int, replaced: int, seconds: float) -> str:
     return f"generation {generation}, {plural(replaced, 'worker')} replaced in {seconds:.1f} s"
 
 
+def unchanged(names: list[str]) -> str:
+    """What a reload cannot change; follows the sentence about its success."""
+    return f"; not changed, because that takes a restart: {', '.join(names)}" if names else ""
+
+
 def reload_incomplete(child: Child, left: int) -> str:
     """A roll that was given up: some workers of the old generation go on serving."""
     workers = "1 old worker goes" if left == 1 else f"{left} old workers go"
@@ -66,11 +71,50 @@ def death(child: Child, pid: int, status: int, age: float, requests: int) -> str
     if not pid:
         return f"worker {child.name} could not be started"
     served = plural(requests, "request")
+    if child.hung:
+        return f"worker {child.name} (pid {pid}) {ending(status)}: {child.hung}, {served} served"
     if child.state == states.SERVING:
         return f"worker {child.name} (pid {pid}) {ending(status)} after {age:.1f} s, {served} served"
     if child.deadline_missed:
         return f"worker {child.name} (pid {pid}) was killed: not ready in {age:.1f} s"
     return f"worker {child.name} (pid {pid}) {ending(status)} before it was ready"
+
+
+def hung_in_request(seconds: float) -> str:
+    """A request takes longer than it may."""
+    return f"no sign of life for {seconds:.1f} s in a request (request_timeout)"
+
+
+def hung_idle(seconds: float) -> str:
+    """It does not even answer the master."""
+    return f"no sign of life for {seconds:.1f} s, though it was asked (request_timeout)"
+
+
+def stopped_by(name: str) -> str:
+    """Somebody has stopped the process."""
+    return f"stopped by {name}"
+
+
+def hanging(child: Child, pid: int, age: float, request: str, stopped: bool) -> str:
+    """The line for a worker that is about to be killed."""
+    inside = f", in hand: {request}" if request else ""
+    follows = "killed unless it goes on" if stopped else "its stack follows, then it is killed"
+    return f"worker {child.name} (pid {pid}, age {age:.1f} s) hangs: {child.hung}{inside}; {follows}"
+
+
+def spared(child: Child, pid: int) -> str:
+    """It goes on after all."""
+    return f"worker {child.name} (pid {pid}) goes on, so it is not killed"
+
+
+def recycling(child: Child, pid: int) -> str:
+    """Why a worker is replaced."""
+    return f"worker {child.name} (pid {pid}) is replaced after {child.spent}"
+
+
+def scale_failed(child: Child) -> str:
+    """Why a pool does not get its number of workers."""
+    return f"worker {child.name} cannot start\n{child.reason}".rstrip()
 
 
 def refill(delay: float) -> str:

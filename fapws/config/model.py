@@ -88,6 +88,20 @@ class Pool(NamedTuple):
     """Seconds from fork to READY."""
     drain_timeout: float = 25.0
     """Seconds a worker may take to finish what it has; then it is killed."""
+    min_workers: int = 1
+    """0: workers start when the first client comes."""
+    idle_timeout: float = 300.0
+    """Seconds without a client after which they leave again."""
+    reload: str = "rolling"
+    """``rolling``, or ``frugal``: stop one, start one."""
+    request_timeout: float = 300.0
+    """Seconds without a sign of life after which a worker is killed; 0: off."""
+    max_requests: int = 0
+    max_requests_jitter: int = 0
+    max_rss: int = 0
+    """Bytes."""
+    max_lifetime: float = 0.0
+    """Seconds. Beyond any of these four a worker is replaced; 0: off."""
     autoreload: bool = False
     """Restart the workers when a source file of the application changes (development)."""
     script_name: str = ""

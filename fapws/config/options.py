@@ -105,6 +105,25 @@ OPTIONS: tuple[Option, ...] = (
            "time a worker may take to load the application", 1, 3600),
     Option("drain_timeout", POOL, "time", "25s",
            "time a leaving worker may take to finish its requests; then it is killed", 0, 3600),
+    Option("request_timeout", POOL, "time", "5m",
+           "without a sign of life for this long a worker is killed, its Python stack in the error "
+           "log; 0: off", 0, DAY),
+    Option("max_requests", POOL, "integer", "0",
+           "a worker that has served so many requests is replaced; 0: off", 0, 10**9),
+    Option("max_requests_jitter", POOL, "integer", "0",
+           "up to so many more, another number for each worker", 0, 10**9),
+    Option("max_rss", POOL, "size", "0",
+           "a worker with more resident memory is replaced; 0: off", 0, 2**50),
+    Option("max_lifetime", POOL, "time", "0",
+           "an older worker is replaced; 0: off", 0, 365 * DAY),
+    Option("min_workers", POOL, "integer", "1",
+           "0: start on demand; the first client starts the workers, and after idle_timeout without "
+           "clients they leave", 0, 1),
+    Option("idle_timeout", POOL, "time", "5m",
+           "with min_workers = 0: how long workers stay without a client", 1, DAY),
+    Option("reload", POOL, "reload", "rolling",
+           "rolling: a new worker serves before an old one leaves; frugal: after a trial, each old "
+           "worker leaves before its successor starts, for want of memory"),
     Option("autoreload", POOL, "boolean", "no",
            "restart the workers when a source file of the application changes"),
     Option("script_name", POOL, "prefix", "",
@@ -355,6 +374,12 @@ def _parse_prefix(text: str, _base_directory: str) -> str:
     return text
 
 
+def _parse_reload(text: str, _base_directory: str) -> str:
+    if text not in ("rolling", "frugal"):
+        raise ValueError("must be rolling or frugal")
+    return text
+
+
 def _parse_field(text: str, _base_directory: str) -> str:
     if not (text.isascii() and text.isprintable()):
         raise ValueError("must be printable ASCII")
@@ -386,6 +411,7 @@ KINDS: dict[str, Kind] = {
         _parse_networks, lambda parts: ", ".join(part.text for part in parts), lines=True
     ),
     "forwarded": Kind(_parse_forwarded, ", ".join, lines=True),
+    "reload": Kind(_parse_reload, str),
     "prefix": Kind(_parse_prefix, str),
     "field": Kind(_parse_field, str),
 }

@@ -142,11 +142,15 @@ class House:
         assert line.startswith("fapws: serving"), line + process.stdout.read().decode()
         return process
 
-    @staticmethod
-    def environment() -> dict[str, str]:
-        """The caller's, with the tree that is tested."""
+    @property
+    def _mark(self) -> str:
+        return f"FAPWS_TEST_HOUSE={self.directory}"
+
+    def environment(self) -> dict[str, str]:
+        """The caller's, with the tree that is tested, and a mark by which processes are found."""
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-        return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        name, _, value = self._mark.partition("=")
+        return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", name: value}
 
     # ---- What it looks like ---------------------------------------------------------------------
 
@@ -178,16 +182,16 @@ class House:
         wait_until(lambda: re.search(pattern, self.log()), f"{pattern!r} in the log")
 
     def processes(self) -> list[int]:
-        """Everything that was started with this INI file and lives."""
+        """Everything that was started for this test and lives, whatever its title."""
         listed = subprocess.run(
-            # -ww: else the lines are cut to the width that COLUMNS names, and no path is found.
-            ["ps", "-A", "-ww", "-o", "pid=", "-o", "stat=", "-o", "args="],
+            # e: the environment too. ww: else the lines are cut to the width that COLUMNS names.
+            ["ps", "axeww", "-o", "pid=", "-o", "stat=", "-o", "args="],
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         ).stdout
         rows = [line.split(None, 2) for line in listed.splitlines()]
-        return [int(row[0]) for row in rows if str(self.ini) in row[-1] and not row[1].startswith("Z")]
+        return [int(row[0]) for row in rows if self._mark in row[-1] and not row[1].startswith("Z")]
 
     def assert_nothing_is_left(self) -> None:
         """No process, no socket file, no pidfile."""

@@ -17,7 +17,8 @@ Order = TypeVar("Order")
 def config(**workers: int) -> Config:
     """A configuration with a pool for each keyword; its number of workers is the value."""
     pools = (
-        Pool(name, workers=count, boot_timeout=60.0, drain_timeout=25.0) for name, count in workers.items()
+        Pool(name, workers=count, boot_timeout=60.0, drain_timeout=25.0, request_timeout=0.0)
+        for name, count in workers.items()
     )
     return Config("", tuple(pools))
 

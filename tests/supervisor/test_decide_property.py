@@ -9,14 +9,26 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from fapws.config.model import Config, Pool
 from fapws.supervisor import decide, events, states
 
-NAMES = ("blog", "shop")
+NAMES = ("blog", "shop", "wiki")
+FRUGAL = "shop"
+ON_DEMAND = "wiki"
 MOST = 3
 
 
 def make_config(workers: dict[str, int]) -> Config:
     """A configuration with these pools."""
     pools = tuple(
-        Pool(name, workers=count, boot_timeout=5.0, drain_timeout=3.0)
+        Pool(
+            name,
+            workers=count,
+            boot_timeout=5.0,
+            drain_timeout=3.0,
+            request_timeout=20.0,
+            max_requests=50,
+            min_workers=int(name != ON_DEMAND),
+            idle_timeout=10.0,
+            reload="frugal" if name == FRUGAL else "rolling",
+        )
         for name, count in sorted(workers.items())
     )
     return Config("", pools)
@@ -39,6 +51,8 @@ class Supervisor(RuleBasedStateMachine):
         self.killed: set[int] = set()
         self.checking = False
         self.ended = False
+        self.watched: set[str] = set()
+        """Pools whose listeners the master watches."""
         self.limits: dict[str, int] = {"blog": 2, "shop": 1}
         """Workers of a pool in the configurations that may be in force."""
         self.tell(events.Boot())
@@ -59,7 +73,7 @@ class Supervisor(RuleBasedStateMachine):
         left = serving - set(retired)
         for pool in self.state.config.pools:
             had = any(self.processes.get(number) == pool.name for number in serving)
-            if had:
+            if had and pool.name != FRUGAL:
                 assert any(self.processes.get(number) == pool.name for number in left)
 
     def act(self, action: events.Action) -> None:
@@ -75,6 +89,16 @@ class Supervisor(RuleBasedStateMachine):
             assert action.worker not in self.killed, "killed twice"
             self.killed.add(action.worker)
             self.serving.discard(action.worker)
+        elif isinstance(action, events.Hung):
+            assert action.child.number in self.serving
+            self.serving.discard(action.child.number)
+        elif isinstance(action, events.Spared):
+            self.serving.add(action.child.number)
+        elif isinstance(action, events.WatchPool):
+            assert action.pool.name not in self.watched
+            self.watched.add(action.pool.name)
+        elif isinstance(action, events.UnwatchPool):
+            self.watched.remove(action.pool)
         elif isinstance(action, events.Prepare):
             self.checking = True
         elif isinstance(action, events.ReloadDone):
@@ -88,6 +112,9 @@ class Supervisor(RuleBasedStateMachine):
         elif isinstance(action, events.Exit):
             assert not self.processes, "ended before every child was reaped"
             self.ended = True
+
+    def beat(self, number: int, silent: float) -> int:
+        return number + int(self.now - silent)
 
     def count(self, pool: str) -> int:
         return sum(name == pool for name in self.processes.values())
@@ -124,6 +151,38 @@ class Supervisor(RuleBasedStateMachine):
         self.now += seconds
         self.tell(events.Tick())
 
+    @precondition(lambda self: self.processes)
+    @rule(
+        silent=st.sampled_from([0.0, 5.0, 15.0, 25.0]),
+        busy=st.booleans(),
+        requests=st.sampled_from([0, 1, 60]),
+        connections=st.integers(0, 1),
+        few=st.integers(1, 5),
+    )
+    def seen(self, silent: float, busy: bool, requests: int, connections: int, few: int) -> None:
+        vitals = (
+            events.Vital(number, self.beat(number, silent), silent, busy, requests, connections, 0)
+            for number in self.processes
+            if number % few == 0
+        )
+        self.tell(events.Seen(tuple(vitals)))
+
+    @precondition(lambda self: self.processes)
+    @rule(choice=st.integers(0, 100), goes_on=st.booleans())
+    def stopped(self, choice: int, goes_on: bool) -> None:
+        number = self.pick(choice)
+        self.tell(events.WorkerContinued(number) if goes_on else events.WorkerPaused(number, "SIGSTOP"))
+
+    @precondition(lambda self: self.watched)
+    @rule()
+    def knocked(self) -> None:
+        self.tell(events.Knocked(sorted(self.watched)[0]))
+
+    @rule(pool=st.sampled_from(NAMES), workers=st.integers(1, MOST))
+    def scaled(self, pool: str, workers: int) -> None:
+        self.limits[pool] = max(self.limits.get(pool, 0), workers, self.count(pool) - 1)
+        self.tell(events.ScaleAsked(pool, workers))
+
     @rule()
     def reload(self) -> None:
         self.tell(events.ReloadAsked())
@@ -156,8 +215,17 @@ class Supervisor(RuleBasedStateMachine):
 
     @invariant()
     def nobody_shares_a_slot_with_his_own_generation(self) -> None:
-        active = [(c.name, c.generation) for c in self.state.children if c.active]
+        relieved = {c.replaces for c in self.state.children if c.active}
+        children = [c for c in self.state.children if c.active and c.number not in relieved]
+        active = [(c.name, c.generation) for c in children]
         assert len(active) == len(set(active))
+
+    @invariant()
+    def only_a_pool_that_sleeps_is_watched_and_nobody_serves_there(self) -> None:
+        assert self.watched == self.state.asleep
+        for child in self.state.children:
+            canary = child.generation != self.state.generation
+            assert child.pool not in self.watched or canary or not child.active
 
     @invariant()
     def the_register_knows_exactly_the_processes_there_are(self) -> None:
@@ -180,7 +248,7 @@ class Supervisor(RuleBasedStateMachine):
             return
         for pool in self.state.config.pools:
             mine = self.state.children.of_pool(pool.name)
-            for slot in range(pool.workers):
+            for slot in range(0 if pool.name in self.state.asleep else pool.workers):
                 taken = any(child.slot == slot and child.active for child in mine)
                 assert taken or self.state.children.processes(pool.name) > pool.workers
 

@@ -138,7 +138,7 @@ def test_what_only_a_restart_can_change_is_named(house: Any) -> None:
     house.ini.write_text(text.replace(str(old), str(moved)))
     os.kill(pid, signal.SIGHUP)
     house.wait_log("reload done")
-    assert "control: a change takes a restart" in house.log()
+    assert "not changed, because that takes a restart: control" in house.log()
     house.ini.write_text(text)
     house.ctl("stop")
     house.assert_nothing_is_left()

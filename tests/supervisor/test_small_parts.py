@@ -15,7 +15,7 @@ import pytest
 from fapws.supervisor import daemon, descriptors, peer, report, texts, title
 from fapws.supervisor.children import Child
 from fapws.supervisor.log import Log
-from fapws.supervisor.scoreboard import SCORE_SIZE, Score, Scoreboard, add
+from fapws.supervisor.scoreboard import REQUEST_LINE, SCORE_SIZE, Score, Scoreboard, add
 from fapws.supervisor.signals import Signals
 from fapws.supervisor.waiting import PollWaiter, SelectWaiter, Waiter
 
@@ -27,8 +27,9 @@ def test_row_is_as_large_as_the_structure_in_the_header() -> None:
     text = header.read_text()
     body = text[text.index("typedef struct {\n    uint64_t beat") : text.index("} fw_score;")]
     members = re.findall(r"uint64_t (\w+)(?:\[(\d+)\])?;", body)
-    assert 8 * sum(int(count or 1) for _, count in members) == SCORE_SIZE
-    assert tuple(name for name, count in members if not count) == Score._fields
+    assert 8 * sum(int(count or 1) for _, count in members) + REQUEST_LINE == SCORE_SIZE
+    assert f"#define FW_REQUEST_LINE {REQUEST_LINE}\n" in text
+    assert (*(name for name, count in members if not count), "request_line") == Score._fields
 
 
 def test_what_a_worker_writes_the_master_reads() -> None:

@@ -1,0 +1,69 @@
+/* sys_lifeline.c -- a worker whose master is dead ends, also when it is stuck for ever in C.
+ * Owns:   a thread that does nothing but wait for the end of a pipe, and for the grace behind it.
+ * Called: once, before the worker serves.
+ * The thread touches no memory of others, takes no signal and allocates nothing, so its stack may be
+ * the smallest there is. */
+#include "core.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STACK_SIZE 32768 /* bytes; raised to what the system demands */
+
+typedef struct {
+    int fd;
+    uint32_t grace_ms;
+} lifeline;
+
+static void wait_for_end(int fd)
+{
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+    while (poll(&end, 1, -1) < 0 && (errno == EINTR || errno == EAGAIN))
+        continue;
+}
+
+static void *guard(void *data)
+{
+    lifeline own = *(lifeline *)data;
+    struct timespec left = {.tv_sec = own.grace_ms / 1000,
+                            .tv_nsec = (long)(own.grace_ms % 1000) * 1000000};
+    free(data);
+    wait_for_end(own.fd);
+    while (nanosleep(&left, &left) && errno == EINTR)
+        continue;
+    _exit(1);
+}
+
+int fw_guard_lifeline(int fd, uint32_t grace_ms)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, former;
+    size_t size = STACK_SIZE;
+    lifeline *given = malloc(sizeof *given);
+    if (!given)
+        return FW_EMEMORY;
+    *given = (lifeline){.fd = fd, .grace_ms = grace_ms};
+    long smallest = sysconf(_SC_THREAD_STACK_MIN);
+    if (smallest > 0 && (size_t)smallest > size)
+        size = (size_t)smallest;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (pthread_attr_setstacksize(&attributes, size))
+        pthread_attr_setstacksize(&attributes,
+                                  (size_t)1 << 18); /* a system that wants whole pages */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &former); /* inherited by the thread */
+    int failed = pthread_create(&thread, &attributes, guard, given);
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    pthread_attr_destroy(&attributes);
+    if (failed)
+        free(given);
+    return failed ? FW_ESYSTEM : 0;
+}

@@ -1,0 +1,157 @@
+"""The rules of a reload: check, canary, roll, or undo. Pure; functions over a Turn.
+
+A canary in every pool comes first. Once all of them serve, the new configuration is in force and the
+rest is rolled over: replacement ready, then its predecessor drains, one at a time. A *frugal* pool
+has no room for a process more than its workers: there the canary leaves again once it has proved
+itself, and then each old worker drains before its successor starts, while the sockets stay open.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from fapws.config.model import Pool
+from fapws.supervisor import events, states, texts
+from fapws.supervisor.children import Child
+from fapws.supervisor.turn import CANARY, CHECKING, ROLLING, RUNNING, UNDOING, Reload, Turn
+
+FRUGAL = "frugal"
+"""Pool.reload: stop one, start one."""
+ROLL_ATTEMPTS = 3
+"""Failures in a row of one replacement, after its canary had been good, that end a reload."""
+
+
+def settle(turn: Turn) -> None:
+    """Takes a reload that is under way as far as it gets now, or begins the queued one."""
+    reload = turn.state.reload
+    if reload is None:
+        if turn.state.queued and turn.state.announced:
+            _begin(turn)
+    elif reload.stage == CANARY:
+        if turn.start_canaries(reload.config, reload.generation):
+            _commit(turn, reload)
+            _roll(turn)
+    elif reload.stage == ROLLING:
+        _roll(turn)
+    elif reload.stage == UNDOING and not any(c.generation == reload.generation for c in turn.children):
+        finish(turn, False, reload.reason)
+
+
+def is_canary(turn: Turn, child: Child) -> bool:
+    """Whether a reload stands and falls with it."""
+    reload = turn.state.reload
+    return reload is not None and reload.stage == CANARY and child.generation == reload.generation
+
+
+def undo(turn: Turn, reason: str) -> None:
+    """A canary failed: those that already serve leave again, then the reload has failed."""
+    reload = turn.state.reload
+    assert reload is not None
+    turn.state = turn.state._replace(reload=reload._replace(stage=UNDOING, reason=reason))
+    for child in turn.children:
+        if child.generation == reload.generation:
+            turn.retire(child)
+
+
+def finish(turn: Turn, ok: bool, text: str) -> None:
+    """The reload has ended; the queued one begins."""
+    turn.state = turn.state._replace(reload=None)
+    turn.order(events.ReloadDone(ok, text, turn.state.config))
+    if turn.state.queued and turn.state.phase == RUNNING:
+        _begin(turn)
+
+
+def _begin(turn: Turn) -> None:
+    generation = turn.state.latest + 1
+    turn.state = turn.state._replace(
+        latest=generation,
+        queued=False,
+        reload=Reload(generation, CHECKING, turn.now, turn.state.config),
+    )
+    turn.order(events.Prepare())
+
+
+def _commit(turn: Turn, reload: Reload) -> None:
+    """Every canary serves: the new configuration is in force; who is old and useless goes."""
+    turn.state = turn.state._replace(
+        config=reload.config, generation=reload.generation, asleep=frozenset(), look_at=inf
+    )
+    for child in turn.children:
+        pool = turn.pool(child.pool)
+        has_proved_itself = not turn.old(child) and child.state == states.SERVING
+        if has_proved_itself and pool is not None and pool.reload == FRUGAL and _older(turn, pool):
+            turn.retire(child)
+    turn.state = turn.state._replace(reload=reload._replace(stage=ROLLING))
+    for child in turn.children:
+        if turn.old(child) and child.state != states.SERVING:
+            turn.retire(child)
+    turn.fill()
+
+
+def _older(turn: Turn, pool: Pool) -> bool:
+    """Whether somebody old serves there; otherwise a canary may as well stay."""
+    return any(turn.old(c) and c.state == states.SERVING for c in turn.children.of_pool(pool.name))
+
+
+def _roll(turn: Turn) -> None:
+    """Retires whoever has a successor; then the next one gets his, if nothing is under way."""
+    for child in turn.children:
+        if turn.old(child) and child.active and _superseded(turn, child):
+            turn.retire(child)
+    pending = _pending_replacement(turn)
+    if pending is not None:
+        if pending.state == states.BACKING_OFF and pending.failures >= ROLL_ATTEMPTS:
+            _give_up(turn, pending)
+        return
+    if any(turn.old(child) and not child.active for child in turn.children):
+        return
+    _roll_next(turn)
+
+
+def _roll_next(turn: Turn) -> None:
+    old = next((child for child in turn.children if turn.old(child)), None)
+    if old is not None:
+        pool = turn.pool(old.pool)
+        if pool is not None and pool.reload == FRUGAL:
+            if turn.children.processes(pool.name) <= pool.workers:
+                turn.retire(old)
+        elif pool is not None and turn.room(old.pool):
+            turn.start(pool, old.slot, turn.state.generation)
+    elif not turn.children.any_state(states.STARTING):
+        reload = turn.state.reload
+        assert reload is not None
+        seconds = turn.now - reload.began
+        finish(turn, True, texts.reload_success(reload.generation, reload.replaced, seconds))
+
+
+def _pending_replacement(turn: Turn) -> Child | None:
+    """A new worker that does not serve yet where the old one still does, or its pool's others do."""
+    places = {(c.pool, c.slot) for c in turn.children if turn.old(c) and c.active}
+    pools = {pool for pool, _ in places}
+    for child in turn.children:
+        if turn.old(child) or not child.active or child.state == states.SERVING:
+            continue
+        pool = turn.pool(child.pool)
+        frugal = pool is not None and pool.reload == FRUGAL
+        if (child.pool, child.slot) in places or (frugal and child.pool in pools):
+            return child
+    return None
+
+
+def _give_up(turn: Turn, replacement: Child) -> None:
+    if any(turn.old(c) and c.active for c in turn.children.in_slot(replacement.pool, replacement.slot)):
+        turn.enter(replacement, states.GONE, inf)
+    left = sum(turn.old(child) and child.active for child in turn.children)
+    finish(turn, False, texts.reload_incomplete(replacement, left))
+
+
+def _superseded(turn: Turn, child: Child) -> bool:
+    """Whether the new generation serves in an old worker's place, or its place is no more."""
+    pool = turn.pool(child.pool)
+    if pool is None:
+        return True
+    if child.slot < turn.target(pool):
+        place = turn.children.in_slot(child.pool, child.slot)
+    else:
+        place = turn.children.of_pool(child.pool)
+    return any(not turn.old(other) and other.state == states.SERVING for other in place)

@@ -1,0 +1,182 @@
+"""What the master's decisions depend on, and one decision under construction. Pure.
+
+``State`` is everything that is remembered between two events; ``Turn`` is a step on its way from one
+State to the next, with the words that all the rules share. The rules are in decide.py (first start,
+deaths, stop), rolling.py (reload) and vitals.py (hanging, recycling, sleeping, scaling).
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import NamedTuple
+
+from fapws.config.model import Config, Pool
+from fapws.supervisor import events, states
+from fapws.supervisor.children import Child, Children
+
+NEW = "new"
+BOOTING = "booting"
+"""The first worker of each pool starts, one after the other; if one cannot, the start failed."""
+RUNNING = "running"
+STOPPING = "stopping"
+ENDED = "ended"
+
+CHECKING = "checking"
+CANARY = "canary"
+ROLLING = "rolling"
+UNDOING = "undoing"
+
+
+class Reload(NamedTuple):
+    """A reload on its way."""
+
+    generation: int
+    """What its workers will carry."""
+    stage: str
+    began: float
+    config: Config
+    """The new configuration; the old one while CHECKING."""
+    replaced: int = 0
+    """Workers that were told to drain because a replacement serves."""
+    reason: str = ""
+    """UNDOING: why."""
+
+
+class State(NamedTuple):
+    """Everything that the decisions depend on."""
+
+    config: Config
+    children: Children = Children()
+    phase: str = NEW
+    generation: int = 1
+    """Of the configuration in force."""
+    latest: int = 1
+    """The last generation number given; failed reloads use them up too."""
+    last_number: int = 0
+    """The last worker number given."""
+    reload: Reload | None = None
+    queued: bool = False
+    """Whether another reload follows; a hundred requests for one are one."""
+    announced: bool = False
+    """Whether Serving was ordered."""
+    look_at: float = inf
+    """When the scoreboard is read next, in monotonic seconds."""
+    asleep: frozenset[str] = frozenset()
+    """Pools that have no workers because nobody asks for them (min_workers = 0)."""
+    scaling: frozenset[str] = frozenset()
+    """Pools that do not have the number of workers yet that was asked for."""
+    status: int = 0
+    """The master's exit status."""
+    reason: str = ""
+    """Why the start failed."""
+
+
+class Turn:
+    """One step under construction."""
+
+    def __init__(self, state: State, now: float) -> None:
+        self.state = state
+        self.children = state.children.copy()
+        self.now = now
+        self.actions: list[events.Action] = []
+
+    def result(self) -> tuple[State, list[events.Action]]:
+        """The new state, and what was ordered on the way."""
+        return self.state._replace(children=self.children), self.actions
+
+    def order(self, action: events.Action) -> None:
+        """One thing more to do."""
+        self.actions.append(action)
+
+    # ---- Workers --------------------------------------------------------------------------------
+
+    def start(self, pool: Pool, slot: int, generation: int, failures: int = 0, replaces: int = 0) -> None:
+        """Orders a worker."""
+        number = self.state.last_number + 1
+        self.state = self.state._replace(last_number=number)
+        self.children.put(
+            Child(
+                number=number,
+                pool=pool.name,
+                slot=slot,
+                generation=generation,
+                state=states.STARTING,
+                born=self.now,
+                since=self.now,
+                deadline=self.now + pool.boot_timeout if pool.boot_timeout else inf,
+                drain_timeout=pool.drain_timeout,
+                failures=failures,
+                replaces=replaces,
+                active_at=self.now,
+            )
+        )
+        self.order(events.Start(number, pool, slot, generation))
+
+    def retire(self, child: Child) -> None:
+        """It is of no more use: it drains, or is forgotten if there is no process."""
+        cell = states.TABLE[child.state][states.RETIRED]
+        if cell.order == states.DRAIN:
+            self.order(events.SendDrain(child.number))
+            self.enter(child, cell.state, self.now + child.drain_timeout)
+        elif cell.state != child.state:
+            self.enter(child, cell.state, inf)
+        reload = self.state.reload
+        if reload is not None and reload.stage == ROLLING and child.state == states.SERVING:
+            self.state = self.state._replace(reload=reload._replace(replaced=reload.replaced + 1))
+
+    def enter(self, child: Child, state: str, deadline: float) -> None:
+        """Puts it into a state."""
+        self.children.put(child._replace(state=state, since=self.now, deadline=deadline))
+
+    def start_canaries(self, config: Config, generation: int) -> bool:
+        """Starts the first worker of each pool, one after the other; True once all serve."""
+        for pool in config.pools:
+            mine = [child for child in self.children.of_pool(pool.name) if child.generation == generation]
+            if not mine:
+                if self.room(pool.name):
+                    self.start(pool, 0, generation)
+                return False
+            if all(child.state != states.SERVING for child in mine):
+                return False
+        return True
+
+    def fill(self) -> None:
+        """Starts a worker in every slot that has none."""
+        for pool in self.state.config.pools:
+            taken = {child.slot for child in self.children.of_pool(pool.name) if child.active}
+            for slot in range(self.target(pool)):
+                if slot not in taken and self.room(pool.name):
+                    self.start(pool, slot, self.state.generation)
+
+    # ---- Questions ------------------------------------------------------------------------------
+
+    def pool(self, name: str) -> Pool | None:
+        """The pool of this name in the configuration in force."""
+        return next((pool for pool in self.state.config.pools if pool.name == name), None)
+
+    def target(self, pool: Pool) -> int:
+        """How many workers it is to have now."""
+        return 0 if pool.name in self.state.asleep else pool.workers
+
+    def room(self, name: str) -> bool:
+        """Whether the pool may have one process more."""
+        reload = self.state.reload
+        pools = self.state.config.pools + (reload.config.pools if reload else ())
+        workers = max((pool.workers for pool in pools if pool.name == name), default=0)
+        return self.children.processes(name) < workers + 1
+
+    def old(self, child: Child) -> bool:
+        """Whether a newer generation is in force."""
+        return child.generation < self.state.generation
+
+    def wanted(self, child: Child) -> bool:
+        """Whether its slot still exists."""
+        pool = self.pool(child.pool)
+        return pool is not None and child.slot < self.target(pool)
+
+    def succeeded(self, child: Child) -> bool:
+        """Whether somebody of a newer generation in force occupies the child's slot."""
+        return any(
+            child.generation < other.generation <= self.state.generation and other.active
+            for other in self.children.in_slot(child.pool, child.slot)
+        )

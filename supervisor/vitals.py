@@ -1,0 +1,253 @@
+"""Rules about living workers: hanging, recycling, sleeping, scaling. Pure; functions over a Turn.
+
+All of it follows from what the scoreboard shows (``Seen``), which is read only as often as the
+configuration needs: with nothing to watch, the master sleeps.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from fapws.config.model import Config, Pool
+from fapws.supervisor import events, states, texts
+from fapws.supervisor.children import Child
+from fapws.supervisor.turn import Turn
+
+LOOK_MIN = 0.1
+LOOK_MAX = 5.0
+"""Seconds between two looks at the scoreboard: a tenth of the shortest time limit, in these bounds."""
+LOOK_COUNTS = 1.0
+"""Seconds between two looks when requests or memory are limited."""
+LOOK_HUNG = 0.5
+"""Seconds between two looks while somebody is about to be killed."""
+RSS_AFTER = 10.0
+"""Seconds a worker serves before max_rss counts: an application that is larger from the start must
+not be replaced without a pause."""
+PING_PATIENCE = 1.0
+"""Seconds at least that a worker has to answer a ping, however short the limit is."""
+STOPPED = -1
+"""In place of a beat: whoever was stopped by a signal is revived by SIGCONT alone."""
+_KNUTH = 2654435761
+
+
+# ---- Looking -------------------------------------------------------------------------------------
+
+
+def look_interval(config: Config) -> float:
+    """Seconds between two looks; ``inf``: nothing needs one."""
+    interval = inf
+    for pool in config.pools:
+        if pool.max_requests or pool.max_rss:
+            interval = min(interval, LOOK_COUNTS)
+        idle_timeout = 0.0 if pool.min_workers else pool.idle_timeout
+        for limit in (pool.request_timeout, pool.max_lifetime, idle_timeout):
+            if limit:
+                interval = min(interval, max(LOOK_MIN, min(LOOK_MAX, limit / 10)))
+    return interval
+
+
+def settle(turn: Turn) -> None:
+    """Orders a look when it is time."""
+    interval = look_interval(turn.state.config)
+    if turn.children.any_state(states.HUNG):
+        interval = min(interval, LOOK_HUNG)
+    if turn.state.look_at <= turn.now:
+        turn.order(events.Look())
+        turn.state = turn.state._replace(look_at=turn.now + interval)
+    else:
+        turn.state = turn.state._replace(look_at=min(turn.state.look_at, turn.now + interval))
+
+
+def seen(turn: Turn, event: events.Seen) -> None:
+    """What the scoreboard says of each worker."""
+    for vital in event.vitals:
+        child = turn.children.get(vital.worker)
+        if child is None or child.state not in (states.SERVING, states.HUNG):
+            continue
+        pool = turn.pool(child.pool)
+        if vital.connections or vital.requests != child.requests:
+            child = child._replace(active_at=turn.now, requests=vital.requests)
+            turn.children.put(child)
+        if child.state == states.HUNG:
+            if child.beat not in (STOPPED, vital.beat):
+                revive(turn, child)
+        elif pool is not None:
+            _watch(turn, child, vital, pool)
+            _weigh(turn, child.number, vital, pool)
+    for pool in turn.state.config.pools:
+        _maybe_sleep(turn, pool)
+
+
+# ---- Hanging -------------------------------------------------------------------------------------
+
+
+def _watch(turn: Turn, child: Child, vital: events.Vital, pool: Pool) -> None:
+    """Silence with requests in hand is a hang; without, it takes a ping to know."""
+    limit = pool.request_timeout
+    if not limit:
+        return
+    if vital.busy:
+        if vital.silent >= limit:
+            _found(turn, child, texts.hung_in_request(vital.silent), vital.beat)
+    elif vital.silent >= limit / 2:
+        if not child.pinged or vital.beat != child.beat:
+            turn.order(events.SendPing(child.number))
+            turn.children.put(child._replace(pinged=turn.now, beat=vital.beat))
+        elif turn.now - child.pinged >= max(limit / 2, PING_PATIENCE):
+            _found(turn, child, texts.hung_idle(vital.silent), vital.beat)
+
+
+def _found(turn: Turn, child: Child, reason: str, beat: int) -> None:
+    cell = states.TABLE[child.state][states.STUCK]
+    if cell.state == child.state:
+        return
+    failures = 0 if turn.now - child.since >= states.HEALTHY_AFTER else child.failures
+    child = child._replace(hung=reason, beat=beat, failures=failures)
+    turn.order(events.Hung(child, stopped=beat == STOPPED))
+    turn.enter(child, cell.state, turn.now + states.HUNG_GRACE)
+    turn.state = turn.state._replace(look_at=min(turn.state.look_at, turn.now + LOOK_HUNG))
+
+
+def revive(turn: Turn, child: Child) -> None:
+    """It has given a sign of life."""
+    cell = states.TABLE[child.state][states.ALIVE]
+    if cell.state != child.state:
+        turn.order(events.Spared(child))
+        turn.enter(child._replace(hung="", pinged=0.0), cell.state, inf)
+
+
+def paused(turn: Turn, event: events.WorkerPaused) -> None:
+    """Whoever is stopped serves nobody; the grace is for a job control shell."""
+    child = turn.children.get(event.worker)
+    if child is not None:
+        _found(turn, child, texts.stopped_by(event.signal), STOPPED)
+
+
+def continued(turn: Turn, event: events.WorkerContinued) -> None:
+    """The opposite."""
+    child = turn.children.get(event.worker)
+    if child is not None and child.state == states.HUNG and child.beat == STOPPED:
+        revive(turn, child)
+
+
+# ---- Recycling -----------------------------------------------------------------------------------
+
+
+def _weigh(turn: Turn, number: int, vital: events.Vital, pool: Pool) -> None:
+    child = turn.children.get(number)
+    if child is None or child.state != states.SERVING or child.spent:
+        return
+    most = pool.max_requests + _jitter(number, pool.max_requests_jitter)
+    if pool.max_requests and vital.requests >= most:
+        reason = f"{texts.plural(vital.requests, 'request')} (max_requests)"
+    elif pool.max_rss and vital.rss > pool.max_rss and turn.now - child.since >= RSS_AFTER:
+        reason = f"{vital.rss / 2**20:.1f} MB (max_rss)"
+    elif pool.max_lifetime and turn.now - child.born >= pool.max_lifetime:
+        reason = f"{turn.now - child.born:.0f} s (max_lifetime)"
+    else:
+        return
+    turn.children.put(child._replace(spent=reason))
+
+
+def _jitter(number: int, most: int) -> int:
+    """From 0 to ``most``, spread evenly over the workers' numbers."""
+    return number * _KNUTH % 2**32 * (most + 1) // 2**32
+
+
+def recycle(turn: Turn) -> None:
+    """Whoever was relieved drains; then the next who is spent gets a replacement, one at a time."""
+    under_way = False
+    for child in turn.children:
+        replaced = turn.children.get(child.replaces)
+        if not child.replaces or not child.active or replaced is None:
+            continue
+        under_way = True
+        if child.state == states.SERVING and replaced.active:
+            turn.retire(replaced)
+    if under_way or turn.state.reload is not None:
+        return
+    for child in turn.children:
+        pool = turn.pool(child.pool)
+        if child.spent and child.state == states.SERVING and pool is not None and turn.room(pool.name):
+            turn.order(events.Recycling(child))
+            turn.start(pool, child.slot, child.generation, replaces=child.number)
+            return
+
+
+# ---- Sleeping ------------------------------------------------------------------------------------
+
+
+def _maybe_sleep(turn: Turn, pool: Pool) -> None:
+    """A pool without a client for idle_timeout lets its workers go."""
+    if pool.min_workers or turn.state.reload is not None or pool.name in turn.state.asleep:
+        return
+    mine = [child for child in turn.children.of_pool(pool.name) if child.active]
+    if not mine or any(c.state != states.SERVING or turn.now - c.active_at < pool.idle_timeout for c in mine):
+        return
+    turn.state = turn.state._replace(asleep=turn.state.asleep | {pool.name})
+    for child in mine:
+        turn.retire(child)
+
+
+def knocked(turn: Turn, event: events.Knocked) -> None:
+    """A client waits: the pool wakes up."""
+    turn.state = turn.state._replace(asleep=turn.state.asleep - {event.pool})
+
+
+def watch_sleepers(turn: Turn, before: frozenset[str]) -> None:
+    """Tells whose listeners the master has to watch, if that has changed in this turn."""
+    for name in sorted(before - turn.state.asleep):
+        turn.order(events.UnwatchPool(name))
+    for name in sorted(turn.state.asleep - before):
+        pool = turn.pool(name)
+        assert pool is not None
+        turn.order(events.WatchPool(pool))
+
+
+# ---- Scaling -------------------------------------------------------------------------------------
+
+
+def scale(turn: Turn, event: events.ScaleAsked) -> None:
+    """The number holds in the configuration in force, and in one that a reload is about to bring."""
+    state = turn.state
+    reload = state.reload
+    if reload is not None:
+        reload = reload._replace(config=_scaled(reload.config, event))
+    turn.state = state._replace(
+        config=_scaled(state.config, event),
+        reload=reload,
+        asleep=state.asleep - {event.pool},
+        scaling=state.scaling | {event.pool},
+    )
+
+
+def _scaled(config: Config, event: events.ScaleAsked) -> Config:
+    pools = (p._replace(workers=event.workers) if p.name == event.pool else p for p in config.pools)
+    return config._replace(pools=tuple(pools))
+
+
+def shrink(turn: Turn) -> None:
+    """Workers in slots that a smaller number has removed leave."""
+    for child in turn.children:
+        ours = child.generation == turn.state.generation
+        if ours and child.active and not turn.wanted(child):
+            turn.retire(child)
+
+
+def report_scaling(turn: Turn) -> None:
+    """Tells of each pool that has got its number, or cannot."""
+    for name in sorted(turn.state.scaling):
+        pool = turn.pool(name)
+        mine = turn.children.of_pool(name)
+        workers = 0 if pool is None else turn.target(pool)
+        failing = next((child for child in mine if child.state == states.BACKING_OFF), None)
+        if pool is None:
+            done, ok, text = True, False, f"pool {name} was removed"
+        elif failing is not None:
+            done, ok, text = True, False, texts.scale_failed(failing)
+        else:
+            done = len(mine) == workers and all(child.state == states.SERVING for child in mine)
+            ok, text = True, f"pool {name} has {texts.plural(workers, 'worker')}"
+        if done:
+            turn.state = turn.state._replace(scaling=turn.state.scaling - {name})
+            turn.order(events.Scaled(name, ok, text))

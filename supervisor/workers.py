@@ -1,0 +1,175 @@
+"""The master's workers: forked, heard, signalled, reaped, counted. Decides nothing.
+
+Owns the scoreboard and the register of processes by the decision core's numbers. What it sees it
+tells through ``post``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from fapws import messages
+from fapws.supervisor import events, processes, scoreboard
+from fapws.supervisor.processes import Inheritance, Process, memory_of, now_ms
+from fapws.supervisor.scoreboard import Score, Scoreboard
+from fapws.supervisor.status import WorkerView
+from fapws.supervisor.waiting import Waiter
+
+Post = Callable[[events.Event], None]
+Say = Callable[[str], None]
+
+_WAIT = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
+
+
+class Workers:
+    """Every process of a worker that has not been reaped."""
+
+    def __init__(self, waiter: Waiter, post: Post, say: Say) -> None:
+        """``post``: tells the core; ``say``: writes a line to the log. Raises OSError."""
+        self._waiter = waiter
+        self._post = post
+        self._say = say
+        self.board = Scoreboard()
+        self.gone: dict[str, Score] = {}
+        """By pool: what workers that are no more have counted."""
+        self._processes: dict[int, Process] = {}
+
+    def close(self) -> None:
+        """Gives the scoreboard up."""
+        os.close(self.board.fd)
+
+    # ---- What is done ---------------------------------------------------------------------------
+
+    def start(self, action: events.Start, listeners: tuple[int, ...], given: Inheritance) -> str:
+        """Forks a worker; the reason if that fails, else empty."""
+        row = None
+        try:
+            row = self.board.take()
+            process = processes.fork(action.pool, action.slot, action.generation, listeners, row, given)
+        except OSError as error:
+            if row:
+                self.board.give_back(row)
+            return f"cannot fork: {error.strerror}"
+        self._processes[action.worker] = process
+        self._waiter.watch(process.channel)
+        return ""
+
+    def send(self, number: int, message: messages.Message) -> bool:
+        """Whether it could be told."""
+        process = self._processes.get(number)
+        return process is not None and process.send(message)
+
+    def signal(self, number: int, signum: int) -> None:
+        """Sends a signal to a worker that has not been reaped."""
+        process = self._processes.get(number)
+        if process:
+            process.signal(signum)
+
+    # ---- What is seen ---------------------------------------------------------------------------
+
+    def on_ready(self, fd: int) -> bool:
+        """Hears the worker whose channel this is; False: it is nobody's."""
+        for number, process in list(self._processes.items()):
+            if process.channel == fd:
+                self._hear(number, process)
+                return True
+        return False
+
+    def reap(self) -> None:
+        """Every child that has ended or was stopped. As PID 1 of a container there are strangers too."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, _WAIT)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for number, process in list(self._processes.items()):
+                if process.pid == pid:
+                    self._changed(number, process, status)
+
+    def look(self) -> events.Seen:
+        """What the scoreboard says of everybody."""
+        now = now_ms()
+        return events.Seen(tuple(self._vital(number, p, now) for number, p in self._processes.items()))
+
+    def pid(self, number: int) -> int:
+        """Its PID, 0 if there is no process."""
+        process = self._processes.get(number)
+        return process.pid if process else 0
+
+    def score(self, number: int) -> Score:
+        """Its row."""
+        process = self._processes.get(number)
+        return process.row.read() if process else Score()
+
+    def views(self) -> dict[int, WorkerView]:
+        """Everybody, for the status."""
+        now = now_ms()
+        return {n: WorkerView(p.pid, p.row.read(), now) for n, p in self._processes.items()}
+
+    def processes(self) -> dict[int, Process]:
+        """By number; to be read only."""
+        return self._processes
+
+    # ---- Details --------------------------------------------------------------------------------
+
+    @staticmethod
+    def _vital(number: int, process: Process, now: int) -> events.Vital:
+        score = process.row.read()
+        return events.Vital(
+            worker=number,
+            beat=score.beat,
+            silent=max(0, now - score.beat) / 1000 if score.beat else 0.0,
+            busy=score.busy_since > 0,
+            requests=score.requests,
+            connections=score.connections,
+            rss=memory_of(process.pid) or score.rss,
+        )
+
+    def _hear(self, number: int, process: Process) -> None:
+        """Reads what a worker says."""
+        channel = process.channel
+        try:
+            received = process.receive()
+        except ValueError as error:
+            self._say(f"worker {process.pool} (pid {process.pid}) talks nonsense ({error}), killed")
+            process.signal(signal.SIGKILL)
+            process.close()
+            received = []
+        if process.channel < 0 <= channel:
+            self._waiter.forget(channel)
+        for message in received:
+            self._on_message(number, message)
+
+    def _on_message(self, number: int, message: messages.Message) -> None:
+        if isinstance(message, messages.Ready):
+            self._post(events.WorkerReady(number))
+        elif isinstance(message, messages.Failed):
+            self._post(events.WorkerFailed(number, message.reason))
+        elif isinstance(message, messages.Changed):
+            self._say(f"{message.path} has changed: reloading")
+            self._post(events.ReloadAsked())
+
+    def _changed(self, number: int, process: Process, status: int) -> None:
+        if os.WIFSTOPPED(status):
+            self._post(events.WorkerPaused(number, signal.Signals(os.WSTOPSIG(status)).name))
+        elif os.WIFCONTINUED(status):
+            self._post(events.WorkerContinued(number))
+        else:
+            self._bury(number, process, os.waitstatus_to_exitcode(status))
+
+    def _bury(self, number: int, process: Process, code: int) -> None:
+        self._hear(number, process)  # its last words came before its death
+        score = process.row.read()
+        self._post(events.WorkerExited(number, code, score.requests))
+        del self._processes[number]
+        if process.channel >= 0:
+            self._waiter.forget(process.channel)
+            process.close()
+        self.board.give_back(process.row)
+        past = self.gone.get(process.pool, Score())
+        self.gone[process.pool] = scoreboard.add(past, score)
+
