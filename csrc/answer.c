@@ -51,9 +51,10 @@ static bool answer_hold(fw_conn *conn, const struct iovec *pieces, int count)
     if (conn->close_after || fw_buffer_len(&conn->out) + total > FW_HELD_MAX ||
         !fw__request_waits(conn))
         return false;
+    if (!fw_buffer_reserve(&conn->out, total))
+        return false; /* before the first of them is kept: all or nothing */
     for (int i = 0; i < count; i++)
-        if (fw__out_keep(conn, pieces[i].iov_base, pieces[i].iov_len))
-            return false;
+        (void)fw__out_keep(conn, pieces[i].iov_base, pieces[i].iov_len);
     conn->held = true;
     return true;
 }

@@ -72,7 +72,7 @@ static int content_store(fw_worker *worker, fw_content *content, const char *byt
         return FW_ECONTENT_TOO_LARGE;
     if (content->spool < 0) {
         if (content->size <= worker->settings.memory_body)
-            return fw_buffer_append(&content->memory, bytes, len);
+            return fw_buffer_append(&content->memory, bytes, len) ? FW_ESPOOL : 0;
         int code = content_spool(worker, content);
         if (code)
             return code;

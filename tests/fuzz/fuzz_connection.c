@@ -21,7 +21,8 @@
 #define STEPS_MAX 300 /* what is unsent then goes out at once */
 #define CLIENTS_MAX 3
 #ifndef MEMORY_FAILS
-#define MEMORY_FAILS 0 /* 1 as soon as the core's answers stay whole when its memory runs out */
+#define MEMORY_FAILS                                                                               \
+    1 /* inputs also say which allocation fails; 0: none, to look for other faults */
 #endif
 #define ROUNDS_MAX 2000 /* of time going on: more than any sum of timeouts */
 
