@@ -10,24 +10,25 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable
+from typing import NamedTuple, NoReturn
 
 from fapws.config import ini
 from fapws.config.model import Config
-from fapws.config.options import MASTER_OPTIONS, parse
-from fapws.config.scan import scan
-from fapws.supervisor import pidfile, texts
-from fapws.supervisor.errors import (
-    DONE,
-    FAILED,
-    NOT_ALLOWED,
-    NOT_CONFIGURED,
-    NOT_RUNNING,
-    USAGE,
+from fapws.ctl_place import (
+    MARGIN,
+    Ended,
+    Place,
+    Result,
+    ask,
+    find,
+    look,
+    send_signal,
+    stop_by_pid,
+    stop_by_socket,
 )
+from fapws.supervisor import texts
+from fapws.supervisor.errors import DONE, FAILED, NOT_CONFIGURED, NOT_RUNNING, USAGE
 
 DEFAULT_FILE = "/etc/fapws.ini"
 
@@ -38,9 +39,12 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   stop         finish what is under way, then end
   restart      stop, then start
   reload       read configuration and application again, without losing a request
+  reopen       open the log files again, after they were renamed
   scale POOL N give a pool N workers, until the next reload
   status       show the workers
+  health       exit 0 if every pool serves as configured
   configtest   check the configuration, touch nothing
+  dump         show every option's value in force and where it comes from
 
   -c, --config FILE      the configuration (default: {DEFAULT_FILE})
   -j, --json             answer with one JSON object
@@ -52,11 +56,8 @@ of status: 0 running, 1 dead with a pidfile, 3 stopped, 4 unknown
 
 STATUS_RUNNING, STATUS_DEAD, STATUS_STOPPED, STATUS_UNKNOWN = 0, 1, 3, 4
 
-_MARGIN = 10.0
-"""Seconds on top of what the configuration's timeouts allow."""
 _LONGEST_STOP = 60.0
 """Seconds; for a running server whose configuration file cannot be read any more."""
-_PROBE_PAUSE = 0.05
 
 
 class Options(NamedTuple):
@@ -69,39 +70,6 @@ class Options(NamedTuple):
     foreground: bool = False
     arguments: tuple[str, ...] = ()
     """What stands behind the command."""
-
-
-class Result(NamedTuple):
-    """What a command came to."""
-
-    status: int
-    text: str
-    values: Mapping[str, Any] = MappingProxyType({})
-    """More for --json."""
-
-
-class Ended(Exception):
-    """A command cannot go on; carries its Result."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.result = Result(status, text)
-
-
-class Place(NamedTuple):
-    """Where a server is found."""
-
-    pidfile: str
-    control: str
-
-
-class Presence(NamedTuple):
-    """Whether it runs."""
-
-    running: bool
-    pid: int = 0
-    stale: bool = False
-    """Not running, but its pidfile is there."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -219,12 +187,12 @@ def start(options: Options) -> Result:
 
 def stop(options: Options) -> Result:
     """Stops and waits until it has."""
-    place = _place(options.file)
+    place = find(options.file)
     presence = look(place)
     if not presence.running:
         return Result(DONE, "fapws: not running" + (" (stale pidfile)" if presence.stale else ""))
     seconds = options.seconds or _longest_stop(options.file)
-    ended = (_stop_by_pid if place.pidfile else _stop_by_socket)(place, presence, seconds)
+    ended = (stop_by_pid if place.pidfile else stop_by_socket)(place, presence, seconds)
     if not ended:
         return Result(FAILED, f"fapws: not stopped after {seconds:g} s; it may still finish")
     return Result(DONE, f"fapws: stopped (pid {presence.pid})", {"pid": presence.pid})
@@ -239,15 +207,15 @@ def restart(options: Options) -> Result:
 
 def reload(options: Options) -> Result:
     """Reloads and tells how it went."""
-    place = _place(options.file)
+    place = find(options.file)
     presence = look(place)
     if not presence.running:
         raise Ended(NOT_RUNNING, "fapws: not running")
     if not place.control:
-        _signal(presence.pid, signal.SIGHUP)
+        send_signal(presence.pid, signal.SIGHUP)
         text = f"fapws: signalled (pid {presence.pid}), unconfirmed: there is no control socket"
         return Result(FAILED, text, {"pid": presence.pid})
-    answer = _ask(place.control, "reload", options.seconds or _longest_reload(options.file))
+    answer = ask(place.control, "reload", options.seconds or _longest_reload(options.file))
     if answer["ok"]:
         return Result(DONE, f"fapws: reload done: {answer['text']}")
     return Result(FAILED, texts.after("fapws: reload failed", answer["error"]))
@@ -260,15 +228,50 @@ def scale(options: Options) -> Result:
         _usage(f"scale takes a pool and a number, not {number!r}")
     control = _running_control(options)
     seconds = options.seconds or _longest_reload(options.file)
-    answer = _ask(control, "scale", seconds, pool=pool, workers=int(number))
+    answer = ask(control, "scale", seconds, pool=pool, workers=int(number))
     if answer["ok"]:
         return Result(DONE, f"fapws: {answer['text']}")
     return Result(FAILED, texts.after("fapws: not scaled", answer["error"]))
 
 
+def reopen(options: Options) -> Result:
+    """Has the log files opened again."""
+    place = find(options.file)
+    presence = look(place)
+    if not presence.running:
+        raise Ended(NOT_RUNNING, "fapws: not running")
+    if not place.control:
+        send_signal(presence.pid, signal.SIGUSR1)
+        text = f"fapws: signalled (pid {presence.pid}), unconfirmed: there is no control socket"
+        return Result(FAILED, text, {"pid": presence.pid})
+    answer = ask(place.control, "reopen", options.seconds or MARGIN)
+    if answer["ok"]:
+        return Result(DONE, "fapws: log files opened again")
+    return Result(FAILED, texts.after("fapws: not all log files were opened", answer["error"]))
+
+
+def health(options: Options) -> Result:
+    """Whether all pools serve with all their workers, or sleep."""
+    from fapws.supervisor.status import complaint
+
+    answer = ask(_running_control(options), "status", options.seconds or MARGIN)
+    trouble = complaint(answer)
+    values = {"state": answer["state"], "healthy": not trouble}
+    return Result(FAILED if trouble else DONE, f"fapws: {trouble or 'healthy'}", values)
+
+
+def dump(options: Options) -> Result:
+    """The configuration as it is understood."""
+    from fapws.config import dump as effective
+
+    config = _read(options.file)
+    origins = effective.describe(config, options.file)
+    return Result(DONE, "" if options.json else effective.render(origins), {"configuration": origins})
+
+
 def _running_control(options: Options) -> str:
     """The control socket of a server that runs. Raises Ended."""
-    place = _place(options.file)
+    place = find(options.file)
     if not look(place).running:
         raise Ended(NOT_RUNNING, "fapws: not running")
     if not place.control:
@@ -280,7 +283,7 @@ def _running_control(options: Options) -> str:
 def status(options: Options) -> Result:
     """Shows what runs."""
     try:
-        place = _place(options.file)
+        place = find(options.file)
         presence = look(place)
     except Ended as ended:
         return Result(STATUS_UNKNOWN, ended.result.text, {"state": "unknown"})
@@ -295,7 +298,7 @@ def status(options: Options) -> Result:
     from fapws.supervisor import report
 
     try:
-        answer = _ask(place.control, "status", options.seconds or _MARGIN)
+        answer = ask(place.control, "status", options.seconds or MARGIN)
     except Ended as ended:
         text = f"fapws: running (pid {presence.pid}), but: {ended.result.text}"
         return Result(STATUS_UNKNOWN, text, {"state": "unknown", "pid": presence.pid})
@@ -308,88 +311,15 @@ _COMMANDS: dict[str, Callable[[Options], Result]] = {
     "stop": stop,
     "restart": restart,
     "reload": reload,
+    "reopen": reopen,
     "scale": scale,
     "status": status,
     "configtest": configtest,
+    "dump": dump,
+    "health": health,
 }
 _ARGUMENTS = {"scale": 2}
 """How many words stand behind a command."""
-
-
-# ---- The server as seen from outside -------------------------------------------------------------
-
-
-def look(place: Place) -> Presence:
-    """Whether a server runs there. Raises Ended if that cannot be known."""
-    if place.pidfile:
-        try:
-            probe = pidfile.probe(place.pidfile)
-        except PermissionError:
-            raise Ended(NOT_ALLOWED, f"fapwsctl: {place.pidfile}: permission denied") from None
-        return Presence(probe.running, probe.pid, stale=probe.exists and not probe.running)
-    if not place.control:
-        text = "fapwsctl: neither pidfile nor control is configured, so no server can be found"
-        raise Ended(NOT_CONFIGURED, text)
-    try:
-        return Presence(True, int(_ask(place.control, "ping", _MARGIN)["pid"]))
-    except _NobodyThere:
-        return Presence(False)
-
-
-class _NobodyThere(Ended):
-    """Nobody listens on the control socket."""
-
-
-def _ask(control: str, command: str, seconds: float, **arguments: Any) -> dict[str, Any]:
-    from fapws.supervisor import client
-
-    try:
-        return client.ask(control, command, seconds, **arguments)
-    except PermissionError:
-        raise Ended(NOT_ALLOWED, f"fapwsctl: {control}: permission denied") from None
-    except OSError as error:
-        raise _NobodyThere(FAILED, f"fapwsctl: {control}: {error.strerror or error}") from None
-    except client.NoAnswer as error:
-        raise Ended(FAILED, f"fapwsctl: {error}") from None
-
-
-def _signal(pid: int, number: int) -> None:
-    """Only ever called with the PID of a pidfile whose lock is held."""
-    try:
-        os.kill(pid, number)
-    except PermissionError:
-        raise Ended(NOT_ALLOWED, f"fapwsctl: not allowed to signal pid {pid}") from None
-    except ProcessLookupError:
-        raise Ended(FAILED, f"fapwsctl: pid {pid} has gone") from None
-
-
-def _stop_by_pid(place: Place, presence: Presence, seconds: float) -> bool:
-    if presence.pid:
-        _signal(presence.pid, signal.SIGTERM)
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        now = pidfile.probe(place.pidfile)
-        if not now.running:
-            return True
-        if now.pid != presence.pid and not presence.pid:
-            # It was just starting and has written its PID meanwhile.
-            presence = presence._replace(pid=now.pid)
-            _signal(now.pid, signal.SIGTERM)
-        time.sleep(_PROBE_PAUSE)
-    return False
-
-
-def _stop_by_socket(place: Place, _presence: Presence, seconds: float) -> bool:
-    from fapws.supervisor import client
-
-    conversation = client.Conversation(place.control, seconds)
-    try:
-        conversation.ask("stop")
-        return conversation.wait_for_end()
-    except client.NoAnswer:
-        return False
-    finally:
-        conversation.close()
 
 
 # ---- The configuration ---------------------------------------------------------------------------
@@ -402,34 +332,15 @@ def _read(path: str) -> Config:
         raise Ended(NOT_CONFIGURED, str(error)) from None
 
 
-def _place(path: str) -> Place:
-    """Where the server is, also when the file has mistakes elsewhere: it must still be stopped."""
-    try:
-        with open(path, "rb") as file:
-            found = scan(file.read(ini.SIZE_MAX), path)
-    except OSError as error:
-        raise Ended(NOT_CONFIGURED, f"fapwsctl: {path}: {error.strerror}") from None
-    base = os.path.dirname(os.path.abspath(path))
-    values = {"pidfile": "", "control": ""}
-    for section in found.sections:
-        for entry in section.entries if section.name == "fapws" else ():
-            if entry.key in values:
-                try:
-                    values[entry.key] = parse(MASTER_OPTIONS[entry.key], entry.value, base)
-                except ValueError as error:
-                    raise Ended(NOT_CONFIGURED, f"fapwsctl: {path}: {entry.key}: {error}") from None
-    return Place(**values)
-
-
 def _longest_start(config: Config) -> float:
     """Seconds: a canary in each pool, then the rest; each may be tried twice."""
-    return 2 * sum(pool.boot_timeout for pool in config.pools) + _MARGIN
+    return 2 * sum(pool.boot_timeout for pool in config.pools) + MARGIN
 
 
 def _longest_stop(path: str) -> float:
     """Seconds."""
     try:
-        return max(pool.drain_timeout for pool in ini.read(path).pools) + _MARGIN
+        return max(pool.drain_timeout for pool in ini.read(path).pools) + MARGIN
     except ini.ConfigError:
         return _LONGEST_STOP
 
@@ -440,7 +351,7 @@ def _longest_reload(path: str) -> float:
         pools = ini.read(path).pools
     except ini.ConfigError:
         return _LONGEST_STOP
-    return 2 * sum((p.workers + 1) * (p.boot_timeout + p.drain_timeout) for p in pools) + _MARGIN
+    return 2 * sum((p.workers + 1) * (p.boot_timeout + p.drain_timeout) for p in pools) + MARGIN
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from fapws.supervisor.control import Client, Request
 from fapws.supervisor.errors import CannotStart, refused
 from fapws.supervisor.listeners import Listeners
 from fapws.supervisor.log import STDERR, Log
+from fapws.supervisor.notify import Notifier, take_environment
 from fapws.supervisor.pidfile import Held, Pidfile
 from fapws.supervisor.processes import Inheritance
 from fapws.supervisor.signals import Signals
@@ -74,6 +75,7 @@ class Master:
         self._exit: int | None = None
         self._events: deque[events.Event] = deque()
         self._pumping = False
+        self._notifier = Notifier(take_environment())
         self._knockers: dict[int, str] = {}
         """Listeners that are watched: the pool that sleeps."""
         self._unchanged = ""
@@ -107,6 +109,7 @@ class Master:
         commands: dict[str, Callable[[Client, Request], None]] = {
             "ping": self._answer_ping,
             "reload": self._answer_reload,
+            "reopen": self._answer_reopen,
             "scale": self._answer_scale,
             "status": self._answer_status,
             "stop": self._answer_stop,
@@ -145,7 +148,7 @@ class Master:
 
     def _patience(self) -> float:
         now = time.monotonic()
-        return max(0.0, decide.next_wakeup(self._state, now) - now)
+        return max(0.0, min(self._notifier.beat(now), decide.next_wakeup(self._state, now)) - now)
 
     def _on_ready(self, ready: Readiness) -> None:
         if self._clients.on_ready(ready) or self._workers.on_ready(ready.fd):
@@ -245,10 +248,12 @@ class Master:
         workers = sum(pool.workers for pool in self._state.config.pools)
         line = texts.serving(pools, os.getpid(), workers)
         self._tell(0, f"fapws: {line}")
+        self._notifier.ready(line)
         self._log_quietly(line)
 
     def _prepare(self, _action: events.Prepare) -> None:
         self._clients.reload_begins()
+        self._notifier.reloading()
         try:
             config = self._keep_what_cannot_change(self._reread())
             self._listeners.prepare(config)
@@ -280,6 +285,8 @@ class Master:
         text = action.text + (self._unchanged if action.ok else "")
         self._log.write(texts.after(f"reload {'done' if action.ok else 'failed'}", text))
         self._last_reload = status.LastReload(time.monotonic(), action.ok, text)
+        if self._state.phase == decide.RUNNING:
+            self._notifier.ready(text if action.ok else "serving; the last reload failed")
         if action.ok:
             self._clients.reload_ends(True, text=text)
         else:
@@ -289,6 +296,7 @@ class Master:
         for pool in set(self._knockers.values()):
             self._unwatch_pool(events.UnwatchPool(pool))
         self._listeners.close()
+        self._notifier.stopping()
         self._log_quietly("stopping")
 
     def _leave(self, action: events.Exit) -> None:
@@ -336,6 +344,10 @@ class Master:
 
     def _answer_status(self, client: Client, _request: Request) -> None:
         client.answer(True, **status.describe(self._state, self._facts(), time.monotonic()))
+
+    def _answer_reopen(self, client: Client, _request: Request) -> None:
+        self._on_usr1()
+        client.answer(True, pid=os.getpid())
 
     def _answer_scale(self, client: Client, request: Request) -> None:
         pool = request.get("pool")

@@ -106,6 +106,18 @@ def _pool(name: str, workers: int, state: State, facts: Facts) -> dict[str, Any]
     }
 
 
+def complaint(answer: dict[str, Any]) -> str:
+    """What is not well in a status; empty: it is healthy. A pool that sleeps is."""
+    if answer["state"] in ("starting", "stopping"):
+        return str(answer["state"])
+    for pool in answer["pools"]:
+        if pool["serving"] < pool["workers"] and not pool["asleep"] and answer["state"] == "degraded":
+            return f"pool {pool['name']}: {pool['serving']} of {pool['workers']} workers serve"
+        if not pool["serving"] and not pool["asleep"]:
+            return f"pool {pool['name']}: no worker serves"
+    return ""
+
+
 def _workers(state: State, facts: Facts, now: float) -> list[dict[str, Any]]:
     rows = []
     for child in sorted(state.children, key=lambda child: (child.pool, child.slot, child.number)):

@@ -1,0 +1,145 @@
+"""Where a server is, whether it runs, and how it is asked and told: fapwsctl's view from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from fapws.config import ini
+from fapws.config.options import MASTER_OPTIONS, parse
+from fapws.config.scan import scan
+from fapws.supervisor import pidfile
+from fapws.supervisor.errors import FAILED, NOT_ALLOWED, NOT_CONFIGURED
+
+MARGIN = 10.0
+"""Seconds on top of what the configuration's timeouts allow."""
+_PROBE_PAUSE = 0.05
+
+
+class Result(NamedTuple):
+    """What a command came to."""
+
+    status: int
+    text: str
+    values: Mapping[str, Any] = MappingProxyType({})
+    """More for --json."""
+
+
+class Ended(Exception):
+    """A command cannot go on; carries its Result."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.result = Result(status, text)
+
+
+class Place(NamedTuple):
+    """Where a server is found."""
+
+    pidfile: str
+    control: str
+
+
+class Presence(NamedTuple):
+    """Whether it runs."""
+
+    running: bool
+    pid: int = 0
+    stale: bool = False
+    """Not running, but its pidfile is there."""
+
+
+def look(place: Place) -> Presence:
+    """Whether a server runs there. Raises Ended if that cannot be known."""
+    if place.pidfile:
+        try:
+            probe = pidfile.probe(place.pidfile)
+        except PermissionError:
+            raise Ended(NOT_ALLOWED, f"fapwsctl: {place.pidfile}: permission denied") from None
+        return Presence(probe.running, probe.pid, stale=probe.exists and not probe.running)
+    if not place.control:
+        text = "fapwsctl: neither pidfile nor control is configured, so no server can be found"
+        raise Ended(NOT_CONFIGURED, text)
+    try:
+        return Presence(True, int(ask(place.control, "ping", MARGIN)["pid"]))
+    except _NobodyThere:
+        return Presence(False)
+
+
+class _NobodyThere(Ended):
+    """Nobody listens on the control socket."""
+
+
+def ask(control: str, command: str, seconds: float, **arguments: Any) -> dict[str, Any]:
+    from fapws.supervisor import client
+
+    try:
+        return client.ask(control, command, seconds, **arguments)
+    except PermissionError:
+        raise Ended(NOT_ALLOWED, f"fapwsctl: {control}: permission denied") from None
+    except OSError as error:
+        raise _NobodyThere(FAILED, f"fapwsctl: {control}: {error.strerror or error}") from None
+    except client.NoAnswer as error:
+        raise Ended(FAILED, f"fapwsctl: {error}") from None
+
+
+def send_signal(pid: int, number: int) -> None:
+    """Only ever called with the PID of a pidfile whose lock is held."""
+    try:
+        os.kill(pid, number)
+    except PermissionError:
+        raise Ended(NOT_ALLOWED, f"fapwsctl: not allowed to signal pid {pid}") from None
+    except ProcessLookupError:
+        raise Ended(FAILED, f"fapwsctl: pid {pid} has gone") from None
+
+
+def stop_by_pid(place: Place, presence: Presence, seconds: float) -> bool:
+    if presence.pid:
+        send_signal(presence.pid, signal.SIGTERM)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        now = pidfile.probe(place.pidfile)
+        if not now.running:
+            return True
+        if now.pid != presence.pid and not presence.pid:
+            # It was just starting and has written its PID meanwhile.
+            presence = presence._replace(pid=now.pid)
+            send_signal(now.pid, signal.SIGTERM)
+        time.sleep(_PROBE_PAUSE)
+    return False
+
+
+def stop_by_socket(place: Place, _presence: Presence, seconds: float) -> bool:
+    from fapws.supervisor import client
+
+    conversation = client.Conversation(place.control, seconds)
+    try:
+        conversation.ask("stop")
+        return conversation.wait_for_end()
+    except client.NoAnswer:
+        return False
+    finally:
+        conversation.close()
+
+
+def find(path: str) -> Place:
+    """Where the server is, also when the file has mistakes elsewhere: it must still be stopped."""
+    try:
+        with open(path, "rb") as file:
+            found = scan(file.read(ini.SIZE_MAX), path)
+    except OSError as error:
+        raise Ended(NOT_CONFIGURED, f"fapwsctl: {path}: {error.strerror}") from None
+    base = os.path.dirname(os.path.abspath(path))
+    values = {"pidfile": "", "control": ""}
+    for section in found.sections:
+        for entry in section.entries if section.name == "fapws" else ():
+            if entry.key in values:
+                try:
+                    values[entry.key] = parse(MASTER_OPTIONS[entry.key], entry.value, base)
+                except ValueError as error:
+                    raise Ended(NOT_CONFIGURED, f"fapwsctl: {path}: {entry.key}: {error}") from None
+    return Place(**values)
