@@ -3,21 +3,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from faults import WRONG
 from support.raw import Client, Cut, fetch, request
 from support.server import Server
 
 SECRET = "secret-of-the-traceback"
-
-_spec = importlib.util.spec_from_file_location("behaviours", Path(__file__).parent / "apps" / "behaviours.py")
-assert _spec is not None and _spec.loader is not None
-behaviours = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(behaviours)
 
 
 def events(server: Server) -> list[str]:
@@ -149,7 +143,7 @@ def test_the_traceback_in_the_log_shows_the_line_of_the_application(server: Serv
     server.wait_log("RuntimeError: " + SECRET, since=mark)
     text = server.log_since(mark)
     assert "Traceback (most recent call last)" in text
-    assert "behaviours.py" in text
+    assert "faults.py" in text
 
 
 def test_500_to_head_has_no_content(server: Server) -> None:
@@ -228,7 +222,7 @@ NAMED = {
 """What the log must name, by the first word of the fault."""
 
 
-@pytest.mark.parametrize("fault", sorted(behaviours.WRONG))
+@pytest.mark.parametrize("fault", sorted(WRONG))
 def test_wrong_types_and_values_are_500(server: Server, fault: str) -> None:
     mark = server.mark()
     with Client(server.address) as client:

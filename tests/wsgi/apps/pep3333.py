@@ -11,50 +11,15 @@ import gc
 import io
 import json
 import re
-import socket
 import sys
 import weakref
 from collections.abc import Iterable, Iterator
-from typing import Any, Callable
-from urllib.parse import parse_qs, quote
-from wsgiref.validate import validator
+from typing import Any
+from urllib.parse import quote
 
-Environ = dict[str, Any]
-Application = Callable[..., Iterable[bytes]]
+from registry import EVENTS, RAW, TEXT, VALID, Environ, at_gate, query, raw, valid
 
-TEXT = [("Content-Type", "text/plain")]
-EVENTS: list[str] = []
-"""What happened; GET /events takes the list."""
 EVERY_BYTE = bytes(range(256)) + b"\r\n\n\r\r\n\r\n\0\n"
-
-APPS: dict[str, Application] = {}
-
-
-def valid(app: Application) -> Application:
-    """Registers an application that keeps the rules."""
-    APPS[app.__name__] = validator(app)
-    return app
-
-
-def raw(app: Application) -> Application:
-    """Registers an application outside the validator."""
-    APPS[app.__name__] = app
-    return app
-
-
-def query(environ: Environ, key: str, default: str = "") -> str:
-    """One value of the query."""
-    values = parse_qs(str(environ.get("QUERY_STRING", ""))).get(key, [default])
-    return values[0]
-
-
-def at_gate(path: str, word: str) -> None:
-    """Tells the test that this place was reached and waits for its leave (at most 20 s)."""
-    with socket.socket(socket.AF_UNIX) as gate:
-        gate.settimeout(20)
-        gate.connect(path)
-        gate.sendall(word.encode() + b"\n")
-        gate.recv(1)
 
 
 @raw
@@ -490,7 +455,7 @@ class Passing:
 def function(environ: Environ, start_response: Any, /) -> Iterable[bytes]:
     """Chooses by the path; its names are positional only."""
     name = re.split("[/?]", environ["PATH_INFO"].lstrip("/"))[0]
-    app = APPS.get(name)
+    app = VALID.get(name) or RAW.get(name)
     if app is None:
         start_response("404 Not Found", TEXT)
         return [b"no such application"]
