@@ -34,9 +34,23 @@ class Ping(NamedTuple):
     """Master to worker: give a sign of life. Its arrival wakes the worker's loop, and that is one."""
 
 
-Message = Union[Ready, Failed, Changed, Drain, Ping]
+class Reopened(NamedTuple):
+    """Master to worker: logs were opened anew; their descriptors come along, in this order."""
 
-_TYPES: dict[bytes, type[Message]] = {b"R": Ready, b"F": Failed, b"C": Changed, b"D": Drain, b"P": Ping}
+    logs: str
+    """Words: ``error``, ``access``."""
+
+
+Message = Union[Ready, Failed, Changed, Drain, Ping, Reopened]
+
+_TYPES: dict[bytes, type[Message]] = {
+    b"R": Ready,
+    b"F": Failed,
+    b"C": Changed,
+    b"D": Drain,
+    b"P": Ping,
+    b"L": Reopened,
+}
 _LETTERS = {kind: letter for letter, kind in _TYPES.items()}
 _HEAD = 5
 MAX_PAYLOAD = 256 * 1024

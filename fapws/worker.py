@@ -14,12 +14,13 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
-from fapws import __version__
+from fapws import __version__, passing
 from fapws._core import lib
 from fapws.config.model import Network, Pool
 from fapws.loader import LoadError, load, prepare
-from fapws.messages import Changed, Decoder, Drain, Failed, Message, Ready, encode
+from fapws.messages import Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
 from fapws.privileges import CannotConfine, Confinement
+from fapws.stdio import Streams
 from fapws.wsgi.environ import listener_base
 from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
 from fapws.wsgi.serve import Server, Settings, base_environ
@@ -55,6 +56,8 @@ class WorkerSpec(NamedTuple):
     """The worker's end of the socketpair to the master (fapws.messages)."""
     lifeline: int
     """Read end of a pipe that nobody writes to: readable (EOF) means that the master is dead."""
+    log: int
+    """The error log itself, for the time without a master; -1: descriptors 1 and 2 are it."""
     row: Any
     """This worker's row of the scoreboard: a writable buffer of SCORE_SIZE bytes."""
     multiprocess: bool
@@ -108,6 +111,9 @@ class Worker:
         self._decoder = Decoder()
         self._server: Server | None = None
         self._term_pending = False
+        self._streams = Streams(spec.log) if spec.log >= 0 else None
+        self._sent_along: list[int] = []
+        """Descriptors that have come before the message they belong to was whole."""
         self._wake_reader, self._wake_writer = os.pipe()
         os.set_blocking(self._wake_reader, False)
         os.set_blocking(self._wake_writer, False)
@@ -116,6 +122,8 @@ class Worker:
     def serve(self) -> int:
         """Boots and serves; returns the exit status."""
         self._take_signals()
+        if self._streams is not None:
+            self._streams.install()
         try:
             self._guard_lifeline()
             confinement = Confinement(self._spec.pool)
@@ -225,7 +233,8 @@ class Worker:
 
     def _on_channel(self) -> None:
         try:
-            data = os.read(self._spec.channel, _READ_SIZE)
+            data, descriptors = passing.receive(self._spec.channel, _READ_SIZE)
+            self._sent_along += descriptors
         except OSError:
             data = b""
         if not data:
@@ -234,10 +243,25 @@ class Worker:
         for message in self._decoder.feed(data):
             if isinstance(message, Drain):
                 self._drain(accept_rest=False)
+            elif isinstance(message, Reopened):
+                self._renew_logs(message.logs.split())
+
+    def _renew_logs(self, logs: list[str]) -> None:
+        for log in logs:
+            if not self._sent_along:
+                print("fapws: no descriptor is left for the new log; the old one stays", file=sys.stderr)
+                return
+            descriptor = self._sent_along.pop(0)
+            if log == "error" and self._streams is not None:
+                self._streams.renew(descriptor)
+            else:
+                os.close(descriptor)
 
     def _on_orphaned(self) -> None:
         """The master is dead. The guard of the lifeline ends a worker that does not finish in time."""
         self._unwatch(self._lifeline_token)
+        if self._streams is not None:
+            self._streams.move()
         self._drain(accept_rest=True)
 
     def _drain(self, accept_rest: bool) -> None:

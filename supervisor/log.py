@@ -1,57 +1,121 @@
-"""The master's error log: one line at a time, each with time and role.
+"""The error log: one line at a time, each with time and role.
 
-Owns the descriptor of the file. A write error is counted and never raised: a full disk costs lines,
-not requests.
+Owns the descriptor of the file, or the way to syslog. What cannot be written is counted, never raised,
+and told once it is over: a full disk costs lines, not requests.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
-STDERR = "stderr"
+from fapws.config.log_targets import STDERR, facility_of
+from fapws.supervisor.syslog import Syslog
+
+__all__ = ["STDERR", "Log"]
 
 
 class Log:
-    """Writes to standard error, or to a file that ``reopen`` opens anew after it was renamed."""
+    """Writes to standard error, to syslog, or to a file that ``reopen`` opens anew after a rename."""
 
     def __init__(self, target: str = STDERR) -> None:
-        """``target``: ``stderr`` or a path. Raises OSError if the file cannot be opened."""
+        """``target``: ``stderr``, ``syslog:FACILITY`` or a path. Raises OSError if that cannot be had."""
         self.target = target
-        self.fd = 2
         self.lost = 0
-        """Lines that could not be written."""
-        if target != STDERR:
+        """Lines that could not be written and were not told of yet."""
+        self._broken = False
+        self._syslog: Syslog | None = None
+        facility = facility_of(target)
+        if target == STDERR:
+            self.fd = 2
+        elif facility >= 0:
+            self._syslog = Syslog(facility)
+            self.fd = self._syslog.fd
+        else:
             self.fd = _open(target)
 
-    def reopen(self) -> None:
-        """Opens the file again by its name; if that fails, goes on with the old one and says so."""
-        if self.target == STDERR:
-            return
+    @property
+    def plain(self) -> bool:
+        """Whether somebody watches: then workers write to the same place themselves."""
+        return self.target == STDERR
+
+    def reopen(self) -> str:
+        """Opens the file again by its name; if that fails, goes on with the old one and says so.
+
+        The complaint; empty: it is done, or there is nothing to open.
+        """
+        if self.plain or self._syslog:
+            return ""
         try:
             fresh = _open(self.target)
         except OSError as error:
-            self.write(f"cannot reopen {self.target}: {error.strerror}; the old file stays in use")
-            return
-        os.close(self.fd)
-        self.fd = fresh
+            complaint = f"cannot reopen {self.target}: {error.strerror}; the old file stays in use"
+            self.write(complaint)
+            return complaint
+        os.dup2(fresh, self.fd, inheritable=False)
+        os.close(fresh)
+        self._broken = False
+        return ""
 
     def write(self, text: str, role: str = "master") -> None:
-        """One entry; further lines of ``text`` (a traceback) follow as they are."""
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S%z")
-        self._put(f"{stamp} {role}: {text.rstrip()}\n".encode("utf-8", "backslashreplace"))
+        """One entry; a traceback is one of several lines."""
+        octets = text.rstrip().encode("utf-8", "backslashreplace")
+        if self.plain:
+            self._put(_stamp(role) + octets + b"\n", 1)
+        else:
+            self.write_lines(octets.split(b"\n"), role)
 
-    def _put(self, data: bytes) -> None:
-        try:
-            os.write(self.fd, data)
-        except OSError:
-            self.lost += 1
+    def write_lines(self, lines: Sequence[bytes], role: str) -> None:
+        """Lines without their ends, in one go."""
+        if self._syslog:
+            start = role.encode("utf-8", "backslashreplace") + b": "
+            for line in lines:
+                self._send(self._syslog, start + line)
+        else:
+            start = _stamp(role)
+            self._put(b"".join([start + line + b"\n" for line in lines]), len(lines))
 
     def close(self) -> None:
         """Closes the file; standard error stays open."""
-        if self.fd != 2:
+        if self._syslog:
+            self._syslog.close()
+        elif self.fd != 2:
             os.close(self.fd)
-            self.fd = 2
+        self._syslog = None
+        self.target, self.fd = STDERR, 2
+
+    def _put(self, data: bytes, count: int) -> None:
+        front = b"\n" if self._broken else b""
+        if self.lost:
+            front += _stamp("master") + self._confession()
+        data = front + data
+        try:
+            written = os.write(self.fd, data)
+        except OSError:
+            self.lost += count
+            return
+        if written >= len(front):
+            self.lost = 0
+        if written < len(data):
+            self.lost += max(1, min(count, data[written:].count(b"\n")))
+        self._broken = written > 0 and data[written - 1 : written] != b"\n"
+
+    def _send(self, syslog: Syslog, line: bytes) -> None:
+        try:
+            if self.lost:
+                syslog.send(b"master: " + self._confession())
+                self.lost = 0
+            syslog.send(line)
+        except OSError:
+            self.lost += 1
+
+    def _confession(self) -> bytes:
+        return b"%d lines before this one could not be written\n" % self.lost
+
+
+def _stamp(role: str) -> bytes:
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S%z')} {role}: ".encode("utf-8", "backslashreplace")
 
 
 def _open(path: str) -> int:

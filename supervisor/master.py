@@ -136,6 +136,11 @@ class Master:
             while self._exit is None:
                 self._turn()
             return self._exit
+        except BaseException:
+            import traceback  # half a megabyte that nobody else needs
+
+            self._log_quietly(f"the master ends by a defect of its own\n{traceback.format_exc()}")
+            raise
         finally:
             self._release()
 
@@ -175,7 +180,7 @@ class Master:
 
     def _start(self, action: events.Start) -> None:
         fds = tuple(listener.fd for listener in self._listeners.of_pool(action.pool))
-        reason = self._workers.start(action, fds, Inheritance(self._lifeline, self._log.fd))
+        reason = self._workers.start(action, fds, Inheritance(self._lifeline, self._log))
         if reason:
             self._events.append(events.WorkerFailed(action.worker, reason))
             self._events.append(events.WorkerExited(action.worker, 1))
@@ -320,7 +325,13 @@ class Master:
         self._post(events.ReloadAsked())
 
     def _on_usr1(self) -> None:
-        self._log.reopen()
+        self._reopen_logs()
+
+    def _reopen_logs(self) -> str:
+        """Opens the logs by their names again, for the workers too; the complaint, if there is one."""
+        complaint = self._log.reopen()
+        self._workers.renew_logs(self._log.fd)
+        return complaint
 
     def _on_ttin(self) -> None:
         self._scale_all(1)
@@ -345,10 +356,6 @@ class Master:
     def _answer_status(self, client: Client, _request: Request) -> None:
         client.answer(True, **status.describe(self._state, self._facts(), time.monotonic()))
 
-    def _answer_reopen(self, client: Client, _request: Request) -> None:
-        self._on_usr1()
-        client.answer(True, pid=os.getpid())
-
     def _answer_scale(self, client: Client, request: Request) -> None:
         pool = request.get("pool")
         workers = request.get("workers")
@@ -368,6 +375,13 @@ class Master:
             return
         self._clients.wait_for_reload(client)
         self._post(events.ReloadAsked())
+
+    def _answer_reopen(self, client: Client, _request: Request) -> None:
+        complaint = self._reopen_logs()
+        if complaint:
+            client.answer(False, error=complaint)
+        else:
+            client.answer(True)
 
     def _answer_stop(self, client: Client, _request: Request) -> None:
         client.answer(True, pid=os.getpid())

@@ -10,14 +10,17 @@ import atexit
 import gc
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from fapws._core import lib
 
 import fapws.worker
-from fapws import messages
+from fapws import messages, passing
 from fapws.config.model import Pool
 from fapws.supervisor import descriptors, signals, title
+from fapws.supervisor.log import Log
+from fapws.supervisor.output import Output
 from fapws.supervisor.scoreboard import Row
 from fapws.worker import WorkerSpec
 
@@ -28,12 +31,14 @@ _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 class Process:
     """A forked worker."""
 
-    def __init__(self, pool: str, pid: int, channel: int, row: Row) -> None:
+    def __init__(self, pool: str, pid: int, channel: int, row: Row, output: Output | None) -> None:
         self.pool = pool
         self.pid = pid
         self.channel = channel
         """Our end of the socketpair; -1 once it is closed."""
         self.row = row
+        self.output = output
+        """What it prints; None: it writes to our own standard error."""
         self._decoder = messages.Decoder()
 
     def receive(self) -> list[messages.Message]:
@@ -55,11 +60,13 @@ class Process:
             received += self._decoder.feed(data)
         return received
 
-    def send(self, message: messages.Message) -> bool:
+    def send(self, message: messages.Message, fds: Sequence[int] = ()) -> bool:
         """Whether the worker can be told; False: its channel is closed or full."""
         if self.channel < 0:
             return False
         data = messages.encode(message)
+        if fds:
+            return passing.send(self.channel, data, fds)
         try:
             return os.write(self.channel, data) == len(data)
         except OSError:
@@ -79,10 +86,9 @@ class Process:
 class Inheritance:
     """What every worker gets from the master besides its own things."""
 
-    def __init__(self, lifeline: int, log_fd: int) -> None:
+    def __init__(self, lifeline: int, log: Log) -> None:
         self.lifeline = lifeline
-        self.log_fd = log_fd
-        """Where its standard output and error go; 2: they stay as they are."""
+        self.log = log
 
 
 def now_ms() -> int:
@@ -112,6 +118,12 @@ def fork(
     """A new worker. Raises OSError when there are no descriptors or processes left."""
     ours, theirs = (sock.detach() for sock in _socket.socketpair())
     os.set_blocking(ours, False)
+    try:
+        reader, writer = (-1, -1) if given.log.plain else os.pipe()
+    except OSError:
+        os.close(ours)
+        os.close(theirs)
+        raise
     spec = WorkerSpec(
         pool=pool,
         slot=slot,
@@ -119,6 +131,7 @@ def fork(
         listeners=fds,
         channel=theirs,
         lifeline=given.lifeline,
+        log=-1 if given.log.plain else given.log.fd,
         row=row.buffer(),
         multiprocess=pool.workers > 1,
     )
@@ -126,24 +139,30 @@ def fork(
     try:
         pid = os.fork()
         if pid == 0:
-            _be_worker(spec, given.log_fd)
+            _be_worker(spec, writer)
     except OSError:
         os.close(ours)
+        if reader >= 0:
+            os.close(reader)
         raise
     finally:
         signals.unblock(mask)
         os.close(theirs)
-    return Process(pool.name, pid, ours, row)
+        if writer >= 0:
+            os.close(writer)
+    role = f"{pool.name}/{slot}[{pid}]"
+    output = Output(reader, lambda lines: given.log.write_lines(lines, role)) if reader >= 0 else None
+    return Process(pool.name, pid, ours, row, output)
 
 
-def _be_worker(spec: WorkerSpec, log_fd: int) -> NoReturn:
+def _be_worker(spec: WorkerSpec, writer: int) -> NoReturn:
     """The child's side of the fork: lets go of everything that is the master's, then serves."""
     status = 1
     try:
-        if log_fd != 2:
-            os.dup2(log_fd, 1)
-            os.dup2(log_fd, 2)
-        descriptors.close_all_but((0, 1, 2, spec.channel, spec.lifeline, *spec.listeners))
+        if writer >= 0:
+            os.dup2(writer, 1)
+            os.dup2(writer, 2)
+        descriptors.close_all_but((0, 1, 2, spec.channel, spec.lifeline, spec.log, *spec.listeners))
         signals.reset_in_worker()
         title.set_title(f"fapws: worker {spec.pool.name}/{spec.slot}")
         fapws.worker.run(spec)

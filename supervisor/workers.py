@@ -54,6 +54,8 @@ class Workers:
             return f"cannot fork: {error.strerror}"
         self._processes[action.worker] = process
         self._waiter.watch(process.channel)
+        if process.output:
+            self._waiter.watch(process.output.fd)
         return ""
 
     def send(self, number: int, message: messages.Message) -> bool:
@@ -67,13 +69,24 @@ class Workers:
         if process:
             process.signal(signum)
 
+    def renew_logs(self, log: int) -> None:
+        """The error log was opened anew: everybody gets it."""
+        for process in self._processes.values():
+            if process.output:
+                process.send(messages.Reopened("error"), (log,))
+
     # ---- What is seen ---------------------------------------------------------------------------
 
     def on_ready(self, fd: int) -> bool:
-        """Hears the worker whose channel this is; False: it is nobody's."""
+        """Hears the worker whose channel or output this is; False: it is nobody's."""
         for number, process in list(self._processes.items()):
             if process.channel == fd:
                 self._hear(number, process)
+                return True
+            if process.output and process.output.fd == fd:
+                process.output.drain()
+                if process.output.fd < 0:
+                    self._waiter.forget(fd)
                 return True
         return False
 
@@ -163,6 +176,9 @@ class Workers:
 
     def _bury(self, number: int, process: Process, code: int) -> None:
         self._hear(number, process)  # its last words came before its death
+        if process.output and process.output.fd >= 0:
+            self._waiter.forget(process.output.fd)
+            process.output.finish()
         score = process.row.read()
         self._post(events.WorkerExited(number, code, score.requests))
         del self._processes[number]

@@ -130,4 +130,4 @@ class Config(NamedTuple):
     control: str = ""
     """Path of the control socket; empty: none."""
     error_log: str = "stderr"
-    """``stderr`` or an absolute path."""
+    """``stderr``, ``syslog:FACILITY`` or an absolute path."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from fapws.config import values
 from fapws.config.addresses import check_socket_path, parse_address
+from fapws.config.log_targets import STDERR, parse_syslog
 from fapws.config.model import Address, Network
 from fapws.config.networks import parse_network
 from fapws.config.virtualenv import check_virtualenv
@@ -67,7 +68,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("control", MASTER, "socket", "",
            "unix socket on which fapwsctl talks to the master; empty: none"),
     Option("error_log", MASTER, "log", "stderr",
-           "stderr, or a file"),
+           "where the master's lines go, and what workers and applications print: stderr, a file, or "
+           "syslog:FACILITY (daemon, user, local0 to local7)"),
     Option("app", POOL, "app", "",
            "the application: package.module:callable or module:factory()", shared=False),
     Option("script", POOL, "script", "",
@@ -327,7 +329,9 @@ def _parse_file(text: str, base_directory: str) -> str:
 
 
 def _parse_log(text: str, base_directory: str) -> str:
-    return text if text in ("", "stderr") else _parse_file(text, base_directory)
+    if not text:
+        raise ValueError("must be stderr, a file, or syslog:FACILITY")
+    return text if text == STDERR else parse_syslog(text) or _parse_file(text, base_directory)
 
 
 def _parse_socket(text: str, base_directory: str) -> str:

@@ -1,0 +1,73 @@
+"""What a worker and its application print, on its way from their pipe to the error log.
+
+Owns the read end of one worker's pipe and at most one unfinished line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+LINE_MAX = 8192
+"""Bytes; a longer line goes to the log in pieces, so that memory stays bounded."""
+_READ_SIZE = 65536
+
+Write = Callable[[Sequence[bytes]], None]
+
+
+class Output:
+    """One worker's; ``fd`` is -1 once it is at its end."""
+
+    def __init__(self, fd: int, write: Write) -> None:
+        """``fd``: the pipe's read end, owned from now on; ``write`` takes whole lines."""
+        self.fd = fd
+        self._write = write
+        self._rest = b""
+        os.set_blocking(fd, False)
+
+    def drain(self) -> bool:
+        """Takes one helping, so that others have their turn; False: there is no more for now."""
+        if self.fd < 0:
+            return False
+        try:
+            data = os.read(self.fd, _READ_SIZE)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            return False
+        self._take(data)
+        return True
+
+    def close(self) -> None:
+        """Writes what is left of a line and closes the pipe."""
+        if self.fd < 0:
+            return
+        if self._rest:
+            self._write([self._rest])
+            self._rest = b""
+        os.close(self.fd)
+        self.fd = -1
+
+    def finish(self) -> None:
+        """After the worker's death: takes what it said last. What its children say is not waited for."""
+        for _ in range(_LAST_HELPINGS):
+            if not self.drain():
+                break
+        self.close()
+
+    def _take(self, data: bytes) -> None:
+        *lines, rest = (self._rest + data).split(b"\n")
+        whole = [line[at : at + LINE_MAX] for line in lines for at in range(0, len(line) or 1, LINE_MAX)]
+        while len(rest) > LINE_MAX:
+            whole.append(rest[:LINE_MAX])
+            rest = rest[LINE_MAX:]
+        self._rest = rest
+        if whole:
+            self._write(whole)
+
+
+_LAST_HELPINGS = 64
+"""A pipe holds less; only children that go on printing could make it more."""
