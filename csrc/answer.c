@@ -158,6 +158,8 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
             content_size = (size_t)answer.declared;
         } else if (content_size < (uint64_t)answer.declared) {
             answer.notes |= FW_NOTE_SHORT;
+            if (conn->access)
+                fw__access_cut(conn, 0);
         }
     }
     fw__in_hand_answered(worker, connection);
@@ -291,6 +293,8 @@ int64_t fw_end(fw_worker *worker, int64_t connection)
             return fw__answer_lost(conn);
     } else if (conn->framing == FW_FRAME_LENGTH && conn->answer_left) {
         notes = FW_NOTE_SHORT;
+        if (conn->access)
+            fw__access_cut(conn, 0);
         conn->close_after = true;
     }
     conn->wants_writable = false;
@@ -309,6 +313,8 @@ int64_t fw_inform(fw_worker *worker, int64_t connection, const char *head, size_
         code = fw__head_inform(conn, head, head_size, field_count);
     if (code || !conn->minor)
         return code;
+    if (conn->access)
+        fw__access_interim(conn, fw_buffer_len(&worker->scratch));
     if (fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch)) ||
         fw__out_flush(conn, false))
         return fw__answer_lost(conn);
@@ -322,6 +328,8 @@ int fw_abort(fw_worker *worker, int64_t connection)
     fw_conn *conn = fw__table_find(worker, connection);
     if (!conn)
         return FW_EGONE;
+    if (conn->access)
+        fw__access_cut(conn, 500); /* the client did not leave, it was left */
     fw__conn_cut(conn);
     return 0;
 }

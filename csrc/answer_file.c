@@ -21,6 +21,8 @@ static int64_t send_turn(fw_conn *conn, int file, int64_t offset, uint64_t count
         done += (uint64_t)sent;
     }
     worker->score->bytes_out += done;
+    if (conn->access)
+        fw__access_sent(conn, (size_t)done);
     return (int64_t)done;
 }
 

@@ -321,6 +321,8 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
     out = put_framing(out, conn, answer, &facts);
     out = PUT_LITERAL(out, "\r\n");
     scratch->end = (size_t)(out - scratch->data);
+    if (conn->access)
+        fw__access_head(conn, fields, scratch->end);
     return 0;
 }
 

@@ -103,6 +103,8 @@ void fw__conn_close(fw_conn *conn)
 {
     fw_worker *worker = conn->worker;
     fw__conn_enter(conn, FW_CONN_CLOSED);
+    if (conn->access)
+        fw__access_closed(conn);
     fw_link_remove(&conn->ready_link);
     fw_link_remove(&conn->deadline.link);
     fw__content_free(conn->content);
@@ -259,6 +261,8 @@ void fw__conn_answered(fw_conn *conn)
 {
     if (!conn->refused)
         conn->worker->score->responses++;
+    if (conn->access)
+        fw__access_answered(conn);
     if (conn->content) {
         fw__content_free(conn->content);
         conn->content = NULL;

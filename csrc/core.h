@@ -92,6 +92,8 @@ typedef struct {
 } fw_content;
 
 typedef struct fw_listener fw_listener;
+typedef struct fw_access fw_access; /* of one request, see access.h */
+typedef struct fw_access_log fw_access_log;
 
 typedef struct fw_conn {
     struct fw_worker *worker;
@@ -124,6 +126,7 @@ typedef struct fw_conn {
     uint64_t
         answer_left;     /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
     fw_content *content; /* only in FW_CONN_CONTENT and until the spooled content is taken */
+    fw_access *access;   /* what the access log will say of the request in hand; NULL: nothing */
     uint8_t peer_len;
     char peer[FW_PEER_SIZE]; /* REMOTE_ADDR "\n" REMOTE_PORT */
 } fw_conn;
@@ -242,8 +245,9 @@ struct fw_worker {
     fw_field fields[FW_FIELDS_MAX];
     fw_head_limits head_limits;
 
-    char *read_buffer; /* FW_READ_SIZE bytes, shared by all connections */
-    fw_buffer scratch; /* the answer being put together */
+    fw_access_log *access_log; /* NULL: there is none */
+    char *read_buffer;         /* FW_READ_SIZE bytes, shared by all connections */
+    fw_buffer scratch;         /* the answer being put together */
     time_t date_second;
     char standing[192]; /* "Server: ...\r\nDate: ...\r\n" of date_second */
     size_t standing_len;
@@ -337,6 +341,18 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
 int fw__head_inform(fw_conn *conn, const char *fields, size_t size, size_t count);
 void fw__head_standing(fw_worker *worker); /* refreshes Server and Date, once a second */
 size_t fw__head_refusal(fw_worker *worker, int code, bool is_head, char *out, size_t size);
+
+/* ---- access_log.c: all but the first and the last two only while conn->access is there ----------- */
+void fw__access_request(fw_conn *conn, const fw_head *head); /* only with worker->access_log */
+void fw__access_refused(fw_conn *conn, int code, size_t len, fw_slice bytes); /* likewise */
+void fw__access_head(fw_conn *conn, const char *status, size_t head_len);
+void fw__access_interim(fw_conn *conn, size_t len); /* of what was sent, so much is no content */
+void fw__access_sent(fw_conn *conn, size_t len);    /* sent, or kept to be sent */
+void fw__access_cut(fw_conn *conn, int status);     /* not whole; status, if none was said */
+void fw__access_answered(fw_conn *conn);            /* writes the line */
+void fw__access_closed(fw_conn *conn);              /* the same, before the answer was whole */
+void fw__access_tell(fw_worker *worker);            /* an FW_LOG_LOST record, if one is due */
+void fw__access_free(fw_worker *worker);
 
 /* ---- batch.c, shapes.c --------------------------------------------------------------------------- */
 int fw__batch_new(fw_worker *worker);

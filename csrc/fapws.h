@@ -91,6 +91,15 @@ int fw_unwatch(fw_worker *worker, int token);
 int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms);
 int64_t fw_open_connections(const fw_worker *worker);
 
+/* The access log, a line for each answer. The program of its format is compiled from a text by
+ * fapws/config/access_format.py; csrc/access_log.c says what it looks like. FW_ESTATE: it is no program,
+ * or there is one already. fw_set_access_log() begins to write to a descriptor, or goes on with another
+ * one; it owns it from now on. Nothing waits for the log: what it does not take is lost and counted.
+ * fw_flush_access_log() waits, 2 s at most, until all is written; lines lost since the last record. */
+int fw_set_access_format(fw_worker *worker, const char *program, size_t size);
+int fw_set_access_log(fw_worker *worker, int fd);
+int64_t fw_flush_access_log(fw_worker *worker);
+
 /* ---- Work: one poll, one batch --------------------------------------------------------------- */
 
 /* Where the batch is found; the addresses stay the same for the worker's life, so a caller may wrap
@@ -125,6 +134,7 @@ void fw_view_batch(const fw_worker *worker, fw_batch_view *view);
  *   FW_WAKE     no field: the watched descriptor with token CONNECTION is readable.
  *   FW_DEBUG    four fields: a token (of error.h for a refusal, "hidden_field" for a field that was
  *               left out), the client's address and port, and the bytes in question, made printable.
+ *   FW_LOG_LOST no field: CONNECTION lines of the access log were lost; it is written again.
  *   FW_STARVED  no field: accepting paused because no descriptor is left (told once a minute).
  * A shape repeats no name; Content-Type and Content-Length may occur. Fields that must not reach
  * the application (names with "_", Proxy) are left out. */
@@ -139,6 +149,7 @@ int fw_poll(fw_worker *worker, int timeout_ms);
 #define FW_WAKE (-6)
 #define FW_STARVED (-7)
 #define FW_DEBUG (-8)
+#define FW_LOG_LOST (-9)
 #define FW_SPOOLED (-1)
 #define FW_SHAPES 64 /* shape numbers are below this */
 

@@ -6,7 +6,10 @@
 
 int fw__out_keep(fw_conn *conn, const void *bytes, size_t len)
 {
-    return fw_buffer_append(&conn->out, bytes, len);
+    int code = fw_buffer_append(&conn->out, bytes, len);
+    if (code == 0 && conn->access)
+        fw__access_sent(conn, len);
+    return code;
 }
 
 static int64_t out_send_pieces(fw_conn *conn, const struct iovec *pieces, int count)
@@ -19,7 +22,7 @@ static int64_t out_send_pieces(fw_conn *conn, const struct iovec *pieces, int co
     return sent;
 }
 
-int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count)
+static int64_t out_send_all(fw_conn *conn, const struct iovec *pieces, int count)
 {
     size_t waiting = fw_buffer_len(&conn->out);
     conn->held = false;
@@ -36,6 +39,14 @@ int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count)
     size_t from_out = (size_t)sent < waiting ? (size_t)sent : waiting;
     fw_buffer_consume(&conn->out, from_out);
     return sent - (int64_t)from_out;
+}
+
+int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count)
+{
+    int64_t sent = out_send_all(conn, pieces, count);
+    if (sent > 0 && conn->access)
+        fw__access_sent(conn, (size_t)sent);
+    return sent;
 }
 
 int fw__out_flush(fw_conn *conn, bool more)

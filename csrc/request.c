@@ -51,12 +51,16 @@ static void note_request(fw_conn *conn, const fw_head *head)
     conn->keep_alive = head->keep_alive;
     conn->close_after = false;
     conn->is_head = head->method.len == 4 && memcmp(head->method.at, "HEAD", 4) == 0;
+    if (conn->worker->access_log)
+        fw__access_request(conn, head);
 }
 
 /* RFC 9110 10.1.1: said when the content is going to be read and has not begun to come. */
 static bool say_continue(fw_conn *conn)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (conn->access)
+        fw__access_interim(conn, sizeof text - 1);
     if (fw__out_keep(conn, text, sizeof text - 1))
         return false;
     return fw__out_send(conn, NULL, 0) >= 0;
@@ -293,6 +297,8 @@ void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
     fw__batch_debug(conn, fw_error_name(code), bytes);
     fw__head_standing(worker);
     size_t len = fw__head_refusal(worker, code, conn->is_head, answer, sizeof answer);
+    if (worker->access_log)
+        fw__access_refused(conn, code, len, bytes);
     fw__content_free(conn->content);
     conn->content = NULL;
     fw_buffer_clear(&conn->in);

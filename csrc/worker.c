@@ -94,6 +94,7 @@ void fw_worker_free(fw_worker *worker)
     uv_walk(&worker->loop, close_handle, NULL);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     uv_loop_close(&worker->loop);
+    fw__access_free(worker);
     fw__shapes_free(worker);
     fw__batch_free(worker);
     fw_buffer_clear(&worker->scratch);
@@ -258,6 +259,7 @@ int fw_poll(fw_worker *worker, int timeout_ms)
         else
             wait_for_records(worker, timeout_ms);
     }
+    fw__access_tell(worker);
     worker->batch.filling = false;
     worker->batch.records[0] = (int64_t)worker->batch.text_used;
     fw__head_standing(worker);

@@ -1,0 +1,56 @@
+/* access.h -- what the two files of the access log share; private to them.
+ * access_log.c knows the format and remembers requests, access_line.c writes their lines. */
+#ifndef FAPWS_ACCESS_H
+#define FAPWS_ACCESS_H
+
+#include "core.h"
+#include "log_writer.h"
+
+#define FW_ACCESS_PARTS 128
+#define FW_ACCESS_FIELDS 32
+
+typedef struct {
+    size_t at; /* in access->text */
+    size_t len;
+} fw_span;
+
+struct fw_access {
+    fw_access *next; /* in the list of free ones */
+    uint64_t began;  /* ns, uv_hrtime() */
+    uint64_t sent;   /* bytes given to the kernel or kept for it */
+    uint64_t head;   /* bytes among them that are no content */
+    int status;      /* 0: none was said yet */
+    int minor;       /* -1: the request line could not be read */
+    bool cut;        /* the answer is not whole */
+    fw_span method;  /* an unreadable request line stands here as it came */
+    fw_span target;
+    fw_span host;
+    fw_span fields[FW_ACCESS_FIELDS];
+    fw_buffer text;
+};
+
+typedef struct {
+    char what;
+    char how;
+    uint8_t field; /* 'F': which of the fields */
+    fw_slice text; /* in program */
+} fw_access_part;
+
+struct fw_access_log {
+    fw_log_writer *writer; /* NULL: off, only the format is known */
+    char *program;
+    fw_access_part parts[FW_ACCESS_PARTS];
+    size_t part_count;
+    fw_slice fields[FW_ACCESS_FIELDS]; /* names in lower case, in program */
+    size_t field_count;
+    fw_access *free;
+    fw_buffer line;
+    time_t second; /* of the texts below */
+    char local[32];
+    char iso[32];
+};
+
+/* access_line.c: one line about conn->access, to the log's writer. */
+void fw__access_write(fw_access_log *log, const fw_conn *conn);
+
+#endif

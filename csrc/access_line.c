@@ -1,0 +1,187 @@
+/* access_line.c -- the text of one line of the access log.
+ * Owns:   worker->access_log's line and clock.
+ * Called: access_log.c at the end of an answer.
+ * Never:  lets a byte of the client through that could end a line or a field. */
+#include "access.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool is_harmless(unsigned char byte, char how)
+{
+    if (byte < ' ' || byte == '"' || byte == '\\' || byte >= 0x7f)
+        return false;
+    return how != 'n' || !(byte == ' ' || byte == ',' || byte == ';' || byte == '|');
+}
+
+/* Bytes above ASCII too: what they mean to a terminal or a reader of JSON is not known. */
+static void put_escaped(fw_buffer *line, const char *bytes, size_t len, char how)
+{
+    static const char hex[] = "0123456789abcdef";
+    char *out = fw_buffer_reserve(line, 6 * len + 1);
+    if (!out)
+        return;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        if (is_harmless(byte, how)) {
+            *out++ = (char)byte;
+            continue;
+        }
+        *out++ = '\\';
+        if (how == 'j' && (byte == '"' || byte == '\\')) {
+            *out++ = (char)byte;
+            continue;
+        }
+        if (how == 'j') {
+            memcpy(out, "u00", 3);
+            out += 3;
+        } else {
+            *out++ = 'x';
+        }
+        *out++ = hex[byte >> 4];
+        *out++ = hex[byte & 15];
+    }
+    line->end = (size_t)(out - line->data);
+}
+
+static void put_text(fw_buffer *line, const char *text, size_t len)
+{
+    (void)fw_buffer_append(line, text, len); /* without memory the line is shorter */
+}
+
+/* "-" stands for what is not there, but in JSON nothing does. */
+static void put_value(fw_buffer *line, const fw_access *access, fw_span value, char how)
+{
+    if (value.len)
+        put_escaped(line, access->text.data + value.at, value.len, how);
+    else if (how != 'j')
+        put_text(line, "-", 1);
+}
+
+static void put_number(fw_buffer *line, uint64_t number)
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
+    put_text(line, digits, (size_t)len);
+}
+
+static void put_milliseconds(fw_buffer *line, uint64_t ms)
+{
+    char digits[32];
+    int len = snprintf(digits, sizeof digits, "%llu.%03u", (unsigned long long)(ms / 1000),
+                       (unsigned)(ms % 1000));
+    put_text(line, digits, (size_t)len);
+}
+
+static void put_version(fw_buffer *line, const fw_access *access)
+{
+    put_text(line, access->minor ? "HTTP/1.1" : "HTTP/1.0", 8);
+}
+
+static void put_request(fw_buffer *line, const fw_access *access, char how)
+{
+    put_value(line, access, access->method, how);
+    if (access->minor < 0)
+        return;
+    const char *space = how == 'n' ? "\\x20" : " ";
+    put_text(line, space, strlen(space));
+    put_value(line, access, access->target, how);
+    put_text(line, space, strlen(space));
+    put_version(line, access);
+}
+
+static void put_peer(fw_buffer *line, const fw_conn *conn, bool port, char how)
+{
+    const char *feed = memchr(conn->peer, '\n', conn->peer_len);
+    fw_slice text = {conn->peer, feed ? (size_t)(feed - conn->peer) : conn->peer_len};
+    if (port && feed) {
+        text.at = feed + 1;
+        text.len = conn->peer_len - text.len - 1;
+    }
+    if (text.len)
+        put_escaped(line, text.at, text.len, how);
+    else if (!port)
+        put_text(line, "unix:", 5);
+    else if (how != 'j')
+        put_text(line, "-", 1);
+}
+
+static void refresh_clock(fw_access_log *log, time_t now)
+{
+    /* strftime's names would follow the locale. */
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct tm tm;
+    if (now == log->second || !localtime_r(&now, &tm))
+        return;
+    log->second = now;
+    long minutes = tm.tm_gmtoff / 60;
+    char sign = minutes < 0 ? '-' : '+';
+    unsigned east = (unsigned)(minutes < 0 ? -minutes : minutes);
+    unsigned year = (unsigned)(tm.tm_year + 1900) % 10000;
+    (void)snprintf(log->local, sizeof log->local, "%02u/%s/%04u:%02u:%02u:%02u %c%02u%02u",
+                   (unsigned)tm.tm_mday % 100, months[tm.tm_mon], year, (unsigned)tm.tm_hour % 100,
+                   (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100, sign, east / 60 % 100,
+                   east % 60);
+    (void)snprintf(log->iso, sizeof log->iso, "%04u-%02u-%02uT%02u:%02u:%02u%c%02u:%02u", year,
+                   (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100,
+                   (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100,
+                   sign, east / 60 % 100, east % 60);
+}
+
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void put_part(const fw_access_log *log, fw_buffer *line, const fw_conn *conn,
+                     const fw_access_part *now, uint64_t wall)
+{
+    const fw_access *access = conn->access;
+    switch (now->what) {
+    case 'L': put_text(line, now->text.at, now->text.len); break;
+    case 'F': put_value(line, access, access->fields[now->field], now->how); break;
+    case 'a': put_peer(line, conn, false, now->how); break;
+    case 'p': put_peer(line, conn, true, now->how); break;
+    case 'h': put_value(line, access, access->host, now->how); break;
+    case 't': put_text(line, log->local, strlen(log->local)); break;
+    case 'i': put_text(line, log->iso, strlen(log->iso)); break;
+    case 'e': put_milliseconds(line, wall); break;
+    case 'r': put_request(line, access, now->how); break;
+    case 'm': put_value(line, access, access->method, now->how); break;
+    case 'u': put_value(line, access, access->target, now->how); break;
+    case 'v':
+        if (access->minor >= 0)
+            put_version(line, access);
+        else if (now->how != 'j')
+            put_text(line, "-", 1);
+        break;
+    case 's': put_number(line, (uint64_t)access->status); break;
+    case 'b':
+        put_number(line, access->sent > access->head ? access->sent - access->head : 0);
+        break;
+    case 'B': put_number(line, access->sent); break;
+    case 'd': put_milliseconds(line, (uv_hrtime() - access->began) / 1000000); break;
+    case 'c': put_text(line, access->cut ? "cut" : "whole", access->cut ? 3 : 5); break;
+    case 'P': put_number(line, (uint64_t)getpid()); break;
+    default: break; /* read_program() lets no other through */
+    }
+}
+
+void fw__access_write(fw_access_log *log, const fw_conn *conn)
+{
+    uint64_t wall = wall_ms();
+    refresh_clock(log, (time_t)(wall / 1000));
+    log->line.start = log->line.end = 0;
+    for (size_t i = 0; i < log->part_count; i++)
+        put_part(log, &log->line, conn, &log->parts[i], wall);
+    put_text(&log->line, "\n", 1);
+    if (fw_buffer_len(&log->line))
+        fw_log_writer_add(log->writer, fw_buffer_at(&log->line), fw_buffer_len(&log->line));
+    if (log->line.size > FW_LOG_BLOCK)
+        fw_buffer_clear(&log->line);
+}

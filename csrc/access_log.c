@@ -1,0 +1,279 @@
+/* access_log.c -- one line for each answer: what is remembered of its request, and how it is written.
+ * Owns:   conn->access from the end of a head to the end of its answer; worker->access_log.
+ * Called: request.c, answer_head.c, outgoing.c and conn.c tell what happens, if conn->access or
+ *         worker->access_log is there: without a log this costs a comparison each.
+ * Never:  lets a byte of the client through that could end a line or a field, waits for the disk.
+ *
+ * The program that fw_set_access_format() takes is a sequence of parts: a letter that says what, one
+ * that says how it is made harmless ('q' within quotes, 'n' naked, 'j' JSON), two bytes of length, high
+ * byte first, and so many bytes. Letters: see put_part() in access_line.c. */
+#include "access.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VALUE_MAX 8192u /* bytes of a value that are written; the rest is cut off */
+#define KEPT_MAX 4096u  /* bytes; what a record needed more is given back */
+#define UNREADABLE 512u /* bytes of a refused head's first line */
+#define GONE_STATUS 499 /* as nginx: the client left before its answer began */
+
+/* ---- The format ---------------------------------------------------------------------------------- */
+
+static int field_number(fw_access_log *log, fw_slice name)
+{
+    for (size_t i = 0; i < log->field_count; i++)
+        if (log->fields[i].len == name.len && memcmp(log->fields[i].at, name.at, name.len) == 0)
+            return (int)i;
+    if (log->field_count == FW_ACCESS_FIELDS)
+        return FW_EFULL;
+    log->fields[log->field_count] = name;
+    return (int)log->field_count++;
+}
+
+static int read_program(fw_access_log *log, size_t size)
+{
+    static const char letters[] = "LFaphtiermuvsbBdcP";
+    const char *at = log->program;
+    const char *end = at + size;
+    while (at < end) {
+        if (end - at < 4 || !strchr(letters, at[0]) || !strchr("qnj", at[1]) ||
+            log->part_count == FW_ACCESS_PARTS)
+            return FW_ESTATE;
+        fw_access_part *next = &log->parts[log->part_count++];
+        next->what = at[0];
+        next->how = at[1];
+        next->text.len = (size_t)(((unsigned char)at[2] << 8) | (unsigned char)at[3]);
+        next->text.at = at + 4;
+        if ((size_t)(end - next->text.at) < next->text.len)
+            return FW_ESTATE;
+        if (next->what == 'F') {
+            int number = field_number(log, next->text);
+            if (number < 0)
+                return number;
+            next->field = (uint8_t)number;
+        }
+        at = next->text.at + next->text.len;
+    }
+    return 0;
+}
+
+int fw_set_access_format(fw_worker *worker, const char *program, size_t size)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    if (worker->access_log)
+        return FW_ESTATE;
+    fw_access_log *log = calloc(1, sizeof *log);
+    if (log)
+        log->program = malloc(size + 1);
+    if (!log || !log->program) {
+        free(log);
+        return FW_EMEMORY;
+    }
+    memcpy(log->program, program, size);
+    int code = read_program(log, size);
+    if (code) {
+        free(log->program);
+        free(log);
+        return code;
+    }
+    worker->access_log = log;
+    return 0;
+}
+
+int fw_set_access_log(fw_worker *worker, int fd)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    fw_access_log *log = worker->access_log;
+    if (!log)
+        return FW_ESTATE;
+    if (log->writer) {
+        fw_log_writer_renew(log->writer, fd);
+        return 0;
+    }
+    log->writer = fw_log_writer_new(fd);
+    return log->writer ? 0 : FW_ESYSTEM;
+}
+
+int64_t fw_flush_access_log(fw_worker *worker)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    if (!worker->access_log || !worker->access_log->writer)
+        return 0;
+    return (int64_t)fw_log_writer_flush(worker->access_log->writer);
+}
+
+void fw__access_tell(fw_worker *worker)
+{
+    fw_access_log *log = worker->access_log;
+    if (!log || !log->writer || fw__batch_crowded(worker))
+        return;
+    uint64_t lost = fw_log_writer_recovered(log->writer);
+    if (lost)
+        fw__batch_event(worker, FW_LOG_LOST, (int64_t)lost);
+}
+
+void fw__access_free(fw_worker *worker)
+{
+    fw_access_log *log = worker->access_log;
+    if (!log)
+        return;
+    if (log->writer) {
+        (void)fw_log_writer_flush(log->writer);
+        fw_log_writer_free(log->writer);
+    }
+    while (log->free) {
+        fw_access *gone = log->free;
+        log->free = gone->next;
+        fw_buffer_clear(&gone->text);
+        free(gone);
+    }
+    fw_buffer_clear(&log->line);
+    free(log->program);
+    free(log);
+    worker->access_log = NULL;
+}
+
+/* ---- What is remembered ---------------------------------------------------------------------------- */
+
+static fw_access *access_new(fw_conn *conn)
+{
+    fw_access_log *log = conn->worker->access_log;
+    if (!log || !log->writer)
+        return NULL;
+    fw_access *access = log->free;
+    if (access) {
+        log->free = access->next;
+        fw_buffer text = access->text;
+        memset(access, 0, sizeof *access);
+        access->text = text;
+        access->text.start = access->text.end = 0;
+    } else {
+        access = calloc(1, sizeof *access);
+        if (!access)
+            return NULL; /* a line less */
+    }
+    access->began = uv_hrtime();
+    access->minor = -1;
+    conn->access = access;
+    return access;
+}
+
+static fw_span keep(fw_access *access, const char *bytes, size_t len)
+{
+    fw_span kept = {access->text.end, len < VALUE_MAX ? len : VALUE_MAX};
+    if (fw_buffer_append(&access->text, bytes, kept.len))
+        kept.len = 0;
+    return kept;
+}
+
+/* A name that occurs again adds its value behind a comma (RFC 9110 5.3); it is copied, because between
+ * the two another value may stand. */
+static void keep_field(fw_access *access, fw_span *kept, fw_slice value)
+{
+    if (kept->len == 0) {
+        *kept = keep(access, value.at, value.len);
+        return;
+    }
+    size_t len = kept->len + 2 + value.len;
+    char *room = len > VALUE_MAX ? NULL : fw_buffer_reserve(&access->text, len);
+    if (!room)
+        return;
+    memcpy(room, access->text.data + kept->at, kept->len);
+    memcpy(room + kept->len, ", ", 2);
+    memcpy(room + kept->len + 2, value.at, value.len);
+    kept->at = access->text.end;
+    kept->len = len;
+    access->text.end += len;
+}
+
+void fw__access_request(fw_conn *conn, const fw_head *head)
+{
+    const fw_access_log *log = conn->worker->access_log;
+    fw_access *access = access_new(conn);
+    if (!access)
+        return;
+    access->minor = head->minor;
+    access->method = keep(access, head->method.at, head->method.len);
+    access->target = keep(access, head->target.at, head->target.len);
+    fw_slice host = head->authority;
+    if (host.len == 0 && head->host >= 0)
+        host = head->fields[head->host].value;
+    access->host = keep(access, host.at, host.len);
+    if (log->field_count == 0)
+        return;
+    for (size_t i = 0; i < head->field_count; i++)
+        for (size_t n = 0; n < log->field_count; n++)
+            if (head->fields[i].name.len == log->fields[n].len &&
+                fw_slice_is(head->fields[i].name, log->fields[n].at, log->fields[n].len))
+                keep_field(access, &access->fields[n], head->fields[i].value);
+}
+
+void fw__access_refused(fw_conn *conn, int code, size_t len, fw_slice bytes)
+{
+    if (!conn->access) {
+        fw_access *access = access_new(conn);
+        if (!access)
+            return;
+        size_t end = 0;
+        while (end < bytes.len && end < UNREADABLE && bytes.at[end] != '\r' &&
+               bytes.at[end] != '\n')
+            end++;
+        access->method = keep(access, bytes.at, end);
+    }
+    size_t content = conn->is_head ? 0 : strlen(fw_error_text(code)) + 1;
+    conn->access->status = fw_error_status(code);
+    conn->access->head += len - content;
+}
+
+void fw__access_head(fw_conn *conn, const char *status, size_t head_len)
+{
+    conn->access->status = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
+    conn->access->head += head_len;
+}
+
+void fw__access_interim(fw_conn *conn, size_t len)
+{
+    conn->access->head += len;
+}
+
+void fw__access_sent(fw_conn *conn, size_t len)
+{
+    conn->access->sent += len;
+}
+
+void fw__access_cut(fw_conn *conn, int status)
+{
+    conn->access->cut = true;
+    if (conn->access->status == 0)
+        conn->access->status = status;
+}
+
+/* ---- The end of an answer ---------------------------------------------------------------------------- */
+
+static void access_end(fw_conn *conn)
+{
+    fw_access_log *log = conn->worker->access_log;
+    fw_access *access = conn->access;
+    fw__access_write(log, conn);
+    conn->access = NULL;
+    if (access->text.size > KEPT_MAX)
+        fw_buffer_clear(&access->text);
+    access->next = log->free;
+    log->free = access;
+}
+
+void fw__access_answered(fw_conn *conn)
+{
+    access_end(conn);
+}
+
+void fw__access_closed(fw_conn *conn)
+{
+    size_t unsent = fw_buffer_len(&conn->out);
+    fw__access_cut(conn, GONE_STATUS);
+    conn->access->sent -= unsent < conn->access->sent ? unsent : conn->access->sent;
+    access_end(conn);
+}

@@ -1,0 +1,409 @@
+/* test_access_log.c -- what the access log says of each answer, and that nobody waits for it. */
+#include "core_reply.h"
+
+#include <poll.h>
+#include <time.h>
+
+#include "../../csrc/log_writer.h"
+
+static test_site here;
+static test_client one;
+static char path[64];
+static char logged[1 << 16]; /* what log_read() found */
+
+/* ---- A format: parts one after the other --------------------------------------------------------- */
+
+static char program[4096];
+static size_t program_len;
+
+static void part(char what, char how, const char *text)
+{
+    size_t len = strlen(text);
+    char *at = program + program_len;
+    at[0] = what;
+    at[1] = how;
+    at[2] = (char)(len >> 8);
+    at[3] = (char)len;
+    memcpy(at + 4, text, len);
+    program_len += len + 4;
+}
+
+/* Letters with a space between them; the quoted ones within quotes. */
+static void format(const char *letters, char how)
+{
+    program_len = 0;
+    for (; *letters; letters++) {
+        part(*letters, how, "");
+        if (letters[1])
+            part('L', 'q', " ");
+    }
+}
+
+static void log_to(int fd)
+{
+    CHECK(fw_set_access_format(here.worker, program, program_len) == 0);
+    CHECK(fw_set_access_log(here.worker, fd) == 0);
+}
+
+static int new_file(void)
+{
+    strcpy(path, "/tmp/fapws-log-XXXXXX");
+    return mkstemp(path);
+}
+
+static void open_logged(const char *letters, char how)
+{
+    site_open(&here, NULL);
+    client_open(&here, &one);
+    if (letters)
+        format(letters, how);
+    log_to(new_file());
+}
+
+static const char *log_read(void)
+{
+    CHECK(fw_flush_access_log(here.worker) == 0);
+    FILE *file = fopen(path, "r");
+    size_t len = file ? fread(logged, 1, sizeof logged - 1, file) : 0;
+    logged[len] = '\0';
+    if (file)
+        (void)fclose(file);
+    return logged;
+}
+
+static bool log_is(const char *expected)
+{
+    bool same = strcmp(log_read(), expected) == 0;
+    if (!same)
+        printf("expected %s     got %s\n", expected, logged);
+    return same;
+}
+
+static void close_logged(void)
+{
+    client_close(&one);
+    site_close(&here);
+    (void)unlink(path);
+}
+
+static void answer(const char *line, const char *fields, const char *head, const char *content)
+{
+    test_reply got = {0};
+    int64_t id = client_request(&here, &one, line, fields);
+    CHECK(respond(&here, id, head, content) >= 0);
+    CHECK(client_reply_to(&here, &one, line[0] == 'H', &got));
+    reply_free(&got);
+}
+
+/* ---- What is said ---------------------------------------------------------------------------------- */
+
+TEST(a_whole_answer_is_told_with_request_status_and_size)
+{
+    open_logged("amuvsbc", 'q');
+    answer("GET /a?b HTTP/1.1", "", "200 OK", "hello");
+    answer("HEAD / HTTP/1.1", "", "404 No", "hello");
+    answer("GET /0 HTTP/1.0", "Connection: keep-alive\r\n", "204 None", "");
+    CHECK(log_is("127.0.0.1 GET /a?b HTTP/1.1 200 5 whole\n"
+                 "127.0.0.1 HEAD / HTTP/1.1 404 0 whole\n"
+                 "127.0.0.1 GET /0 HTTP/1.0 204 0 whole\n"));
+    close_logged();
+}
+
+TEST(fields_are_found_without_regard_to_case_and_joined)
+{
+    program_len = 0;
+    part('F', 'q', "x-a");
+    part('L', 'q', "|");
+    part('F', 'q', "x-none");
+    part('L', 'q', "|");
+    part('h', 'q', "");
+    open_logged(NULL, 0);
+    answer("GET / HTTP/1.1", "X-A: one\r\nOther: x\r\nx-a: two\r\n", "200 OK", "");
+    answer("GET http://b/ HTTP/1.1", "X-A: \r\n", "200 OK", "");
+    CHECK(log_is("one, two|-|a\n-|-|b\n"));
+    close_logged();
+}
+
+TEST(no_byte_of_a_client_ends_a_line_or_a_field)
+{
+    const char *fields = "X: a\"b\\c\td \xe9,;|\r\n";
+    const char ways[] = {'q', 'n', 'j'};
+    const char *expected[] = {"a\\x22b\\x5cc\\x09d \\xe9,;|\n",
+                              "a\\x22b\\x5cc\\x09d\\x20\\xe9\\x2c\\x3b\\x7c\n",
+                              "a\\\"b\\\\c\\u0009d \\u00e9,;|\n"};
+    for (int i = 0; i < 3; i++) {
+        program_len = 0;
+        part('F', ways[i], "x");
+        open_logged(NULL, 0);
+        answer("GET / HTTP/1.1", fields, "200 OK", "");
+        CHECK(log_is(expected[i]));
+        close_logged();
+    }
+}
+
+TEST(what_is_missing_is_a_dash_but_nothing_in_json)
+{
+    program_len = 0;
+    part('F', 'n', "x");
+    part('L', 'q', "=");
+    part('F', 'j', "x");
+    part('L', 'q', "=");
+    part('r', 'n', "");
+    open_logged(NULL, 0);
+    answer("GET / HTTP/1.1", "", "200 OK", "");
+    CHECK(log_is("-==GET\\x20/\\x20HTTP/1.1\n"));
+    close_logged();
+}
+
+TEST(a_refused_head_is_told_by_its_first_line)
+{
+    test_reply got = {0};
+    open_logged("rsbc", 'q');
+    client_say(&here, &one, "GET / HTTP/1.1\r\nHost: a\r\nBad\x01: x\r\n\r\n");
+    CHECK(client_reply(&here, &one, &got) && got.status == 400);
+    char expected[128];
+    (void)snprintf(expected, sizeof expected, "GET / HTTP/1.1 400 %zu whole\n", got.content_len);
+    CHECK(client_sees_end(&here, &one) && log_is(expected));
+    reply_free(&got);
+    close_logged();
+}
+
+TEST(a_refused_content_is_told_with_its_request)
+{
+    open_logged("muvsc", 'q');
+    client_ask(&here, &one, "POST /up HTTP/1.1", "Content-Length: 99999999\r\n");
+    CHECK(client_gets(&here, &one, " 413 "));
+    CHECK(log_is("POST /up HTTP/1.1 413 whole\n"));
+    close_logged();
+}
+
+TEST(a_client_that_leaves_before_its_answer_is_499)
+{
+    open_logged("usc", 'q');
+    client_ask(&here, &one, "POST /up HTTP/1.1", "Content-Length: 10\r\n");
+    CHECK(site_quiet(&here));
+    client_reset(&one);
+    for (int i = 0; i < 100 && fw_open_connections(here.worker); i++)
+        site_poll(&here, 10);
+    CHECK(log_is("/up 499 cut\n"));
+    close_logged();
+}
+
+TEST(an_answer_that_is_cut_keeps_its_status)
+{
+    open_logged("usbc", 'q');
+    int64_t id = client_request(&here, &one, "GET /s HTTP/1.1", "");
+    CHECK(begin(&here, id, "200 OK\nContent-Length\n10") == 0);
+    CHECK(send_piece(&here, id, "hello") == 0);
+    CHECK(fw_abort(here.worker, id) == 0);
+    client_close(&one);
+    client_open(&here, &one);
+    id = client_request(&here, &one, "GET /e HTTP/1.1", "");
+    CHECK(begin(&here, id, "200 OK\nContent-Length\n10") == 0);
+    CHECK(send_piece(&here, id, "hello") == 0 && fw_end(here.worker, id) == FW_NOTE_SHORT);
+    client_close(&one);
+    client_open(&here, &one);
+    id = client_request(&here, &one, "GET /f HTTP/1.1", "");
+    CHECK(fw_abort(here.worker, id) == 0);
+    CHECK(log_is("/s 200 5 cut\n/e 200 5 cut\n/f 500 0 cut\n"));
+    close_logged();
+}
+
+TEST(interim_answers_and_heads_are_no_content)
+{
+    open_logged("ub", 'q');
+    client_ask(&here, &one, "PUT /p HTTP/1.1", "Content-Length: 3\r\nExpect: 100-continue\r\n");
+    CHECK(client_gets(&here, &one, "100 Continue\r\n\r\n"));
+    client_say(&here, &one, "abc");
+    int64_t id = site_request(&here)->id;
+    CHECK(fw_inform(here.worker, id, "103 Early Hints\nLink\n</a>", 25, 3) == 0);
+    CHECK(respond(&here, id, "200 OK", "four") == 0);
+    CHECK(client_gets(&here, &one, "four"));
+    CHECK(log_is("/p 4\n"));
+    close_logged();
+}
+
+TEST(answers_held_back_for_one_write_count_their_own_bytes)
+{
+    open_logged("ub", 'q');
+    client_say(&here, &one, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "1") == 0);
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "two") == 0);
+    CHECK(client_gets(&here, &one, "two"));
+    CHECK(log_is("/1 1\n/2 3\n"));
+    close_logged();
+}
+
+TEST(a_large_answer_that_is_left_unread_tells_what_was_sent)
+{
+    static char large[8 << 20];
+    memset(large, 'x', sizeof large);
+    open_logged("usbc", 'q');
+    int64_t id = client_request(&here, &one, "GET /l HTTP/1.1", "");
+    int64_t rest = respond_n(&here, id, "200 OK", large, sizeof large);
+    CHECK(rest > 0);
+    CHECK(fw_abort(here.worker, id) == 0);
+    char expected[64];
+    (void)snprintf(expected, sizeof expected, "/l 200 %lld cut\n",
+                   (long long)((int64_t)sizeof large - rest));
+    CHECK(log_is(expected));
+    close_logged();
+}
+
+TEST(time_and_process_are_told)
+{
+    open_logged("tiedP", 'q');
+    answer("GET / HTTP/1.1", "", "200 OK", "");
+    int day, year, hour, minute, second, pid;
+    unsigned long long wall, wall_ms, took, took_ms;
+    char month[8], zone[8], iso[40];
+    CHECK(sscanf(log_read(), "%d/%3s/%d:%d:%d:%d %5s %39s %llu.%3llu %llu.%3llu %d", &day, month,
+                 &year, &hour, &minute, &second, zone, iso, &wall, &wall_ms, &took, &took_ms,
+                 &pid) == 13);
+    CHECK(pid == (int)getpid() && took == 0 && year > 2000 && strlen(zone) == 5);
+    CHECK(strlen(iso) == 25 && iso[10] == 'T' && iso[22] == ':');
+    CHECK(wall <= (unsigned long long)time(NULL) && wall + 100 > (unsigned long long)time(NULL));
+    close_logged();
+}
+
+/* ---- How it is written ------------------------------------------------------------------------------ */
+
+TEST(a_line_is_written_within_a_second_whatever_the_caller_does)
+{
+    open_logged("u", 'q');
+    answer("GET /soon HTTP/1.1", "", "200 OK", "");
+    struct stat status = {.st_size = 0};
+    uint64_t end = clock_ms() + SOON_MS;
+    while (stat(path, &status) == 0 && status.st_size == 0 && clock_ms() < end)
+        (void)poll(NULL, 0, 10); /* the worker's thread is away */
+    CHECK(status.st_size == 6 && clock_ms() < end - SOON_MS + 2 * FW_LOG_WAIT_MS);
+    close_logged();
+}
+
+TEST(a_log_opened_anew_takes_the_lines_that_follow)
+{
+    open_logged("u", 'q');
+    answer("GET /1 HTTP/1.1", "", "200 OK", "");
+    CHECK(log_is("/1\n"));
+    (void)unlink(path);
+    CHECK(fw_set_access_log(here.worker, new_file()) == 0);
+    answer("GET /2 HTTP/1.1", "", "200 OK", "");
+    CHECK(log_is("/2\n"));
+    close_logged();
+}
+
+static size_t lines_in(int fd)
+{
+    static char room[1 << 16];
+    size_t lines = 0;
+    for (ssize_t len; (len = read(fd, room, sizeof room)) > 0;)
+        for (ssize_t i = 0; i < len; i++)
+            lines += room[i] == '\n';
+    return lines;
+}
+
+/* One answer; how many lost lines were told before it. */
+static uint64_t answer_and_hear(const char *line)
+{
+    uint64_t lost = 0;
+    client_ask(&here, &one, line, "");
+    const test_record *record = site_take(&here, SOON_MS);
+    while (record && record->kind == FW_LOG_LOST) {
+        lost += (uint64_t)record->id;
+        record = site_take(&here, SOON_MS);
+    }
+    if (CHECK(record && is_request(record)))
+        CHECK(respond(&here, record->id, "200 OK", "") == 0);
+    return lost;
+}
+
+TEST(a_pipe_that_nobody_reads_costs_lines_and_no_answer)
+{
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    site_open(&here, NULL);
+    client_open(&here, &one);
+    format("u", 'q');
+    log_to(ends[1]);
+    char line[2048];
+    (void)snprintf(line, sizeof line, "GET /%0*d HTTP/1.1", 1500, 0);
+    uint64_t told = 0;
+    for (int i = 0; i < 200; i++) /* 300 KB, above the pipe's 64 and twice 64 in memory */
+        told += answer_and_hear(line);
+    CHECK(here.score.responses == 200);
+    size_t lines = 0;
+    int flags = fcntl(ends[0], F_GETFL);
+    CHECK(fcntl(ends[0], F_SETFL, flags | O_NONBLOCK) == 0);
+    uint64_t end = clock_ms() + SOON_MS;
+    while (lines + told < here.score.responses && clock_ms() < end) {
+        const test_record *record = site_take(&here, 5);
+        if (record && CHECK(record->kind == FW_LOG_LOST))
+            told += (uint64_t)record->id;
+        lines += lines_in(ends[0]);
+    }
+    NOTE("%zu lines, %llu told as lost", lines, (unsigned long long)told);
+    CHECK(told > 0 && lines + told == here.score.responses);
+    client_close(&one);
+    site_close(&here);
+    char room[8];
+    CHECK(read(ends[0], room, sizeof room) == 0);
+    close(ends[0]);
+}
+
+TEST(a_full_disk_is_told_once_it_is_over)
+{
+    int full = open("/dev/full", O_WRONLY);
+    if (full < 0)
+        return; /* Linux and NetBSD have it */
+    site_open(&here, NULL);
+    client_open(&here, &one);
+    format("u", 'q');
+    log_to(full);
+    answer("GET /1 HTTP/1.1", "", "200 OK", "");
+    answer("GET /2 HTTP/1.1", "", "200 OK", "");
+    CHECK(fw_flush_access_log(here.worker) == 2);
+    CHECK(fw_set_access_log(here.worker, new_file()) == 0);
+    answer("GET /3 HTTP/1.1", "", "200 OK", "");
+    CHECK(log_is("/3\n"));
+    site_expect(&here, FW_LOG_LOST, 2);
+    close_logged();
+}
+
+TEST(to_a_datagram_socket_each_line_goes_by_itself)
+{
+    int ends[2];
+    char room[64];
+    CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0);
+    site_open(&here, NULL);
+    client_open(&here, &one);
+    format("u", 'q');
+    log_to(ends[1]);
+    answer("GET /1 HTTP/1.1", "", "200 OK", "");
+    answer("GET /22 HTTP/1.1", "", "200 OK", "");
+    CHECK(fw_flush_access_log(here.worker) == 0);
+    CHECK(recv(ends[0], room, sizeof room, 0) == 2 && memcmp(room, "/1", 2) == 0);
+    CHECK(recv(ends[0], room, sizeof room, 0) == 3 && memcmp(room, "/22", 3) == 0);
+    client_close(&one);
+    site_close(&here);
+    close(ends[0]);
+}
+
+TEST(what_is_no_program_is_refused)
+{
+    site_open(&here, NULL);
+    CHECK(fw_set_access_log(here.worker, 1) == FW_ESTATE);
+    CHECK(fw_set_access_format(here.worker, "Xq\0\0", 4) == FW_ESTATE);
+    CHECK(fw_set_access_format(here.worker, "ax\0\0", 4) == FW_ESTATE);
+    CHECK(fw_set_access_format(here.worker, "aq\0", 3) == FW_ESTATE);
+    CHECK(fw_set_access_format(here.worker, "Lq\0\5four", 8) == FW_ESTATE);
+    char text[16];
+    program_len = 0;
+    for (int i = 0; i < 33; i++) {
+        (void)snprintf(text, sizeof text, "x%d", i);
+        part('F', 'q', text);
+    }
+    CHECK(fw_set_access_format(here.worker, program, program_len) == FW_EFULL);
+    CHECK(fw_set_access_format(here.worker, "aq\0\0", 4) == 0);
+    CHECK(fw_set_access_format(here.worker, "aq\0\0", 4) == FW_ESTATE);
+    site_close(&here);
+}
