@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from fapws import __version__, passing
 from fapws._core import lib
+from fapws.config.access_format import compile_format
 from fapws.config.model import Network, Pool
 from fapws.loader import LoadError, load, prepare
 from fapws.messages import Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
@@ -58,6 +59,10 @@ class WorkerSpec(NamedTuple):
     """Read end of a pipe that nobody writes to: readable (EOF) means that the master is dead."""
     log: int
     """The error log itself, for the time without a master; -1: descriptors 1 and 2 are it."""
+    access_log: int
+    """Where the core writes a line for each answer; -1: nowhere."""
+    access_prefix: bytes
+    """What stands before each of these lines."""
     row: Any
     """This worker's row of the scoreboard: a writable buffer of SCORE_SIZE bytes."""
     multiprocess: bool
@@ -146,7 +151,10 @@ class Worker:
         self._send(Ready())
         if self._term_pending:
             server.drain(accept_rest=True)
-        server.run(*self._ticker())
+        try:
+            server.run(*self._ticker())
+        finally:
+            server.finish()
         return 0
 
     # ---- Set-up ----------------------------------------------------------------------------------
@@ -165,6 +173,9 @@ class Worker:
         if spec.pool.early_hints:
             application = EarlyHints(application)
         server = Server(application, _settings(spec), spec.row)
+        if spec.access_log >= 0:
+            program = compile_format(spec.pool.access_format, spec.access_prefix)
+            server.log_access(spec.access_log, program)
         common = base_environ("", f"fapws/{__version__}", spec.multiprocess)
         for listener in listeners:
             server.listen(listener.fileno(), listener_base(listener, common))
@@ -254,6 +265,8 @@ class Worker:
             descriptor = self._sent_along.pop(0)
             if log == "error" and self._streams is not None:
                 self._streams.renew(descriptor)
+            elif log == "access" and self._server is not None:
+                self._server.renew_access_log(descriptor)
             else:
                 os.close(descriptor)
 

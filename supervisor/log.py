@@ -33,7 +33,7 @@ class Log:
             self._syslog = Syslog(facility)
             self.fd = self._syslog.fd
         else:
-            self.fd = _open(target)
+            self.fd = open_file(target)
 
     @property
     def plain(self) -> bool:
@@ -48,7 +48,7 @@ class Log:
         if self.plain or self._syslog:
             return ""
         try:
-            fresh = _open(self.target)
+            fresh = open_file(self.target)
         except OSError as error:
             complaint = f"cannot reopen {self.target}: {error.strerror}; the old file stays in use"
             self.write(complaint)
@@ -118,5 +118,6 @@ def _stamp(role: str) -> bytes:
     return f"{time.strftime('%Y-%m-%d %H:%M:%S%z')} {role}: ".encode("utf-8", "backslashreplace")
 
 
-def _open(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+def open_file(path: str) -> int:
+    """Opens a log to be added to. Raises OSError, also for a pipe (mkfifo) that nobody reads."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)

@@ -23,7 +23,8 @@ from fapws.supervisor.clients import Clients
 from fapws.supervisor.control import Client, Request
 from fapws.supervisor.errors import CannotStart, refused
 from fapws.supervisor.listeners import Listeners
-from fapws.supervisor.log import STDERR, Log
+from fapws.supervisor.log import STDERR
+from fapws.supervisor.logs import Logs
 from fapws.supervisor.notify import Notifier, take_environment
 from fapws.supervisor.pidfile import Held, Pidfile
 from fapws.supervisor.processes import Inheritance
@@ -99,8 +100,9 @@ class Master:
         self._listeners.prepare(config)
         self._undo.append(self._listeners.remove_files)
         self._undo.append(self._listeners.close)
-        self._log = _open_log(config.error_log)
-        self._undo.append(self._log.close)
+        self._logs = Logs(config)
+        self._log = self._logs.error
+        self._undo.append(self._logs.close)
         self._signals = Signals()
         self._undo.append(self._signals.restore)
         self._waiter.watch(self._signals.fd)
@@ -180,7 +182,7 @@ class Master:
 
     def _start(self, action: events.Start) -> None:
         fds = tuple(listener.fd for listener in self._listeners.of_pool(action.pool))
-        reason = self._workers.start(action, fds, Inheritance(self._lifeline, self._log))
+        reason = self._workers.start(action, fds, Inheritance(self._lifeline, self._logs))
         if reason:
             self._events.append(events.WorkerFailed(action.worker, reason))
             self._events.append(events.WorkerExited(action.worker, 1))
@@ -262,6 +264,7 @@ class Master:
         try:
             config = self._keep_what_cannot_change(self._reread())
             self._listeners.prepare(config)
+            self._logs.prepare(config)
         except (ConfigError, CannotStart) as error:
             self._events.append(events.Refused(str(error)))
         except Exception:
@@ -285,6 +288,7 @@ class Master:
         if self._state.phase == decide.RUNNING:
             try:
                 self._listeners.settle(action.config)
+                self._logs.settle(action.config)
             except (OSError, CannotStart) as error:
                 self._log.write(f"the reload left something behind: {error}")
         text = action.text + (self._unchanged if action.ok else "")
@@ -329,8 +333,8 @@ class Master:
 
     def _reopen_logs(self) -> str:
         """Opens the logs by their names again, for the workers too; the complaint, if there is one."""
-        complaint = self._log.reopen()
-        self._workers.renew_logs(self._log.fd)
+        complaint = self._logs.reopen()
+        self._workers.renew_logs(self._logs)
         return complaint
 
     def _on_ttin(self) -> None:
@@ -381,7 +385,7 @@ class Master:
         if complaint:
             client.answer(False, error=complaint)
         else:
-            client.answer(True)
+            client.answer(True, pid=os.getpid())
 
     def _answer_stop(self, client: Client, _request: Request) -> None:
         client.answer(True, pid=os.getpid())
@@ -422,13 +426,6 @@ def _take_pidfile(path: str) -> Pidfile:
         raise CannotStart(str(error)) from error
     except OSError as error:
         raise refused(f"cannot make the pidfile {path}", error) from error
-
-
-def _open_log(target: str) -> Log:
-    try:
-        return Log(target)
-    except OSError as error:
-        raise refused(f"cannot open the error log {target}", error) from error
 
 
 _SIGNALS: dict[int, Callable[[Master], None]] = {

@@ -19,7 +19,7 @@ import fapws.worker
 from fapws import messages, passing
 from fapws.config.model import Pool
 from fapws.supervisor import descriptors, signals, title
-from fapws.supervisor.log import Log
+from fapws.supervisor.logs import Logs, line_prefix
 from fapws.supervisor.output import Output
 from fapws.supervisor.scoreboard import Row
 from fapws.worker import WorkerSpec
@@ -31,7 +31,9 @@ _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 class Process:
     """A forked worker."""
 
-    def __init__(self, pool: str, pid: int, channel: int, row: Row, output: Output | None) -> None:
+    def __init__(
+        self, pool: str, pid: int, channel: int, row: Row, output: Output | None, access_log: str
+    ) -> None:
         self.pool = pool
         self.pid = pid
         self.channel = channel
@@ -39,6 +41,7 @@ class Process:
         self.row = row
         self.output = output
         """What it prints; None: it writes to our own standard error."""
+        self._access_log = access_log
         self._decoder = messages.Decoder()
 
     def receive(self) -> list[messages.Message]:
@@ -72,6 +75,13 @@ class Process:
         except OSError:
             return False
 
+    def renew_logs(self, logs: Logs) -> None:
+        """Gives the worker what was opened anew."""
+        fds = {"error": logs.error.fd if self.output else -1, "access": logs.access(self._access_log)}
+        names = [name for name, fd in fds.items() if fd >= 0]
+        if names:
+            self.send(messages.Reopened(" ".join(names)), [fds[name] for name in names])
+
     def signal(self, number: int) -> None:
         """Sends a signal; the PID is ours until it has been reaped, so it cannot be another's."""
         os.kill(self.pid, number)
@@ -86,9 +96,9 @@ class Process:
 class Inheritance:
     """What every worker gets from the master besides its own things."""
 
-    def __init__(self, lifeline: int, log: Log) -> None:
+    def __init__(self, lifeline: int, logs: Logs) -> None:
         self.lifeline = lifeline
-        self.log = log
+        self.logs = logs
 
 
 def now_ms() -> int:
@@ -118,8 +128,9 @@ def fork(
     """A new worker. Raises OSError when there are no descriptors or processes left."""
     ours, theirs = (sock.detach() for sock in _socket.socketpair())
     os.set_blocking(ours, False)
+    log = given.logs.error
     try:
-        reader, writer = (-1, -1) if given.log.plain else os.pipe()
+        reader, writer = (-1, -1) if log.plain else os.pipe()
     except OSError:
         os.close(ours)
         os.close(theirs)
@@ -131,7 +142,9 @@ def fork(
         listeners=fds,
         channel=theirs,
         lifeline=given.lifeline,
-        log=-1 if given.log.plain else given.log.fd,
+        log=-1 if log.plain else log.fd,
+        access_log=given.logs.access(pool.access_log),
+        access_prefix=line_prefix(pool),
         row=row.buffer(),
         multiprocess=pool.workers > 1,
     )
@@ -151,8 +164,8 @@ def fork(
         if writer >= 0:
             os.close(writer)
     role = f"{pool.name}/{slot}[{pid}]"
-    output = Output(reader, lambda lines: given.log.write_lines(lines, role)) if reader >= 0 else None
-    return Process(pool.name, pid, ours, row, output)
+    output = Output(reader, lambda lines: log.write_lines(lines, role)) if reader >= 0 else None
+    return Process(pool.name, pid, ours, row, output, pool.access_log)
 
 
 def _be_worker(spec: WorkerSpec, writer: int) -> NoReturn:
@@ -162,7 +175,7 @@ def _be_worker(spec: WorkerSpec, writer: int) -> NoReturn:
         if writer >= 0:
             os.dup2(writer, 1)
             os.dup2(writer, 2)
-        descriptors.close_all_but((0, 1, 2, spec.channel, spec.lifeline, spec.log, *spec.listeners))
+        descriptors.close_all_but(_own(spec))
         signals.reset_in_worker()
         title.set_title(f"fapws: worker {spec.pool.name}/{spec.slot}")
         fapws.worker.run(spec)
@@ -176,6 +189,11 @@ def _be_worker(spec: WorkerSpec, writer: int) -> NoReturn:
     finally:
         _flush()
         os._exit(status)
+
+
+def _own(spec: WorkerSpec) -> tuple[int, ...]:
+    """The descriptors that a worker keeps of those it finds open; docs/architecture.md lists all."""
+    return (0, 1, 2, spec.channel, spec.lifeline, spec.log, spec.access_log, *spec.listeners)
 
 
 def _flush() -> None:

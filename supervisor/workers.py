@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from fapws import messages
 from fapws.supervisor import events, processes, scoreboard
+from fapws.supervisor.logs import Logs
 from fapws.supervisor.processes import Inheritance, Process, memory_of, now_ms
 from fapws.supervisor.scoreboard import Score, Scoreboard
 from fapws.supervisor.status import WorkerView
@@ -69,11 +70,10 @@ class Workers:
         if process:
             process.signal(signum)
 
-    def renew_logs(self, log: int) -> None:
-        """The error log was opened anew: everybody gets it."""
+    def renew_logs(self, logs: Logs) -> None:
+        """The logs were opened anew: everybody gets his."""
         for process in self._processes.values():
-            if process.output:
-                process.send(messages.Reopened("error"), (log,))
+            process.renew_logs(logs)
 
     # ---- What is seen ---------------------------------------------------------------------------
 

@@ -104,6 +104,9 @@ class Pool(NamedTuple):
     """Seconds. Beyond any of these four a worker is replaced; 0: off."""
     autoreload: bool = False
     """Restart the workers when a source file of the application changes (development)."""
+    access_log: str = "off"
+    """``off``, ``syslog:FACILITY`` or an absolute path."""
+    access_format: str = "combined"
     script_name: str = ""
     trusted_proxies: tuple[Network, ...] = ()
     forwarded: tuple[str, ...] = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")

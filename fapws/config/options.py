@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fapws.config import values
+from fapws.config.access_format import compile_format
 from fapws.config.addresses import check_socket_path, parse_address
-from fapws.config.log_targets import STDERR, parse_syslog
+from fapws.config.log_targets import OFF, STDERR, parse_syslog
 from fapws.config.model import Address, Network
 from fapws.config.networks import parse_network
 from fapws.config.virtualenv import check_virtualenv
@@ -128,6 +129,11 @@ OPTIONS: tuple[Option, ...] = (
            "worker leaves before its successor starts, for want of memory"),
     Option("autoreload", POOL, "boolean", "no",
            "restart the workers when a source file of the application changes"),
+    Option("access_log", POOL, "access_log", "off",
+           "where each answer is told: off, a file, or syslog:FACILITY"),
+    Option("access_format", POOL, "access_format", "combined",
+           "combined, json, or a line with variables such as $remote_addr \"$request\" $status; see "
+           "fapws.ini(5)"),
     Option("script_name", POOL, "prefix", "",
            "path under which a proxy shows the application, such as /blog", shared=False),
     Option("trusted_proxies", POOL, "networks", "",
@@ -334,6 +340,17 @@ def _parse_log(text: str, base_directory: str) -> str:
     return text if text == STDERR else parse_syslog(text) or _parse_file(text, base_directory)
 
 
+def _parse_access_log(text: str, base_directory: str) -> str:
+    if not text:
+        raise ValueError("must be off, a file, or syslog:FACILITY")
+    return text if text == OFF else parse_syslog(text) or _parse_file(text, base_directory)
+
+
+def _parse_access_format(text: str, _base_directory: str) -> str:
+    compile_format(text)
+    return text
+
+
 def _parse_socket(text: str, base_directory: str) -> str:
     path = _parse_file(text, base_directory)
     check_socket_path(path)
@@ -407,6 +424,8 @@ KINDS: dict[str, Kind] = {
     "address_space": Kind(_parse_address_space, values.format_size),
     "file": Kind(_parse_file, str),
     "log": Kind(_parse_log, str),
+    "access_log": Kind(_parse_access_log, str),
+    "access_format": Kind(_parse_access_format, str),
     "socket": Kind(_parse_socket, str),
     "addresses": Kind(
         _parse_addresses, lambda parts: ", ".join(part.text for part in parts), lines=True

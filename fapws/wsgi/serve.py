@@ -121,6 +121,25 @@ class Server:
         if code < 0:
             raise OSError(f"cannot trust another network: {core_text(lib.fw_error_text(code))}")
 
+    def log_access(self, descriptor: int, program: bytes) -> None:
+        """Writes a line for each answer; program: of fapws.config.access_format. Raises OSError."""
+        code = lib.fw_set_access_format(self.core, program, len(program))
+        if code == 0:
+            code = lib.fw_set_access_log(self.core, descriptor)
+        if code < 0:
+            raise OSError(f"cannot write the access log: {core_text(lib.fw_error_text(code))}")
+
+    def renew_access_log(self, descriptor: int) -> None:
+        """Goes on with a log that was opened anew; the descriptor is the core's from now on."""
+        if lib.fw_set_access_log(self.core, descriptor) < 0:
+            os.close(descriptor)
+
+    def finish(self) -> None:
+        """At the end of the worker: the last lines of the access log."""
+        lost = lib.fw_flush_access_log(self.core)
+        if lost > 0:
+            self.log(f"{lost} lines of the access log were lost")
+
     def watch(self, descriptor: int, on_readable: Callable[[], None]) -> int:
         """Calls on_readable between batches while the descriptor is readable; returns a token."""
         token: int = lib.fw_watch(self.core, descriptor)
@@ -243,6 +262,8 @@ class Server:
         elif kind == lib.FW_DEBUG:
             token, address, port, text = (next(fields) for _ in range(4))
             self.log(f"debug: {token} from {address or 'unix'}:{port}: {text}")
+        elif kind == lib.FW_LOG_LOST:
+            self.log(f"{connection} lines of the access log were lost; it is written again")
         elif kind == lib.FW_STARVED:
             self.log("no file descriptor is left: accepting pauses until one is free")
 

@@ -1,0 +1,99 @@
+"""All logs of the master: the error log, and the files to which the workers write their access logs.
+
+An access log is opened here, by its name and with the master's rights, and travels to the workers as a
+descriptor: when they are forked, and again whenever it is opened anew.
+"""
+
+from __future__ import annotations
+
+import os
+
+from fapws.config.log_targets import OFF, facility_of
+from fapws.config.model import Config, Pool
+from fapws.supervisor import syslog
+from fapws.supervisor.errors import refused
+from fapws.supervisor.log import Log, open_file
+
+
+class Logs:
+    """The error log (``error``) and the access logs by their targets."""
+
+    def __init__(self, config: Config) -> None:
+        """Raises CannotStart; nothing is open then."""
+        try:
+            self.error = Log(config.error_log)
+        except OSError as error:
+            raise refused(f"cannot open the error log {config.error_log}", error) from error
+        self._access: dict[str, int] = {}
+        try:
+            self.prepare(config)
+        except BaseException:
+            self.error.close()
+            raise
+
+    def prepare(self, config: Config) -> None:
+        """Opens what the configuration names and is not open. Raises CannotStart; then nothing changed."""
+        fresh: dict[str, int] = {}
+        try:
+            for target in _targets(config):
+                if target not in self._access:
+                    fresh[target] = _open(target)
+        except OSError as error:
+            for fd in fresh.values():
+                os.close(fd)
+            raise refused(f"cannot open the access log {target}", error) from error
+        self._access.update(fresh)
+
+    def settle(self, config: Config) -> None:
+        """Closes what the configuration in force does not name; workers that leave have their own."""
+        wanted = _targets(config)
+        for target in [target for target in self._access if target not in wanted]:
+            os.close(self._access.pop(target))
+
+    def access(self, target: str) -> int:
+        """The descriptor of an access log that is open; -1: it is not, or off."""
+        return self._access.get(target, -1)
+
+    def reopen(self) -> str:
+        """Opens all files by their names again; complaints, or an empty text.
+
+        A file that cannot be opened is gone on with as it is.
+        """
+        complaints = [self.error.reopen()]
+        for target, fd in self._access.items():
+            try:
+                fresh = _open(target)
+            except OSError as error:
+                complaint = f"cannot reopen {target}: {error.strerror}; the old file stays in use"
+                self.error.write(complaint)
+                complaints.append(complaint)
+                continue
+            os.dup2(fresh, fd, inheritable=False)
+            os.close(fresh)
+        return "; ".join(filter(None, complaints))
+
+    def close(self) -> None:
+        """Closes all; standard error stays open."""
+        for fd in self._access.values():
+            os.close(fd)
+        self._access = {}
+        self.error.close()
+
+
+def line_prefix(pool: Pool) -> bytes:
+    """What stands before each line of a pool's access log: nothing, or what syslog wants."""
+    facility = facility_of(pool.access_log)
+    return b"<%d>fapws: " % (facility * 8 + _INFO) if facility >= 0 else b""
+
+
+_INFO = 6
+
+
+def _targets(config: Config) -> list[str]:
+    return list(dict.fromkeys(pool.access_log for pool in config.pools if pool.access_log != OFF))
+
+
+def _open(target: str) -> int:
+    fd = syslog.connect() if facility_of(target) >= 0 else open_file(target)
+    os.set_blocking(fd, True)  # only a thread of the worker that does nothing else waits for it
+    return fd
