@@ -19,6 +19,7 @@ from fapws.config.model import Address, Config
 from fapws.config.options import POOL_OPTIONS, parse, split_callable
 from fapws.config.problems import ConfigError
 from fapws.config.scan import Scan, Section
+from fapws.source import Source
 
 EXIT_USAGE = 2
 EXIT_NOT_CONFIGURED = 6
@@ -71,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         if not words:
             print(f"{USAGE}\n{EXAMPLES}", end="", file=sys.stderr)
             return EXIT_USAGE
-        return _run(parse_arguments(words, os.getcwd()))
+        return _run(parse_arguments(words, os.getcwd()), words)
     except UsageError as error:
         print(f"fapws: {error}\n{USAGE}", file=sys.stderr)
         return EXIT_USAGE
@@ -82,18 +83,17 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(arguments: Arguments) -> int:
+def _run(arguments: Arguments, words: list[str]) -> int:
     if arguments.action == "version":
         print(f"fapws {__version__}")
         return 0
     if arguments.action == "help":
         print(f"{USAGE}\n{EXAMPLES}{HELP}", end="")
         return 0
-    reread = configuration(arguments, os.getcwd())
-    config = reread()
+    config = configuration(arguments, os.getcwd())()
     from fapws.supervisor.master import run
 
-    return run(config, reread)
+    return run(config, Source(words=tuple(words), directory=os.getcwd()))
 
 
 # ---- Arguments -----------------------------------------------------------------------------------

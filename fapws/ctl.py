@@ -27,6 +27,7 @@ from fapws.ctl_place import (
     stop_by_pid,
     stop_by_socket,
 )
+from fapws.source import Source
 from fapws.supervisor import texts
 from fapws.supervisor.errors import DONE, FAILED, NOT_CONFIGURED, NOT_RUNNING, USAGE
 
@@ -39,6 +40,7 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   stop         finish what is under way, then end
   restart      stop, then start
   reload       read configuration and application again, without losing a request
+  upgrade      run new code of Fapws itself, in the same process, without losing a request
   reopen       open the log files again, after they were renamed
   scale POOL N give a pool N workers, until the next reload
   status       show the workers
@@ -56,6 +58,8 @@ of status: 0 running, 1 dead with a pidfile, 3 stopped, 4 unknown
 
 STATUS_RUNNING, STATUS_DEAD, STATUS_STOPPED, STATUS_UNKNOWN = 0, 1, 3, 4
 
+_LONGEST_CHECK = 60.0
+"""Seconds that the trial of new code may take."""
 _LONGEST_STOP = 60.0
 """Seconds; for a running server whose configuration file cannot be read any more."""
 
@@ -171,11 +175,7 @@ def start(options: Options) -> Result:
             return Result(DONE, f"fapws: already running (pid {presence.pid})", {"pid": presence.pid})
     from fapws.supervisor import daemon, master
 
-    path = os.path.abspath(options.file)
-
-    def reread() -> Config:
-        return ini.read(path)
-
+    reread = Source(os.path.abspath(options.file))
     if options.foreground:
         return Result(master.run(config, reread), "")  # the master has said everything itself
     seconds = options.seconds or _longest_start(config)
@@ -232,6 +232,22 @@ def scale(options: Options) -> Result:
     if answer["ok"]:
         return Result(DONE, f"fapws: {answer['text']}")
     return Result(FAILED, texts.after("fapws: not scaled", answer["error"]))
+
+
+def upgrade(options: Options) -> Result:
+    """Upgrades in place and tells how it went."""
+    place = find(options.file)
+    presence = look(place)
+    if not presence.running:
+        raise Ended(NOT_RUNNING, "fapws: not running")
+    if not place.control:
+        send_signal(presence.pid, signal.SIGUSR2)
+        text = f"fapws: signalled (pid {presence.pid}), unconfirmed: there is no control socket"
+        return Result(FAILED, text, {"pid": presence.pid})
+    answer = ask(place.control, "upgrade", options.seconds or _longest_reload(options.file) + _LONGEST_CHECK)
+    if answer["ok"]:
+        return Result(DONE, f"fapws: upgraded in place (pid {presence.pid}): {answer['text']}")
+    return Result(FAILED, texts.after("fapws: upgrade failed", answer["error"]))
 
 
 def reopen(options: Options) -> Result:
@@ -308,6 +324,7 @@ def status(options: Options) -> Result:
 
 _COMMANDS: dict[str, Callable[[Options], Result]] = {
     "start": start,
+    "upgrade": upgrade,
     "stop": stop,
     "restart": restart,
     "reload": reload,

@@ -14,18 +14,17 @@ Command = Callable[[Client, Request], None]
 class Clients:
     """The control socket and its connections. Without a path nothing is ever connected."""
 
-    def __init__(self, path: str, waiter: Waiter, commands: dict[str, Command]) -> None:
-        """``commands``: what to call for each; it answers its client now or later.
-
-        Raises CannotStart.
-        """
+    def __init__(
+        self, control: ControlSocket | None, waiter: Waiter, commands: dict[str, Command]
+    ) -> None:
+        """``commands``: what to call for each; it answers its client now or later."""
         self._waiter = waiter
         self._commands = commands
         self._connected: dict[int, Client] = {}
         self._waiting_for_next: list[Client] = []
         self._waiting_for_this: list[Client] = []
         self._waiting: dict[str, list[Client]] = {}
-        self._socket = ControlSocket(path) if path else None
+        self._socket = control
         if self._socket:
             waiter.watch(self._socket.fd)
 
@@ -75,6 +74,17 @@ class Clients:
     def wait_for(self, topic: str, client: Client) -> None:
         """The client is answered by the next ``tell`` of this topic."""
         self._waiting.setdefault(topic, []).append(client)
+
+    def waiting_for(self, topic: str) -> tuple[int, ...]:
+        """The descriptors of those who wait for a topic."""
+        return tuple(client.fd for client in self._waiting.get(topic, ()))
+
+    def adopt(self, fd: int) -> Client:
+        """After an upgrade: a client of the old master."""
+        client = Client(fd)
+        self._connected[fd] = client
+        self._waiter.watch(fd)
+        return client
 
     def tell(self, topic: str, ok: bool, **values: Any) -> None:
         """Answers everybody who waits for a topic."""

@@ -97,9 +97,15 @@ def _request(line: bytes) -> Request:
 class ControlSocket:
     """The listening side."""
 
-    def __init__(self, path: str) -> None:
-        """Binds it. Raises CannotStart."""
+    def __init__(self, path: str, fd: int = -1, inode: tuple[int, int] | None = None) -> None:
+        """Binds it, or takes it over (after an upgrade in place). Raises CannotStart."""
         self.path = path
+        self.inode = inode
+        self.fd = fd
+        if fd < 0:
+            self._bind(path)
+
+    def _bind(self, path: str) -> None:
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
             sockets.clear_stale(path)
@@ -107,7 +113,7 @@ class ControlSocket:
             os.chmod(path, 0o600)
             sock.listen(_BACKLOG)
             sock.setblocking(False)
-            self._inode = sockets.inode(path)
+            self.inode = sockets.inode(path)
             self.fd = sock.detach()
         except OSError as error:
             raise refused(f"cannot make the control socket {path}", error) from error
@@ -133,7 +139,7 @@ class ControlSocket:
     def close(self) -> None:
         """Closes it and removes its file, if that is still ours."""
         os.close(self.fd)
-        sockets.remove_own(self.path, self._inode)
+        sockets.remove_own(self.path, self.inode)
 
 
 def _may_command(fd: int) -> bool:

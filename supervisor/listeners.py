@@ -15,7 +15,7 @@ from fapws.supervisor.errors import CannotStart
 from fapws.supervisor.sockets import Listener
 
 
-class _Key(NamedTuple):
+class Key(NamedTuple):
     """What makes two addresses the same socket."""
 
     kind: str
@@ -29,15 +29,25 @@ class Listeners:
     """All listening sockets of the master."""
 
     def __init__(self) -> None:
-        self._open: dict[_Key, Listener] = {}
+        self._open: dict[Key, Listener] = {}
         self._started = False
+
+    @property
+    def open(self) -> dict[Key, Listener]:
+        """What is open now."""
+        return dict(self._open)
+
+    def adopt(self, found: dict[Key, Listener]) -> None:
+        """After an upgrade: takes over what the old master had opened."""
+        self._open = dict(found)
+        self._started = True
 
     def prepare(self, config: Config) -> None:
         """Opens what the configuration names and is not open. On an error nothing has changed.
 
         Raises CannotStart.
         """
-        fresh: list[_Key] = []
+        fresh: list[Key] = []
         try:
             for pool in config.pools:
                 for key, address in _keys(pool):
@@ -52,7 +62,7 @@ class Listeners:
 
     def settle(self, config: Config) -> None:
         """Closes what the configuration in force does not name, and adapts the rest to it."""
-        wanted: set[_Key] = set()
+        wanted: set[Key] = set()
         for pool in config.pools:
             for key, address in _keys(pool):
                 wanted.add(key)
@@ -83,7 +93,7 @@ class Listeners:
             raise CannotStart(f"cannot listen on {address.text}: a socket can be inherited only at the start")
         return sockets.listen(address, backlog)
 
-    def _adapt(self, key: _Key, address: Address, backlog: int) -> None:
+    def _adapt(self, key: Key, address: Address, backlog: int) -> None:
         listener = self._open[key]
         if address.kind == "unix" and address != listener.address:
             sockets.set_owner(address)
@@ -91,17 +101,17 @@ class Listeners:
             sockets.set_backlog(listener, backlog)
         self._open[key] = listener._replace(address=address, backlog=backlog)
 
-    def _discard(self, key: _Key) -> None:
+    def _discard(self, key: Key) -> None:
         listener = self._open.pop(key)
         os.close(listener.fd)
         sockets.remove_file(listener)
 
 
-def _keys(pool: Pool) -> list[tuple[_Key, Address]]:
+def _keys(pool: Pool) -> list[tuple[Key, Address]]:
     return [(_key(pool.name, number, address), address) for number, address in enumerate(pool.listen)]
 
 
-def _key(pool: str, number: int, address: Address) -> _Key:
+def _key(pool: str, number: int, address: Address) -> Key:
     anonymous = address.kind == "tcp" and address.port == 0
     owner = f"{pool}/{number}" if anonymous else ""
-    return _Key(address.kind, address.path or address.host, address.port, owner)
+    return Key(address.kind, address.path or address.host, address.port, owner)

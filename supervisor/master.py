@@ -15,13 +15,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from fapws import messages
+from fapws import __version__, messages
 from fapws.config.model import Config
 from fapws.config.problems import ConfigError
+from fapws.source import Source
 from fapws.supervisor import decide, events, processes, status, texts, title
+from fapws.supervisor.answering import WORKERS_MAX, Answering
 from fapws.supervisor.clients import Clients
-from fapws.supervisor.control import Client, Request
+from fapws.supervisor.control import ControlSocket
 from fapws.supervisor.errors import CannotStart, refused
+from fapws.supervisor.handover import Saved
 from fapws.supervisor.listeners import Listeners
 from fapws.supervisor.log import STDERR
 from fapws.supervisor.logs import Logs
@@ -29,17 +32,15 @@ from fapws.supervisor.notify import Notifier, take_environment
 from fapws.supervisor.pidfile import Held, Pidfile
 from fapws.supervisor.processes import Inheritance
 from fapws.supervisor.signals import Signals
+from fapws.supervisor.upgrading import Upgrading
 from fapws.supervisor.waiting import Readiness, make_waiter
 from fapws.supervisor.workers import Workers
-
-WORKERS_MAX = 1024
-"""Of a pool, as for the option."""
 
 Tell = Callable[[int, str], None]
 """Is told the outcome of the start once: exit status (0: it serves) and the text for people."""
 
 
-def run(config: Config, reread: Callable[[], Config], tell: Tell | None = None) -> int:
+def run(config: Config, reread: Source, tell: Tell | None = None) -> int:
     """Runs a master until it is stopped, in this process; the exit status.
 
     ``reread`` gives the configuration for a reload; it raises ConfigError with the text for people.
@@ -54,6 +55,10 @@ def run(config: Config, reread: Callable[[], Config], tell: Tell | None = None) 
     return master.run()
 
 
+def tell_nobody(_code: int, _text: str) -> None:
+    """After an upgrade: whoever waited for the start has long been told."""
+
+
 def tell_terminal(code: int, text: str) -> None:
     """Prints the outcome of a start where somebody watches."""
     stream = sys.stderr if code else sys.stdout
@@ -64,40 +69,51 @@ def tell_terminal(code: int, text: str) -> None:
         return  # closed: nobody watches
 
 
-class Master:
+class Master(Answering, Upgrading):
     """Everything the running master holds."""
 
-    def __init__(self, config: Config, reread: Callable[[], Config], tell: Tell) -> None:
-        """Takes pidfile, log and sockets. Raises CannotStart; nothing is left then."""
-        self._state = decide.State(config)
+    def __init__(self, config: Config, reread: Source, tell: Tell, saved: Saved | None = None) -> None:
+        """Takes pidfile, log and sockets, or takes them over. Raises CannotStart.
+
+        Then nothing is left, except what an earlier master has saved: that stays as it is.
+        """
+        self._state = saved.state if saved else decide.State(config)
         self._reread = reread
         self._tell = tell
-        self._began = time.monotonic()
+        self._began = saved.began if saved else time.monotonic()
         self._exit: int | None = None
         self._events: deque[events.Event] = deque()
         self._pumping = False
-        self._notifier = Notifier(take_environment())
+        self._notifier = Notifier(saved.service if saved else take_environment())
         self._knockers: dict[int, str] = {}
         """Listeners that are watched: the pool that sleeps."""
         self._unchanged = ""
         """Options that the reload under way could not change."""
-        self._deaths: tuple[status.Death, ...] = ()
+        self._deaths = saved.deaths if saved else ()
         self._last_reload: status.LastReload | None = None
         self._waiter = make_waiter()
         self._listeners = Listeners()
         self._undo: list[Callable[[], None]] = []
         try:
-            self._take_resources(config)
+            self._take_resources(config, saved)
         except BaseException:
-            self._release()
+            if saved is None:
+                self._release()
             raise
+        if saved:
+            self._take_over(saved)
 
-    def _take_resources(self, config: Config) -> None:
+    def _take_resources(self, config: Config, saved: Saved | None) -> None:
         """Each thing taken leaves its release behind; they run in the opposite order."""
         # First taken, last given up: whoever starts next finds nothing of ours in his way.
-        if config.pidfile:
-            self._undo.append(_take_pidfile(config.pidfile).release)
-        self._listeners.prepare(config)
+        lock = saved.pidfile if saved else -1
+        self._pidfile = _take_pidfile(config.pidfile, lock) if config.pidfile else None
+        if self._pidfile:
+            self._undo.append(self._pidfile.release)
+        if saved:
+            self._listeners.adopt(saved.open)
+        else:
+            self._listeners.prepare(config)
         self._undo.append(self._listeners.remove_files)
         self._undo.append(self._listeners.close)
         self._logs = Logs(config)
@@ -106,20 +122,26 @@ class Master:
         self._signals = Signals()
         self._undo.append(self._signals.restore)
         self._waiter.watch(self._signals.fd)
-        self._workers = Workers(self._waiter, self._post, self._log.write)
+        board = saved.board if saved else -1
+        self._workers = Workers(self._waiter, self._post, self._log.write, board)
+        self._workers.on_other = self._on_child
         self._undo.append(self._workers.close)
-        commands: dict[str, Callable[[Client, Request], None]] = {
-            "ping": self._answer_ping,
-            "reload": self._answer_reload,
-            "reopen": self._answer_reopen,
-            "scale": self._answer_scale,
-            "status": self._answer_status,
-            "stop": self._answer_stop,
-        }
-        self._clients = Clients(config.control, self._waiter, commands)
+        given = (saved.control, saved.control_inode) if saved else (-1, None)
+        self._control = ControlSocket(config.control, *given) if config.control else None
+        self._clients = Clients(self._control, self._waiter, self.commands())
         self._undo.append(self._clients.close)
-        self._lifeline, keep = os.pipe()
-        self._undo.append(lambda: _close_both(self._lifeline, keep))
+        self._lifeline = (saved.lifeline, saved.lifeline_writer) if saved else os.pipe()
+        self._undo.append(lambda: _close_both(*self._lifeline))
+
+    def _take_over(self, saved: Saved) -> None:
+        """The workers go on serving; those of the new code follow by a reload."""
+        self._workers.gone = saved.gone
+        self._workers.adopt(saved.workers, self._log)
+        for pool in self._state.config.pools:
+            if pool.name in self._state.asleep:
+                self._watch_pool(events.WatchPool(pool))
+        for fd in saved.clients:
+            self._clients.wait_for_reload(self._clients.adopt(fd))
 
     def _release(self) -> None:
         for undo in reversed(self._undo):
@@ -134,7 +156,12 @@ class Master:
             self._signals.install()
             title.set_title(f"fapws: master {self._state.config.path}".rstrip())
             processes.prepare_memory()
-            self._post(events.Boot())
+            if self._state.phase == decide.NEW:
+                self._post(events.Boot())
+            else:
+                self._log.write(f"upgraded in place to version {__version__}")
+                self._reap()
+                self._post(events.ReloadAsked())
             while self._exit is None:
                 self._turn()
             return self._exit
@@ -152,13 +179,17 @@ class Master:
         for number in sorted(self._signals.take()):
             _SIGNALS[number](self)
         self._post(events.Tick())
+        self._step_upgrade()
 
     def _patience(self) -> float:
         now = time.monotonic()
-        return max(0.0, min(self._notifier.beat(now), decide.next_wakeup(self._state, now)) - now)
+        wakeup = decide.next_wakeup(self._state, now)
+        return max(0.0, min(self._notifier.beat(now), wakeup, self._upgrade_deadline()) - now)
 
     def _on_ready(self, ready: Readiness) -> None:
         if self._clients.on_ready(ready) or self._workers.on_ready(ready.fd):
+            return
+        if self._hear_attempt(ready.fd):
             return
         sleeper = self._knockers.get(ready.fd)
         if sleeper is not None:
@@ -182,7 +213,7 @@ class Master:
 
     def _start(self, action: events.Start) -> None:
         fds = tuple(listener.fd for listener in self._listeners.of_pool(action.pool))
-        reason = self._workers.start(action, fds, Inheritance(self._lifeline, self._logs))
+        reason = self._workers.start(action, fds, Inheritance(self._lifeline[0], self._logs))
         if reason:
             self._events.append(events.WorkerFailed(action.worker, reason))
             self._events.append(events.WorkerExited(action.worker, 1))
@@ -350,63 +381,7 @@ class Master:
                 self._post(events.ScaleAsked(pool.name, workers))
 
     def _on_usr2(self) -> None:
-        self._log.write("SIGUSR2: this version cannot be upgraded in place; nothing was done")
-
-    # ---- Questions of fapwsctl ------------------------------------------------------------------
-
-    def _answer_ping(self, client: Client, _request: Request) -> None:
-        client.answer(True, pid=os.getpid())
-
-    def _answer_status(self, client: Client, _request: Request) -> None:
-        client.answer(True, **status.describe(self._state, self._facts(), time.monotonic()))
-
-    def _answer_scale(self, client: Client, request: Request) -> None:
-        pool = request.get("pool")
-        workers = request.get("workers")
-        if self._state.phase != decide.RUNNING:
-            client.answer(False, error="the server is starting or stopping")
-        elif pool not in self._urls():
-            client.answer(False, error=f"there is no pool {pool!r}; known: {', '.join(self._urls())}")
-        elif type(workers) is not int or not 1 <= workers <= WORKERS_MAX:
-            client.answer(False, error=f"the number of workers must be from 1 to {WORKERS_MAX}")
-        else:
-            self._clients.wait_for(f"scale {pool}", client)
-            self._post(events.ScaleAsked(str(pool), workers))
-
-    def _answer_reload(self, client: Client, _request: Request) -> None:
-        if self._state.phase not in (decide.BOOTING, decide.RUNNING):
-            client.answer(False, error="the server is stopping")
-            return
-        self._clients.wait_for_reload(client)
-        self._post(events.ReloadAsked())
-
-    def _answer_reopen(self, client: Client, _request: Request) -> None:
-        complaint = self._reopen_logs()
-        if complaint:
-            client.answer(False, error=complaint)
-        else:
-            client.answer(True, pid=os.getpid())
-
-    def _answer_stop(self, client: Client, _request: Request) -> None:
-        client.answer(True, pid=os.getpid())
-        self._post(events.StopAsked(fast=False))
-
-    def _facts(self) -> status.Facts:
-        return status.Facts(
-            pid=os.getpid(),
-            began=self._began,
-            urls=self._urls(),
-            workers=self._workers.views(),
-            gone=self._workers.gone,
-            deaths=self._deaths,
-            last_reload=self._last_reload,
-        )
-
-    def _urls(self) -> dict[str, list[str]]:
-        return {
-            pool.name: [listener.url for listener in self._listeners.of_pool(pool)]
-            for pool in self._state.config.pools
-        }
+        self._ask_upgrade()
 
     def _log_quietly(self, text: str) -> None:
         """For the file only: on a terminal it would say what is seen anyway."""
@@ -419,9 +394,9 @@ def _close_both(one: int, other: int) -> None:
     os.close(other)
 
 
-def _take_pidfile(path: str) -> Pidfile:
+def _take_pidfile(path: str, fd: int) -> Pidfile:
     try:
-        return Pidfile(path)
+        return Pidfile(path, fd)
     except Held as error:
         raise CannotStart(str(error)) from error
     except OSError as error:

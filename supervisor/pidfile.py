@@ -27,18 +27,21 @@ class Held(Exception):
 class Pidfile:
     """A pidfile that is ours."""
 
-    def __init__(self, path: str) -> None:
-        """Takes the lock and writes our PID. Raises Held, or OSError if the file cannot be made."""
+    def __init__(self, path: str, fd: int = -1) -> None:
+        """Takes the lock and writes our PID. Raises Held, or OSError if the file cannot be made.
+
+        ``fd``: holds the lock already (after an upgrade in place).
+        """
         self.path = path
-        self._fd = _lock(path)
-        os.ftruncate(self._fd, 0)
-        os.write(self._fd, b"%d\n" % os.getpid())
+        self.fd = fd if fd >= 0 else _lock(path)
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, b"%d\n" % os.getpid(), 0)
 
     def release(self) -> None:
         """Removes the file if it is still ours, then gives the lock up."""
-        if _is_same(self._fd, self.path):
+        if _is_same(self.fd, self.path):
             os.unlink(self.path)
-        os.close(self._fd)
+        os.close(self.fd)
 
 
 class Probe(NamedTuple):

@@ -19,6 +19,7 @@ import fapws.worker
 from fapws import messages, passing
 from fapws.config.model import Pool
 from fapws.supervisor import descriptors, signals, title
+from fapws.supervisor.log import Log
 from fapws.supervisor.logs import Logs, line_prefix
 from fapws.supervisor.output import Output
 from fapws.supervisor.scoreboard import Row
@@ -41,7 +42,8 @@ class Process:
         self.row = row
         self.output = output
         """What it prints; None: it writes to our own standard error."""
-        self._access_log = access_log
+        self.access_log = access_log
+        """Target of the pool's access log, as it was when the worker started."""
         self._decoder = messages.Decoder()
 
     def receive(self) -> list[messages.Message]:
@@ -77,7 +79,7 @@ class Process:
 
     def renew_logs(self, logs: Logs) -> None:
         """Gives the worker what was opened anew."""
-        fds = {"error": logs.error.fd if self.output else -1, "access": logs.access(self._access_log)}
+        fds = {"error": logs.error.fd if self.output else -1, "access": logs.access(self.access_log)}
         names = [name for name, fd in fds.items() if fd >= 0]
         if names:
             self.send(messages.Reopened(" ".join(names)), [fds[name] for name in names])
@@ -163,9 +165,13 @@ def fork(
         os.close(theirs)
         if writer >= 0:
             os.close(writer)
-    role = f"{pool.name}/{slot}[{pid}]"
-    output = Output(reader, lambda lines: log.write_lines(lines, role)) if reader >= 0 else None
+    output = read_output(reader, log, f"{pool.name}/{slot}[{pid}]")
     return Process(pool.name, pid, ours, row, output, pool.access_log)
+
+
+def read_output(reader: int, log: Log, role: str) -> Output | None:
+    """What a worker prints goes to the log, under its name."""
+    return Output(reader, lambda lines: log.write_lines(lines, role)) if reader >= 0 else None
 
 
 def _be_worker(spec: WorkerSpec, writer: int) -> NoReturn:

@@ -41,6 +41,8 @@ class Signals:
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in HANDLED:
             self._former[number] = signal.signal(number, self._note)
+        # After an upgrade in place they have been held back since before the exec.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
 
     def restore(self) -> None:
         """Puts the former handlers back and closes the pipe."""

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from fapws import messages
 from fapws.supervisor import events, processes, scoreboard
+from fapws.supervisor.handover import SavedWorker
+from fapws.supervisor.log import Log
 from fapws.supervisor.logs import Logs
 from fapws.supervisor.processes import Inheritance, Process, memory_of, now_ms
 from fapws.supervisor.scoreboard import Score, Scoreboard
@@ -27,12 +29,17 @@ _WAIT = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
 class Workers:
     """Every process of a worker that has not been reaped."""
 
-    def __init__(self, waiter: Waiter, post: Post, say: Say) -> None:
-        """``post``: tells the core; ``say``: writes a line to the log. Raises OSError."""
+    def __init__(self, waiter: Waiter, post: Post, say: Say, board: int = -1) -> None:
+        """``post``: tells the core; ``say``: writes a line to the log. Raises OSError.
+
+        ``board``: the scoreboard of an earlier master.
+        """
         self._waiter = waiter
         self._post = post
         self._say = say
-        self.board = Scoreboard()
+        self.board = Scoreboard(board)
+        self.on_other: Callable[[int, int], None] = lambda _pid, _code: None
+        """Is told of children that are no workers: PID, and how it ended."""
         self.gone: dict[str, Score] = {}
         """By pool: what workers that are no more have counted."""
         self._processes: dict[int, Process] = {}
@@ -58,6 +65,35 @@ class Workers:
         if process.output:
             self._waiter.watch(process.output.fd)
         return ""
+
+    def adopt(self, workers: tuple[SavedWorker, ...], log: Log) -> None:
+        """After an upgrade: the processes of the old master."""
+        for worker in workers:
+            row = self.board.row(worker.row)
+            output = processes.read_output(worker.output, log, f"{worker.pool}/{worker.slot}[{worker.pid}]")
+            for fd in (worker.channel, worker.output):
+                if fd >= 0:
+                    self._waiter.watch(fd)
+            self._processes[worker.number] = Process(
+                worker.pool, worker.pid, worker.channel, row, output, worker.access_log
+            )
+        self.board.free_all_but({worker.row for worker in workers})
+
+    def save(self, slots: dict[int, int]) -> tuple[SavedWorker, ...]:
+        """What adopt() needs; ``slots``: by number."""
+        return tuple(
+            SavedWorker(
+                number=number,
+                pool=process.pool,
+                slot=slots.get(number, 0),
+                pid=process.pid,
+                channel=process.channel,
+                row=process.row.number,
+                output=process.output.fd if process.output else -1,
+                access_log=process.access_log,
+            )
+            for number, process in self._processes.items()
+        )
 
     def send(self, number: int, message: messages.Message) -> bool:
         """Whether it could be told."""
@@ -99,9 +135,11 @@ class Workers:
                 return
             if pid == 0:
                 return
-            for number, process in list(self._processes.items()):
-                if process.pid == pid:
-                    self._changed(number, process, status)
+            mine = [(n, process) for n, process in self._processes.items() if process.pid == pid]
+            for number, process in mine:
+                self._changed(number, process, status)
+            if not mine and (os.WIFEXITED(status) or os.WIFSIGNALED(status)):
+                self.on_other(pid, os.waitstatus_to_exitcode(status))
 
     def look(self) -> events.Seen:
         """What the scoreboard says of everybody."""
@@ -122,10 +160,6 @@ class Workers:
         """Everybody, for the status."""
         now = now_ms()
         return {n: WorkerView(p.pid, p.row.read(), now) for n, p in self._processes.items()}
-
-    def processes(self) -> dict[int, Process]:
-        """By number; to be read only."""
-        return self._processes
 
     # ---- Details --------------------------------------------------------------------------------
 

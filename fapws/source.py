@@ -1,0 +1,28 @@
+"""Where a master's configuration comes from: data, so that an upgraded master can read it again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fapws.config.model import Config
+
+
+class Source(NamedTuple):
+    """The INI file of fapwsctl, or the command line of fapws. Calling it reads it."""
+
+    path: str = ""
+    """Absolute path of the INI file; empty: the command line says it."""
+    words: tuple[str, ...] = ()
+    """Of ``fapws``, without the program's name."""
+    directory: str = ""
+    """Where its relative paths start."""
+
+    def __call__(self) -> Config:
+        """The configuration as it is now. Raises ConfigError."""
+        if self.path:
+            from fapws.config.ini import read
+
+            return read(self.path)
+        from fapws.cli import configuration, parse_arguments
+
+        return configuration(parse_arguments(list(self.words), self.directory), self.directory)()

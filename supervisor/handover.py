@@ -1,0 +1,117 @@
+"""What a master hands to its successor when it is upgraded in place: one JSON text. Pure.
+
+Every NamedTuple is written with its name and field names, so that a newer version may add fields
+(which get their defaults) or drop some (which are ignored). What cannot be read that way takes
+another VERSION, and then the successor refuses before anything has happened.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from fapws.config import model
+from fapws.source import Source
+from fapws.supervisor import listeners, notify, scoreboard, sockets, status, turn
+from fapws.supervisor.children import Child, Children
+
+VERSION = 1
+
+
+class SavedWorker(NamedTuple):
+    """One process of the register."""
+
+    number: int
+    pool: str
+    slot: int
+    pid: int
+    channel: int
+    row: int
+    output: int
+    """The read end of what it prints; -1: it writes to the log itself."""
+    access_log: str
+
+
+class Saved(NamedTuple):
+    """Everything that survives. Descriptors are inherited under their numbers."""
+
+    state: turn.State
+    source: Source
+    workers: tuple[SavedWorker, ...]
+    open: dict[Any, sockets.Listener]
+    lifeline: int
+    lifeline_writer: int
+    board: int
+    pidfile: int
+    """-1: there is none."""
+    control: int
+    """-1: there is none."""
+    control_inode: tuple[int, int] | None
+    clients: tuple[int, ...]
+    """Who waits for the end of the upgrade."""
+    began: float
+    gone: dict[str, scoreboard.Score]
+    deaths: tuple[status.Death, ...]
+    service: notify.Service
+
+
+_KINDS: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        *(model.Address, model.Config, model.Limits, model.Network, model.Pool),
+        *(Child, Saved, SavedWorker, Source, listeners.Key, notify.Service, scoreboard.Score),
+        *(sockets.Listener, status.Death, turn.State),
+    )
+}
+
+
+class Unreadable(Exception):
+    """The text is of another version."""
+
+
+def encode(saved: Saved) -> str:
+    """The text."""
+    return json.dumps({"version": VERSION, "layout": scoreboard.LAYOUT, "saved": _encode(saved)})
+
+
+def decode(text: str) -> Saved:
+    """The opposite. Raises Unreadable."""
+    data = json.loads(text)
+    if data["version"] != VERSION or data["layout"] != scoreboard.LAYOUT:
+        raise Unreadable("the running master is of a version that this one cannot take over from; restart")
+    saved = _decode(data["saved"])
+    assert isinstance(saved, Saved)
+    return saved
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        fields = {name: _encode(field) for name, field in value._asdict().items()}
+        return {"is": type(value).__name__, "fields": fields}
+    if isinstance(value, Children):
+        return {"is": "children", "of": [_encode(child) for child in value]}
+    if isinstance(value, frozenset):
+        return {"is": "frozenset", "of": sorted(value)}
+    if isinstance(value, dict):
+        return {"is": "dict", "of": [[_encode(key), _encode(item)] for key, item in value.items()]}
+    if isinstance(value, tuple):
+        return [_encode(item) for item in value]
+    assert value is None or isinstance(value, (str, int, float)), value
+    return value
+
+
+def _decode(data: Any) -> Any:
+    if isinstance(data, list):
+        return tuple(_decode(item) for item in data)
+    if not isinstance(data, dict):
+        return data
+    name = data["is"]
+    if name == "children":
+        return Children(tuple(_decode(child) for child in data["of"]))
+    if name == "frozenset":
+        return frozenset(data["of"])
+    if name == "dict":
+        return {_decode(key): _decode(item) for key, item in data["of"]}
+    kind = _KINDS[name]
+    known = set(kind._fields)
+    return kind(**{key: _decode(item) for key, item in data["fields"].items() if key in known})

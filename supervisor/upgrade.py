@@ -1,0 +1,146 @@
+"""The upgrade in place: the new code is tried in a child, then the master execs itself.
+
+The old master calls ``Attempt`` and ``leap``; the new one, through landing.py, ``check`` and
+``resume``. Between the two stand one text (handover.py) and the descriptors that it names.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import fapws
+from fapws.config.problems import ConfigError
+from fapws.supervisor import signals
+from fapws.supervisor.handover import Saved, Unreadable, decode
+
+if TYPE_CHECKING:
+    from fapws.supervisor.master import Master
+
+CHECK_SECONDS = 60.0
+"""How long the child may take to try the new code."""
+_READ_SIZE = 65536
+_PADDING = "-" * 64
+"""A last argument that nobody reads: room for the process's title."""
+
+
+def _command(what: str, fd: int) -> list[str]:
+    """What runs landing.py of the code that lies now where ours was found."""
+    package = os.path.dirname(os.path.abspath(fapws.__file__))
+    landing = os.path.join(package, "supervisor", "landing.py")
+    return [sys.executable, landing, os.path.dirname(package), what, str(fd), _PADDING]
+
+
+def write(text: str) -> int:
+    """A file without a name that holds the text; the descriptor. Raises OSError."""
+    path = f"/tmp/.fapws-upgrade-{os.getpid()}-{os.urandom(8).hex()}"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    os.unlink(path)
+    data = text.encode("ascii")
+    while data:
+        data = data[os.write(fd, data) :]
+    return fd
+
+
+class Attempt:
+    """The child that tries the new code."""
+
+    def __init__(self, text: str, now: float) -> None:
+        """Starts it. Raises OSError."""
+        state = write(text)
+        self.fd, writer = os.pipe()
+        """Readable: what the child says, and its end."""
+        self.deadline = now + CHECK_SECONDS
+        self.ended = False
+        """Whether it has said all."""
+        self._said = b""
+        try:
+            actions = [(os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_DUP2, writer, 2)]
+            os.set_inheritable(state, True)
+            command = _command("check", state)
+            self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=actions, setsigmask=())
+        except BaseException:
+            os.close(self.fd)
+            raise
+        finally:
+            os.close(state)
+            os.close(writer)
+
+    def read(self) -> bool:
+        """Takes what it says; False: that was all."""
+        piece = os.read(self.fd, _READ_SIZE)
+        self._said += piece
+        self.ended = not piece
+        return not self.ended
+
+    def result(self, status: int) -> str:
+        """Why the new code cannot take over; empty: it can. Ends the attempt."""
+        while piece := os.read(self.fd, _READ_SIZE):
+            self._said += piece
+        os.close(self.fd)
+        if status == 0:
+            return ""
+        return self._said.decode("utf-8", "replace").strip() or f"the check ended with status {status}"
+
+
+def leap(text: str, descriptors: list[int]) -> None:
+    """Becomes the new master. Raises OSError if that cannot be; then nothing has changed."""
+    fd = write(text)
+    mask = signals.block()
+    try:
+        for number in (fd, *descriptors):
+            os.set_inheritable(number, True)
+        command = _command("land", fd)
+        os.execv(command[0], command)
+    finally:  # still here: it failed
+        for number in descriptors:
+            os.set_inheritable(number, False)
+        os.close(fd)
+        signals.unblock(mask)
+
+
+# ---- The new code --------------------------------------------------------------------------------
+
+
+def check(text: str) -> int:
+    """Whether this code can take over; the exit status. The reason goes to standard error."""
+    try:
+        from fapws.supervisor import master  # what it imports must be there
+
+        assert master
+        saved = decode(text)
+        saved.source()
+    except (ConfigError, Unreadable) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except Exception as error:
+        import traceback
+
+        print(f"the new code cannot take over: {error}\n{traceback.format_exc()}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def resume(text: str) -> Master:
+    """The new master, with everything that the old one held."""
+    from fapws.supervisor.master import Master, tell_nobody
+
+    saved: Saved = decode(text)
+    for fd in descriptors_of(saved):
+        os.set_inheritable(fd, False)
+    return Master(saved.state.config, saved.source, tell_nobody, saved)
+
+
+def descriptors_of(saved: Saved) -> list[int]:
+    """What the successor inherits."""
+    single = (saved.lifeline, saved.lifeline_writer, saved.board, saved.pidfile, saved.control)
+    channels = (fd for worker in saved.workers for fd in (worker.channel, worker.output))
+    sockets = (listener.fd for listener in saved.open.values())
+    return [fd for fd in (*single, *channels, *sockets, *saved.clients) if fd >= 0]
+
+
+def overdue(attempt: Attempt) -> bool:
+    """Whether the child takes too long."""
+    return time.monotonic() >= attempt.deadline

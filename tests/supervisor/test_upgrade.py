@@ -1,0 +1,191 @@
+"""The upgrade in place, with real processes and copies of the code that can be broken."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fapws.config.model import Address, Config, Pool
+from fapws.source import Source
+from fapws.supervisor import handover
+from fapws.supervisor.children import Child, Children
+from fapws.supervisor.handover import Saved, SavedWorker
+from fapws.supervisor.listeners import Key
+from fapws.supervisor.notify import Service
+from fapws.supervisor.scoreboard import Score
+from fapws.supervisor.sockets import Listener
+from fapws.supervisor.status import Death
+from fapws.supervisor.turn import State
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def copy(house: Any) -> Path:
+    """A copy of the code, which the house runs from."""
+    root = Path(house.directory / "code")
+    shutil.copytree(ROOT / "fapws", root / "fapws", ignore=shutil.ignore_patterns("__pycache__"))
+    plain = house.environment
+    house.environment = lambda: {**plain(), "PYTHONPATH": str(root)}
+    return root / "fapws"
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_upgrade_keeps_pid_and_sockets_and_loses_no_request(house: Any, copy: Path, load: Any) -> None:
+    house.configure(workers=2, listen=f"127.0.0.1:0, unix:{house.unix}")
+    house.start()
+    pid, port, workers = house.pid, house.port(), set(house.workers())
+    before = len(os.listdir(f"/proc/{pid}/fd")) if os.path.exists("/proc/self/fd") else 0
+    edit(copy / "__init__.py", "__version__ = ", "__version__ = 'new-' + ")
+    with load(house, port) as clients, load(house, None) as others:
+        answer = house.ctl("upgrade")
+        assert f"upgraded in place (pid {pid})" in answer
+        assert "2 workers replaced" in answer
+        clients.more(20)
+        others.more(20)
+    clients.check()
+    others.check()
+    assert house.pid == pid
+    assert not workers & set(house.workers())
+    assert house.port() == port
+    house.wait_log("upgraded in place to version new-")
+    totals = house.status()["totals"]
+    assert totals["requests"] >= clients.answered + others.answered, "the scoreboard was carried over"
+    for _ in range(3):
+        house.ctl("upgrade")
+    if before:
+        assert len(os.listdir(f"/proc/{pid}/fd")) == before
+    house.ctl("reload")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_code_that_does_not_import_changes_nothing(house: Any, copy: Path) -> None:
+    house.configure(listen=f"unix:{house.unix}")
+    house.start()
+    workers = house.workers()
+    edit(copy / "wsgi" / "serve.py", "class Server:", "class Server(")
+    assert "SyntaxError" in house.ctl("upgrade", expect=1)
+    assert house.workers() == workers
+    assert house.get(None).startswith(b"hello")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_state_of_another_version_is_refused_beforehand(house: Any, copy: Path) -> None:
+    house.configure(listen=f"unix:{house.unix}")
+    house.start()
+    edit(copy / "supervisor" / "handover.py", "VERSION = 1", "VERSION = 2")
+    assert "cannot take over from" in house.ctl("upgrade", expect=1)
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_configuration_with_mistakes_is_refused_beforehand(house: Any, copy: Path) -> None:
+    house.configure(listen=f"unix:{house.unix}")
+    house.start()
+    house.configure(listen=f"unix:{house.unix}", pool="workrs = 2")
+    assert "did you mean workers?" in house.ctl("upgrade", expect=1)
+    house.configure(listen=f"unix:{house.unix}")
+    house.ctl("upgrade")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_application_that_does_not_load_leaves_the_new_master_the_old_workers(
+    house: Any, copy: Path
+) -> None:
+    house.configure(listen=f"unix:{house.unix}")
+    house.start()
+    workers = house.workers()
+    house.write_app("import not_there_at_all\n")
+    assert "not_there_at_all" in house.ctl("upgrade", expect=1)
+    assert house.workers() == workers
+    house.greeting("mended")
+    house.ctl("reload")
+    assert house.get(None).startswith(b"mended")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_code_that_fails_after_the_exec_keeps_the_old_workers_and_obeys(
+    house: Any, copy: Path, until: Any
+) -> None:
+    house.configure(workers=2, listen=f"unix:{house.unix}")
+    process = house.foreground()
+    good = (copy / "supervisor" / "upgrade.py").read_text()
+    edit(copy / "supervisor" / "upgrade.py", "saved: Saved = decode(text)", "raise RuntimeError('late')")
+    process.send_signal(signal.SIGUSR2)
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, b"")
+    assert any(b"the upgrade failed, the old workers serve on" in line for line in lines)
+    assert any(b"RuntimeError: late" in line for line in lines)
+    assert house.get(None).startswith(b"hello")
+    (copy / "supervisor" / "upgrade.py").write_text(good)
+    process.send_signal(signal.SIGUSR2)
+    house.wait_log("reload done: generation 2, 2 workers replaced")
+    assert house.get(None).startswith(b"hello")
+    edit(copy / "supervisor" / "upgrade.py", "saved: Saved = decode(text)", "raise RuntimeError('late')")
+    process.send_signal(signal.SIGUSR2)
+    assert any(b"RuntimeError: late" in line for line in lines)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    house.assert_nothing_is_left()
+
+
+def test_pool_that_sleeps_is_woken_by_the_new_master(house: Any, until: Any) -> None:
+    house.configure(listen=f"unix:{house.unix}", pool="min_workers = 0\nidle_timeout = 1s")
+    house.start()
+    until(lambda: not house.status()["workers"], "the worker has left")
+    house.write_app("import not_there_at_all\n")
+    house.ctl("upgrade", expect=1)
+    house.greeting("woken")
+    assert house.get(None).startswith(b"woken")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+# ---- The text ------------------------------------------------------------------------------------
+
+
+def saved() -> Saved:
+    address = Address("unix:/s", "unix", path="/s")
+    pool = Pool("blog", listen=(address,), env=(("A", "ä"),))
+    child = Child(1, "blog", 0, 1, "serving", 1.0, 2.0, float("inf"), 25.0)
+    return Saved(
+        state=State(Config("/x.ini", (pool,)), Children((child,)), asleep=frozenset(("blog",))),
+        source=Source("/x.ini"),
+        workers=(SavedWorker(1, "blog", 0, 4711, 7, 0, 10, "off"),),
+        open={Key("unix", "/s", 0, ""): Listener(5, address, "unix:/s", 1024, (1, 2))},
+        lifeline=3,
+        lifeline_writer=4,
+        board=6,
+        pidfile=-1,
+        control=8,
+        control_inode=(3, 4),
+        clients=(9,),
+        began=0.5,
+        gone={"blog": Score(requests=3)},
+        deaths=(Death(1.0, "blog", 0, 4710, "x"),),
+        service=Service("@x", 1.5),
+    )
+
+
+def test_what_is_handed_over_comes_out_as_it_went_in() -> None:
+    assert handover.decode(handover.encode(saved())) == saved()
+
+
+def test_fields_that_a_newer_version_adds_or_drops_do_no_harm() -> None:
+    text = handover.encode(saved()).replace('"script_name": "", ', '"no_more": 1, ')
+    assert "no_more" in text
+    assert handover.decode(text) == saved()
