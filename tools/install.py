@@ -177,7 +177,7 @@ def copy_example(to: Prefix, example: Path) -> None:
     """rc.d scripts and units name the programs by path: the one they were installed to."""
     content = example.read_bytes()
     inside = example.relative_to(TREE / "conf")
-    if inside.parts[0] in ("rc.d", "systemd"):
+    if inside.parts[0] in ("rc.d", "systemd", "newsyslog", "logrotate"):
         content = content.replace(b"/usr/local/bin/", f"{to.prefix}/bin/".encode())
     mode = 0o755 if os.access(example, os.X_OK) else 0o644
     to.file(to.root / "share" / "examples" / "fapws" / inside, content, mode)

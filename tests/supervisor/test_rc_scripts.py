@@ -1,0 +1,216 @@
+"""The start scripts of OpenBSD and FreeBSD and the lines for log rotation, against a real server.
+
+rc.subr is a stand-in (tests/supervisor/rc) that calls what the manual pages say, in their order.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STAND_INS = Path(__file__).parent / "rc"
+KSH = next(filter(None, map(shutil.which, ("ksh", "mksh", "oksh"))), "")
+
+
+class Script:
+    """A copy of a shipped script that finds our rc.subr and our fapwsctl."""
+
+    def __init__(self, house: Any, system: str) -> None:
+        self.house = house
+        self.notes = house.directory / "notes"
+        self.rc_conf = house.directory / "rc.conf"
+        self.ctl = house.directory / "fapwsctl"
+        self.ctl.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fapws.ctl "$@"\n')
+        self.ctl.chmod(0o755)
+        text = (ROOT / "conf" / "rc.d" / system / "fapws").read_text()
+        for shipped, ours in (
+            ("/usr/local/bin/fapwsctl", str(self.ctl)),
+            ("/etc/rc.d/rc.subr", str(STAND_INS / "openbsd.subr")),
+            ("/etc/rc.subr", str(STAND_INS / "freebsd.subr")),
+            ("-c /etc/fapws.ini", f"-c {house.ini}"),
+            ("/usr/local/etc/fapws.ini", str(house.ini)),
+        ):
+            text = text.replace(shipped, ours)
+        self.path = house.directory / "rc-fapws"
+        self.path.write_text(text)
+        self.path.chmod(0o755)
+        self.shell = KSH if system == "openbsd" else "/bin/sh"
+
+    def run(self, *words: str, expect: int = 0) -> str:
+        """What a call prints; the notes begin anew with it."""
+        self.notes.write_text("")
+        done = subprocess.run(
+            [self.shell, str(self.path), *words],
+            env={**self.house.environment(), "RC_NOTES": str(self.notes), "RC_CONF": str(self.rc_conf)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == expect, f"{words}: {done.returncode}\n{done.stdout}\n{self.house.log()}"
+        return done.stdout
+
+    def called(self) -> list[str]:
+        """The functions that rc.subr called, in their order."""
+        return self.notes.read_text().splitlines()
+
+
+@pytest.mark.skipif(not KSH, reason="needs a Korn shell: ksh, mksh or oksh")
+def test_openbsd_script_through_a_day(house: Any) -> None:
+    script = Script(house, "openbsd")
+    script.run("check", expect=1)
+    script.run("start")
+    assert script.called() == ["rc_check", "rc_configtest", "rc_start", "rc_check"]
+    script.run("check")
+    script.run("start")
+    assert script.called() == ["rc_check"]
+    house.greeting("second")
+    script.run("reload")
+    assert script.called() == ["rc_check", "rc_configtest", "rc_reload"]
+    assert house.get(house.port()).startswith(b"second ")
+    good = house.ini.read_text()
+    house.ini.write_text(good + "nonsense = 1\n")
+    assert "nonsense" in script.run("reload", expect=1)
+    assert "nonsense" in script.run("restart", expect=1)
+    script.run("check")
+    house.ini.write_text(good)
+    former = house.pid
+    script.run("restart")
+    assert house.pid != former
+    script.run("stop")
+    assert script.called() == ["rc_check", "rc_stop", "rc_check"]
+    house.assert_nothing_is_left()
+    script.run("stop")
+
+
+@pytest.mark.skipif(not KSH, reason="needs a Korn shell: ksh, mksh or oksh")
+def test_openbsd_start_of_a_broken_application_fails(house: Any) -> None:
+    house.write_app("import nothing_of_this_name\n")
+    assert "nothing_of_this_name" in Script(house, "openbsd").run("start", expect=1)
+    house.assert_nothing_is_left()
+
+
+def test_pattern_of_the_openbsd_script_is_the_masters_title() -> None:
+    found = re.search(r'^pexp="(.*)"$', (ROOT / "conf/rc.d/openbsd/fapws").read_text(), re.M)
+    assert found is not None
+    assert re.fullmatch(found[1], "python3.11: fapws: master /etc/fapws.ini (python3.11)")
+    assert not re.fullmatch(found[1], "python3.11: fapws: worker blog/0 (python3.11)")
+
+
+def test_freebsd_script_through_a_day(house: Any) -> None:
+    script = Script(house, "freebsd")
+    script.rc_conf.write_text("")
+    assert "Set fapws_enable to YES" in script.run("start", expect=1)
+    script.run("onestart")
+    script.run("stop")
+    script.rc_conf.write_text("fapws_enable=YES\n")
+    script.run("start")
+    assert script.called() == ["fapws_configtest", "fapws_run start"]
+    assert "hello/0" in script.run("status")
+    script.run("configtest")
+    house.greeting("second")
+    script.run("reload")
+    assert house.get(house.port()).startswith(b"second ")
+    house.log_file.unlink()
+    script.run("reopen")
+    assert house.log_file.exists()
+    good = house.ini.read_text()
+    house.ini.write_text(good + "nonsense = 1\n")
+    script.run("reload", expect=1)
+    script.run("restart", expect=1)
+    house.ini.write_text(good)
+    assert house.workers()
+    script.run("restart")
+    script.run("stop")
+    house.assert_nothing_is_left()
+    assert "unknown directive" in script.run("explode", expect=1)
+
+
+def test_freebsd_profiles_are_services_of_their_own(house: Any, tmp_path: Path) -> None:
+    script = Script(house, "freebsd")
+    other = tmp_path / "other.ini"
+    text = house.ini.read_text().replace(str(house.pidfile), f"{tmp_path}/other.pid")
+    other.write_text(text.replace(str(house.control), f"{tmp_path}/other.sock"))
+    script.rc_conf.write_text(
+        "fapws_enable=YES\nfapws_profiles='shop blog'\n"
+        f"fapws_shop_config={house.ini}\nfapws_blog_config={other}\n"
+    )
+    try:
+        script.run("start")
+        assert house.pid != int((tmp_path / "other.pid").read_text())
+        script.run("stop", "shop")
+        assert not house.pidfile.exists()
+        assert (tmp_path / "other.pid").exists()
+        script.run("status", expect=1)
+        script.run("status", "blog")
+        assert "fapws_moon_config is not set" in script.run("start", "moon", expect=1)
+    finally:
+        script.run("stop")
+    assert not (tmp_path / "other.pid").exists()
+
+
+# ---- Rotation -------------------------------------------------------------------------------------
+
+
+def test_command_of_the_newsyslog_and_logrotate_lines_reopens(house: Any) -> None:
+    house.start()
+    script = Script(house, "freebsd")
+    patterns = (("newsyslog/openbsd.conf", r'"(/.*)"$'), ("logrotate/fapws", r"postrotate\n\s+(/.*)\n"))
+    for name, pattern in patterns:
+        text = (ROOT / "conf" / name).read_text()
+        commands = set(re.findall(pattern, text, re.M))
+        assert len(commands) == 1
+        command = commands.pop().replace("/usr/local/bin/fapwsctl", str(script.ctl))
+        command = command.replace("/etc/fapws.ini", str(house.ini))
+        house.log_file.unlink()
+        subprocess.run(["/bin/sh", "-c", command], env=house.environment(), check=True, timeout=60)
+        assert house.log_file.exists()
+    house.ctl("stop")
+
+
+def test_freebsd_newsyslog_line_has_its_fields() -> None:
+    lines = (ROOT / "conf/newsyslog/freebsd.conf").read_text().splitlines()
+    (line,) = [line for line in lines if line and not line.startswith("#")]
+    path, owner, mode, count, size, when, flags, pidfile, signal = line.split()
+    assert path.endswith("*.log")
+    assert "G" in flags, "a pattern of names"
+    assert (owner, mode, int(count) > 0, size, signal) == ("root:wheel", "640", True, "*", "30")
+    assert re.fullmatch(r"@T\d\d", when)
+    assert pidfile.endswith(".pid")
+
+
+@pytest.mark.skipif(not shutil.which("logrotate"), reason="needs logrotate")
+def test_logrotate_takes_the_file(house: Any, tmp_path: Path) -> None:
+    house.start()
+    script = Script(house, "freebsd")
+    text = (ROOT / "conf/logrotate/fapws").read_text()
+    text = text.replace("/var/log/fapws/*.log", str(house.log_file))
+    text = text.replace("/usr/local/bin/fapwsctl -c /etc/fapws.ini", f"{script.ctl} -c {house.ini}")
+    (tmp_path / "rotate").write_text(text)
+    (tmp_path / "rotate").chmod(0o644)
+    subprocess.run(
+        ["logrotate", "-f", "-s", str(tmp_path / "state"), str(tmp_path / "rotate")],
+        env=house.environment(),
+        check=True,
+        timeout=60,
+    )
+    assert house.log_file.exists()
+    assert (house.directory / "error.log.1").exists()
+    house.ctl("stop")
+
+
+@pytest.mark.parametrize("system", ["openbsd", "freebsd"])
+def test_scripts_are_good_shell(system: str) -> None:
+    path = ROOT / "conf" / "rc.d" / system / "fapws"
+    assert os.access(path, os.X_OK)
+    for shell in {"/bin/sh", KSH} - {""}:
+        subprocess.run([shell, "-n", str(path)], check=True, timeout=60)
