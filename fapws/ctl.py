@@ -179,7 +179,10 @@ def start(options: Options) -> Result:
     if options.foreground:
         return Result(master.run(config, reread), "")  # the master has said everything itself
     seconds = options.seconds or _longest_start(config)
-    outcome = daemon.start(lambda tell: master.run(config, reread, tell), seconds)
+    try:
+        outcome = daemon.start(lambda tell: master.run(config, reread, tell), seconds)
+    except OSError as error:
+        return Result(FAILED, f"fapws: cannot start: {error.strerror}")
     if outcome.late:
         return Result(FAILED, f"fapws: not serving after {seconds:g} s; it may still finish")
     return Result(outcome.status, outcome.text)

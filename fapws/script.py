@@ -43,13 +43,19 @@ def script_settings(path: str, pool: Pool | None = None) -> ScriptSettings:
     need be.
 
     A script that cannot be read, compiled or run has none: its worker tells why when it boots.
+    Raises OSError if the system has no process or descriptor left to look.
     """
     from fapws.config.options import split_callable
 
     reader, writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(reader)
+        os.close(writer)
+        raise
     if child == 0:
         os.close(reader)
         _answer(writer, split_callable(path)[0], pool)

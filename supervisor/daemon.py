@@ -49,11 +49,15 @@ def start(serve: Callable[[Callable[[int, str], None]], int], seconds: float) ->
 def _be_daemon(serve: Callable[[Callable[[int, str], None]], int], writer: int) -> NoReturn:
     """The child's side; the grandchild is no session leader, so it never gets a terminal again."""
     status = 1
+    tell = _Teller(writer)
     try:
         os.setsid()
-        if os.fork():
-            os._exit(0)
-        tell = _Teller(writer)
+        try:
+            if os.fork():
+                os._exit(0)
+        except OSError as error:
+            tell(1, f"fapws: cannot start: {error.strerror}")
+            os._exit(1)
         try:
             os.chdir("/")
             _leave_terminal()

@@ -34,8 +34,14 @@ class Pidfile:
         """
         self.path = path
         self.fd = fd if fd >= 0 else _lock(path)
-        os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, b"%d\n" % os.getpid(), 0)
+        if _read_pid(self.fd) == os.getpid():
+            return  # after an upgrade: nothing that a full disk could refuse
+        try:
+            os.ftruncate(self.fd, 0)
+            os.pwrite(self.fd, b"%d\n" % os.getpid(), 0)
+        except OSError:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Removes the file if it is still ours, then gives the lock up."""

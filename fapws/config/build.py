@@ -185,7 +185,11 @@ class _Builder:
             return pool
         from fapws.loader import script_settings
 
-        settings = script_settings(pool.script, pool)
+        try:
+            settings = script_settings(pool.script, pool)
+        except OSError as error:  # no process or descriptor is left
+            self._report(section, None, f"cannot look at {pool.script}: {error.strerror}")
+            return pool
         script = options.split_callable(pool.script)[0]
         if "listen" not in given:
             try:
