@@ -44,6 +44,30 @@ def write(text: str) -> int:
     return fd
 
 
+def _spawn(command: list[str], keep: int, output: int) -> int:
+    """The PID of a child that runs the command with one more descriptor. Raises OSError.
+
+    By hand: PyPy has no posix_spawn, and subprocess would stay in the master's memory.
+    """
+    mask = signals.block()
+    try:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.dup2(output, 1)
+                os.dup2(output, 2)
+                os.set_inheritable(keep, True)
+                signals.reset_in_worker()
+                os.execv(command[0], command)
+            except BaseException as error:
+                os.write(2, f"{command[0]}: {error}\n".encode("utf-8", "replace"))
+            finally:
+                os._exit(127)
+        return pid
+    finally:
+        signals.unblock(mask)
+
+
 class Attempt:
     """The child that tries the new code."""
 
@@ -57,10 +81,7 @@ class Attempt:
         """Whether it has said all."""
         self._said = b""
         try:
-            actions = [(os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_DUP2, writer, 2)]
-            os.set_inheritable(state, True)
-            command = _command("check", state)
-            self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=actions, setsigmask=())
+            self.pid = _spawn(_command("check", state), state, writer)
         except BaseException:
             os.close(self.fd)
             raise
