@@ -215,6 +215,11 @@ const char *fw_error_name(int code); /* stable token, "bad_request_line" */
 const char *fw_error_text(int code); /* a sentence for people */
 int fw_error_status(int code);       /* the HTTP status the core answers with; 0: none */
 
+/* OpenBSD's pledge(2), for this program, and unveil(2): two NULLs end the list. 0, or a negative code;
+ * FW_ESTATE on other systems. */
+int fw_pledge(const char *promises);
+int fw_unveil(const char *path, const char *permissions);
+
 const char *fw_libuv_version(void);
 uint64_t fw_now(void); /* ms of the clock that the scoreboard uses */
 

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
 from fapws import __version__, passing
-from fapws._core import lib
+from fapws._core import ffi, lib
 from fapws.config.access_format import compile_format
 from fapws.config.model import Network, Pool
 from fapws.loader import LoadError, load, prepare
@@ -147,6 +147,11 @@ class Worker:
             return 1
         except OSError as error:
             self._send(Failed(f"the worker cannot be set up: {error}\n"))
+            return 1
+        try:
+            _promise(self._spec.pool)
+        except OSError as error:
+            self._send(Failed(f"{error}\n"))
             return 1
         self._send(Ready())
         if self._term_pending:
@@ -303,6 +308,17 @@ def _expect_proxies(server: Server, trusted: tuple[Network, ...], listeners: int
         server.expect_proxy(number)
     for network in trusted:
         server.trust(*packed(network))
+
+
+def _promise(pool: Pool) -> None:
+    """OpenBSD's pledge and unveil: the last thing before clients are heard. Raises OSError."""
+    for path, permissions in pool.unveil:
+        if lib.fw_unveil(os.fsencode(path), permissions.encode("ascii")) < 0:
+            raise OSError(f"unveil {path}:{permissions} is refused")
+    if pool.unveil and lib.fw_unveil(ffi.NULL, ffi.NULL) < 0:
+        raise OSError("unveil is refused")
+    if pool.pledge and lib.fw_pledge(pool.pledge.encode("utf-8")) < 0:
+        raise OSError(f"pledge {pool.pledge} is refused")
 
 
 def _check_spool(pool: Pool) -> None:

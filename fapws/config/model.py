@@ -79,6 +79,9 @@ class Pool(NamedTuple):
     """-1: unchanged."""
     chroot: str = ""
     rlimit_nofile: int = 0
+    pledge: str = ""
+    unveil: tuple[tuple[str, str], ...] = ()
+    """Paths and permissions; as ``pledge`` only on OpenBSD."""
     rlimit_as: int = 0
     """Bytes. 0: unchanged, here and above."""
     listen: tuple[Address, ...] = ()

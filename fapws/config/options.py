@@ -59,6 +59,8 @@ PROXIES_MAX = 64
 """Trusted networks of one pool: FW_TRUSTED of the C core."""
 _X_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
 _FORWARDED = "forwarded"
+_PROMISES_NEEDED = ("stdio", "recvfd")
+"""Of pledge(2): to run at all, and to be given logs that were opened anew."""
 DAY = 86_400
 """Seconds; the longest time that makes sense in any option."""
 
@@ -93,6 +95,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("chroot", POOL, "directory", "",
            "directory that becomes the workers' / once the application is imported; takes user, "
            "and a master that runs as root"),
+    Option("pledge", POOL, "pledge", "",
+           "OpenBSD only: promises of pledge(2) that a worker makes before it serves, such as stdio "
+           "rpath inet recvfd"),
+    Option("unveil", POOL, "unveil", "",
+           "OpenBSD only: what a worker still sees of the file system, as PATH:PERMISSIONS of "
+           "unveil(2), separated by commas"),
     Option("rlimit_nofile", POOL, "integer", "0",
            "descriptors that a worker may have open; 0: unchanged", 0, 2**24),
     Option("rlimit_as", POOL, "address_space", "0",
@@ -288,6 +296,36 @@ def _parse_virtualenv(text: str, base_directory: str) -> str:
     return path
 
 
+def _check_openbsd(what: str) -> None:
+    system = os.uname().sysname
+    if system != "OpenBSD":
+        raise ValueError(f"{what} is a system call of OpenBSD; this is {system}")
+
+
+def _parse_pledge(text: str, _base_directory: str) -> str:
+    if not text:
+        return ""
+    _check_openbsd("pledge")
+    promises = text.split()
+    missing = [promise for promise in _PROMISES_NEEDED if promise not in promises]
+    if missing:
+        raise ValueError(f"a worker cannot serve without {' '.join(missing)}")
+    return " ".join(promises)
+
+
+def _parse_unveil(text: str, base_directory: str) -> tuple[tuple[str, str], ...]:
+    if not text:
+        return ()
+    _check_openbsd("unveil")
+    found: list[tuple[str, str]] = []
+    for part in values.split_list(text):
+        path, colon, permissions = part.rpartition(":")
+        if not colon or not path or not permissions or not set(permissions) <= set("rwxc"):
+            raise ValueError(f"{part}: must be PATH:PERMISSIONS, letters of rwxc, such as /srv/blog:rw")
+        found.append((_absolute(path, base_directory), permissions))
+    return tuple(found)
+
+
 def _parse_user(text: str, _base_directory: str) -> str:
     if text:
         _known(find_user, text)
@@ -420,6 +458,10 @@ KINDS: dict[str, Kind] = {
     "virtualenv": Kind(_parse_virtualenv, str),
     "user": Kind(_parse_user, str),
     "group": Kind(_parse_group, str),
+    "pledge": Kind(_parse_pledge, str),
+    "unveil": Kind(
+        _parse_unveil, lambda parts: ", ".join(f"{path}:{bits}" for path, bits in parts), lines=True
+    ),
     "umask": Kind(_parse_umask, lambda bits: "" if bits < 0 else f"{bits:03o}"),
     "address_space": Kind(_parse_address_space, values.format_size),
     "file": Kind(_parse_file, str),

@@ -10,11 +10,13 @@ import pytest
 from support.rooted import OTHER, needs_proc, needs_root, other, proc_status
 
 from fapws import privileges
+from fapws.config import options
 from fapws.config.ini import read
 from fapws.config.model import Pool
 from fapws.config.problems import ConfigError
 from fapws.privileges import CannotConfine, Confinement, Identity
 from fapws.script import script_settings
+from fapws.worker import _promise
 
 TELLS = """\
 import os, resource
@@ -102,6 +104,8 @@ def test_number_without_a_name_needs_a_group() -> None:
         ("chroot = /usr\nspool_directory = /tmp", "spool_directory must lie inside chroot, /usr"),
         (f"chroot = /\nuser = {OTHER}\nautoreload = yes", "autoreload cannot see"),
         ("rlimit_nofile = many", "whole number"),
+        ("pledge = stdio", "pledge is a system call of OpenBSD; this is "),
+        ("unveil = /srv:r", "unveil is a system call of OpenBSD; this is "),
         ("listen = unix:s?user=", "behind the ? of a unix address"),
     ],
 )
@@ -109,6 +113,34 @@ def test_mistakes_are_told_before_anything_is_touched(tmp_path: Path, lines: str
     (tmp_path / "x.ini").write_text(f"[app:x]\napp = x:y\n{lines}\n")
     with pytest.raises(ConfigError, match="(?s)" + message.replace("?", r"\?")):
         read(str(tmp_path / "x.ini"))
+
+
+@pytest.fixture
+def openbsd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the configuration believe that it is read on OpenBSD."""
+    uname = os.uname()
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("OpenBSD", *tuple(uname)[1:])))
+
+
+@pytest.mark.usefixtures("openbsd")
+def test_pledge_and_unveil_are_read_on_openbsd() -> None:
+    pledge, unveil = options.POOL_OPTIONS["pledge"], options.POOL_OPTIONS["unveil"]
+    assert options.parse(pledge, "stdio  recvfd inet", "/") == "stdio recvfd inet"
+    with pytest.raises(ValueError, match="cannot serve without recvfd"):
+        options.parse(pledge, "stdio inet", "/")
+    value = options.parse(unveil, "/srv/a:r, b:rwc", "/base")
+    assert value == (("/srv/a", "r"), ("/base/b", "rwc"))
+    assert options.parse(unveil, options.format_value(unveil, value), "/") == value
+    for bad in ("/srv", "/srv:", ":r", "/srv:q"):
+        with pytest.raises(ValueError, match="must be PATH:PERMISSIONS"):
+            options.parse(unveil, bad, "/")
+
+
+def test_worker_whose_promise_is_refused_does_not_serve() -> None:
+    with pytest.raises(OSError, match="pledge stdio is refused"):
+        _promise(Pool("p", pledge="stdio"))
+    with pytest.raises(OSError, match="unveil /srv:r is refused"):
+        _promise(Pool("p", unveil=(("/srv", "r"),)))
 
 
 # ---- The drop, in a process of its own ------------------------------------------------------------
