@@ -9,7 +9,8 @@ PYTHON ?=
 APP ?= conf/samples/hello/hello.py
 BIND ?= 127.0.0.1:8888
 T ?= tests
-SECONDS ?= 600
+SECONDS ?=
+SEED ?=
 
 help:
 	@echo 'make run        serve the hello sample on http://127.0.0.1:8888/ (APP=file.py BIND=host:port)'
@@ -18,6 +19,7 @@ help:
 	@echo 'make test-pypy  build on PyPy and run a smoke test there'
 	@echo 'make build      leave .venv/bin/fapws and .venv/bin/fapwsctl, which run this very tree'
 	@echo 'make fuzz       fuzz the C core for 10 minutes (SECONDS=60: another time)'
+	@echo 'make chaos      reloads, upgrades, kills at random under load for 5 minutes (SECONDS=60, SEED=7)'
 	@echo 'make lint       ruff, mypy, strict compilers, clang-format, shellcheck, mandoc'
 	@echo 'make bench      measure against other servers; prints a table (B=--help: what it takes)'
 	@echo 'make soak       long runs: slow attacks, slow readers, uploads, idle clients (S="idle": only some)'
@@ -47,7 +49,7 @@ test-pypy:
 
 fuzz:
 	@sh tools/bootstrap.sh build
-	@PYTHON='$(PYTHON)' sh tools/fuzz.sh '$(SECONDS)'
+	@seconds='$(SECONDS)'; PYTHON='$(PYTHON)' sh tools/fuzz.sh "$${seconds:-600}"
 
 lint:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh lint
@@ -56,6 +58,10 @@ lint:
 bench:
 	@PYTHON='$(PYTHON)' sh tools/bootstrap.sh build
 	@PYTHON='$(PYTHON)'; . tools/common.sh; exec "$$(find_python)" -m tests.bench $(B)
+
+chaos:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh test
+	@seconds='$(SECONDS)'; .venv/bin/python -m tests.supervisor.chaos --seconds "$${seconds:-300}" --seed '$(SEED)'
 
 soak:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh build
@@ -77,4 +83,4 @@ clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build run test test-c test-pypy fuzz lint bench soak dist install uninstall clean
+.PHONY: help build run test test-c test-pypy fuzz chaos lint bench soak dist install uninstall clean

@@ -113,7 +113,7 @@ def _roll_next(turn: Turn) -> None:
     if old is not None:
         pool = turn.pool(old.pool)
         if pool is not None and pool.reload == FRUGAL:
-            if turn.children.processes(pool.name) <= pool.workers:
+            if all(child.state != states.DRAINING for child in turn.children.of_pool(pool.name)):
                 turn.retire(old)
         elif pool is not None and turn.room(old.pool):
             turn.start(pool, old.slot, turn.state.generation)

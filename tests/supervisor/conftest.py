@@ -241,6 +241,8 @@ class Load:
         self._port = port
         self._stop = threading.Event()
         self._lock = threading.Lock()
+        self.sent = 0
+        """Every one of them is answered, raced or lost."""
         self.answered = 0
         self.raced = 0
         """Sent on an idle connection at the very moment of its close (RFC 9112 9.6)."""
@@ -280,7 +282,7 @@ class Load:
 
     def _one_shot(self) -> None:
         while not self._stop.is_set():
-            asked = self._round
+            asked = self._ask()
             try:
                 content = self._house.get(self._port)
             except (OSError, AssertionError) as error:
@@ -291,7 +293,7 @@ class Load:
     def _keep_alive(self) -> None:
         sock, used = None, 0
         while not self._stop.is_set():
-            asked = self._round
+            asked = self._ask()
             try:
                 if sock is None:
                     sock, used = connect(self._house, self._port), 0
@@ -300,7 +302,8 @@ class Load:
             except (OSError, AssertionError) as error:
                 nothing_came = isinstance(error, (ConnectionError, _Empty))
                 if used and nothing_came:
-                    self.raced += 1
+                    with self._lock:
+                        self.raced += 1
                 else:
                     self._note(f"keep-alive after {used}: {error!r}")
                 closes = True
@@ -331,6 +334,11 @@ class Load:
             assert piece, f"cut: {data!r}"
             content += piece
         return b"connection: close" in head.lower(), content
+
+    def _ask(self) -> int:
+        with self._lock:
+            self.sent += 1
+            return self._round
 
     def _note_answer(self, content: bytes, asked: int) -> None:
         with self._lock:

@@ -357,6 +357,22 @@ def test_frugal_reload_never_has_more_processes_than_workers_after_the_trial() -
     assert "2 workers replaced" in done.text
 
 
+@pytest.mark.parametrize(("before", "after"), [(4, 2), (1, 3)])
+def test_frugal_reload_changes_the_number_of_workers(before: int, after: int) -> None:
+    core = Core(workers=before, reload="frugal")
+    core.tell(events.ReloadAsked())
+    core.tell(events.Prepared(Core(workers=after, reload="frugal").config))
+    for _ in range(50):
+        if core.all(events.ReloadDone):
+            break
+        core.ready_all()
+        draining = [child for child in core.state.children if child.state == states.DRAINING]
+        if draining and not core.all(events.ReloadDone):
+            core.tell(events.WorkerExited(draining[0].number, 0))
+    assert [done.ok for done in core.all(events.ReloadDone)] == [True]
+    assert [child.state for child in core.state.children] == [states.SERVING] * after
+
+
 def test_frugal_reload_stops_when_the_successors_fail() -> None:
     core = Core(workers=2, reload="frugal")
     core.tell(events.ReloadAsked())
