@@ -57,16 +57,16 @@ class WorkerSpec(NamedTuple):
     """The worker's end of the socketpair to the master (fapws.messages)."""
     lifeline: int
     """Read end of a pipe that nobody writes to: readable (EOF) means that the master is dead."""
-    log: int
-    """The error log itself, for the time without a master; -1: descriptors 1 and 2 are it."""
-    access_log: int
-    """Where the core writes a line for each answer; -1: nowhere."""
-    access_prefix: bytes
-    """What stands before each of these lines."""
     row: Any
     """This worker's row of the scoreboard: a writable buffer of SCORE_SIZE bytes."""
     multiprocess: bool
     """Whether the pool has several workers (wsgi.multiprocess)."""
+    log: int = -1
+    """The error log itself, for the time without a master; -1: descriptors 1 and 2 are it."""
+    access_log: int = -1
+    """Where the core writes a line for each answer; -1: nowhere."""
+    access_prefix: bytes = b""
+    """What stands before each of these lines."""
 
 
 def run(spec: WorkerSpec) -> NoReturn:
