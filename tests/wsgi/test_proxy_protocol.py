@@ -240,6 +240,11 @@ def test_a_second_header_is_no_request(server: Server, second: bytes) -> None:
 
 @pytest.mark.parametrize("part", [b"", V1[:-1], V1[:3], v2()[:-1], v2()[:13], v2()[:1]], ids=len)
 def test_a_header_that_ends_early_is_no_request(server: Server, part: bytes) -> None:
+    before = server.mark()
+    with Client(server.address) as client:
+        client.send(V1 + request("/before"))
+        assert client.read().status == 200
+    server.wait_log("seen /before", since=before)  # and with it all that earlier tests have printed
     mark = server.mark()
     with Client(server.address) as client:
         client.send(part)
