@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -218,10 +217,3 @@ def code_fault(code: int) -> Exception:
 def core_text(text: Any) -> str:
     """A C string of the core."""
     return "unknown" if text == ffi.NULL else bytes(ffi.string(text)).decode()
-
-
-def current_exception() -> BaseException:
-    """The exception being handled."""
-    error = sys.exc_info()[1]
-    assert error is not None
-    return error

@@ -273,9 +273,7 @@ class Server:
         """An answer that is not one piece of bytes in a list."""
         if isinstance(result, (list, tuple)) and not answer.begun:
             body = b"".join([piece if type(piece) is bytes else check_piece(piece) for piece in result])
-            head, count = self._head(answer)
-            rest = lib.fw_respond(self.core, answer.connection, head, len(head), count, body, len(body))
-            self._after_respond(answer, result, body, rest)
+            self._respond(answer, result, body)
             return
         if isinstance(result, (str, bytes)):
             raise Fault(f"the application must return an iterable of bytes, not {type(result).__name__}")
@@ -290,18 +288,18 @@ class Server:
         """A regular file: one write for a small one, the system's sendfile for others."""
         if size <= SMALL_FILE:
             body = os.pread(descriptor, size, offset)
-            head, count = self._head(answer)
-            rest = lib.fw_respond(self.core, answer.connection, head, len(head), count, body, len(body))
-            self._after_respond(answer, result, body, rest)
+            self._respond(answer, result, body)
             return
         answer.begin(size)
         self._streams.add(FileStream(answer, result, descriptor, offset, size))
 
-    def _head(self, answer: Answer) -> tuple[bytes, int]:
+    def _respond(self, answer: Answer, result: Any, body: bytes) -> None:
+        """A whole answer, for which run() has no time in line."""
         head, count = answer.head()
         if count != 2 * len(answer.headers) + 1:
             raise TypeError("a header is not a pair")
-        return head, count
+        rest = lib.fw_respond(self.core, answer.connection, head, len(head), count, body, len(body))
+        self._after_respond(answer, result, body, rest)
 
     def _after_respond(self, answer: Answer, result: Any, body: bytes, rest: int) -> None:
         """What is left to do when fw_respond() did not take everything silently."""
