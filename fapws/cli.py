@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fapws import __version__
-from fapws.config.addresses import parse_address
-from fapws.config.build import build
-from fapws.config.ini import read
-from fapws.config.model import Address, Config
-from fapws.config.options import POOL_OPTIONS, parse, split_callable
-from fapws.config.problems import ConfigError
-from fapws.config.scan import Scan, Section
+from fapws.settings.addresses import parse_address
+from fapws.settings.build import build
+from fapws.settings.ini import read
+from fapws.settings.model import Address, Config
+from fapws.settings.options import POOL_OPTIONS, parse, split_callable
+from fapws.settings.problems import ConfigError
+from fapws.settings.scan import Scan, Section
 from fapws.source import Source
 
 EXIT_USAGE = 2
@@ -158,7 +158,7 @@ def _split_option(word: str) -> tuple[str, str | None]:
 
 
 def _unknown_option(word: str) -> str:
-    from fapws.config.values import nearest
+    from fapws.settings.values import nearest
 
     name = word.partition("=")[0]
     known = [option.lstrip("-") for option in (*_LONG, *_FLAGS, *_WITH_VALUE)]

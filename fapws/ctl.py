@@ -13,8 +13,6 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
-from fapws.config import ini
-from fapws.config.model import Config
 from fapws.ctl_place import (
     MARGIN,
     Ended,
@@ -27,6 +25,8 @@ from fapws.ctl_place import (
     stop_by_pid,
     stop_by_socket,
 )
+from fapws.settings import ini
+from fapws.settings.model import Config
 from fapws.source import Source
 from fapws.supervisor import texts
 from fapws.supervisor.errors import DONE, FAILED, NOT_CONFIGURED, NOT_RUNNING, USAGE
@@ -281,7 +281,7 @@ def health(options: Options) -> Result:
 
 def dump(options: Options) -> Result:
     """The configuration as it is understood."""
-    from fapws.config import dump as effective
+    from fapws.settings import dump as effective
 
     config = _read(options.file)
     origins = effective.describe(config, options.file)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from fapws.config import ini
-from fapws.config.options import MASTER_OPTIONS, parse
-from fapws.config.scan import scan
+from fapws.settings import ini
+from fapws.settings.options import MASTER_OPTIONS, parse
+from fapws.settings.scan import scan
 from fapws.supervisor import pidfile
 from fapws.supervisor.errors import FAILED, NOT_ALLOWED, NOT_CONFIGURED
 

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import Any
 
-from fapws.config.model import Pool
-from fapws.config.options import split_callable
-from fapws.config.values import nearest
-from fapws.config.virtualenv import site_packages
 from fapws.script import ScriptSettings, script_settings
+from fapws.settings.model import Pool
+from fapws.settings.options import split_callable
+from fapws.settings.values import nearest
+from fapws.settings.virtualenv import site_packages
 
 __all__ = ["LoadError", "ScriptSettings", "load", "prepare", "script_settings"]
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fapws.config.model import Pool
+from fapws.settings.model import Pool
 
 _WANTED_LATER = (
     "encodings.ascii",

@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from fapws.config.model import Pool
+from fapws.settings.model import Pool
 
 if TYPE_CHECKING:
     import ast
@@ -45,7 +45,7 @@ def script_settings(path: str, pool: Pool | None = None) -> ScriptSettings:
     A script that cannot be read, compiled or run has none: its worker tells why when it boots.
     Raises OSError if the system has no process or descriptor left to look.
     """
-    from fapws.config.options import split_callable
+    from fapws.settings.options import split_callable
 
     reader, writer = os.pipe()
     sys.stdout.flush()

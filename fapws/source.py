@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fapws.config.model import Config
+from fapws.settings.model import Config
 
 
 class Source(NamedTuple):
@@ -20,7 +20,7 @@ class Source(NamedTuple):
     def __call__(self) -> Config:
         """The configuration as it is now. Raises ConfigError."""
         if self.path:
-            from fapws.config.ini import read
+            from fapws.settings.ini import read
 
             return read(self.path)
         from fapws.cli import configuration, parse_arguments

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, NoReturn
 
 from fapws import __version__, passing
 from fapws._core import ffi, lib
-from fapws.config.access_format import compile_format
-from fapws.config.model import Network, Pool
 from fapws.loader import LoadError, load, prepare
 from fapws.messages import Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
 from fapws.privileges import CannotConfine, Confinement
+from fapws.settings.access_format import compile_format
+from fapws.settings.model import Network, Pool
 from fapws.stdio import Streams
 from fapws.wsgi.environ import listener_base
 from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
@@ -302,7 +302,7 @@ def _adopt(descriptors: tuple[int, ...]) -> list[socket.socket]:
 
 
 def _expect_proxies(server: Server, trusted: tuple[Network, ...], listeners: int) -> None:
-    from fapws.config.networks import packed
+    from fapws.settings.networks import packed
 
     for number in range(listeners):
         server.expect_proxy(number)

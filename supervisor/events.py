@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Union
 
-from fapws.config.model import Config, Pool
+from fapws.settings.model import Config, Pool
 from fapws.supervisor.children import Child
 
 # ---- Events: the master saw something ------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from fapws.config import model
+from fapws.settings import model
 from fapws.source import Source
 from fapws.supervisor import listeners, notify, scoreboard, sockets, status, turn
 from fapws.supervisor.children import Child, Children

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from fapws.config.model import Address, Config, Pool
+from fapws.settings.model import Address, Config, Pool
 from fapws.supervisor import sockets
 from fapws.supervisor.errors import CannotStart
 from fapws.supervisor.sockets import Listener

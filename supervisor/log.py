@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Sequence
 
-from fapws.config.log_targets import STDERR, facility_of
+from fapws.settings.log_targets import STDERR, facility_of
 from fapws.supervisor.syslog import Syslog
 
 __all__ = ["STDERR", "Log"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from fapws.config.log_targets import OFF, facility_of
-from fapws.config.model import Config, Pool
+from fapws.settings.log_targets import OFF, facility_of
+from fapws.settings.model import Config, Pool
 from fapws.supervisor import syslog
 from fapws.supervisor.errors import refused
 from fapws.supervisor.log import Log, open_file

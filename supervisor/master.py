@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fapws import __version__, messages
-from fapws.config.model import Config
-from fapws.config.problems import ConfigError
+from fapws.settings.model import Config
+from fapws.settings.problems import ConfigError
 from fapws.source import Source
 from fapws.supervisor import decide, events, processes, status, texts, title
 from fapws.supervisor.answering import WORKERS_MAX, Answering

@@ -17,7 +17,7 @@ from fapws._core import lib
 
 import fapws.worker
 from fapws import messages, passing
-from fapws.config.model import Pool
+from fapws.settings.model import Pool
 from fapws.supervisor import descriptors, signals, title
 from fapws.supervisor.log import Log
 from fapws.supervisor.logs import Logs, line_prefix

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from math import inf
 
-from fapws.config.model import Pool
+from fapws.settings.model import Pool
 from fapws.supervisor import events, states, texts
 from fapws.supervisor.children import Child
 from fapws.supervisor.turn import CANARY, CHECKING, ROLLING, RUNNING, UNDOING, Reload, Turn

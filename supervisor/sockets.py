@@ -11,8 +11,8 @@ import os
 import stat
 from typing import NamedTuple
 
-from fapws.config.model import Address
 from fapws.privileges import CannotConfine, find_group, find_user
+from fapws.settings.model import Address
 from fapws.supervisor import defer_accept
 from fapws.supervisor.errors import CannotStart, refused
 

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 import fapws
-from fapws.config.problems import ConfigError
+from fapws.settings.problems import ConfigError
 from fapws.supervisor import signals
 from fapws.supervisor.handover import Saved, Unreadable, decode
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import inf
 
-from fapws.config.model import Config, Pool
+from fapws.settings.model import Config, Pool
 from fapws.supervisor import events, states, texts
 from fapws.supervisor.children import Child
 from fapws.supervisor.turn import Turn

@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from fapws.config.options import MASTER, OPTIONS, POOL, Option, format_value, parse
+from fapws.settings.options import MASTER, OPTIONS, POOL, Option, format_value, parse
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "fapws.ini.5"
 COUNTED = ("integer", "size", "time", "address_space")
@@ -73,7 +73,7 @@ def main() -> int:
     rendered = render(page)
     if "--check" in sys.argv[1:]:
         if rendered != page:
-            print(f"{PAGE}: not what fapws/config/options.py says; run tools/manual.py")
+            print(f"{PAGE}: not what fapws/settings/options.py says; run tools/manual.py")
             return 1
         return 0
     PAGE.write_text(rendered, encoding="utf-8")

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from fapws.config.model import Network
-from fapws.config.networks import contains, parse_ip
+from fapws.settings.model import Network
+from fapws.settings.networks import contains, parse_ip
 from fapws.wsgi.environ import Environ, name_unix_server
 
 FORWARDED = "forwarded"

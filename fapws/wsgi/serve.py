@@ -122,7 +122,7 @@ class Server:
             raise OSError(f"cannot trust another network: {core_text(lib.fw_error_text(code))}")
 
     def log_access(self, descriptor: int, program: bytes) -> None:
-        """Writes a line for each answer; program: of fapws.config.access_format. Raises OSError."""
+        """Writes a line for each answer; program: of fapws.settings.access_format. Raises OSError."""
         code = lib.fw_set_access_format(self.core, program, len(program))
         if code == 0:
             code = lib.fw_set_access_log(self.core, descriptor)

@@ -20,7 +20,7 @@ import pytest
 from support.cases import PROBE, Case, converse, load
 from support.raw import BadAnswer, Client
 
-from fapws.config.model import Limits
+from fapws.settings.model import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = [case for path in sorted(Path(__file__).parent.glob("*.case")) for case in load(path)]

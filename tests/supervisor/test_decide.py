@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from fapws.config.model import Config, Pool
+from fapws.settings.model import Config, Pool
 from fapws.supervisor import decide, events, states
 
 Order = TypeVar("Order")

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fapws.config.model import Config, Pool
+from fapws.settings.model import Config, Pool
 from fapws.supervisor import decide, events, states
 
 NAMES = ("blog", "shop", "wiki")

@@ -10,12 +10,12 @@ import pytest
 from support.rooted import OTHER, needs_proc, needs_root, other, proc_status
 
 from fapws import privileges
-from fapws.config import options
-from fapws.config.ini import read
-from fapws.config.model import Pool
-from fapws.config.problems import ConfigError
 from fapws.privileges import CannotConfine, Confinement, Identity
 from fapws.script import script_settings
+from fapws.settings import options
+from fapws.settings.ini import read
+from fapws.settings.model import Pool
+from fapws.settings.problems import ConfigError
 from fapws.worker import _promise
 
 TELLS = """\

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fapws.config.model import Address, Config, Pool
+from fapws.settings.model import Address, Config, Pool
 from fapws.supervisor import defer_accept, errors, sockets
 from fapws.supervisor.errors import CannotStart
 from fapws.supervisor.listeners import Listeners

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fapws.config.model import Address, Config, Pool
+from fapws.settings.model import Address, Config, Pool
 from fapws.source import Source
 from fapws.supervisor import handover
 from fapws.supervisor.children import Child, Children

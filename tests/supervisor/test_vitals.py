@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from fapws.config.model import Config, Pool
+from fapws.settings.model import Config, Pool
 from fapws.supervisor import decide, events, states, vitals
 
 Order = TypeVar("Order")

@@ -9,7 +9,7 @@ import pytest
 from support.raw import Client, fetch, request
 from support.server import Server
 
-from fapws.config.model import Limits, Pool
+from fapws.settings.model import Limits, Pool
 from fapws.worker import WorkerSpec, _settings
 
 HINTS = """

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fapws.config.networks import contains, parse_ip, parse_network
+from fapws.settings.networks import contains, parse_ip, parse_network
 from fapws.wsgi.forwarded import Forwarded, Node, Said, elements_from_the_right, parse_node, read
 
 X_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fapws.config.problems import Problem
+from fapws.settings.problems import Problem
 
 _BLANKS = " \t\r\f\v"
 _COMMENTS = (";", "#")

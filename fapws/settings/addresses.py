@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import socket
 
-from fapws.config.model import Address
-from fapws.config.values import parse_integer
+from fapws.settings.model import Address
+from fapws.settings.values import parse_integer
 
 ADDRESS_RULE = "must be host:port, [IPv6]:port, :port, unix:PATH or fd:N"
 UNIX_PATH_MAX = 103

@@ -10,8 +10,8 @@ import socket
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from fapws.config.model import Network
-from fapws.config.values import parse_integer
+from fapws.settings.model import Network
+from fapws.settings.values import parse_integer
 
 UNIX = "unix"
 NETWORK_RULE = "must be an address, a network such as 10.0.0.0/8 or fd00::/8, or unix"

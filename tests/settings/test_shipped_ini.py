@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from fapws.config import options
-from fapws.config.ini import read
-from fapws.config.model import Config, Limits, Pool
-from fapws.config.render import render
+from fapws.settings import options
+from fapws.settings.ini import read
+from fapws.settings.model import Config, Limits, Pool
+from fapws.settings.render import render
 
 SHIPPED = Path(__file__).parents[2] / "conf" / "fapws.ini"
 
 
 def test_shipped_file_is_what_the_table_renders() -> None:
-    assert SHIPPED.read_text() == render(), "run: python -m fapws.config.render > conf/fapws.ini"
+    assert SHIPPED.read_text() == render(), "run: python -m fapws.settings.render > conf/fapws.ini"
 
 
 def test_shipped_file_serves_the_sample() -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fapws.config import options
-from fapws.config.model import Network
-from fapws.config.networks import contains, parse_ip, parse_network
+from fapws.settings import options
+from fapws.settings.model import Network
+from fapws.settings.networks import contains, parse_ip, parse_network
 
 IP = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 OPTIONS = options.POOL_OPTIONS

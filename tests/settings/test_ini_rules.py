@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fapws.config import options
-from fapws.config.ini import ConfigError, read
-from fapws.config.model import Config, Limits, Pool
-from fapws.config.scan import scan
+from fapws.settings import options
+from fapws.settings.ini import ConfigError, read
+from fapws.settings.model import Config, Limits, Pool
+from fapws.settings.scan import scan
 
 APP = "[app:blog]\napp = blog.wsgi:application\n"
 

@@ -16,7 +16,7 @@ import pytest
 ROOT = str(Path(__file__).parents[2])
 PROGRAM = """
 import json, sys
-from fapws.config.model import Pool
+from fapws.settings.model import Pool
 from fapws.loader import LoadError, load, prepare
 pool = Pool("p", **json.loads(sys.argv[1]))
 started = []

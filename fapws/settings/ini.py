@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from fapws.config.build import build
-from fapws.config.model import Config
-from fapws.config.problems import ConfigError, Problem
-from fapws.config.scan import scan
+from fapws.settings.build import build
+from fapws.settings.model import Config
+from fapws.settings.problems import ConfigError, Problem
+from fapws.settings.scan import scan
 
 __all__ = ["Config", "ConfigError", "Problem", "read"]
 

@@ -1,6 +1,6 @@
 """Every option there is, declared once: name, place, type, default, bounds, help.
 
-What reads the INI file (fapws.config.build), what renders conf/fapws.ini (fapws.config.render) and
+What reads the INI file (fapws.settings.build), what renders conf/fapws.ini (fapws.settings.render) and
 the error texts all use this table. An option stands here only when it works.
 """
 
@@ -11,14 +11,14 @@ import resource
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fapws.config import values
-from fapws.config.access_format import compile_format
-from fapws.config.addresses import check_socket_path, parse_address
-from fapws.config.log_targets import OFF, STDERR, parse_syslog
-from fapws.config.model import Address, Network
-from fapws.config.networks import parse_network
-from fapws.config.virtualenv import check_virtualenv
 from fapws.privileges import CannotConfine, find_group, find_user
+from fapws.settings import values
+from fapws.settings.access_format import compile_format
+from fapws.settings.addresses import check_socket_path, parse_address
+from fapws.settings.log_targets import OFF, STDERR, parse_syslog
+from fapws.settings.model import Address, Network
+from fapws.settings.networks import parse_network
+from fapws.settings.virtualenv import check_virtualenv
 
 MASTER = "master"
 """Options of ``[fapws]``."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fapws.config.addresses import parse_address, parse_server, same_place
-from fapws.config.model import Address
+from fapws.settings.addresses import parse_address, parse_server, same_place
+from fapws.settings.model import Address
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fapws.config import options
-from fapws.config.networks import packed, parse_network
+from fapws.settings import options
+from fapws.settings.networks import packed, parse_network
 
 OPTIONS = options.POOL_OPTIONS
 

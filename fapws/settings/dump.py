@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fapws.config import ini
-from fapws.config.build import MASTER_SECTION
-from fapws.config.model import Config, Limits, Pool
-from fapws.config.options import MASTER_OPTIONS, POOL_OPTIONS, Option, format_value, parse
-from fapws.config.scan import scan
+from fapws.settings import ini
+from fapws.settings.build import MASTER_SECTION
+from fapws.settings.model import Config, Limits, Pool
+from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, Option, format_value, parse
+from fapws.settings.scan import scan
 
 Values = dict[str, dict[str, str]]
 """By option: ``value`` as it would be written in the INI file, and ``origin``."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fapws.config import values
+from fapws.settings import values
 
 
 @pytest.mark.parametrize(

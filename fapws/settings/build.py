@@ -10,14 +10,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from fapws.config import options
-from fapws.config.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, parse_server, same_place
-from fapws.config.model import Address, Config, Limits, Pool
-from fapws.config.options import MASTER_OPTIONS, POOL_OPTIONS, SHARED_OPTIONS, Option
-from fapws.config.problems import ConfigError, Problem
-from fapws.config.scan import Entry, Scan, Section
-from fapws.config.values import nearest
 from fapws.privileges import CannotConfine, identity
+from fapws.settings import options
+from fapws.settings.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, parse_server, same_place
+from fapws.settings.model import Address, Config, Limits, Pool
+from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, SHARED_OPTIONS, Option
+from fapws.settings.problems import ConfigError, Problem
+from fapws.settings.scan import Entry, Scan, Section
+from fapws.settings.values import nearest
 
 MASTER_SECTION = "fapws"
 _POOL_PREFIX = "app:"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fapws.config import access_format
-from fapws.config.access_format import COMBINED, JSON, VARIABLES, compile_format
+from fapws.settings import access_format
+from fapws.settings.access_format import COMBINED, JSON, VARIABLES, compile_format
 
 Part = tuple[str, str, bytes]
 
@@ -88,7 +88,7 @@ def test_mistakes_are_told(text: str, message: str) -> None:
 
 
 def test_log_targets() -> None:
-    from fapws.config.options import POOL_OPTIONS, parse
+    from fapws.settings.options import POOL_OPTIONS, parse
 
     option = POOL_OPTIONS["access_log"]
     assert parse(option, "off", "/") == "off"

@@ -12,8 +12,8 @@ import pytest
 
 from fapws import __version__, cli
 from fapws.cli import Arguments, UsageError, configuration, main, parse_arguments
-from fapws.config.model import Config
-from fapws.config.problems import ConfigError
+from fapws.settings.model import Config
+from fapws.settings.problems import ConfigError
 
 ROOT = Path(__file__).parents[2]
 

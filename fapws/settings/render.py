@@ -1,4 +1,4 @@
-"""Renders conf/fapws.ini from the option table: ``python -m fapws.config.render > conf/fapws.ini``.
+"""Renders conf/fapws.ini from the option table: ``python -m fapws.settings.render > conf/fapws.ini``.
 
 The shipped file runs unprivileged from a clone; whatever it does not set stands there as a comment
 with its default. A test compares the file with what this module renders.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from fapws.config.options import MASTER_OPTIONS, POOL_OPTIONS, Option
+from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, Option
 
 _WIDTH = 100
 """Columns of the rendered comments."""

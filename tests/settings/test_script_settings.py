@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fapws import script
-from fapws.config.model import Pool
 from fapws.script import ScriptSettings, script_settings
+from fapws.settings.model import Pool
 
 RAN = "open({!r}, 'w').close()\n"
 
