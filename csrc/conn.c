@@ -108,6 +108,8 @@ void fw__conn_close(fw_conn *conn)
     fw_link_remove(&conn->ready_link);
     fw_link_remove(&conn->deadline.link);
     fw__content_free(conn->content);
+    if (conn->kept_head)
+        fw__kept_head_free(conn);
     fw_buffer_clear(&conn->in);
     fw_buffer_clear(&conn->out);
     fw__table_remove(worker, conn);
@@ -267,6 +269,8 @@ void fw__conn_answered(fw_conn *conn)
         fw__content_free(conn->content);
         conn->content = NULL;
     }
+    if (conn->kept_head)
+        fw__kept_head_free(conn);
     fw__deadline_set(conn, FW_DEADLINE_NONE);
     if (conn->close_after) {
         last_answer_sent(conn);

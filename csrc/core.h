@@ -95,6 +95,11 @@ typedef struct fw_listener fw_listener;
 typedef struct fw_access fw_access; /* of one request, see access.h */
 typedef struct fw_access_log fw_access_log;
 
+typedef struct {
+    size_t len;
+    char bytes[];
+} fw_kept_head;
+
 typedef struct fw_conn {
     struct fw_worker *worker;
     fw_listener *listener;
@@ -126,7 +131,8 @@ typedef struct fw_conn {
     uint64_t
         answer_left;     /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
     fw_content *content; /* only in FW_CONN_CONTENT and until the spooled content is taken */
-    fw_access *access;   /* what the access log will say of the request in hand; NULL: nothing */
+    fw_kept_head *kept_head; /* of the request in hand; NULL: nobody asked for it */
+    fw_access *access; /* what the access log will say of the request in hand; NULL: nothing */
     uint8_t peer_len;
     char peer[FW_PEER_SIZE]; /* REMOTE_ADDR "\n" REMOTE_PORT */
 } fw_conn;
@@ -233,6 +239,7 @@ struct fw_worker {
     uv_timer_t poll_timer; /* bounds one fw_poll() */
     bool poll_timed_out;
     uint64_t weighed;        /* when score->rss was written, in its beat's clock */
+    bool keep_heads;         /* fw_keep_heads() was called */
     unsigned polls_off_loop; /* polls in a row that were filled from ready alone */
 
     uv_timer_t drain_timer;
@@ -304,6 +311,10 @@ void fw__request_next(fw_conn *conn);                           /* bytes that wa
 bool fw__request_waits(fw_conn *conn); /* whether conn->in begins with a whole head, or a bad one */
 void fw__request_refuse(fw_conn *conn, int code,
                         fw_slice bytes); /* the core's own answer, then lingering close */
+
+/* ---- kept_head.c ----------------------------------------------------------------------------------- */
+void fw__kept_head_set(fw_conn *conn, fw_slice head); /* only with worker->keep_heads */
+void fw__kept_head_free(fw_conn *conn);
 
 /* ---- trust.c ------------------------------------------------------------------------------------- */
 bool fw__trusted(const fw_worker *worker, const struct sockaddr *address);

@@ -156,6 +156,16 @@ int fw_poll(fw_worker *worker, int timeout_ms);
 /* The descriptor of a spooled content, at offset 0; the caller owns it from now on. */
 int fw_take_content(fw_worker *worker, int64_t connection);
 
+/* For programs that want more of a request than its record says, as fapws3 offered it. Both are valid
+ * until the request is answered (FW_ESTATE afterwards, FW_CLIENT_GONE when the connection is closed).
+ * fw_connection_fd: the client's descriptor; it stays the core's.
+ * fw_request_head: how many bytes *head has: from the request line to the empty line, as received.
+ * Only heads of requests that are given out after fw_keep_heads() are there: it costs a copy of each,
+ * so that other programs do without. FW_ESTATE also for a head that found no memory. */
+int fw_keep_heads(fw_worker *worker);
+int fw_connection_fd(fw_worker *worker, int64_t connection);
+int64_t fw_request_head(fw_worker *worker, int64_t connection, const char **head);
+
 /* ---- Answers --------------------------------------------------------------------------------- */
 
 /* A head is given as fields joined by "\n": the status ("200 OK"), then name, value, name, value...

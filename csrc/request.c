@@ -22,6 +22,18 @@ static fw_slice slice_of(const incoming *bytes)
     return slice;
 }
 
+static fw_slice first_of(const incoming *bytes, size_t len)
+{
+    fw_slice slice = {bytes->at, len};
+    return slice;
+}
+
+static fw_slice what_is_in(const fw_conn *conn)
+{
+    fw_slice slice = {fw_buffer_at(&conn->in), fw_buffer_len(&conn->in)};
+    return slice;
+}
+
 static bool keep_rest(fw_conn *conn, const incoming *bytes, size_t used)
 {
     if (bytes->in_buffer)
@@ -31,9 +43,11 @@ static bool keep_rest(fw_conn *conn, const incoming *bytes, size_t used)
     return true;
 }
 
-static void dispatch(fw_conn *conn, const fw_head *head)
+static void dispatch(fw_conn *conn, const fw_head *head, fw_slice received)
 {
     fw__deadline_set(conn, FW_DEADLINE_NONE);
+    if (conn->worker->keep_heads)
+        fw__kept_head_set(conn, received);
     fw__conn_enter(conn, FW_CONN_DISPATCHED);
     conn->worker->score->requests++;
     fw__batch_request(conn, head);
@@ -106,7 +120,7 @@ static void begin_content(fw_conn *conn, const fw_head *head, const incoming *by
     } else if (code) {
         fw__request_refuse(conn, code, slice_of(bytes));
     } else {
-        dispatch(conn, head);
+        dispatch(conn, head, first_of(bytes, head_len));
         if (!keep_rest(conn, bytes, head_len + used))
             fw__conn_lost(conn);
     }
@@ -154,7 +168,7 @@ static void take_head(fw_conn *conn, const incoming *bytes)
         begin_content(conn, head, bytes, (size_t)head_len);
         return;
     }
-    dispatch(conn, head);
+    dispatch(conn, head, first_of(bytes, (size_t)head_len));
     if ((size_t)head_len < bytes->len || bytes->in_buffer)
         if (!keep_rest(conn, bytes, (size_t)head_len))
             fw__conn_lost(conn);
@@ -172,14 +186,13 @@ static void take_content(fw_conn *conn, char *bytes, size_t len)
         return;
     }
     if (code) {
-        fw_slice head = {fw_buffer_at(&conn->in), fw_buffer_len(&conn->in)};
-        fw__request_refuse(conn, code, head);
+        fw__request_refuse(conn, code, what_is_in(conn));
         return;
     }
     /* The same bytes as before, so this cannot fail. */
     (void)fw_parse_head(fw_buffer_at(&conn->in), fw_buffer_len(&conn->in), 0, &worker->head_limits,
                         &worker->head);
-    dispatch(conn, &worker->head);
+    dispatch(conn, &worker->head, what_is_in(conn));
     fw_buffer_clear(&conn->in);
     if (fw_buffer_append(&conn->in, bytes + used, len - used))
         fw__conn_lost(conn);

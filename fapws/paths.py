@@ -32,6 +32,9 @@ class Paths:
     Raises TypeError or ValueError, naming the entry, if the list is not one.
     """
 
+    wants_heads = True
+    """Tells the worker that Answer.raw_head() is wanted."""
+
     def __init__(self, paths: Any) -> None:
         self._routes = _check(paths)
 

@@ -167,6 +167,7 @@ class Worker:
     def _make_server(self, application: Callable[..., Any]) -> Server:
         spec = self._spec
         listeners = _adopt(spec.listeners)
+        wants_heads = getattr(application, "wants_heads", False)
         if spec.pool.trusted_proxies:
             from fapws.wsgi.forwarded import Forwarded
 
@@ -178,6 +179,8 @@ class Worker:
         if spec.pool.early_hints:
             application = EarlyHints(application)
         server = Server(application, _settings(spec), spec.row)
+        if wants_heads:
+            server.keep_heads()
         if spec.access_log >= 0:
             program = compile_format(spec.pool.access_format, spec.access_prefix)
             server.log_access(spec.access_log, program)

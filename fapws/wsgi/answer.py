@@ -107,6 +107,28 @@ class Answer:
             self.empty = bool(notes & lib.FW_NOTE_NO_CONTENT)
             server.tell_notes(notes)
 
+    def socket_fd(self) -> int:
+        """The client's descriptor, which stays the server's (fapws3's ``fapws.socket_fd``).
+
+        Raises ClientGone, or Fault once the answer is complete.
+        """
+        descriptor: int = lib.fw_connection_fd(self.server.core, self.connection)
+        if descriptor < 0:
+            raise asking_fault(descriptor)
+        return descriptor
+
+    def raw_head(self) -> str:
+        """The request's head as it was received, from the request line to the empty line, as latin-1.
+
+        Only after Server.keep_heads() (fapws3's ``fapws.raw_header``). Raises ClientGone, or Fault once
+        the answer is complete.
+        """
+        head = ffi.new("const char **")
+        size = lib.fw_request_head(self.server.core, self.connection, head)
+        if size < 0:
+            raise asking_fault(size)
+        return bytes(ffi.buffer(head[0], size)).decode("latin-1")
+
     def early_hints(self, headers: Headers) -> None:
         """``wsgi.early_hints``: sends 103 with these fields at once (RFC 8297). Raises ClientGone."""
         for header in headers:
@@ -212,6 +234,13 @@ def code_fault(code: int) -> Exception:
     if code == lib.FW_CLIENT_GONE:
         return ClientGone("the client has left")
     return Fault(f"the response is refused: {core_text(lib.fw_error_text(code))}")
+
+
+def asking_fault(code: int) -> Exception:
+    """The exception for a question about a request that has no answer any more."""
+    if code == lib.FW_CLIENT_GONE:
+        return ClientGone("the client has left")
+    return Fault(f"the request cannot be asked: {core_text(lib.fw_error_text(code))}")
 
 
 def core_text(text: Any) -> str:

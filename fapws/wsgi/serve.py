@@ -134,6 +134,10 @@ class Server:
         if lib.fw_set_access_log(self.core, descriptor) < 0:
             os.close(descriptor)
 
+    def keep_heads(self) -> None:
+        """From now on Answer.raw_head() knows the head of each request, for the price of a copy."""
+        lib.fw_keep_heads(self.core)
+
     def finish(self) -> None:
         """At the end of the worker: the last lines of the access log."""
         lost = lib.fw_flush_access_log(self.core)

@@ -1,0 +1,67 @@
+/* kept_head.c -- what a program that asks for it learns of a request beside its record: the head as it
+ * was received, and the client's descriptor.
+ * Owns:   conn->kept_head, from the dispatch of a request until its answer is with the kernel.
+ * Called: request.c and conn.c at both ends of that time, the program in between.
+ * Never:  costs a worker that did not call fw_keep_heads() more than looking at a flag. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void fw__kept_head_set(fw_conn *conn, fw_slice head)
+{
+    fw__kept_head_free(conn);
+    fw_kept_head *kept = malloc(sizeof *kept + head.len);
+    if (!kept)
+        return; /* fw_request_head() says so; the request itself lacks nothing */
+    kept->len = head.len;
+    memcpy(kept->bytes, head.at, head.len);
+    conn->kept_head = kept;
+}
+
+void fw__kept_head_free(fw_conn *conn)
+{
+    free(conn->kept_head);
+    conn->kept_head = NULL;
+}
+
+int fw_keep_heads(fw_worker *worker)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    worker->keep_heads = true;
+    return 0;
+}
+
+/* The connection while the program holds a request of it. */
+static int find_asked(fw_worker *worker, int64_t id, fw_conn **found)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    fw_conn *conn = fw__table_find(worker, id);
+    if (!conn)
+        return FW_EGONE;
+    if (conn->state != FW_CONN_DISPATCHED && conn->state != FW_CONN_STREAMING)
+        return FW_ESTATE;
+    *found = conn;
+    return 0;
+}
+
+int fw_connection_fd(fw_worker *worker, int64_t connection)
+{
+    fw_conn *conn;
+    int code = find_asked(worker, connection, &conn);
+    return code ? code : conn->fd;
+}
+
+int64_t fw_request_head(fw_worker *worker, int64_t connection, const char **head)
+{
+    fw_conn *conn;
+    int code = find_asked(worker, connection, &conn);
+    if (code)
+        return code;
+    if (!conn->kept_head)
+        return FW_ESTATE;
+    *head = conn->kept_head->bytes;
+    return (int64_t)conn->kept_head->len;
+}
