@@ -29,43 +29,73 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 class Paths:
     """The WSGI application made of a list of (prefix, object) pairs.
 
-    Raises TypeError or ValueError, naming the entry, if the list is not one.
+    environ_class, start_class: a program's own classes in place of dict and ``fapws.base``'s; see
+    there for what is called on them. strict: WSGI's routing instead of fapws3's; a prefix then ends
+    at a ``/`` of the path, and PATH_INFO begins with one. Raises TypeError or ValueError, naming the
+    entry, if the list is not one.
     """
 
     wants_heads = True
     """Tells the worker that Answer.raw_head() is wanted."""
+    fallback: Callable[..., Any] | None = None
+    """Serves what no prefix matches, with SCRIPT_NAME and PATH_INFO as they came."""
 
-    def __init__(self, paths: Any) -> None:
+    def __init__(
+        self, paths: Any, environ_class: Any = None, start_class: Any = None, strict: bool = False
+    ) -> None:
         self._routes = _check(paths)
+        self._environ_class = environ_class
+        self._start_class = start_class
+        self._strict = strict
+
+    def add(self, prefix: str, served: Callable[..., Any]) -> None:
+        """Adds a route behind those there are. Raises TypeError or ValueError."""
+        check_entry((prefix, served), f"route {prefix!r}")
+        self._routes.append((prefix, served))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        served = self._route(environ)
+        if served is None:
+            start_response("404 Not Found", [("Content-Type", "text/html; charset=utf-8")])
+            return [_NOT_FOUND]
+        return _answer(served, environ, _Head(start_response))
+
+    def _route(self, environ: Environ) -> Callable[..., Any] | None:
+        """Who serves the request; SCRIPT_NAME and PATH_INFO are set for him."""
         path = _raw_path(environ)
         for prefix, served in self._routes:
             if path.startswith(prefix):
+                if self._strict:
+                    prefix = prefix.rstrip("/")
+                    if path[len(prefix) : len(prefix) + 1] not in ("", "/"):
+                        continue
                 environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
                 environ["PATH_INFO"] = _decode(path[len(prefix) :])
-                return _answer(served, environ, _Head(start_response))
-        start_response("404 Not Found", [("Content-Type", "text/html; charset=utf-8")])
-        return [_NOT_FOUND]
+                return served
+        return self.fallback
 
 
-def _check(paths: Any) -> tuple[tuple[str, Callable[..., Any]], ...]:
+def _check(paths: Any) -> list[tuple[str, Callable[..., Any]]]:
     if not isinstance(paths, (list, tuple)):
         raise TypeError(
             f"PATHS must be a list of (prefix, callable) pairs, not {type(paths).__name__}"
         )
     for number, entry in enumerate(paths):
-        where = f"PATHS[{number}] = {entry!r}"
-        if not isinstance(entry, (list, tuple)) or len(entry) != 2:
-            raise TypeError(f"{where} is not a (prefix, callable) pair")
-        prefix, served = entry
-        if not isinstance(prefix, str):
-            raise TypeError(f"{where}: the prefix must be a str, not {type(prefix).__name__}")
-        if not prefix.startswith("/"):
-            raise ValueError(f"{where}: the prefix must begin with /")
-        if not callable(served):
-            raise TypeError(f"{where}: {type(served).__name__} is not callable")
-    return tuple((prefix, served) for prefix, served in paths)
+        check_entry(entry, f"PATHS[{number}] = {entry!r}")
+    return [(prefix, served) for prefix, served in paths]
+
+
+def check_entry(entry: Any, where: str) -> None:
+    """Raises TypeError or ValueError, beginning with where, for what is no (prefix, callable) pair."""
+    if not isinstance(entry, (list, tuple)) or len(entry) != 2:
+        raise TypeError(f"{where} is not a (prefix, callable) pair")
+    prefix, served = entry
+    if not isinstance(prefix, str):
+        raise TypeError(f"{where}: the prefix must be a str, not {type(prefix).__name__}")
+    if not prefix.startswith("/"):
+        raise ValueError(f"{where}: the prefix must begin with /")
+    if not callable(served):
+        raise TypeError(f"{where}: {type(served).__name__} is not callable")
 
 
 def _raw_path(environ: Environ) -> str:

@@ -278,3 +278,43 @@ def test_exc_info_after_the_head_is_raised_by_the_server() -> None:
 def test_wrong_list_names_the_entry(paths: Any, told: str) -> None:
     with pytest.raises((TypeError, ValueError), match=told):
         Paths(paths)
+
+
+# ---- Routes added later, fallback, WSGI's rule ---------------------------------------------------
+
+
+def test_route_is_added_behind_the_others() -> None:
+    app = Paths([("/a", where)])
+    app.add("/ab", where)
+    app.add("/c", where)
+    assert list(app({"PATH_INFO": "/abc"}, lambda *head: print)) == [b"/a|bc"]
+    assert list(app({"PATH_INFO": "/c"}, lambda *head: print)) == [b"/c|"]
+    with pytest.raises(TypeError, match="route '/d': str is not callable"):
+        app.add("/d", "no")  # type: ignore[arg-type]
+
+
+def test_fallback_serves_what_no_prefix_matches() -> None:
+    app = Paths([("/a", where)])
+    app.fallback = where
+    assert list(app({"PATH_INFO": "/b/c", "SCRIPT_NAME": ""}, lambda *head: print)) == [b"|/b/c"]
+    assert list(app({"PATH_INFO": "/a/c", "SCRIPT_NAME": ""}, lambda *head: print)) == [b"/a|/c"]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/env", "/env|"),
+        ("/env/", "/env|/"),
+        ("/envZZZ", "|/envZZZ"),
+        ("/env/x", "/env|/x"),
+        ("/a/b/c", "/a/b|/c"),
+        ("/a/bc", "/a|/bc"),
+        ("/foo", "|/foo"),
+        ("/", "|/"),
+    ],
+)
+def test_strict_routes_end_at_a_slash(path: str, told: str) -> None:
+    app = Paths(ROUTES, strict=True)
+    assert list(app({"PATH_INFO": path, "SCRIPT_NAME": ""}, lambda *head: print)) == [told.encode()]
+    slashed = Paths([("/env/", where), *ROUTES], strict=True)
+    assert list(slashed({"PATH_INFO": path, "SCRIPT_NAME": ""}, lambda *head: print)) == [told.encode()]
