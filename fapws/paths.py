@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from fapws.wsgi.file_wrapper import FileWrapper, file_span
+
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Callable[[bytes], Any]]
@@ -196,6 +198,9 @@ def _answer(served: Callable[..., Any], environ: Environ, head: _Head) -> Iterab
         head.send(any(isinstance(piece, str) for piece in result))
         # One piece, so that the server can tell the length.
         return [b"".join(_encode(piece) for piece in result)]
+    if type(result) is FileWrapper and file_span(result.file) is not None:
+        head.send(False)
+        return result  # as it is: the server has the system send the file
     if not hasattr(result, "read") and not hasattr(result, "__iter__"):
         raise TypeError(_bad_answer(result))
     return _Stream(result, head)

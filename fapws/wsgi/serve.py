@@ -289,7 +289,13 @@ class Server:
         self._streams.add(Stream(answer, result))
 
     def _answer_file(self, answer: Answer, result: Any, descriptor: int, offset: int, size: int) -> None:
-        """A regular file: one write for a small one, the system's sendfile for others."""
+        """A regular file: one write for a small one, the system's sendfile for others.
+
+        It ends at Content-Length if that comes first, and that is no excess (PEP 3333).
+        """
+        for name, value in answer.headers:
+            if name.lower() == "content-length" and value.isdecimal():
+                size = min(size, int(value[:18]))
         if size <= SMALL_FILE:
             body = os.pread(descriptor, size, offset)
             self._respond(answer, result, body)

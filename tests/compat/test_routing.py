@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
@@ -11,6 +12,7 @@ from wsgiref.validate import validator
 import pytest
 
 from fapws.paths import Paths
+from fapws.wsgi.file_wrapper import FileWrapper
 
 Answer = tuple[str, dict[str, str], bytes]
 
@@ -318,3 +320,15 @@ def test_strict_routes_end_at_a_slash(path: str, told: str) -> None:
     assert list(app({"PATH_INFO": path, "SCRIPT_NAME": ""}, lambda *head: print)) == [told.encode()]
     slashed = Paths([("/env/", where), *ROUTES], strict=True)
     assert list(slashed({"PATH_INFO": path, "SCRIPT_NAME": ""}, lambda *head: print)) == [told.encode()]
+
+
+def test_a_wrapped_file_goes_to_the_server_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    with path.open("rb") as file:
+        wrapper = FileWrapper(file)
+        head: list[Any] = []
+        served = Paths([("/", lambda environ, start_response: wrapper)])
+        result = served({"PATH_INFO": "/"}, lambda *given: head.append(given) or len)
+        assert result is wrapper  # or it could not be sent by the system
+        assert head[0][0] == "200 OK"

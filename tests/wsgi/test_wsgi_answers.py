@@ -308,3 +308,16 @@ def test_a_file_through_file_wrapper(server: Server, tmp_path: Path) -> None:
         assert client.get(f"/file?path={path}", method="HEAD").body == b""
         assert client.get(f"/file?path={path}&start={len(content)}").body == b""
         client.assert_open()
+
+
+def test_a_part_of_a_large_file_is_that_part_however_it_is_cut_up(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    content = b"".join(b"%07d\n" % number for number in range(500_000))
+    path.write_bytes(content)
+    mark = server.mark()
+    with Client(server.address) as client:
+        # Several turns of sendfile; each must begin where the one before it ended.
+        assert client.get(f"/file?path={path}&start=8000&length=2500000").body == content[8000:2508000]
+        assert client.get(f"/file?path={path}&start=8&length=100").body == content[8:108]
+        client.assert_open()
+    assert "more content" not in server.log_since(mark)
