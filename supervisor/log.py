@@ -76,6 +76,14 @@ class Log:
             start = _stamp(role)
             self._put(b"".join([start + line + b"\n" for line in lines]), len(lines))
 
+    def become(self, other: Log) -> None:
+        """Goes on where another log writes, and says so here first; the other is used up."""
+        if not self.plain:
+            self.write(f"the log goes on in {other.target}")
+        self.close()
+        self.target, self.fd, self._syslog = other.target, other.fd, other._syslog
+        self._broken = False
+
     def close(self) -> None:
         """Closes the file; standard error stays open."""
         if self._syslog:

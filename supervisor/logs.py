@@ -20,10 +20,9 @@ class Logs:
 
     def __init__(self, config: Config) -> None:
         """Raises CannotStart; nothing is open then."""
-        try:
-            self.error = Log(config.error_log)
-        except OSError as error:
-            raise refused(f"cannot open the error log {config.error_log}", error) from error
+        self.error = _open_error_log(config.error_log)
+        self._next: Log | None = None
+        """The error log of a configuration that is not in force yet."""
         self._access: dict[str, int] = {}
         try:
             self.prepare(config)
@@ -39,16 +38,38 @@ class Logs:
                 if target not in self._access:
                     fresh[target] = _open(target)
         except OSError as error:
-            for fd in fresh.values():
-                os.close(fd)
+            _close_all(fresh)
             raise refused(f"cannot open the access log {target}", error) from error
+        if config.error_log != self.error.target:
+            try:
+                self._next = _open_error_log(config.error_log)
+            except BaseException:
+                _close_all(fresh)
+                raise
         self._access.update(fresh)
 
-    def settle(self, config: Config) -> None:
-        """Closes what the configuration in force does not name; workers that leave have their own."""
+    @property
+    def coming(self) -> Log:
+        """The error log of workers that start now: while a reload is under way, its own."""
+        return self._next or self.error
+
+    def settle(self, config: Config) -> bool:
+        """Closes what the configuration in force does not name; workers that leave have their own.
+
+        Whether the error log has become another one.
+        """
         wanted = _targets(config)
         for target in [target for target in self._access if target not in wanted]:
             os.close(self._access.pop(target))
+        fresh, self._next = self._next, None
+        if fresh is None:
+            return False
+        moves = fresh.target == config.error_log
+        if moves:
+            self.error.become(fresh)
+        else:
+            fresh.close()
+        return moves
 
     def access(self, target: str) -> int:
         """The descriptor of an access log that is open; -1: it is not, or off."""
@@ -74,9 +95,10 @@ class Logs:
 
     def close(self) -> None:
         """Closes all; standard error stays open."""
-        for fd in self._access.values():
-            os.close(fd)
+        _close_all(self._access)
         self._access = {}
+        if self._next:
+            self._next.close()
         self.error.close()
 
 
@@ -91,6 +113,18 @@ _INFO = 6
 
 def _targets(config: Config) -> list[str]:
     return list(dict.fromkeys(pool.access_log for pool in config.pools if pool.access_log != OFF))
+
+
+def _open_error_log(target: str) -> Log:
+    try:
+        return Log(target)
+    except OSError as error:
+        raise refused(f"cannot open the error log {target}", error) from error
+
+
+def _close_all(files: dict[str, int]) -> None:
+    for fd in files.values():
+        os.close(fd)
 
 
 def _open(target: str) -> int:

@@ -307,11 +307,10 @@ class Master(Answering, Upgrading):
             self._events.append(events.Prepared(config))
 
     def _keep_what_cannot_change(self, config: Config) -> Config:
-        """A pidfile, control socket or error log that moved while it is in use takes a restart."""
+        """A pidfile or control socket that moved while it is in use takes a restart."""
         now = self._state.config
-        kept = config._replace(pidfile=now.pidfile, control=now.control, error_log=now.error_log)
-        fixed = ("pidfile", "control", "error_log")
-        names = [name for name in fixed if getattr(kept, name) != getattr(config, name)]
+        kept = config._replace(pidfile=now.pidfile, control=now.control)
+        names = [name for name in ("pidfile", "control") if getattr(kept, name) != getattr(config, name)]
         self._unchanged = texts.unchanged(names)
         return kept
 
@@ -319,7 +318,8 @@ class Master(Answering, Upgrading):
         if self._state.phase == decide.RUNNING:
             try:
                 self._listeners.settle(action.config)
-                self._logs.settle(action.config)
+                if self._logs.settle(action.config):
+                    self._workers.renew_logs(self._logs)
             except (OSError, CannotStart) as error:
                 self._log.write(f"the reload left something behind: {error}")
         text = action.text + (self._unchanged if action.ok else "")

@@ -130,7 +130,7 @@ def fork(
     """A new worker. Raises OSError when there are no descriptors or processes left."""
     ours, theirs = (sock.detach() for sock in _socket.socketpair())
     os.set_blocking(ours, False)
-    log = given.logs.error
+    log = given.logs.coming
     try:
         reader, writer = (-1, -1) if log.plain else os.pipe()
     except OSError:
@@ -165,7 +165,7 @@ def fork(
         os.close(theirs)
         if writer >= 0:
             os.close(writer)
-    output = read_output(reader, log, f"{pool.name}/{slot}[{pid}]")
+    output = read_output(reader, given.logs.error, f"{pool.name}/{slot}[{pid}]")
     return Process(pool.name, pid, ours, row, output, pool.access_log)
 
 

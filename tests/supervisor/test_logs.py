@@ -261,6 +261,58 @@ def test_reopen_that_cannot_be_done_says_why(house: Any) -> None:
     house.ctl("stop")
 
 
+def test_reload_moves_the_error_log_of_everybody(house: Any, until: Any) -> None:
+    house.write_app("import atexit\natexit.register(lambda: print('the end', flush=True))\n" + PRINTS)
+    house.start()
+    old, new = house.log_file, house.directory / "other.log"
+    house.ini.write_text(house.ini.read_text().replace(str(old), str(new)))
+    house.ctl("reload")
+    assert old.read_text().endswith(f"master: the log goes on in {new}\n")
+    house.log_file = new
+    house.wait_log("reload done: generation 2")
+    assert "not changed" not in house.log()
+    ask(house, "/new", house.port())
+    house.wait_log("out /new")
+    os.kill(house.pid, signal.SIGKILL)
+    until(lambda: not house.processes(), "the worker has left")
+    assert "the end\n" in new.read_text(), "what it writes itself, without a master"
+
+
+def test_reload_that_fails_leaves_the_error_log_where_it_was(house: Any) -> None:
+    house.start()
+    before = len(os.listdir(f"/proc/{house.pid}/fd")) if os.path.isdir("/proc/self/fd") else 0
+    good = house.ini.read_text()
+    house.ini.write_text(good.replace(str(house.log_file), "/proc/1/none/error.log"))
+    assert "there is no directory /proc/1/none" in house.ctl("reload", expect=1)
+    house.ini.write_text(good.replace(str(house.log_file), f"{house.directory}/other.log"))
+    house.write_app("raise RuntimeError('broken')\n")
+    house.ctl("reload", expect=1)
+    house.wait_log("reload failed:(.|\n)*RuntimeError: broken")
+    assert "the log goes on" not in house.log()
+    if before:
+        assert len(os.listdir(f"/proc/{house.pid}/fd")) == before
+    house.ctl("stop")
+
+
+def test_reload_moves_the_error_log_from_the_terminal_to_a_file_and_back(house: Any, until: Any) -> None:
+    house.write_app(PRINTS)
+    file = f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = {house.log_file}\n"
+    house.configure(master=file.replace(str(house.log_file), "stderr"))
+    process = house.foreground()
+    house.configure(master=file)
+    house.ctl("reload")
+    ask(house, "/filed", house.port())
+    house.wait_log(r"hello/0\[\d+\]: out /filed")
+    house.configure(master=file.replace(str(house.log_file), "stderr"))
+    house.ctl("reload")
+    ask(house, "/seen", house.port())
+    house.ctl("stop")
+    shown = process.stdout.read().decode()
+    assert "out /seen" in shown
+    assert "out /filed" not in shown
+    assert "/seen" not in house.log()
+
+
 def test_reopen_without_a_control_socket_is_unconfirmed(house: Any, until: Any) -> None:
     house.configure(master=f"pidfile = {house.pidfile}\nerror_log = {house.log_file}\n")
     house.start()
