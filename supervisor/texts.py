@@ -107,6 +107,10 @@ def spared(child: Child, pid: int) -> str:
     return f"worker {child.name} (pid {pid}) goes on, so it is not killed"
 
 
+HUNG_ONCE = "it hung"
+"""Why somebody who hung and went on is replaced."""
+
+
 def recycling(child: Child, pid: int) -> str:
     """Why a worker is replaced."""
     return f"worker {child.name} (pid {pid}) is replaced after {child.spent}"

@@ -88,7 +88,7 @@ def _watch(turn: Turn, child: Child, vital: events.Vital, pool: Pool) -> None:
         return
     if vital.busy:
         if vital.silent >= limit:
-            _found(turn, child, texts.hung_in_request(vital.silent), vital.beat)
+            _found(turn, child._replace(pinged=0.0), texts.hung_in_request(vital.silent), vital.beat)
     elif vital.silent >= limit / 2:
         if not child.pinged or vital.beat != child.beat:
             turn.order(events.SendPing(child.number))
@@ -109,11 +109,16 @@ def _found(turn: Turn, child: Child, reason: str, beat: int) -> None:
 
 
 def revive(turn: Turn, child: Child) -> None:
-    """It has given a sign of life."""
+    """It has given a sign of life. Who hung in a request is relieved by another one nevertheless.
+
+    What it hung in may have been cut short by the very signal that asked for its stack.
+    """
     cell = states.TABLE[child.state][states.ALIVE]
     if cell.state != child.state:
         turn.order(events.Spared(child))
-        turn.enter(child._replace(hung="", pinged=0.0), cell.state, inf)
+        in_request = child.beat != STOPPED and not child.pinged
+        spent = texts.HUNG_ONCE if in_request else child.spent
+        turn.enter(child._replace(hung="", pinged=0.0, spent=spent), cell.state, inf)
 
 
 def paused(turn: Turn, event: events.WorkerPaused) -> None:

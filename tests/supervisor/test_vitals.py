@@ -100,6 +100,19 @@ def test_worker_that_goes_on_in_its_grace_is_spared() -> None:
     core.seen(1, after=0.5, beat=2, silent=0.3, busy=True)
     assert len(core.all(events.Spared)) == 1
     assert core.state_of(1) == states.SERVING
+    assert [action.child.number for action in core.all(events.Recycling)] == [1]
+    core.tell(events.WorkerReady(3))
+    assert core.all(events.SendDrain) == [events.SendDrain(1)], "replaced, but nothing is lost"
+
+
+def test_idle_worker_that_goes_on_is_not_replaced() -> None:
+    core = Core(request_timeout=10.0)
+    core.seen(1, silent=5.0)
+    core.seen(1, after=5.0, silent=10.0)
+    assert core.state_of(1) == states.HUNG
+    core.seen(1, after=0.5, beat=2, silent=0.3)
+    assert core.state_of(1) == states.SERVING
+    assert not core.all(events.Recycling)
 
 
 def test_while_somebody_hangs_the_master_looks_often() -> None:
