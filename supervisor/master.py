@@ -96,9 +96,11 @@ class Master(Answering, Upgrading):
         self._undo: list[Callable[[], None]] = []
         try:
             self._take_resources(config, saved)
-        except BaseException:
+        except BaseException as error:
             if saved is None:
                 self._release()
+            if isinstance(error, OSError):
+                raise refused("cannot start", error) from error
             raise
         if saved:
             self._take_over(saved)
