@@ -66,8 +66,9 @@ def step(state: State, event: events.Event, now: float) -> tuple[State, list[eve
 
 def next_wakeup(state: State, now: float) -> float:
     """When a Tick is due at the latest, in monotonic seconds; ``inf``: never."""
-    look_at = state.look_at if state.look_at > now and state.phase == RUNNING else inf
-    return min(state.children.next_deadline(now), look_at)
+    moments = (state.look_at, state.due if state.queued and state.reload is None else inf)
+    later = (moment for moment in moments if moment > now and state.phase == RUNNING)
+    return min(state.children.next_deadline(now), *later, inf)
 
 
 # ---- What there should be ------------------------------------------------------------------------
@@ -186,10 +187,13 @@ def _refill(turn: Turn, child: Child) -> None:
 # ---- Reload and stop -----------------------------------------------------------------------------
 
 
-def on_reload_asked(turn: Turn, _event: events.ReloadAsked) -> None:
-    """Once more, whatever is under way."""
+def on_reload_asked(turn: Turn, event: events.ReloadAsked) -> None:
+    """Once more, whatever is under way; but a storm of signals has to be over first."""
     if turn.state.phase in (BOOTING, RUNNING):
-        turn.state = turn.state._replace(queued=True)
+        due = turn.state.quiet_from if event.in_storm else turn.now
+        if turn.state.queued:
+            due = min(due, turn.state.due)
+        turn.state = turn.state._replace(queued=True, due=due)
 
 
 def on_prepared(turn: Turn, event: events.Prepared) -> None:

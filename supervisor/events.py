@@ -92,6 +92,9 @@ class ScaleAsked(NamedTuple):
 class ReloadAsked(NamedTuple):
     """HUP, ``fapwsctl reload``, or a changed source file."""
 
+    in_storm: bool = False
+    """HUP, of which there may be a thousand a second: nobody waits for the end of this very reload."""
+
 
 class Prepared(NamedTuple):
     """The answer to Prepare: the new configuration is valid and its sockets are bound."""

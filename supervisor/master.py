@@ -359,7 +359,7 @@ class Master(Answering, Upgrading):
         self._post(events.StopAsked(fast=True))
 
     def _on_hup(self) -> None:
-        self._post(events.ReloadAsked())
+        self._post(events.ReloadAsked(in_storm=True))
 
     def _on_usr1(self) -> None:
         self._reopen_logs()

@@ -19,13 +19,15 @@ FRUGAL = "frugal"
 """Pool.reload: stop one, start one."""
 ROLL_ATTEMPTS = 3
 """Failures in a row of one replacement, after its canary had been good, that end a reload."""
+STORM = 1.5
+"""Seconds from the beginning of one reload to the next, if signals ask for them."""
 
 
 def settle(turn: Turn) -> None:
     """Takes a reload that is under way as far as it gets now, or begins the queued one."""
     reload = turn.state.reload
     if reload is None:
-        if turn.state.queued and turn.state.announced:
+        if turn.state.queued and turn.state.announced and turn.state.due <= turn.now:
             _begin(turn)
     elif reload.stage == CANARY:
         if turn.start_canaries(reload.config, reload.generation):
@@ -57,7 +59,7 @@ def finish(turn: Turn, ok: bool, text: str) -> None:
     """The reload has ended; the queued one begins."""
     turn.state = turn.state._replace(reload=None)
     turn.order(events.ReloadDone(ok, text, turn.state.config))
-    if turn.state.queued and turn.state.phase == RUNNING:
+    if turn.state.queued and turn.state.phase == RUNNING and turn.state.due <= turn.now:
         _begin(turn)
 
 
@@ -66,6 +68,7 @@ def _begin(turn: Turn) -> None:
     turn.state = turn.state._replace(
         latest=generation,
         queued=False,
+        quiet_from=turn.now + STORM,
         reload=Reload(generation, CHECKING, turn.now, turn.state.config),
     )
     turn.order(events.Prepare())

@@ -57,6 +57,10 @@ class State(NamedTuple):
     reload: Reload | None = None
     queued: bool = False
     """Whether another reload follows; a hundred requests for one are one."""
+    due: float = 0.0
+    """When the queued one may begin, in monotonic seconds."""
+    quiet_from: float = 0.0
+    """Before that moment another reload is part of the storm that the last one answers."""
     announced: bool = False
     """Whether Serving was ordered."""
     look_at: float = inf

@@ -183,9 +183,9 @@ class Supervisor(RuleBasedStateMachine):
         self.limits[pool] = max(self.limits.get(pool, 0), workers, self.count(pool) - 1)
         self.tell(events.ScaleAsked(pool, workers))
 
-    @rule()
-    def reload(self) -> None:
-        self.tell(events.ReloadAsked())
+    @rule(in_storm=st.booleans())
+    def reload(self, in_storm: bool) -> None:
+        self.tell(events.ReloadAsked(in_storm))
 
     @precondition(lambda self: self.checking)
     @rule(wanted=configs)
@@ -263,6 +263,11 @@ class Supervisor(RuleBasedStateMachine):
             for child in self.state.children
         )
         assert waiting, reload
+
+    @invariant()
+    def a_reload_that_was_asked_for_begins(self) -> None:
+        if self.state.queued and self.state.reload is None and self.state.announced:
+            assert self.state.due > self.now
 
     def teardown(self) -> None:
         """Whatever the state was, a stop ends it."""
