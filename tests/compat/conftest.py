@@ -1,8 +1,16 @@
-"""Makes tests/support importable."""
+"""A client for the programs of this folder."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import pytest
+import requests
+
+
+@pytest.fixture
+def browser() -> Iterator[requests.Session]:
+    """A client with cookies and kept connections, without the machine's proxies."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
