@@ -57,7 +57,7 @@ def prepare(pool: Pool) -> None:
 def load(pool: Pool) -> Callable[..., Any]:
     """Imports a pool's application, after prepare(). Raises LoadError, and nothing else."""
     try:
-        return _load_script(pool.script) if pool.script else _load_module(pool.app)
+        return _load_script(pool) if pool.script else _load_module(pool.app)
     except LoadError:
         raise
     except SystemExit as error:
@@ -120,7 +120,8 @@ def _modules_in(directory: str) -> list[str]:
 # ---- file.py -------------------------------------------------------------------------------------
 
 
-def _load_script(script: str) -> Callable[..., Any]:
+def _load_script(pool: Pool) -> Callable[..., Any]:
+    script = pool.script
     path, attribute = split_callable(script)
     module = run_script(path)
     if attribute:
@@ -129,10 +130,10 @@ def _load_script(script: str) -> Callable[..., Any]:
         if hasattr(module, name):
             return _resolve(module, name, script, path)
     if hasattr(module, "PATHS"):
-        from fapws.paths import Paths
+        from fapws.paths import of_program
 
         try:
-            return Paths(module.PATHS)
+            return of_program(vars(module), pool.strict_paths)
         except (TypeError, ValueError) as error:
             raise LoadError(f"{path}: {error}\n") from None
     raise LoadError(f"{path} defines none of application, app and PATHS{_callables_hint(module)}\n")
@@ -140,6 +141,8 @@ def _load_script(script: str) -> Callable[..., Any]:
 
 def run_script(path: str) -> ModuleType:
     """Runs a Python file as a module that is not ``__main__`` and returns it.
+
+    From now on ``fapws4`` can be imported too, for scripts written for it.
 
     It is called like its file, so that what it defines can be pickled and imported, unless that
     name is taken. It is always compiled anew: bytecode is matched by second and size, and would go
@@ -155,6 +158,9 @@ def run_script(path: str) -> ModuleType:
     except OSError as error:
         raise LoadError(f"cannot read {path}: {error.strerror}\n") from None
     code = compile(source, path, "exec", dont_inherit=True)
+    from fapws.alias import offer_fapws4  # what app = module:callable does not need
+
+    offer_fapws4()
     sys.modules[name] = module
     try:
         exec(code, module.__dict__)

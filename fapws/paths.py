@@ -1,8 +1,8 @@
-"""fapws4's PATHS as a WSGI application: the first prefix that matches serves the request.
+"""fapws4's PATHS and fapws3's routes as a WSGI application: the first prefix that matches serves.
 
 An object of PATHS is called with (environ, start_response) as in WSGI, and may do less: it need not
 call start_response (200, text/html), and may return str, bytes, a list or tuple of them, a file,
-any other iterable, or None.
+any other iterable, or None. What it finds in environ beyond WSGI: see fapws.compat.extras.
 
 Routing is fapws3's: list order, on the raw request target, without a boundary between segments.
 ``/env`` also serves ``/envZZZ``, with SCRIPT_NAME ``/env`` and PATH_INFO ``ZZZ``.
@@ -10,20 +10,24 @@ Routing is fapws3's: list order, on the raw request target, without a boundary b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+import sys
+from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import Any
 
-from fapws.wsgi.file_wrapper import FileWrapper, file_span
+from fapws import base as fapws_base
+from fapws.base import Start_response
+from fapws.compat.answers import as_iterable
+from fapws.compat.extras import add_extras, fill, read_form
 
 Environ = dict[str, Any]
-Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Callable[[bytes], Any]]
 
-DEFAULT_STATUS = "200 OK"
-DEFAULT_TYPE = "text/html"
-BLOCK_SIZE = 65536
-"""Bytes read from a file object at once."""
 _NOT_FOUND = b"<!DOCTYPE html><title>404 Not Found</title><h1>Not Found</h1>\n"
+_NOT_IMPLEMENTED = b"<!DOCTYPE html><title>501 Not Implemented</title><h1>Not Implemented</h1>\n"
+_HTML = "text/html; charset=utf-8"
+_PLAIN = "text/plain; charset=utf-8"
 _TARGET_KEYS = ("REQUEST_URI", "RAW_URI", "fapws.uri")
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -31,10 +35,10 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 class Paths:
     """The WSGI application made of a list of (prefix, object) pairs.
 
-    environ_class, start_class: a program's own classes in place of dict and ``fapws.base``'s; see
-    there for what is called on them. strict: WSGI's routing instead of fapws3's; a prefix then ends
-    at a ``/`` of the path, and PATH_INFO begins with one. Raises TypeError or ValueError, naming the
-    entry, if the list is not one.
+    environ_class, start_class: a program's own classes in place of dict and ``fapws.base``'s. strict:
+    WSGI's routing instead of fapws3's; a prefix then ends at a ``/`` of the path, and PATH_INFO begins
+    with one. base: a module with supported_HTTP_command and config, if not ``fapws.base``. Raises
+    TypeError or ValueError, naming the entry, if the list is not one.
     """
 
     wants_heads = True
@@ -43,12 +47,18 @@ class Paths:
     """Serves what no prefix matches, with SCRIPT_NAME and PATH_INFO as they came."""
 
     def __init__(
-        self, paths: Any, environ_class: Any = None, start_class: Any = None, strict: bool = False
+        self,
+        paths: Any,
+        environ_class: Any = None,
+        start_class: Any = None,
+        strict: bool = False,
+        base: Any = fapws_base,
     ) -> None:
         self._routes = _check(paths)
-        self._environ_class = environ_class
-        self._start_class = start_class
+        self._environ_class = environ_class if environ_class and fapws_base.watches(environ_class) else None
+        self._start_class = start_class or Start_response
         self._strict = strict
+        self._base = base
 
     def add(self, prefix: str, served: Callable[..., Any]) -> None:
         """Adds a route behind those there are. Raises TypeError or ValueError."""
@@ -56,11 +66,28 @@ class Paths:
         self._routes.append((prefix, served))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("REQUEST_METHOD", "GET") not in self._base.supported_HTTP_command:
+            return self._refuse(start_response, "501 Not Implemented", _HTML, _NOT_IMPLEMENTED)
         served = self._route(environ)
         if served is None:
-            start_response("404 Not Found", [("Content-Type", "text/html; charset=utf-8")])
-            return [_NOT_FOUND]
-        return _answer(served, environ, _Head(start_response))
+            return self._refuse(start_response, "404 Not Found", _HTML, _NOT_FOUND)
+        start = None
+        try:
+            environ = self._extend(environ, start_response)
+            given = self._start_class()
+            start = given if isinstance(given, Start_response) else Start_response()
+            start.server_start = start_response
+            start.config = self._base.config
+            result = served(environ, given)
+            if start is not given:
+                _take_over(start, given)
+            return as_iterable(result, start)
+        except Exception as error:
+            if start is not None and start.sent:
+                raise  # the server cuts the answer, and logs why
+            return self._fail(error, environ, start_response)
+
+    # ---- Before ----------------------------------------------------------------------------------
 
     def _route(self, environ: Environ) -> Callable[..., Any] | None:
         """Who serves the request; SCRIPT_NAME and PATH_INFO are set for him."""
@@ -76,12 +103,80 @@ class Paths:
                 return served
         return self.fallback
 
+    def _extend(self, environ: Environ, start_response: StartResponse) -> Environ:
+        """The environ the program gets: an instance of its own class if it has one."""
+        add_extras(environ, start_response)
+        form = read_form(environ)
+        if self._environ_class is not None:
+            own: Environ = self._environ_class()
+            fill(own, environ, form)
+            return own
+        if form is not None:
+            environ["fapws.params"] = form
+        return environ
+
+    # ---- When it goes wrong ----------------------------------------------------------------------
+
+    def _refuse(
+        self, start_response: StartResponse, status: str, kind: str, content: bytes
+    ) -> Iterable[bytes]:
+        start_response(status, fapws_base.with_ident([("Content-Type", kind)], self._base.config))
+        return [content]
+
+    def _fail(self, error: Exception, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """500, with what the program's config wants the client to read; the traceback is logged."""
+        import traceback  # half a megabyte that a worker without errors does not need
+
+        trace = _own_frames(error.__traceback__)
+        text = "".join(traceback.format_exception(type(error), error, trace))
+        where = f"{environ.get('REQUEST_METHOD')} {environ.get('fapws.uri')}"
+        with contextlib.suppress(OSError, ValueError):  # a log that cannot be written stops no answer
+            print(f"fapws: the application failed at {where}\n{text.rstrip()}", file=sys.stderr, flush=True)
+        settings = self._base.config
+        kind, content = _HTML, str(getattr(settings, "send_traceback_short", ""))
+        if getattr(settings, "send_traceback_to_browser", False):
+            kind, content = _PLAIN, text
+        encoded = content.encode("utf-8", "replace")
+        return self._refuse(start_response, "500 Internal Server Error", kind, encoded)
+
+
+def _take_over(start: Start_response, given: Any) -> None:
+    """From an object that is not of our class: what fapws3's server looked at."""
+    start.started = True
+    for name in ("status_code", "status_reasons", "response_headers", "cookies"):
+        if hasattr(given, name):
+            setattr(start, name, getattr(given, name))
+
+
+def _own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the program's first frame on; all of it if there is none."""
+    own = trace
+    while own is not None and own.tb_frame.f_globals.get("__name__") in _OUR_MODULES:
+        own = own.tb_next
+    return own or trace
+
+
+_OUR_MODULES = (__name__, "fapws.compat.answers", "fapws.compat.extras", "fapws.base")
+
+
+def of_program(namespace: dict[str, Any], strict: bool) -> Paths:
+    """A fapws4 script's PATHS, with the Environ and Start_response that it defines. Raises as Paths does."""
+    return Paths(
+        namespace.get("PATHS"),
+        _own_class(namespace.get("Environ"), fapws_base.Environ),
+        _own_class(namespace.get("Start_response"), Start_response),
+        strict,
+    )
+
+
+def _own_class(given: Any, ours: type) -> Any:
+    """None for anything else of this name, and for ours, which scripts import by habit."""
+    return given if isinstance(given, type) and issubclass(given, ours) and given is not ours else None
+
 
 def _check(paths: Any) -> list[tuple[str, Callable[..., Any]]]:
     if not isinstance(paths, (list, tuple)):
-        raise TypeError(
-            f"PATHS must be a list of (prefix, callable) pairs, not {type(paths).__name__}"
-        )
+        raise TypeError(f"PATHS must be a list of (prefix, callable) pairs, not {type(paths).__name__}")
     for number, entry in enumerate(paths):
         check_entry(entry, f"PATHS[{number}] = {entry!r}")
     return [(prefix, served) for prefix, served in paths]
@@ -126,118 +221,3 @@ def _decode(path: str) -> str:
         else:
             pieces.append("%" + piece)
     return "".join(pieces)
-
-
-# ---- The answer ----------------------------------------------------------------------------------
-
-
-class _Head:
-    """The start_response an object gets: keeps the head until the first content is known.
-
-    Only then is it clear whether a charset belongs into the Content-Type.
-    """
-
-    def __init__(self, start_response: StartResponse) -> None:
-        self._start_response = start_response
-        self._status = ""
-        self._headers: Headers = []
-        self._write: Callable[[bytes], Any] | None = None
-
-    def __call__(self, status: str, headers: Any, exc_info: Any = None) -> Callable[[Any], None]:
-        try:
-            if self._write is not None:
-                # The head is out: the server raises what exc_info holds, or that it was called
-                # twice.
-                self._start_response(status, headers, exc_info)
-            elif self._status and exc_info is None:
-                raise AssertionError("start_response was called twice without exc_info")
-            self._status, self._headers = status, list(headers)
-        finally:
-            exc_info = None
-        return self._write_piece
-
-    def send(self, text: bool) -> Callable[[bytes], Any]:
-        """Hands the head to the server, once; text: the content begins with a str, encoded as
-        UTF-8."""
-        if self._write is None:
-            headers = list(self._headers) if self._status else [("Content-Type", DEFAULT_TYPE)]
-            if text:
-                headers = [_with_charset(name, value) for name, value in headers]
-            self._write = self._start_response(self._status or DEFAULT_STATUS, headers)
-        return self._write
-
-    def _write_piece(self, piece: Any) -> None:
-        self.send(isinstance(piece, str))(_encode(piece))
-
-
-def _with_charset(name: str, value: str) -> tuple[str, str]:
-    lowered = value.lower()
-    if name.lower() == "content-type" and lowered.startswith("text/") and "charset" not in lowered:
-        value += "; charset=utf-8"
-    return name, value
-
-
-def _encode(piece: Any) -> bytes:
-    if isinstance(piece, str):
-        return piece.encode("utf-8")
-    if isinstance(piece, (bytes, bytearray, memoryview)):
-        return bytes(piece)
-    raise TypeError(_bad_answer(piece))
-
-
-def _bad_answer(what: Any) -> str:
-    return f"an object of PATHS answers with str or bytes, not with {type(what).__name__}"
-
-
-def _answer(served: Callable[..., Any], environ: Environ, head: _Head) -> Iterable[bytes]:
-    result = served(environ, head)
-    if result is None or isinstance(result, (str, bytes, bytearray)):
-        head.send(isinstance(result, str))
-        return [_encode(result)] if result else []
-    if isinstance(result, (list, tuple)):
-        head.send(any(isinstance(piece, str) for piece in result))
-        # One piece, so that the server can tell the length.
-        return [b"".join(_encode(piece) for piece in result)]
-    if type(result) is FileWrapper and file_span(result.file) is not None:
-        head.send(False)
-        return result  # as it is: the server has the system send the file
-    if not hasattr(result, "read") and not hasattr(result, "__iter__"):
-        raise TypeError(_bad_answer(result))
-    return _Stream(result, head)
-
-
-class _Stream:
-    """A file, generator or other iterable, encoded piece by piece; the first piece is fetched
-    ahead."""
-
-    def __init__(self, result: Any, head: _Head) -> None:
-        self._close = getattr(result, "close", None)
-        try:
-            self._pieces: Iterator[Any] = (
-                _blocks(result) if hasattr(result, "read") else iter(result)
-            )
-            self._ahead = next(self._pieces, None)
-            head.send(isinstance(self._ahead, str))
-        except BaseException:
-            self.close()
-            raise
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        piece, self._ahead = self._ahead, None
-        if piece is None:
-            piece = next(self._pieces)
-        return _encode(piece)
-
-    def close(self) -> None:
-        """Called by the server however the answer ends (PEP 3333)."""
-        close, self._close = self._close, None
-        if close is not None:
-            close()
-
-
-def _blocks(file: Any) -> Iterator[Any]:
-    while block := file.read(BLOCK_SIZE):
-        yield block

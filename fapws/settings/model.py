@@ -111,6 +111,8 @@ class Pool(NamedTuple):
     """``off``, ``syslog:FACILITY`` or an absolute path."""
     access_format: str = "combined"
     script_name: str = ""
+    strict_paths: bool = False
+    """PATHS are matched by WSGI's rule instead of fapws3's; see fapws.paths."""
     trusted_proxies: tuple[Network, ...] = ()
     forwarded: tuple[str, ...] = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
     """Which fields the trusted proxies set, in lower case; ``forwarded`` stands alone."""

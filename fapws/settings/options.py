@@ -144,6 +144,9 @@ OPTIONS: tuple[Option, ...] = (
            "fapws.ini(5)"),
     Option("script_name", POOL, "prefix", "",
            "path under which a proxy shows the application, such as /blog", shared=False),
+    Option("strict_paths", POOL, "boolean", "no",
+           "a prefix of a program's PATHS matches whole segments, and PATH_INFO begins with /, as in WSGI; "
+           "no: as in fapws3, /env also serves /envelope"),
     Option("trusted_proxies", POOL, "networks", "",
            "proxies whose word about the client is taken: addresses, networks such as 10.0.0.0/8, "
            "unix for whoever comes by a unix socket; several are separated by commas"),

@@ -9,11 +9,10 @@ ASKING = '''
 import socket
 
 def hello(environ, start_response):
-    answer = start_response._start_response.__self__
-    client = socket.socket(fileno=answer.socket_fd())
+    client = socket.socket(fileno=environ["fapws.socket_fd"])
     port = client.getpeername()[1]
     client.detach()
-    return [str(port), "\\n", answer.raw_head()]
+    return [str(port), "\\n", environ["fapws.raw_header"]]
 
 PATHS = [("/", hello)]
 '''

@@ -1,0 +1,53 @@
+"""``fapws4`` as a second name of ``fapws``: scripts written for fapws4 import fapws4.base and others.
+
+Offered by run_script() when a script is run, and for the rest of that process's life, because scripts
+also import while they serve. The modules are the same objects under both names. A process that loads
+``module:callable`` has nothing of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+_ALIAS = "fapws4"
+_NAME = "fapws"
+
+
+class _Alias:
+    """Finds fapws4.x by importing fapws.x (importlib.abc.MetaPathFinder and Loader)."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: Any = None) -> ModuleSpec | None:
+        """A spec for what begins with fapws4."""
+        if name != _ALIAS and not name.startswith(_ALIAS + "."):
+            return None
+        try:
+            module = importlib.import_module(_NAME + name[len(_ALIAS) :])
+        except ModuleNotFoundError as error:
+            if error.name and (_ALIAS + error.name[len(_NAME) :]) == name:
+                return None  # there is no such module, which import says under the name it was asked for
+            raise
+        return ModuleSpec(name, self, origin=name, is_package=hasattr(module, "__path__"))  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module itself; import then writes the spec of its second name into it."""
+        module = sys.modules[_NAME + spec.name[len(_ALIAS) :]]
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is run again, and the module gets its spec back."""
+        spec = module.__spec__
+        if spec is not None and spec.loader is self:  # type: ignore[comparison-overlap]
+            module.__spec__ = spec.loader_state
+
+
+def offer_fapws4() -> None:
+    """From now on fapws4 can be imported in this process, whatever else bears that name."""
+    if not any(isinstance(finder, _Alias) for finder in sys.meta_path):
+        # First: the ordinary finders would load a second copy of a submodule from fapws's folder.
+        sys.meta_path.insert(0, _Alias())

@@ -1,0 +1,306 @@
+"""What fapws3 and fapws4 gave to programs: Environ, Start_response, and helpers.
+
+Names and arguments are fapws3's. Unlike there, repeated fields (Set-Cookie) are all sent, and a field
+name or value that would begin another field is a ValueError.
+
+For each request of a program with PATHS or fapws._evwsgi the server makes one Start_response, and one
+Environ if the program has a class of its own; see fapws.paths.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from fapws import config as config
+from fapws.compat.fields import Fields, check_field, check_parameter, format_date
+
+supported_HTTP_command = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+"""Methods that the program takes; others are answered 501. A program may append, say, "PROPFIND"."""
+
+DEFAULT_TYPE = "text/html"
+"""Content-Type of an answer for which start_response was not called."""
+CAPTURED_MAX = 65536
+"""Characters that redirectStdErr() keeps, the last ones."""
+
+
+class Environ(dict[str, Any]):
+    """The environ of a request. A subclass may look at it while it is filled, and change it.
+
+    The server calls, each with a dict of what comes next: update_headers (the request's fields),
+    update_uri (method, target, path, query), update_from_request (connection, content, wsgi.*).
+    What a method does not put into the dict itself, or hand on to this class, is not in the environ.
+    """
+
+    def update_headers(self, data: dict[str, Any]) -> None:
+        """HTTP_*, CONTENT_TYPE, CONTENT_LENGTH and fapws.raw_header."""
+        dict.update(self, data)
+
+    def update_uri(self, data: dict[str, Any]) -> None:
+        """Method, protocol, SCRIPT_NAME, PATH_INFO, QUERY_STRING, fapws.uri, fapws.params."""
+        dict.update(self, data)
+
+    def update_from_request(self, data: dict[str, Any]) -> None:
+        """All the rest; fapws.params again if the content was a form."""
+        dict.update(self, data)
+
+
+class Start_response:
+    """The start_response of PEP 3333, with what fapws3 had besides.
+
+    Status and fields may be set until the head is sent, which is when the first content is known.
+    """
+
+    status_code = "200"
+    status_reasons = "OK"
+    sent = False
+    """The head is with the server: what is changed from now on is not seen."""
+    started = False
+    """It has been called, so that calling it again needs exc_info."""
+    exc_info: Any = None
+    """As it was given, until the head is sent."""
+    cookies: Any = None
+    """An http.cookies.SimpleCookie once a cookie was set; it may be changed directly."""
+    config: Any = config
+    """Where SERVER_IDENT is looked up."""
+    server_start: Callable[..., Callable[[bytes], Any]] | None = None
+    """The server's own start_response; None: this object is not of a request."""
+    server_write: Callable[[bytes], Any] | None = None
+    """What that returned."""
+
+    def __init__(self) -> None:
+        self.response_headers: Any = Fields()
+        """A mapping that keeps repeated fields; a program may put a dict in its place."""
+
+    def __call__(
+        self, status: str, response_headers: Iterable[tuple[Any, Any]], exc_info: Any = None
+    ) -> Callable[[Any], None]:
+        """PEP 3333, "The start_response() Callable". Numbers are taken as values, for fapws3's sake.
+
+        Fields that add_header() gave before are kept. With exc_info, all that was given is replaced.
+        Raises TypeError, ValueError; AssertionError for another call without exc_info.
+        """
+        try:
+            if self.sent and self.server_start is not None:
+                # It raises what exc_info holds, or that it was called twice.
+                self.server_start(status, list(response_headers), exc_info)
+            if self.started and exc_info is None:
+                raise AssertionError("start_response was called twice without exc_info")
+            if not isinstance(status, str):
+                raise TypeError(f"the status must be a str, not {type(status).__name__}: {status!r}")
+            self.started = True
+            if exc_info is not None:
+                self.response_headers = Fields()
+            self.exc_info = exc_info
+            self.status_code, _, self.status_reasons = status.partition(" ")
+            fields = self._fields()
+            for pair in response_headers:
+                fields.add(*_pair(pair))
+        finally:
+            exc_info = None  # PEP 3333: no circular reference through the traceback
+        return self.write
+
+    def write(self, data: Any) -> None:
+        """PEP 3333, "The write() Callable"; also takes a str, sent as UTF-8."""
+        self.send_head(isinstance(data, str))(encode(data))
+
+    def add_header(self, key: str, val: Any) -> None:
+        """Adds a field. One that may stand only once, such as Content-Type, takes the other's place.
+
+        Raises ValueError for a name that is none, or a value with control characters.
+        """
+        self._fields().add(key, val)
+
+    def set_cookie(
+        self,
+        key: str,
+        value: str = "",
+        max_age: int | None = None,
+        expires: Any = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool | None = None,
+    ) -> None:
+        """Sends a Set-Cookie field; a cookie set before under this name is replaced.
+
+        max_age: seconds; 0 deletes it. expires: a str, seconds since 1970, or a datetime (without
+        time zone: local time). Raises ValueError for what would break out of the field.
+        """
+        from http.cookies import CookieError, SimpleCookie  # nobody else pays for it
+
+        check_field("Set-Cookie", key)
+        value = str(value)
+        check_field("Set-Cookie", value)
+        if self.cookies is None:
+            self.cookies = SimpleCookie()
+        parameters: dict[str, Any] = {"path": path, "domain": domain, "secure": secure}
+        if max_age is not None:
+            parameters["max-age"] = int(max_age)
+        if expires:
+            parameters["expires"] = expires if isinstance(expires, str) else format_date(expires)
+        for name, content in parameters.items():
+            check_parameter(name, content)
+        try:
+            self.cookies[key] = value
+        except CookieError as error:
+            raise ValueError(f"a cookie cannot be called {key!r}: {error}") from None
+        for name, content in parameters.items():
+            if content is not None and content is not False and content != "":
+                self.cookies[key][name] = content
+
+    def delete_cookie(self, key: str, path: str | None = "/", domain: str | None = None) -> None:
+        """Has the client forget a cookie; path and domain as it was set with."""
+        self.set_cookie(key, "", 0, None, path, domain)
+
+    def send_head(self, text: bool) -> Callable[[bytes], Any]:
+        """Hands the head to the server, once; text: the content begins with a str. For the server.
+
+        Returns its write(). Raises ValueError, TypeError, RuntimeError outside of a request.
+        """
+        if self.server_write is None:
+            if self.server_start is None:
+                raise RuntimeError("this start_response does not belong to a request")
+            status, fields = self.status_and_fields()
+            if not self.started and not any(name.lower() == "content-type" for name, _ in fields):
+                fields.insert(0, ("Content-Type", DEFAULT_TYPE))
+            if text:
+                fields = [_with_charset(name, value) for name, value in fields]
+            self.server_write = self.server_start(status, with_ident(fields, self.config))
+            self.sent = True
+            self.exc_info = None  # PEP 3333: no circular reference through the traceback
+        return self.server_write
+
+    def status_and_fields(self) -> tuple[str, list[tuple[str, str]]]:
+        """The head as PEP 3333's start_response takes it, cookies included. Raises ValueError, TypeError."""
+        fields = self._fields().pairs()
+        if self.cookies:
+            for morsel in self.cookies.values():
+                fields.append(check_field("Set-Cookie", morsel.OutputString()))
+        return f"{self.status_code} {self.status_reasons}".rstrip(), fields
+
+    def __str__(self) -> str:
+        """The head as text, for a log."""
+        status, fields = self.status_and_fields()
+        return "".join(
+            (f"HTTP/1.1 {status}\r\n", *(f"{name}: {value}\r\n" for name, value in fields), "\r\n")
+        )
+
+    def _fields(self) -> Fields:
+        """response_headers, made ours if a program has put something else there."""
+        if not isinstance(self.__dict__.get("response_headers"), Fields):
+            # A subclass may not have called our __init__ either.
+            self.response_headers = Fields.of(self.__dict__.get("response_headers", ()))
+        fields: Fields = self.response_headers
+        return fields
+
+
+def _pair(pair: Any) -> tuple[Any, Any]:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(f"a header must be a (name, value) tuple, not {pair!r}")
+    return pair[0], pair[1]
+
+
+def _with_charset(name: str, value: str) -> tuple[str, str]:
+    lowered = value.lower()
+    if name.lower() == "content-type" and lowered.startswith("text/") and "charset" not in lowered:
+        value += "; charset=utf-8"
+    return name, value
+
+
+def with_ident(fields: list[tuple[str, str]], settings: Any) -> list[tuple[str, str]]:
+    """The fields with a Server field, if settings.SERVER_IDENT was changed and there is none. For the
+    server. Raises ValueError, TypeError."""
+    ident = getattr(settings, "SERVER_IDENT", "")
+    if ident and ident != _DEFAULT_IDENT and not any(name.lower() == "server" for name, _ in fields):
+        fields.append(check_field("Server", ident))
+    return fields
+
+
+def encode(piece: Any) -> bytes:
+    """A piece of content as bytes, a str as UTF-8. Raises TypeError for what is neither."""
+    if isinstance(piece, str):
+        return piece.encode("utf-8")
+    if isinstance(piece, (bytes, bytearray, memoryview)):
+        return bytes(piece)
+    raise TypeError(bad_content(piece))
+
+
+def bad_content(what: Any) -> str:
+    """Why something is no content, as a sentence."""
+    return f"an object of PATHS answers with str or bytes, not with {type(what).__name__}"
+
+
+def watches(environ_class: Any) -> bool:
+    """Whether an Environ class wants to see a request's environ being filled. For the server."""
+    hooks = tuple(getattr(environ_class, hook.__name__, None) for hook in _HOOKS)
+    return hooks != _HOOKS or environ_class.__qualname__ != "Environ" or environ_class.__module__ != __name__
+
+
+_HOOKS = (Environ.update_headers, Environ.update_uri, Environ.update_from_request)
+_DEFAULT_IDENT = config.SERVER_IDENT
+
+
+def get_status(code: int | str) -> str:
+    """``404 Not Found`` for 404. Raises KeyError for a code that has no name."""
+    from http import HTTPStatus
+
+    try:
+        return f"{int(code)} {HTTPStatus(int(code)).phrase}"
+    except ValueError:
+        raise KeyError(code) from None
+
+
+class _Captured:
+    """A text stream that passes on what is written, and keeps the end of it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._kept = ""
+
+    def write(self, text: str) -> int:
+        """Passes it on and keeps it."""
+        self._kept = (self._kept + text)[-CAPTURED_MAX:]
+        self._stream.write(text)
+        return len(text)
+
+    def getvalue(self) -> str:
+        """What was written, the last CAPTURED_MAX characters of it."""
+        return self._kept
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def redirectStdErr() -> None:
+    """From now on ``sys.stderr.getvalue()`` tells what was written there; the log gets it as well."""
+    if not isinstance(sys.stderr, _Captured):
+        sys.stderr = _Captured(sys.stderr)
+
+
+def split_len(seq: Sequence[Any], length: int) -> list[Any]:
+    """The pieces of a sequence, each so long but the last. Raises ValueError if length is below 1."""
+    if length < 1:
+        raise ValueError("the length of a piece must be 1 or more")
+    return [seq[at : at + length] for at in range(0, len(seq), length)]
+
+
+def parse_cookies(environ: dict[str, Any]) -> Any:
+    """The request's cookies as an http.cookies.SimpleCookie; None if there is no Cookie field.
+
+    A cookie that is malformed is left out, and the others are kept.
+    """
+    line = environ.get("HTTP_COOKIE")
+    if not line:
+        return None
+    from http.cookies import CookieError, SimpleCookie
+
+    jar: Any = SimpleCookie()
+    for pair in line.split(";"):
+        name, equals, value = pair.strip().partition("=")
+        if equals:
+            try:
+                jar[name.strip()] = jar.value_decode(value.strip())[0]
+            except CookieError:
+                continue
+    return jar

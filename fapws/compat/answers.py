@@ -1,0 +1,82 @@
+"""What an object of PATHS returns becomes what a WSGI application returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fapws.base import Start_response, bad_content, encode
+from fapws.wsgi.file_wrapper import FileWrapper, file_span
+
+BLOCK_SIZE = 65536
+"""Bytes or characters read from a file object at once."""
+
+
+def as_iterable(result: Any, start: Start_response) -> Iterable[bytes]:
+    """What the server gets for what the object returned; the head is with it before this returns.
+
+    Raises TypeError for what is no content, and what an iterable raises; a file or iterable is then
+    closed.
+    """
+    if result is None or isinstance(result, (str, bytes, bytearray, memoryview)):
+        content = encode(result) if result else b""
+        start.send_head(isinstance(result, str))
+        return [content] if content else []
+    if type(result) in (list, tuple):
+        # One piece, so that the server can tell the length.
+        content = b"".join([encode(piece) for piece in result])
+        start.send_head(any(isinstance(piece, str) for piece in result))
+        return [content]
+    file = result.file if type(result) is FileWrapper else result
+    if file_span(file) is not None:
+        return _file(result if type(result) is FileWrapper else FileWrapper(file), start)
+    if not hasattr(result, "read") and not hasattr(result, "__iter__"):
+        raise TypeError(bad_content(result))
+    return Pieces(result, start)
+
+
+def _file(wrapper: FileWrapper, start: Start_response) -> Iterable[bytes]:
+    """A regular file in binary: as it is, so that the server can have the system send it."""
+    try:
+        start.send_head(False)
+    except BaseException:
+        wrapper.file.close()
+        raise
+    return wrapper
+
+
+class Pieces:
+    """A file, generator or other iterable, encoded piece by piece.
+
+    The first piece is fetched ahead: until then the object may still call start_response, and only
+    then it is known whether a charset belongs into the Content-Type.
+    """
+
+    def __init__(self, result: Any, start: Start_response) -> None:
+        self._close = getattr(result, "close", None)
+        try:
+            self._pieces: Iterator[Any] = _blocks(result) if hasattr(result, "read") else iter(result)
+            first = next(self._pieces, None)
+            self._ahead: bytes | None = None if first is None else encode(first)
+            start.send_head(isinstance(first, str))
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        piece, self._ahead = self._ahead, None
+        return encode(next(self._pieces)) if piece is None else piece
+
+    def close(self) -> None:
+        """Called by the server however the answer ends (PEP 3333)."""
+        close, self._close = self._close, None
+        if close is not None:
+            close()
+
+
+def _blocks(file: Any) -> Iterator[Any]:
+    while block := file.read(BLOCK_SIZE):
+        yield block

@@ -1,0 +1,130 @@
+"""Response fields as a program sets them: a mapping that keeps repeated ones and lets none break out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from fapws import config
+
+_DEFAULT_FORMAT = config.date_format
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_CONTROLS = frozenset(map(chr, (*range(9), *range(10, 32), 127)))
+"""What no field value holds (RFC 9110 5.5); a tab is allowed."""
+_SINGLE = frozenset(
+    (
+        "age",
+        "content-encoding",
+        "content-length",
+        "content-location",
+        "content-range",
+        "content-type",
+        "date",
+        "etag",
+        "expires",
+        "last-modified",
+        "location",
+        "retry-after",
+        "server",
+    )
+)
+"""Fields of which an answer has one: a second one takes the first one's place."""
+
+
+class Fields(MutableMapping[str, str]):
+    """Fields in the order they were given; names are found in any case.
+
+    ``fields[name] = value`` replaces all of a name, add() lets them stand beside each other. Both
+    raise ValueError for what is no field. Reading a repeated name gives its last value.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[Any, Any]] = ()) -> None:
+        self._pairs: list[tuple[str, str]] = []
+        for name, value in pairs:
+            self.add(name, value)
+
+    @classmethod
+    def of(cls, given: Any) -> Fields:
+        """From a mapping or an iterable of pairs. Raises ValueError, TypeError."""
+        if isinstance(given, cls):
+            return given
+        return cls(given.items() if isinstance(given, Mapping) else given)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """All of them, repeated ones too; a list of its own."""
+        return list(self._pairs)
+
+    def add(self, name: Any, value: Any) -> None:
+        """Adds a field, or replaces the one there is if there can be but one (Content-Type)."""
+        pair = check_field(name, value)
+        if pair[0].lower() in _SINGLE:
+            self._remove(pair[0])
+        self._pairs.append(pair)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        pair = check_field(name, value)
+        self._remove(name)
+        self._pairs.append(pair)
+
+    def __getitem__(self, name: str) -> str:
+        wanted = str(name).lower()
+        for known, value in reversed(self._pairs):
+            if known.lower() == wanted:
+                return value
+        raise KeyError(name)
+
+    def __delitem__(self, name: str) -> None:
+        if not self._remove(name):
+            raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({name.lower(): name for name, _ in self._pairs}.values())
+
+    def __len__(self) -> int:
+        return len({name.lower() for name, _ in self._pairs})
+
+    def __repr__(self) -> str:
+        return f"Fields({self._pairs!r})"
+
+    def _remove(self, name: str) -> bool:
+        before, wanted = len(self._pairs), str(name).lower()
+        self._pairs = [pair for pair in self._pairs if pair[0].lower() != wanted]
+        return len(self._pairs) != before
+
+
+def check_field(name: Any, value: Any) -> tuple[str, str]:
+    """Name and value as they can be sent; a number becomes text. Raises ValueError, TypeError."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a field must be a str, not {type(name).__name__}: {name!r}")
+    if isinstance(value, int):
+        value = str(value)
+    if not isinstance(value, str):
+        raise TypeError(f"the value of {name} must be a str, not {type(value).__name__}: {value!r}")
+    if not name or not _TOKEN.issuperset(name):
+        raise ValueError(f"a field cannot be called {name!r}")
+    if not _CONTROLS.isdisjoint(value):
+        raise ValueError(f"the value of {name} has control characters: {value!r}")
+    return name, value
+
+
+def check_parameter(name: str, value: Any) -> None:
+    """Raises ValueError for a cookie's parameter that would end it (RFC 6265 4.1.1)."""
+    if isinstance(value, str) and (";" in value or not _CONTROLS.isdisjoint(value) or "\t" in value):
+        raise ValueError(f"{name} of a cookie has characters that would end it: {value!r}")
+
+
+def format_date(moment: Any) -> str:
+    """Seconds since 1970 or a datetime in config.date_format. Raises TypeError, ValueError, OverflowError."""
+    if hasattr(moment, "timestamp"):
+        moment = moment.timestamp()
+    if isinstance(moment, bool) or not isinstance(moment, (int, float)):
+        raise TypeError(f"a time is seconds or a datetime, not {type(moment).__name__}: {moment!r}")
+    when = time.gmtime(moment)
+    if config.date_format != _DEFAULT_FORMAT:
+        return time.strftime(config.date_format, when)
+    day, month = _DAYS[when.tm_wday], _MONTHS[when.tm_mon - 1]
+    clock = f"{when.tm_hour:02}:{when.tm_min:02}:{when.tm_sec:02}"
+    return f"{day}, {when.tm_mday:02} {month} {when.tm_year:04} {clock} GMT"

@@ -1,0 +1,25 @@
+"""What a fapws3 or fapws4 program may change about its answers, by assigning to these names.
+
+They are looked at with every request, and only for programs with PATHS or fapws._evwsgi. The INI file
+and the command line are not here: see fapws.settings.
+"""
+
+from __future__ import annotations
+
+from fapws import __version__
+
+SERVER_IDENT = f"fapws/{__version__}"
+"""Once changed, the Server field of answers that have none of their own; empty changes nothing."""
+
+send_traceback_to_browser = False
+"""Whether the client of a request that failed is sent the traceback (which is in the log anyway).
+
+For development: a traceback shows strangers what is inside. fapws3 had True."""
+
+send_traceback_short = "<h1>Error</h1>Please contact your administrator"
+"""What the client is sent otherwise, as text/html in UTF-8, with status 500."""
+
+date_format = "%a, %d %b %Y %H:%M:%S GMT"
+"""How fapws.base and fapws.contrib write a time (UTC), as time.strftime() takes it.
+
+The default is written as RFC 9110 5.6.7 wants it, with English names whatever the locale."""
