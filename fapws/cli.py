@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from fapws import __version__
+from fapws.lean import Any, Callable, NamedTuple
 from fapws.settings.addresses import parse_address
 from fapws.settings.build import build
 from fapws.settings.ini import read

@@ -8,10 +8,7 @@ a pidfile, 3 stopped, 4 unknown.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable
-from typing import NamedTuple, NoReturn
 
 from fapws.ctl_place import (
     MARGIN,
@@ -25,6 +22,7 @@ from fapws.ctl_place import (
     stop_by_pid,
     stop_by_socket,
 )
+from fapws.lean import Callable, NamedTuple, NoReturn, signal
 from fapws.settings import ini
 from fapws.settings.model import Config
 from fapws.source import Source

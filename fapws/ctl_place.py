@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
 
+from fapws.lean import Any, Mapping, MappingProxyType, NamedTuple, signal
 from fapws.settings import ini
 from fapws.settings.options import MASTER_OPTIONS, parse
 from fapws.settings.scan import scan

@@ -10,10 +10,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
-from types import ModuleType, TracebackType
-from typing import Any
 
+from fapws.lean import Any, Callable, ModuleType, TracebackType
 from fapws.script import ScriptSettings, script_settings
 from fapws.settings.model import Pool
 from fapws.settings.options import split_callable

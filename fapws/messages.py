@@ -6,7 +6,7 @@ one type byte, four bytes of length (big-endian), then the payload (UTF-8).
 
 from __future__ import annotations
 
-from typing import NamedTuple, Union
+from fapws.lean import NamedTuple, Union
 
 
 class Ready(NamedTuple):

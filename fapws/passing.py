@@ -9,7 +9,8 @@ from __future__ import annotations
 import _socket
 import os
 import struct
-from collections.abc import Sequence
+
+from fapws.lean import Sequence
 
 MOST = 4
 """Descriptors that one message brings."""

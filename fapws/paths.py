@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable
+from fapws.lean import Callable, Iterable
 from types import TracebackType
-from typing import Any
+from fapws.lean import Any
 
 from fapws import base as fapws_base
 from fapws.base import Start_response

@@ -14,9 +14,8 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Callable
-from typing import NamedTuple
 
+from fapws.lean import Callable, NamedTuple
 from fapws.settings.model import Pool
 
 _WANTED_LATER = (

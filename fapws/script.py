@@ -7,15 +7,13 @@ constant, writes the answer to a pipe and ends. Nothing of it stays in the maste
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import select
-import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from fapws.lean import TYPE_CHECKING, Any, NamedTuple, NoReturn, signal
 from fapws.settings.model import Pool
 
 if TYPE_CHECKING:
@@ -128,9 +126,11 @@ def _read_all(reader: int, deadline: float) -> bytes:
 def _end(child: int) -> None:
     """Kills a child that has not been waited for, so that its id is still its own."""
     # Whoever ignores SIGCHLD has his children reaped by the kernel.
-    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+    try:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
 
 
 # ---- In the child --------------------------------------------------------------------------------

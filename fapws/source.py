@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from fapws.lean import NamedTuple
 from fapws.settings.model import Config
 
 

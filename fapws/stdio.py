@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Any
+
+from fapws.lean import Any
 
 
 class Streams:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+import _socket
 import atexit
-import contextlib
 import faulthandler
 import os
-import signal
-import socket
 import sys
 import time
-from collections.abc import Callable
-from types import FrameType
-from typing import Any, NamedTuple, NoReturn
 
 from fapws import __version__, passing
 from fapws._core import ffi, lib
+from fapws.lean import Any, Callable, FrameType, NamedTuple, NoReturn, signal
 from fapws.loader import LoadError, load, prepare
 from fapws.messages import Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
 from fapws.privileges import CannotConfine, Confinement
@@ -172,7 +168,7 @@ class Worker:
             from fapws.wsgi.forwarded import Forwarded
 
             application = Forwarded(application, spec.pool.trusted_proxies, spec.pool.forwarded)
-        if any(listener.family == getattr(socket, "AF_UNIX", None) for listener in listeners):
+        if any(listener.family == getattr(_socket, "AF_UNIX", None) for listener in listeners):
             application = UnixServerName(application)
         if spec.pool.script_name:
             application = Mounted(application, spec.pool.script_name)
@@ -245,8 +241,10 @@ class Worker:
         self._term_pending = True
 
     def _on_wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        try:
             os.read(self._wake_reader, _READ_SIZE)
+        except BlockingIOError:
+            pass  # an earlier turn has read it
         if self._term_pending:
             self._drain(accept_rest=True)
 
@@ -294,14 +292,14 @@ class Worker:
             self._server.unwatch(token)
 
 
-def _adopt(descriptors: tuple[int, ...]) -> list[socket.socket]:
+def _adopt(descriptors: tuple[int, ...]) -> list[_socket.socket]:
     """Listening sockets by number. They are shared with workers that may be in accept() right now, and
     PyPy makes an adopted socket blocking for all of them unless the default says otherwise."""
-    socket.setdefaulttimeout(0.0)
+    _socket.setdefaulttimeout(0.0)
     try:
-        return [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        return [_socket.socket(fileno=descriptor) for descriptor in descriptors]
     finally:
-        socket.setdefaulttimeout(None)
+        _socket.setdefaulttimeout(None)
 
 
 def _expect_proxies(server: Server, trusted: tuple[Network, ...], listeners: int) -> None:

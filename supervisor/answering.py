@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Callable
 
+from fapws.lean import Callable
 from fapws.supervisor import decide, events, status
 from fapws.supervisor.clients import Clients
 from fapws.supervisor.control import Client, Request

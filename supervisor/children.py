@@ -6,10 +6,9 @@ children, the old one and its replacement.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import inf
-from typing import NamedTuple
 
+from fapws.lean import Iterator, NamedTuple
 from fapws.supervisor import states
 
 

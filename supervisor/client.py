@@ -5,8 +5,8 @@ from __future__ import annotations
 import _socket
 import json
 import time
-from typing import Any
 
+from fapws.lean import Any
 from fapws.supervisor.control import VERSION
 
 _READ_SIZE = 65536

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable
 
+from fapws.lean import Any, Callable
 from fapws.supervisor.control import MAX_CLIENTS, BadRequest, Client, ControlSocket, Request
 from fapws.supervisor.waiting import Readiness, Waiter
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import _socket
 import os
-from typing import Any
 
+from fapws.lean import Any
 from fapws.supervisor import peer, sockets
 from fapws.supervisor.errors import refused
 

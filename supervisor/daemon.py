@@ -10,8 +10,8 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable
-from typing import NamedTuple, NoReturn
+
+from fapws.lean import Callable, NamedTuple, NoReturn
 
 _READ_SIZE = 65536
 

@@ -13,8 +13,8 @@ retired before somebody of the new generation serves; every process ordered is w
 from __future__ import annotations
 
 from math import inf
-from typing import Any, Callable
 
+from fapws.lean import Any, Callable
 from fapws.supervisor import events, rolling, states, texts, vitals
 from fapws.supervisor.children import Child
 from fapws.supervisor.rolling import ROLL_ATTEMPTS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterable
+
+from fapws.lean import Iterable
 
 _DIRECTORIES = ("/proc/self/fd", "/dev/fd")
 _BLIND_LIMIT = 65536

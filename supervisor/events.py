@@ -6,8 +6,7 @@ in a master's life, unlike a PID.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Union
-
+from fapws.lean import NamedTuple, Union
 from fapws.settings.model import Config, Pool
 from fapws.supervisor.children import Child
 

@@ -7,9 +7,7 @@ another VERSION, and then the successor refuses before anything has happened.
 
 from __future__ import annotations
 
-import json
-from typing import Any, NamedTuple
-
+from fapws.lean import Any, NamedTuple
 from fapws.settings import model
 from fapws.source import Source
 from fapws.supervisor import listeners, notify, scoreboard, sockets, status, turn
@@ -71,11 +69,15 @@ class Unreadable(Exception):
 
 def encode(saved: Saved) -> str:
     """The text."""
+    import json
+
     return json.dumps({"version": VERSION, "layout": scoreboard.LAYOUT, "saved": _encode(saved)})
 
 
 def decode(text: str) -> Saved:
     """The opposite. Raises Unreadable."""
+    import json
+
     data = json.loads(text)
     if data["version"] != VERSION or data["layout"] != scoreboard.LAYOUT:
         raise Unreadable("the running master is of a version that this one cannot take over from; restart")

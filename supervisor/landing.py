@@ -10,11 +10,13 @@ workers are told to finish, then everything ends) and USR2 (the next attempt).
 
 from __future__ import annotations
 
-import contextlib
+import _signal as signal  # type: ignore[import-not-found]  # signal itself would stay, with enum, in the memory of the successor
 import os
-import signal
 import sys
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 OBEYED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR2, signal.SIGCHLD)
 PATIENCE = 25
@@ -50,8 +52,10 @@ def read(fd: int) -> str:
 
 def report(text: str) -> None:
     """To standard error, which is the log's or the terminal."""
-    with contextlib.suppress(OSError):
+    try:
         os.write(2, f"fapws: {text}\n".encode("utf-8", "replace"))
+    except OSError:
+        pass  # nobody listens
 
 
 def hold(fd: int) -> int:

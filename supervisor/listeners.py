@@ -7,8 +7,8 @@ so a reload never closes a queue that goes on being served.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
+from fapws.lean import NamedTuple
 from fapws.settings.model import Address, Config, Pool
 from fapws.supervisor import sockets
 from fapws.supervisor.errors import CannotStart

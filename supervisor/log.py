@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 
+from fapws.lean import Sequence
 from fapws.settings.log_targets import STDERR, facility_of
 from fapws.supervisor.syslog import Syslog
 

@@ -8,14 +8,11 @@ the signals; reap; tick.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
-from collections import deque
-from collections.abc import Callable
-from typing import Any
 
 from fapws import __version__, messages
+from fapws.lean import Any, Callable, deque, signal
 from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError
 from fapws.source import Source

@@ -11,7 +11,8 @@ import _socket
 import os
 import time
 from math import inf
-from typing import NamedTuple
+
+from fapws.lean import NamedTuple
 
 _VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 

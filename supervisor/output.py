@@ -6,7 +6,8 @@ Owns the read end of one worker's pipe and at most one unfinished line.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+
+from fapws.lean import Callable, Sequence
 
 LINE_MAX = 8192
 """Bytes; a longer line goes to the log in pieces, so that memory stays bounded."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from typing import NamedTuple
+
+from fapws.lean import NamedTuple
 
 _PATIENCE = 0.5
 """Seconds; a probe() of somebody else holds the lock for an instant."""

@@ -10,13 +10,12 @@ import atexit
 import gc
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
 
 from fapws._core import lib
 
 import fapws.worker
 from fapws import messages, passing
+from fapws.lean import NoReturn, Sequence
 from fapws.settings.model import Pool
 from fapws.supervisor import descriptors, signals, title
 from fapws.supervisor.log import Log

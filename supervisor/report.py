@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
 
+from fapws.lean import Any, Sequence
 from fapws.supervisor import texts
 
 _HEADINGS = (

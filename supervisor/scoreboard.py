@@ -11,7 +11,8 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from typing import NamedTuple
+
+from fapws.lean import NamedTuple
 
 LAYOUT = 1
 """Changes when rows of another version cannot be read any more."""

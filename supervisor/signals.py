@@ -7,8 +7,8 @@ another signal by filling the wake-up pipe.
 from __future__ import annotations
 
 import os
-import signal
-from types import FrameType
+
+from fapws.lean import FrameType, signal
 
 HANDLED = (
     signal.SIGTERM,
@@ -23,6 +23,14 @@ HANDLED = (
 )
 _DRAINED_AT_ONCE = 4096
 _IGNORED_BY_WORKERS = (signal.SIGHUP, signal.SIGINT)
+
+
+def name(number: int) -> str:
+    """As ``signal.Signals(number).name``; a number without a name is ``signal 40``."""
+    for known in sorted(vars(signal)):
+        if known.startswith("SIG") and known[3].isalpha() and vars(signal)[known] == number:
+            return known
+    return f"signal {number}"
 
 
 class Signals:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import _socket  # not socket: that brings selectors and its enums along, 0.3 MB
 import os
 import stat
-from typing import NamedTuple
 
+from fapws.lean import NamedTuple
 from fapws.privileges import CannotConfine, find_group, find_user
 from fapws.settings.model import Address
 from fapws.supervisor import defer_accept

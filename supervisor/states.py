@@ -11,7 +11,7 @@ A worker that ends without being told to leaves its slot *backing off*; one that
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from fapws.lean import NamedTuple
 
 STARTING = "starting"
 """Forked; READY has not come. Its deadline is boot_timeout."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-
-from fapws.supervisor import states
+from fapws.supervisor import signals, states
 from fapws.supervisor.children import Child
 
 
@@ -23,10 +21,7 @@ def ending(status: int) -> str:
     """How a process ended; ``status`` as ``os.waitstatus_to_exitcode`` gives it."""
     if status >= 0:
         return f"exited with status {status}"
-    try:
-        return f"was killed by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was killed by signal {-status}"
+    return f"was killed by {signals.name(-status)}"
 
 
 def boot_failure(child: Child, status: int, age: float) -> str:

@@ -8,8 +8,8 @@ deaths, stop), rolling.py (reload) and vitals.py (hanging, recycling, sleeping, 
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
 
+from fapws.lean import NamedTuple
 from fapws.settings.model import Config, Pool
 from fapws.supervisor import events, states
 from fapws.supervisor.children import Child, Children

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
 import fapws
+from fapws.lean import TYPE_CHECKING
 from fapws.settings.problems import ConfigError
 from fapws.supervisor import signals
 from fapws.supervisor.handover import Saved, Unreadable, decode

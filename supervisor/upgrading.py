@@ -6,9 +6,9 @@ wanted -> (nothing else is under way) -> a child tries the new code -> exec, or 
 from __future__ import annotations
 
 import os
-import signal
 import time
 
+from fapws.lean import signal
 from fapws.source import Source
 from fapws.supervisor import decide, notify, states, status, texts, upgrade
 from fapws.supervisor.clients import Clients

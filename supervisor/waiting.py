@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import select
 from math import inf
-from typing import NamedTuple, Protocol
+
+from fapws.lean import NamedTuple, Protocol
 
 
 class Readiness(NamedTuple):

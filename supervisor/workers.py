@@ -7,11 +7,10 @@ tells through ``post``.
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable
 
 from fapws import messages
-from fapws.supervisor import events, processes, scoreboard
+from fapws.lean import Callable, signal
+from fapws.supervisor import events, processes, scoreboard, signals
 from fapws.supervisor.handover import SavedWorker
 from fapws.supervisor.log import Log
 from fapws.supervisor.logs import Logs
@@ -202,7 +201,7 @@ class Workers:
 
     def _changed(self, number: int, process: Process, status: int) -> None:
         if os.WIFSTOPPED(status):
-            self._post(events.WorkerPaused(number, signal.Signals(os.WSTOPSIG(status)).name))
+            self._post(events.WorkerPaused(number, signals.name(os.WSTOPSIG(status))))
         elif os.WIFCONTINUED(status):
             self._post(events.WorkerContinued(number))
         else:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
 import os
-import socket
 
 from fapws.settings.model import Address
 from fapws.settings.values import parse_integer
@@ -107,7 +107,7 @@ def _parse_port(text: str) -> int:
 def _check_host(host: str) -> str:
     if set(host) <= frozenset("0123456789."):
         try:
-            socket.inet_pton(socket.AF_INET, host)
+            _socket.inet_pton(_socket.AF_INET, host)
         except OSError:
             raise ValueError(f"{host} is not an IPv4 address") from None
     elif not set(host) <= _HOST_CHARACTERS:
@@ -118,7 +118,7 @@ def _check_host(host: str) -> str:
 def _check_ipv6(host: str) -> str:
     bare, percent, zone = host.partition("%")
     try:
-        normal = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, bare))
+        normal = _socket.inet_ntop(_socket.AF_INET6, _socket.inet_pton(_socket.AF_INET6, bare))
     except (OSError, ValueError):
         raise ValueError(f"{host} is not an IPv6 address") from None
     if percent and (not zone or not set(zone) <= _HOST_CHARACTERS):

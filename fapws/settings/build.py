@@ -7,9 +7,8 @@ MAX_BODY_SIZE (fapws4), ``[fapws]``, the pool's own section, the command line.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
 
+from fapws.lean import Any, Mapping
 from fapws.privileges import CannotConfine, identity
 from fapws.settings import options
 from fapws.settings.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, parse_server, same_place

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from fapws.lean import Any
 from fapws.settings import ini
 from fapws.settings.build import MASTER_SECTION
 from fapws.settings.model import Config, Limits, Pool

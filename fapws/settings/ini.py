@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
 
+from fapws.lean import Any, Mapping, MappingProxyType
 from fapws.settings.build import build
 from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError, Problem
@@ -16,8 +15,10 @@ __all__ = ["Config", "ConfigError", "Problem", "read"]
 SIZE_MAX = 2**20
 """Bytes; a larger file is no configuration, and /dev/zero would never end."""
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-def read(path: str, overrides: Mapping[str, Any] = {}) -> Config:
+
+def read(path: str, overrides: Mapping[str, Any] = _NOTHING) -> Config:
     """The configuration in an INI file. Raises ConfigError with all problems; touches nothing.
 
     overrides (option name to value, from the command line) take the place of what every pool says.

@@ -6,7 +6,7 @@ master and workers.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from fapws.lean import NamedTuple
 
 
 class Address(NamedTuple):

@@ -6,17 +6,16 @@ inside IPv6 (::ffff:10.0.0.1, RFC 4291 2.5.5.2) as the IPv4 address that it mean
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterable
-from typing import NamedTuple
+import _socket
 
+from fapws.lean import Iterable, NamedTuple
 from fapws.settings.model import Network
 from fapws.settings.values import parse_integer
 
 UNIX = "unix"
 NETWORK_RULE = "must be an address, a network such as 10.0.0.0/8 or fd00::/8, or unix"
 _BITS = {4: 32, 6: 128}
-_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+_FAMILIES = {4: _socket.AF_INET, 6: _socket.AF_INET6}
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -33,11 +32,11 @@ class IP(NamedTuple):
 def parse_ip(text: str) -> IP | None:
     """The address that a text is; None if it is none. Never raises."""
     try:
-        packed = socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+        packed = _socket.inet_pton(_socket.AF_INET6 if ":" in text else _socket.AF_INET, text)
         if packed[:12] == _MAPPED:
             packed = packed[12:]
         version = 4 if len(packed) == 4 else 6
-        return IP(version, int.from_bytes(packed, "big"), socket.inet_ntop(_FAMILIES[version], packed))
+        return IP(version, int.from_bytes(packed, "big"), _socket.inet_ntop(_FAMILIES[version], packed))
     except (OSError, ValueError):  # ValueError: a zero byte, or a character that has no byte
         return None
 
@@ -67,7 +66,7 @@ def parse_network(text: str) -> Network:
     first = address.number & mask
     if first != address.number:
         packed = first.to_bytes(bits // 8, "big")
-        start = socket.inet_ntop(_FAMILIES[address.version], packed)
+        start = _socket.inet_ntop(_FAMILIES[address.version], packed)
         raise ValueError(f"has bits set behind its /{length}; the network is {start}/{prefix}")
     return Network(text, address.version, first, mask)
 

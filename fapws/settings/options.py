@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
+from fapws.lean import Any, Callable, NamedTuple
 from fapws.privileges import CannotConfine, find_group, find_user
 from fapws.settings import values
 from fapws.settings.access_format import compile_format

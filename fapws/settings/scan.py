@@ -8,8 +8,7 @@ line numbers, stops at the first mistake and would stay in the master's memory.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from fapws.lean import NamedTuple
 from fapws.settings.problems import Problem
 
 _BLANKS = " \t\r\f\v"

@@ -6,7 +6,7 @@ parses to the same value. Only ASCII digits count as digits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from fapws.lean import Mapping
 
 SIZE_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 TIME_UNITS = {"ms": 1, "": 1000, "s": 1000, "m": 60_000, "h": 3_600_000}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import chain
-from typing import TYPE_CHECKING, Any
 
 from fapws._core import ffi, lib
+from fapws.lean import TYPE_CHECKING, Any, Callable
 from fapws.wsgi.unsent import Unsent
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ request, so what it decides (constants, environ keys) is worked out once and onl
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from fapws.lean import TYPE_CHECKING, Any, Iterator, NamedTuple
+
+if TYPE_CHECKING:
+    import _socket
 
 Environ = dict[str, Any]
 
@@ -92,7 +93,7 @@ def percent_decode(path: str) -> str:
     return "".join(out)
 
 
-def listener_base(listener: socket.socket, common: Environ) -> Environ:
+def listener_base(listener: _socket.socket, common: Environ) -> Environ:
     """What all requests that come in by one listener have in common."""
     base = dict(common)
     name: Any = listener.getsockname()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator
-from typing import Any
+
+from fapws.lean import Any, Iterator
 
 
 class FileWrapper:

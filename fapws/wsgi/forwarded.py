@@ -17,10 +17,9 @@ The rules, each of which only ever makes less believed:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
 
+from fapws.lean import Any, Callable, Iterator, NamedTuple
 from fapws.settings.model import Network
 from fapws.settings.networks import contains, parse_ip
 from fapws.wsgi.environ import Environ, name_unix_server

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from typing import BinaryIO
+
+from fapws.lean import BinaryIO, Iterator
 
 
 class EmptyInput:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
+from fapws.lean import Any, Callable, Iterable
 from fapws.wsgi.answer import Answer
 from fapws.wsgi.environ import Environ, name_unix_server, percent_decode
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any, NamedTuple
 
 from fapws._core import ffi, lib
+from fapws.lean import Any, Callable, Iterable, Iterator, NamedTuple
 from fapws.wsgi.answer import Answer, ClientGone, Fault, check_piece, code_fault, core_text, head_fault
 from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, percent_decode, with_room
 from fapws.wsgi.file_wrapper import FileWrapper, file_span

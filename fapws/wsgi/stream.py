@@ -7,11 +7,9 @@ waits for FW_WRITABLE while the others go on.
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Any
 
 from fapws._core import lib
+from fapws.lean import Any, Iterable, Iterator, deque
 from fapws.wsgi.answer import Answer, ClientGone, check_piece, code_fault
 
 TURN_BYTES = 65536

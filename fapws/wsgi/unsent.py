@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from fapws.lean import BinaryIO
 
 MEMORY_MAX = 65536
 """Bytes; what is beyond goes to an unlinked temporary file."""
