@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from fapws.lean import Callable, Iterable
-from types import TracebackType
-from fapws.lean import Any
 
 from fapws import base as fapws_base
 from fapws.base import Start_response
 from fapws.compat.answers import as_iterable
 from fapws.compat.extras import add_extras, fill, read_form
+from fapws.lean import Any, Callable, Iterable, TracebackType
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], Any]]

@@ -1,0 +1,82 @@
+"""What a plain application's processes import. Each module costs memory in the master and in every worker, so
+a new one is a decision, taken here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+from support.server import Server
+
+# Modules of the standard library beyond what the interpreter itself has loaded.
+STANDARD_LIBRARY = {
+    "__future__",
+    "_cffi_backend",
+    "_collections",
+    "_signal",
+    "_socket",
+    "_struct",
+    "atexit",
+    "errno",
+    "faulthandler",
+    "fcntl",
+    "gc",
+    "itertools",
+    "math",
+    "mmap",
+    "resource",
+    "select",
+    "struct",
+}
+# Modules of Fapws that only some programs or some events need.
+ON_DEMAND = {
+    "fapws._evwsgi",
+    "fapws.base",
+    "fapws.config",
+    "fapws.contrib",
+    "fapws.ctl",
+    "fapws.paths",
+    "fapws.query",
+    "fapws.schedule",
+    "fapws.settings.dump",
+    "fapws.settings.render",
+    "fapws.supervisor.client",
+    "fapws.supervisor.landing",
+    "fapws.supervisor.report",
+    "fapws.watch",
+    "fapws.wsgi.forwarded",
+}
+
+APP = """
+import sys
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return ["\\n".join(sorted(sys.modules)).encode()]
+"""
+
+
+def modules_of_a_worker() -> set[str]:
+    """What the master had imported before the fork, and the worker after it."""
+    with Server(APP) as server:
+        return set(requests.get(server.url, timeout=10).text.split("\n"))
+
+
+def modules_of_the_interpreter(directory: Path) -> set[str]:
+    """What any program started with -m has loaded."""
+    (directory / "probe.py").write_text("import sys; print(*sys.modules)")
+    command = [sys.executable, "-m", "probe"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, cwd=directory)
+    return set(out.stdout.split())
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="PyPy's library imports other modules")
+def test_plain_application_brings_in_no_module_that_is_not_on_the_list(tmp_path: Path) -> None:
+    loaded = modules_of_a_worker()
+    own = {name for name in loaded if name.split(".")[0] == "fapws"}
+    assert own & ON_DEMAND == set()
+    others = loaded - own - modules_of_the_interpreter(tmp_path) - {"app"}
+    assert others - STANDARD_LIBRARY == set()
