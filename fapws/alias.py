@@ -7,12 +7,14 @@ also import while they serve. The modules are the same objects under both names.
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
+
+from fapws.lean import TYPE_CHECKING, Any, ModuleType, Sequence
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+else:
+    ModuleSpec = type(__spec__)  # every script comes by here, and importlib.machinery brings others along
 
 _ALIAS = "fapws4"
 _NAME = "fapws"
@@ -26,7 +28,9 @@ class _Alias:
         if name != _ALIAS and not name.startswith(_ALIAS + "."):
             return None
         try:
-            module = importlib.import_module(_NAME + name[len(_ALIAS) :])
+            own = _NAME + name[len(_ALIAS) :]
+            __import__(own)
+            module = sys.modules[own]
         except ModuleNotFoundError as error:
             if error.name and (_ALIAS + error.name[len(_NAME) :]) == name:
                 return None  # there is no such module, which import says under the name it was asked for
