@@ -1,6 +1,7 @@
 """What a fapws4 script says about the server, found before the sockets are bound.
 
-SERVER and MAX_BODY_SIZE are wanted by the master, which must not import the application. So a child
+SERVER and MAX_BODY_SIZE, and what is wrong with PATHS, are wanted by the master, which must not import
+the application. So a child
 process is forked that reads the script's syntax tree, runs the script only if a value is no
 constant, writes the answer to a pipe and ends. Nothing of it stays in the master.
 """
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 TIMEOUT = 15.0
 """Seconds the child may take; a script that takes longer is left to the worker's boot_timeout."""
 _NAMES = ("SERVER", "MAX_BODY_SIZE")
+_MISTAKE_MAX = 500
+"""Characters; what is told goes through a pipe in one write."""
 _DESCRIPTORS_MAX = 65536
 _ARITHMETIC_MAX = 64
 """Characters; longer constant arithmetic is left to the running script."""
@@ -34,11 +37,15 @@ class ScriptSettings(NamedTuple):
     max_body_size: str = ""
     has_paths: bool = False
     """Whether it is written for fapws4: PATHS is bound at its top level."""
+    mistake: str = ""
+    """What is wrong with PATHS, as far as it can be told before the script is served."""
+    mistake_line: int = 0
+    """Where; 0: not known."""
 
 
-def script_settings(path: str, pool: Pool | None = None) -> ScriptSettings:
+def script_settings(path: str, pool: Pool | None = None, may_run: bool = True) -> ScriptSettings:
     """The settings of a script, ``file.py`` or ``file.py:callable``; pool says how to run it if
-    need be.
+    need be. may_run: False if no value is worth it.
 
     A script that cannot be read, compiled or run has none: its worker tells why when it boots.
     Raises OSError if the system has no process or descriptor left to look.
@@ -56,7 +63,7 @@ def script_settings(path: str, pool: Pool | None = None) -> ScriptSettings:
         raise
     if child == 0:
         os.close(reader)
-        _answer(writer, split_callable(path)[0], pool)
+        _answer(writer, *split_callable(path), pool, may_run)
     os.close(writer)
     try:
         data = _read_all(reader, time.monotonic() + TIMEOUT)
@@ -66,7 +73,7 @@ def script_settings(path: str, pool: Pool | None = None) -> ScriptSettings:
     return _decode(data)
 
 
-def _answer(writer: int, path: str, pool: Pool | None) -> NoReturn:
+def _answer(writer: int, path: str, attribute: str, pool: Pool | None, may_run: bool) -> NoReturn:
     """The child: writes the settings and ends without cleaning up what belongs to the parent."""
     try:
         signal.set_wakeup_fd(-1)
@@ -87,7 +94,7 @@ def _answer(writer: int, path: str, pool: Pool | None) -> NoReturn:
             from fapws.privileges import drop_for_script
 
             drop_for_script(pool)
-        settings = _find(path, pool)
+        settings = _find(path, attribute, pool, may_run)
         os.write(writer, _encode(settings))
     finally:
         os._exit(0)
@@ -102,15 +109,16 @@ def _close_all_but(writer: int) -> None:
 
 
 def _encode(settings: ScriptSettings) -> bytes:
-    fields = (settings.server, settings.max_body_size, "yes" if settings.has_paths else "no")
-    return "\0".join(fields).encode("utf-8", "replace")[: select.PIPE_BUF]
+    settings = settings._replace(mistake=settings.mistake[:_MISTAKE_MAX])
+    return "\0".join(map(str, settings)).encode("utf-8", "replace")[: select.PIPE_BUF]
 
 
 def _decode(data: bytes) -> ScriptSettings:
     fields = data.decode("utf-8", "replace").split("\0")
-    if len(fields) != 3:
+    if len(fields) != len(ScriptSettings._fields):
         return ScriptSettings()
-    return ScriptSettings(fields[0], fields[1], fields[2] == "yes")
+    server, size, has_paths, mistake, line = fields
+    return ScriptSettings(server, size, has_paths == str(True), mistake, int(line))
 
 
 def _read_all(reader: int, deadline: float) -> bytes:
@@ -136,24 +144,30 @@ def _end(child: int) -> None:
 # ---- In the child --------------------------------------------------------------------------------
 
 
-def _find(path: str, pool: Pool | None) -> ScriptSettings:
+def _find(path: str, attribute: str, pool: Pool | None, may_run: bool) -> ScriptSettings:
     import ast
+
+    from fapws.compat.check import find_mistake
 
     with open(path, "rb") as file:
         tree = ast.parse(file.read(), path)
     bound = _top_level_names(tree)
-    if "*" in bound:
-        return _run(path, pool)
+    if "*" in bound and may_run:
+        return _run(path, attribute, pool)
     values: dict[str, Any] = {}
     for name in _NAMES:
         nodes = bound.get(name)
         if nodes is None:
             continue
         if len(nodes) != 1 or not _is_constant(nodes[0]):
-            return _run(path, pool)
+            if may_run:
+                return _run(path, attribute, pool)
+            continue
         # Only constants and arithmetic are in it, so that nothing of the script is run.
         values[name] = eval(compile(ast.Expression(nodes[0]), path, "eval"), {"__builtins__": {}})
-    return _settings(values, "PATHS" in bound)
+    settings = _settings(values, "PATHS" in bound)
+    mistake = None if attribute else find_mistake(tree, bound)
+    return settings._replace(mistake=mistake.message, mistake_line=mistake.line) if mistake else settings
 
 
 def _top_level_names(tree: ast.Module) -> dict[str, list[Any]]:
@@ -211,13 +225,22 @@ def _is_constant(node: Any) -> bool:
     return all(isinstance(part, allowed) for part in ast.walk(node))
 
 
-def _run(path: str, pool: Pool | None) -> ScriptSettings:
-    from fapws.loader import prepare, run_script
+def _run(path: str, attribute: str, pool: Pool | None) -> ScriptSettings:
+    from fapws.loader import CALLABLE_NAMES, prepare, run_script
 
     if pool is not None:
         prepare(pool)
     namespace = vars(run_script(path))
-    return _settings(namespace, "PATHS" in namespace)
+    settings = _settings(namespace, "PATHS" in namespace)
+    if attribute or "PATHS" not in namespace or any(name in namespace for name in CALLABLE_NAMES):
+        return settings
+    from fapws.paths import of_program
+
+    try:
+        of_program(namespace, False)
+    except (TypeError, ValueError) as error:
+        return settings._replace(mistake=str(error))
+    return settings
 
 
 def _settings(values: dict[str, Any], has_paths: bool) -> ScriptSettings:

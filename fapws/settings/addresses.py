@@ -31,12 +31,14 @@ def parse_address(text: str, base_directory: str) -> Address:
     return _parse_tcp(text)
 
 
-def parse_server(text: str) -> Address:
+def parse_server(text: str, directory: str = "/") -> Address:
     """The address of a fapws4 script's ``SERVER``: ``ip:port``, or one of both alone (``:80``,
-    ``10.0.0.1``).
+    ``10.0.0.1``); ``unix:PATH`` too, relative to directory.
 
     Without ip it is 0.0.0.0, without port 8888. Raises ValueError like parse_address().
     """
+    if text.startswith("unix:"):
+        return parse_address(text, directory)
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         host, port = text, ""

@@ -10,6 +10,7 @@ import os
 
 from fapws.lean import Any, Mapping
 from fapws.privileges import CannotConfine, identity
+from fapws.script import ScriptSettings
 from fapws.settings import options
 from fapws.settings.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, parse_server, same_place
 from fapws.settings.model import Address, Config, Limits, Pool
@@ -180,19 +181,19 @@ class _Builder:
 
     def _with_script_settings(self, section: Section, pool: Pool, given: Values) -> Pool:
         """What a fapws4 script says about itself, where neither INI nor command line say it."""
-        if "listen" in given and "max_body_size" in given:
-            return pool
         from fapws.loader import script_settings
 
         try:
-            settings = script_settings(pool.script, pool)
+            settings = script_settings(pool.script, pool, not {"listen", "max_body_size"} <= set(given))
         except OSError as error:  # no process or descriptor is left
             self._report(section, None, f"cannot look at {pool.script}: {error.strerror}")
             return pool
         script = options.split_callable(pool.script)[0]
+        if settings.mistake:
+            self._problems.append(Problem(script, settings.mistake_line, "", "", "", settings.mistake))
         if "listen" not in given:
             try:
-                address = _script_address(settings.server, settings.has_paths)
+                address = _script_address(settings, os.path.dirname(script))
                 pool = pool._replace(listen=(address,)) if address else pool
             except ValueError as error:
                 self._problems.append(Problem(script, 0, "", "SERVER", settings.server, str(error)))
@@ -264,8 +265,8 @@ def _make_pool(name: str, environment: tuple[tuple[str, str], ...], values: Valu
     return Pool(name, env=environment, limits=limits, **rest)
 
 
-def _script_address(server: str, has_paths: bool) -> Address | None:
+def _script_address(settings: ScriptSettings, directory: str) -> Address | None:
     """None: the script does not care. A fapws4 script without SERVER listens on all interfaces."""
-    if server:
-        return parse_server(server)
-    return parse_address(f"{ANY_IPV4}:{DEFAULT_PORT}", "/") if has_paths else None
+    if settings.server:
+        return parse_server(settings.server, directory)
+    return parse_address(f"{ANY_IPV4}:{DEFAULT_PORT}", "/") if settings.has_paths else None

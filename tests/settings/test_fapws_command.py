@@ -109,7 +109,7 @@ def test_bind_is_stronger_than_the_script(hello: Path) -> None:
 )
 def test_name_of_the_pool(hello: Path, app: str, name: str) -> None:
     for file in ("my app.py", "ünï.py"):
-        (hello / file).write_text("")
+        (hello / file).write_text("app = print\n")
     assert config(hello, app).pools[0].name == name
 
 

@@ -353,10 +353,22 @@ def test_default_address_of_scripts(tmp_path) -> None:
 
 def test_bad_settings_of_a_script(tmp_path) -> None:
     with pytest.raises(ConfigError) as caught:
-        script_pool(tmp_path, "SERVER = 'a b:1'\nMAX_BODY_SIZE = -1\n")
+        script_pool(tmp_path, "SERVER = 'a b:1'\nMAX_BODY_SIZE = -1\nPATHS = []\n")
     told = str(caught.value).split("\n")
     assert told[0].startswith(f"{tmp_path}/s.py: SERVER = a b:1: must be host:port")
     assert told[1].startswith(f"{tmp_path}/s.py: MAX_BODY_SIZE = -1: must be a size")
+
+
+@pytest.mark.parametrize("listen", ["", "listen = :80\nmax_body_size = 1\n"])
+def test_wrong_paths_of_a_script_are_told_with_file_and_line(tmp_path: Path, listen: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        script_pool(tmp_path, "PATHS = [\n    ('/', print),\n    ('/a', None),\n]\n", listen)
+    assert str(caught.value) == f"{tmp_path}/s.py:3: PATHS[1] = ('/a', None): NoneType is not callable"
+
+
+def test_server_may_be_a_unix_socket_beside_the_script(tmp_path: Path) -> None:
+    pool = script_pool(tmp_path, "SERVER = 'unix:sock?mode=600'\nPATHS = []\n")
+    assert (pool.listen[0].path, pool.listen[0].mode) == (f"{tmp_path}/sock", 0o600)
 
 
 def test_script_is_not_run_when_something_else_is_wrong(tmp_path) -> None:

@@ -41,7 +41,7 @@ def settings(tmp_path: Path, source: str, name: str = "s.py") -> tuple[ScriptSet
 def test_constants_are_found_without_running_the_script(
     tmp_path: Path, source: str, server: str, size: str
 ) -> None:
-    assert settings(tmp_path, source) == (ScriptSettings(server, size), False)
+    assert settings(tmp_path, source + "\nPATHS = []") == (ScriptSettings(server, size, True), False)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""What is wrong with a script's PATHS is told before it is run, and never of a script that works."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from fapws.compat.check import find_mistake
+from fapws.script import _top_level_names, script_settings
+from fapws.settings.model import Pool
+
+HELLO = "def hello(environ, start_response):\n    return ''\n"
+
+
+def told(source: str) -> str:
+    tree = ast.parse(source)
+    mistake = find_mistake(tree, _top_level_names(tree))
+    return mistake.message if mistake else ""
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("", "defines none of application, app and PATHS"),
+        (HELLO, "defines none of application, app and PATHS; callable there: hello"),
+        ("import os\nPATH = []", "defines none of application, app and PATHS"),
+        ("PATHS = None", "PATHS must be a list of (prefix, callable) pairs, not NoneType"),
+        ("PATHS = {'/': print}", "PATHS must be a list of (prefix, callable) pairs, not dict"),
+        ("PATHS = '/'", "PATHS must be a list of (prefix, callable) pairs, not str"),
+        ("PATHS = ['/a']", "PATHS[0] = '/a' is not a (prefix, callable) pair"),
+        ("PATHS = [('/', print), ('/a',)]", "PATHS[1] = ('/a',) is not a (prefix, callable) pair"),
+        ("PATHS = [('/', print, 1)]", "PATHS[0] = ('/', print, 1) is not a (prefix, callable) pair"),
+        ("PATHS = ('/', print)", "PATHS[0] = '/' is not a (prefix, callable) pair"),
+        ("PATHS = [(b'/', print)]", "PATHS[0] = (b'/', print): the prefix must be a str, not bytes"),
+        ("PATHS = [('a', print)]", "PATHS[0] = ('a', print): the prefix must begin with /"),
+        ("PATHS = [('/', 'hello')]", "PATHS[0] = ('/', 'hello'): str is not callable"),
+        ("PATHS = [('/', [print])]", "PATHS[0] = ('/', [print]): list is not callable"),
+        ("hello = 'x'\nPATHS = [('/', hello)]", "PATHS[0] = ('/', hello): str is not callable"),
+        (HELLO + "PATHS = [('/', helo)]", "PATHS[0] = ('/', helo): helo is not defined"),
+        (
+            "class A:\n    def run(self): pass\nPATHS = [('/', A())]",
+            "PATHS[0] = ('/', A()): A is not callable",
+        ),
+    ],
+)
+def test_mistake_names_the_entry(source: str, message: str) -> None:
+    assert told(source) == message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "PATHS = []",
+        HELLO + "PATHS = [('/', hello), ('/l', lambda e, s: ''), ('/p', print)]",
+        HELLO + "PATHS = (('/', hello), ['/b', hello])",
+        "from x import hello\nPATHS = [('/', hello)]",
+        "from x import *\nPATHS = [('/', hello)]",
+        "import x\nPATHS = [('/', x.hello), ('/b', x.A())]",
+        "class A:\n    def __call__(self, e, s): return ''\nPATHS = [('/', A())]",
+        "class A:\n    def run(self): pass\nA.__call__ = A.run\nPATHS = [('/', A())]",
+        "class A(B):\n    pass\nPATHS = [('/', A())]",
+        "class A:\n    pass\nPATHS = [('/', A)]",
+        "class A:\n    __call__ = print\nPATHS = [('/', A())]",
+        "if 1:\n    h = 'x'\nelse:\n    h = print\nPATHS = [('/', h)]",
+        "h = None\ndef late():\n    global h\n    h = print\nlate()\nPATHS = [('/', h)]",
+        "h = 'x'\nh = print\nPATHS = [('/', h)]",
+        "PATHS = []\nPATHS.append(('/', print))",
+        "PATHS = ['x']\nPATHS[0] = ('/', print)",
+        "PATHS = [('/a', print), *more()]",
+        "PATHS = [*more(), ('/a', print)]",
+        "PATHS = [(f'/{x}', print), (prefix(), print)]",
+        "PATHS = make()",
+        "PATHS = [entry() for x in y]\nPATHS = list(PATHS)",
+        "globals()['PATHS'] = []",
+        "import sys\nsys.modules[__name__].PATHS = []",
+        "app = None\nPATHS = 5",
+        "import fapws._evwsgi as evwsgi",
+        "from fapws import _evwsgi\n_evwsgi.run()",
+        "from mine import serve\nserve()",
+        "try:\n    from x import hello\nexcept ImportError:\n    hello = None\nPATHS = [('/', hello)]",
+        "for h in (print,):\n    pass\nPATHS = [('/', h)]",
+        "with open('x') as h:\n    pass\nPATHS = [('/', h)]",
+        "(h := print)\nPATHS = [('/', h)]",
+        "PATHS = [('/', __name__)]",
+        pytest.param(
+            "match [print]:\n    case [h]:\n        PATHS = [('/', h)]\nPATHS = [('/', h)]",
+            marks=pytest.mark.skipif(sys.version_info < (3, 10), reason="match comes with 3.10"),
+        ),
+        "def __getattr__(name): return []",
+    ],
+)
+def test_what_may_work_is_left_to_the_worker(source: str) -> None:
+    assert told(source) == ""
+
+
+def test_script_that_is_run_for_its_values_has_its_list_checked(tmp_path: Path) -> None:
+    path = tmp_path / "s.py"
+    source = "SERVER = ':' + str(80)\ndef make():\n    return [('/', print), ('/b', 5)]\nPATHS = make()\n"
+    path.write_text(source)
+    assert script_settings(str(path), Pool("p", script=str(path))).mistake == (
+        "PATHS[1] = ('/b', 5): int is not callable"
+    )
+    assert script_settings(f"{path}:make").mistake == ""
+
+
+def test_script_is_not_run_for_values_that_are_not_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "s.py"
+    path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nSERVER = str(80)\nPATHS = [5]\n")
+    found = script_settings(str(path), Pool("p", script=str(path)), may_run=False)
+    assert (found.mistake, found.mistake_line) == ("PATHS[0] = 5 is not a (prefix, callable) pair", 3)
+    assert not os.path.exists(tmp_path / "ran")
+
+
+def test_long_mistake_does_not_get_lost(tmp_path: Path) -> None:
+    path = tmp_path / "s.py"
+    path.write_text(f"PATHS = [{'é' * 10 ** 4!r}]\n")
+    assert script_settings(str(path)).mistake.startswith("PATHS[0] = 'éé")
