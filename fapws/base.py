@@ -10,11 +10,10 @@ Environ if the program has a class of its own; see fapws.paths.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from fapws import config as config
 from fapws.compat.fields import Fields, check_field, check_parameter, format_date
+from fapws.lean import Any, Callable, Iterable, Sequence
 
 supported_HTTP_command = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 """Methods that the program takes; others are answered 501. A program may append, say, "PROPFIND"."""
@@ -132,22 +131,24 @@ class Start_response:
         check_field("Set-Cookie", key)
         value = str(value)
         check_field("Set-Cookie", value)
-        if self.cookies is None:
-            self.cookies = SimpleCookie()
         parameters: dict[str, Any] = {"path": path, "domain": domain, "secure": secure}
         if max_age is not None:
             parameters["max-age"] = int(max_age)
         if expires:
             parameters["expires"] = expires if isinstance(expires, str) else format_date(expires)
-        for name, content in parameters.items():
-            check_parameter(name, content)
+        made: Any = SimpleCookie()
         try:
-            self.cookies[key] = value
+            made[key] = value
         except CookieError as error:
             raise ValueError(f"a cookie cannot be called {key!r}: {error}") from None
         for name, content in parameters.items():
+            check_parameter(name, content)
             if content is not None and content is not False and content != "":
-                self.cookies[key][name] = content
+                made[key][name] = content
+        if self.cookies is None:
+            self.cookies = SimpleCookie()
+        self.cookies.pop(key, None)  # with its parameters
+        self.cookies[key] = made[key]
 
     def delete_cookie(self, key: str, path: str | None = "/", domain: str | None = None) -> None:
         """Has the client forget a cookie; path and domain as it was set with."""

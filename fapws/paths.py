@@ -10,7 +10,6 @@ Routing is fapws3's: list order, on the raw request target, without a boundary b
 
 from __future__ import annotations
 
-import contextlib
 import sys
 
 from fapws import base as fapws_base
@@ -128,8 +127,10 @@ class Paths:
         trace = _own_frames(error.__traceback__)
         text = "".join(traceback.format_exception(type(error), error, trace))
         where = f"{environ.get('REQUEST_METHOD')} {environ.get('fapws.uri')}"
-        with contextlib.suppress(OSError, ValueError):  # a log that cannot be written stops no answer
+        try:
             print(f"fapws: the application failed at {where}\n{text.rstrip()}", file=sys.stderr, flush=True)
+        except (OSError, ValueError):
+            pass  # a log that cannot be written never stops an answer
         settings = self._base.config
         kind, content = _HTML, str(getattr(settings, "send_traceback_short", ""))
         if getattr(settings, "send_traceback_to_browser", False):

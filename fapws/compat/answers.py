@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
-
 from fapws.base import Start_response, bad_content, encode
+from fapws.lean import Any, Iterable, Iterator
 from fapws.wsgi.file_wrapper import FileWrapper, file_span
 
 BLOCK_SIZE = 65536

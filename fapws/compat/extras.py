@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
+from fapws.lean import Any, Callable
 from fapws.query import count_fields, parse_query
 
 FORM_SIZE_MAX = 2**20

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any
 
 from fapws import config
+from fapws.lean import TYPE_CHECKING, Any, Iterable, Iterator, Mapping
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+else:
+    from _collections_abc import MutableMapping  # without the rest of collections; see fapws.lean
 
 _DEFAULT_FORMAT = config.date_format
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -107,6 +111,8 @@ def check_field(name: Any, value: Any) -> tuple[str, str]:
         raise ValueError(f"a field cannot be called {name!r}")
     if not _CONTROLS.isdisjoint(value):
         raise ValueError(f"the value of {name} has control characters: {value!r}")
+    if not value.isascii() and max(value) > "\xff":
+        raise ValueError(f"the value of {name} has characters beyond latin-1: {value!r}")
     return name, value
 
 

@@ -35,6 +35,7 @@ STANDARD_LIBRARY = {
 ON_DEMAND = {
     "fapws._evwsgi",
     "fapws.base",
+    "fapws.compat",
     "fapws.config",
     "fapws.contrib",
     "fapws.ctl",
