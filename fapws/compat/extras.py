@@ -6,7 +6,7 @@ from fapws.lean import Any, Callable
 from fapws.query import count_fields, parse_query
 
 FORM_SIZE_MAX = 2**20
-"""Bytes of a form that are read into fapws.params: parsing takes some twenty times as much memory."""
+"""Bytes of a form that are read into fapws.params: parsing holds all of it in memory several times."""
 FORM_FIELDS_MAX = 1000
 """Fields of such a form. A larger one is left in wsgi.input, and fapws.params is the query's."""
 NO_DESCRIPTOR = -1
