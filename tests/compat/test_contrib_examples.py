@@ -1,0 +1,55 @@
+"""The examples in the docstrings and in docs/contrib.md run as they stand there."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.plain import Plain, ask
+
+from fapws.paths import Paths
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "contrib.md"
+
+
+def check_headers(get: Callable[..., Plain]) -> None:
+    assert get("/old").get("Location") == "/new"
+
+
+def check_views(get: Callable[..., Plain]) -> None:
+    assert get("/static/missing").code == 404
+
+
+CHECKS: dict[str, Callable[[Callable[..., Plain]], None]] = {
+    "headers": check_headers,
+    "views": check_views,
+}
+
+
+def example_of_module(name: str) -> str:
+    """The first indented block of the docstring."""
+    text = importlib.import_module(f"fapws.contrib.{name}").__doc__ or ""
+    match = re.search(r"\n\n((?:    .*\n|\n)+)", text)
+    assert match is not None, f"{name} shows no example"
+    return textwrap.dedent(match[1])
+
+
+def example_of_page(name: str) -> str:
+    """The block of the page that imports the module."""
+    blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    (found,) = [block for block in blocks if re.search(rf"contrib(\.| import ){name}\b", block)]
+    return str(found)
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS))
+@pytest.mark.parametrize("source", [example_of_module, example_of_page])
+def test_the_example_runs(name: str, source: Callable[[str], str]) -> None:
+    namespace: dict[str, Any] = {}
+    exec(compile(source(name), f"example of {name}", "exec"), namespace)
+    program = Paths(namespace["PATHS"])
+    CHECKS[name](lambda path, **given: ask(program, path, **given))
