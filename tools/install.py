@@ -32,6 +32,8 @@ from pathlib import Path
 
 TREE = Path(__file__).resolve().parent.parent
 PROGRAMS = {"fapws": "fapws.cli", "fapws4": "fapws.cli", "fapwsctl": "fapws.ctl"}
+NO_EXAMPLE = {"__pycache__", "run", "pages", "orders.txt", ".gitignore"}
+"""Names below conf/ that are not shipped: what its programs write when they are run there."""
 NOT_INSTALLED = shutil.ignore_patterns("__pycache__", "*.so", "core_build.py")
 SCRIPT = """\
 #!{interpreter}
@@ -157,7 +159,7 @@ def install(to: Prefix, man: Path) -> None:
     for page in sorted((TREE / "docs").glob("*.[1-9]")):
         to.file(man / f"man{page.suffix[1:]}" / page.name, page.read_bytes())
     for example in sorted((TREE / "conf").rglob("*")):
-        if example.is_file() and not {"__pycache__", "run"}.intersection(example.parts):
+        if example.is_file() and not NO_EXAMPLE.intersection(example.parts):
             copy_example(to, example)
     to.write_record(earlier)
 

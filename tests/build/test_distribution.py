@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tarfile
@@ -44,6 +45,23 @@ def test_the_sdist_holds_the_supervisor_as_plain_files(sdist: Path) -> None:
     inside = {name for name in members if name.startswith("fapws/supervisor/")}
     assert {Path(name).name for name in inside} == modules_of_the_supervisor()
     assert all(members[name].isfile() for name in inside)
+
+
+def test_the_sdist_holds_every_sample_and_nothing_that_one_wrote(sdist: Path) -> None:
+    written = {"__pycache__", "pages", "orders.txt", ".gitignore"}
+    folder = TREE / "conf" / "samples"
+    samples = {
+        f"conf/samples/{path.relative_to(folder)}"
+        for path in folder.rglob("*")
+        if path.is_file() and written.isdisjoint(path.relative_to(folder).parts)
+    }
+    with tarfile.open(sdist) as archive:
+        shipped = {name.partition("/")[2]: archive.getmember(name) for name in archive.getnames()}
+    files = {name for name, member in shipped.items() if member.isfile()}
+    inside = {name for name in files if name.startswith("conf/samples/")}
+    assert inside - {"conf/samples/.gitignore"} == samples
+    for name in samples:
+        assert bool(shipped[name].mode & 0o100) == os.access(TREE / name, os.X_OK), name
 
 
 @pytest.mark.parametrize("folder", ["csrc", "conf", "docs", "tests", "tools"])

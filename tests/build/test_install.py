@@ -11,7 +11,7 @@ from pathlib import Path
 import fapws
 import pytest
 
-from support.tree import clean_environment, copy_tree, run
+from support.tree import TREE, clean_environment, copy_tree, run
 
 MAKES = [
     pytest.param(
@@ -36,6 +36,18 @@ def files_below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+SAMPLES = TREE / "conf" / "samples"
+WRITTEN = {"__pycache__", "pages", "orders.txt", ".gitignore"}
+"""What is below it in a clone where the samples were run, and is not installed."""
+
+
+def samples() -> list[str]:
+    return [
+        name for name in files_below(SAMPLES)
+        if not (SAMPLES / name).is_socket() and WRITTEN.isdisjoint(Path(name).parts)
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("make", MAKES)
 def test_an_installation_runs_without_the_clone_and_leaves_nothing(
     make: str, clone: Path, tmp_path: Path
@@ -50,6 +62,10 @@ def test_an_installation_runs_without_the_clone_and_leaves_nothing(
         assert "usage: fapwsctl" in run(str(prefix / "bin" / "fapwsctl"), "-h", cwd=tmp_path)
         assert (prefix / "share" / "examples" / "fapws" / "fapws.ini").is_file()
         assert list((prefix / "share" / "man" / "man8").glob("fapws*.8"))
+        installed = prefix / "share" / "examples" / "fapws" / "samples"
+        assert files_below(installed) == samples()
+        for name in samples():
+            assert os.access(installed / name, os.X_OK) == os.access(SAMPLES / name, os.X_OK), name
     finally:
         hidden.rename(clone)
     run(make, "uninstall", f"PREFIX={prefix}", cwd=clone)
