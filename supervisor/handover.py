@@ -51,6 +51,7 @@ class Saved(NamedTuple):
     gone: dict[str, scoreboard.Score]
     deaths: tuple[status.Death, ...]
     service: notify.Service
+    last_reload: status.LastReload | None = None
 
 
 _KINDS: dict[str, Any] = {
@@ -58,7 +59,7 @@ _KINDS: dict[str, Any] = {
     for kind in (
         *(model.Address, model.Config, model.Limits, model.Network, model.Pool),
         *(Child, Saved, SavedWorker, Source, listeners.Key, notify.Service, scoreboard.Score),
-        *(sockets.Listener, status.Death, turn.State),
+        *(sockets.Listener, status.Death, status.LastReload, turn.State),
     )
 }
 

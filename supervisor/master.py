@@ -87,7 +87,7 @@ class Master(Answering, Upgrading):
         self._unchanged = ""
         """Options that the reload under way could not change."""
         self._deaths = saved.deaths if saved else ()
-        self._last_reload: status.LastReload | None = None
+        self._last_reload = saved.last_reload if saved else None
         self._waiter = make_waiter()
         self._listeners = Listeners()
         self._undo: list[Callable[[], None]] = []
@@ -170,6 +170,7 @@ class Master(Answering, Upgrading):
             self._log_quietly(f"the master ends by a defect of its own\n{traceback.format_exc()}")
             raise
         finally:
+            self._end_attempt()
             self._release()
 
     def _turn(self) -> None:

@@ -77,7 +77,7 @@ class Scoreboard:
 
     def __init__(self, fd: int = -1) -> None:
         """``fd``: the file of an earlier master; all its rows count as taken. Raises OSError."""
-        self.fd = fd if fd >= 0 else _nameless_file()
+        self.fd = fd if fd >= 0 else nameless_file("scoreboard")
         self._rows: list[Row] = []
         self._free: list[Row] = []
         for _ in range(os.fstat(self.fd).st_size // _PAGE):
@@ -113,10 +113,11 @@ class Scoreboard:
         return rows
 
 
-def _nameless_file() -> int:
+def nameless_file(what: str) -> int:
+    """A file without a name, in memory where the system can. Raises OSError."""
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("fapws-scoreboard")
-    path = f"/tmp/.fapws-scoreboard-{os.getpid()}-{os.urandom(8).hex()}"
+        return os.memfd_create(f"fapws-{what}")
+    path = f"/tmp/.fapws-{what}-{os.getpid()}-{os.urandom(8).hex()}"
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     os.unlink(path)
     return fd

@@ -60,6 +60,11 @@ class Signals:
         os.close(self.fd)
         os.close(self._writer)
 
+    @property
+    def any_noted(self) -> bool:
+        """Whether take() would give something; to be sure, ask while signals are held back."""
+        return bool(self._noted)
+
     def take(self) -> set[int]:
         """What was noted since the last call; empties the pipe first, so that nothing is missed."""
         try:

@@ -15,6 +15,7 @@ from fapws.lean import TYPE_CHECKING
 from fapws.settings.problems import ConfigError
 from fapws.supervisor import signals
 from fapws.supervisor.handover import Saved, Unreadable, decode
+from fapws.supervisor.scoreboard import nameless_file
 
 if TYPE_CHECKING:
     from fapws.supervisor.master import Master
@@ -35,12 +36,14 @@ def _command(what: str, fd: int) -> list[str]:
 
 def write(text: str) -> int:
     """A file without a name that holds the text; the descriptor. Raises OSError."""
-    path = f"/tmp/.fapws-upgrade-{os.getpid()}-{os.urandom(8).hex()}"
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    os.unlink(path)
+    fd = nameless_file("upgrade")
     data = text.encode("ascii")
-    while data:
-        data = data[os.write(fd, data) :]
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except BaseException:
+        os.close(fd)
+        raise
     return fd
 
 

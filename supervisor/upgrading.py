@@ -10,7 +10,7 @@ import time
 
 from fapws.lean import signal
 from fapws.source import Source
-from fapws.supervisor import decide, notify, states, status, texts, upgrade
+from fapws.supervisor import decide, notify, signals, states, status, texts, upgrade
 from fapws.supervisor.clients import Clients
 from fapws.supervisor.control import ControlSocket
 from fapws.supervisor.handover import Saved, encode
@@ -34,12 +34,14 @@ class Upgrading:
     _pidfile: Pidfile | None
     _listeners: Listeners
     _workers: Workers
+    _signals: signals.Signals
     _waiter: Waiter
     _log: Log
     _notifier: notify.Notifier
     _lifeline: tuple[int, int]
     _began: float
     _deaths: tuple[status.Death, ...]
+    _last_reload: status.LastReload | None
 
     _upgrade_wanted = False
     _upgrade_checked = False
@@ -102,12 +104,25 @@ class Upgrading:
             self._upgrade_checked = True
 
     def _leap(self) -> None:
-        saved = self._save()
-        self._log.write("upgrading in place")
+        former = signals.block()
         try:
+            if self._signals.any_noted:
+                return  # a TERM that was caught would die with this program: it is obeyed first
+            self._log.write("upgrading in place")
+            self._workers.finish_lines()
+            saved = self._save()
             upgrade.leap(encode(saved), upgrade.descriptors_of(saved))
         except OSError as error:
             self._fail_upgrade(f"the new code cannot be run: {error.strerror}")
+        finally:
+            signals.unblock(former)
+
+    def _end_attempt(self) -> None:
+        """The master ends: so does the child that tries the new code."""
+        if self._attempt is not None:
+            os.kill(self._attempt.pid, signal.SIGKILL)
+            os.waitpid(self._attempt.pid, 0)
+            self._attempt = None
 
     def _fail_upgrade(self, reason: str) -> None:
         self._upgrade_wanted = self._upgrade_checked = False
@@ -131,5 +146,6 @@ class Upgrading:
             began=self._began,
             gone=self._workers.gone,
             deaths=self._deaths,
+            last_reload=self._last_reload,
             service=self._notifier.service,
         )

@@ -94,6 +94,12 @@ class Workers:
             for number, process in self._processes.items()
         )
 
+    def finish_lines(self) -> None:
+        """Before an upgrade: the successor gets the pipes, but not what was read of a line already."""
+        for process in self._processes.values():
+            if process.output:
+                process.output.finish_line()
+
     def send(self, number: int, message: messages.Message) -> bool:
         """Whether it could be told."""
         process = self._processes.get(number)

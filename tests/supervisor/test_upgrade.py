@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fapws.settings.model import Address, Config, Pool
 from fapws.source import Source
-from fapws.supervisor import handover
+from fapws.supervisor import handover, upgrade
 from fapws.supervisor.children import Child, Children
 from fapws.supervisor.handover import Saved, SavedWorker
 from fapws.supervisor.listeners import Key
+from fapws.supervisor.log import Log
 from fapws.supervisor.notify import Service
 from fapws.supervisor.scoreboard import Score
+from fapws.supervisor.signals import Signals
 from fapws.supervisor.sockets import Listener
-from fapws.supervisor.status import Death
+from fapws.supervisor.status import Death, LastReload
 from fapws.supervisor.turn import State
+from fapws.supervisor.upgrading import Upgrading
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -155,6 +160,51 @@ def test_pool_that_sleeps_is_woken_by_the_new_master(house: Any, until: Any) -> 
     house.assert_nothing_is_left()
 
 
+def test_signal_that_was_caught_before_the_exec_is_obeyed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    leapt: list[str] = []
+    monkeypatch.setattr(upgrade, "leap", lambda text, _: leapt.append(text))
+    master = Upgrading()
+    master._signals = Signals()
+    master._signals.install()
+    master._log = Log()
+    master._workers = SimpleNamespace(finish_lines=lambda: None)  # type: ignore[assignment]
+    master._save = saved  # type: ignore[method-assign]
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        master._leap()
+        assert not leapt
+        assert master._signals.take() == {signal.SIGTERM}
+        master._leap()
+        assert leapt
+    finally:
+        master._signals.restore()
+
+
+def test_stop_during_the_trial_leaves_no_child(house: Any, copy: Path, until: Any) -> None:
+    house.start()
+    edit(copy / "supervisor" / "upgrade.py", "        saved = decode(text)\n", "        time.sleep(600)\n")
+    os.kill(house.pid, signal.SIGUSR2)
+    until(lambda: len(house.processes()) == 3, "master, worker, trial")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_half_a_line_of_output_is_not_lost_in_the_upgrade(house: Any, copy: Path) -> None:
+    house.write_app(
+        "import os\n"
+        "def application(environ, start_response):\n"
+        "    os.write(1, b'half a line')\n"
+        "    start_response('200 OK', [('Content-Length', '2')])\n"
+        "    return [b'ok']\n"
+    )
+    house.start()
+    house.get(house.port())
+    house.status()  # whoever answers has read it
+    house.ctl("upgrade")
+    assert re.search(r"hello/0\[\d+\]: half a line\n", house.log())
+    house.ctl("stop")
+
+
 # ---- The text ------------------------------------------------------------------------------------
 
 
@@ -178,6 +228,7 @@ def saved() -> Saved:
         gone={"blog": Score(requests=3)},
         deaths=(Death(1.0, "blog", 0, 4710, "x"),),
         service=Service("@x", 1.5),
+        last_reload=LastReload(2.0, False, "why"),
     )
 
 
