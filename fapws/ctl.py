@@ -13,6 +13,7 @@ import sys
 from fapws.ctl_place import (
     MARGIN,
     Ended,
+    NobodyThere,
     Place,
     Result,
     ask,
@@ -22,8 +23,9 @@ from fapws.ctl_place import (
     stop_by_pid,
     stop_by_socket,
 )
-from fapws.lean import Callable, NamedTuple, NoReturn, signal
+from fapws.lean import Any, Callable, NamedTuple, NoReturn, signal
 from fapws.settings import ini
+from fapws.settings.log_targets import STDERR
 from fapws.settings.model import Config
 from fapws.source import Source
 from fapws.supervisor import texts
@@ -76,15 +78,16 @@ class Options(NamedTuple):
 
 def main(argv: list[str] | None = None) -> int:
     """The command; the exit code."""
+    as_json = False
     try:
         options = parse_arguments(sys.argv[1:] if argv is None else argv)
+        as_json = options.json
         result = _COMMANDS[options.command](options)
     except Ended as ended:
         result = ended.result
-        return _print(result, as_json=False)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    return _print(result, options.json)
+    return _print(result, as_json)
 
 
 # ---- The command line ----------------------------------------------------------------------------
@@ -183,7 +186,10 @@ def start(options: Options) -> Result:
         return Result(FAILED, f"fapws: cannot start: {error.strerror}")
     if outcome.late:
         return Result(FAILED, f"fapws: not serving after {seconds:g} s; it may still finish")
-    return Result(outcome.status, outcome.text)
+    text = outcome.text
+    if outcome.status == DONE and config.error_log == STDERR:
+        text += "\nfapws: nothing will be logged: error_log is stderr, and a daemon has none"
+    return Result(outcome.status, text)
 
 
 def stop(options: Options) -> Result:
@@ -193,7 +199,7 @@ def stop(options: Options) -> Result:
     if not presence.running:
         return Result(DONE, "fapws: not running" + (" (stale pidfile)" if presence.stale else ""))
     seconds = options.seconds or _longest_stop(options.file)
-    ended = (stop_by_pid if place.pidfile else stop_by_socket)(place, presence, seconds)
+    ended = (stop_by_socket if presence.by_socket else stop_by_pid)(place, presence, seconds)
     if not ended:
         return Result(FAILED, f"fapws: not stopped after {seconds:g} s; it may still finish")
     return Result(DONE, f"fapws: stopped (pid {presence.pid})", {"pid": presence.pid})
@@ -208,15 +214,7 @@ def restart(options: Options) -> Result:
 
 def reload(options: Options) -> Result:
     """Reloads and tells how it went."""
-    place = find(options.file)
-    presence = look(place)
-    if not presence.running:
-        raise Ended(NOT_RUNNING, "fapws: not running")
-    if not place.control:
-        send_signal(presence.pid, signal.SIGHUP)
-        text = f"fapws: signalled (pid {presence.pid}), unconfirmed: there is no control socket"
-        return Result(FAILED, text, {"pid": presence.pid})
-    answer = ask(place.control, "reload", options.seconds or _longest_reload(options.file))
+    answer = _order(options, "reload", signal.SIGHUP, options.seconds or _longest_reload(options.file))
     if answer["ok"]:
         return Result(DONE, f"fapws: reload done: {answer['text']}")
     return Result(FAILED, texts.after("fapws: reload failed", answer["error"]))
@@ -237,31 +235,16 @@ def scale(options: Options) -> Result:
 
 def upgrade(options: Options) -> Result:
     """Upgrades in place and tells how it went."""
-    place = find(options.file)
-    presence = look(place)
-    if not presence.running:
-        raise Ended(NOT_RUNNING, "fapws: not running")
-    if not place.control:
-        send_signal(presence.pid, signal.SIGUSR2)
-        text = f"fapws: signalled (pid {presence.pid}), unconfirmed: there is no control socket"
-        return Result(FAILED, text, {"pid": presence.pid})
-    answer = ask(place.control, "upgrade", options.seconds or _longest_reload(options.file) + _LONGEST_CHECK)
+    seconds = options.seconds or _longest_reload(options.file) + _LONGEST_CHECK
+    answer = _order(options, "upgrade", signal.SIGUSR2, seconds)
     if answer["ok"]:
-        return Result(DONE, f"fapws: upgraded in place (pid {presence.pid}): {answer['text']}")
+        return Result(DONE, f"fapws: upgraded in place (pid {answer['pid']}): {answer['text']}")
     return Result(FAILED, texts.after("fapws: upgrade failed", answer["error"]))
 
 
 def reopen(options: Options) -> Result:
     """Has the log files opened again."""
-    place = find(options.file)
-    presence = look(place)
-    if not presence.running:
-        raise Ended(NOT_RUNNING, "fapws: not running")
-    if not place.control:
-        send_signal(presence.pid, signal.SIGUSR1)
-        text = f"fapws: signalled (pid {presence.pid}), unconfirmed: there is no control socket"
-        return Result(FAILED, text, {"pid": presence.pid})
-    answer = ask(place.control, "reopen", options.seconds or MARGIN)
+    answer = _order(options, "reopen", signal.SIGUSR1, options.seconds or MARGIN)
     if answer["ok"]:
         return Result(DONE, "fapws: log files opened again")
     return Result(FAILED, texts.after("fapws: not all log files were opened", answer["error"]))
@@ -284,6 +267,28 @@ def dump(options: Options) -> Result:
     config = _read(options.file)
     origins = effective.describe(config, options.file)
     return Result(DONE, "" if options.json else effective.render(origins), {"configuration": origins})
+
+
+def _order(options: Options, command: str, number: int, seconds: float) -> dict[str, Any]:
+    """The answer over the control socket, with the ``pid``; where nobody listens, the signal is sent.
+
+    Raises Ended, also after the signal: what comes of that cannot be known.
+    """
+    place = find(options.file)
+    presence = look(place)
+    if not presence.running:
+        raise Ended(NOT_RUNNING, "fapws: not running")
+    why = "there is no control socket"
+    if place.control:
+        try:
+            return {**ask(place.control, command, seconds), "pid": presence.pid}
+        except NobodyThere as error:
+            if presence.by_socket:
+                raise
+            why = f"nobody answers at the control socket ({error})"
+    send_signal(presence.pid, number)
+    text = f"fapws: signalled (pid {presence.pid}), unconfirmed: {why}"
+    raise Ended(FAILED, text, {"pid": presence.pid})
 
 
 def _running_control(options: Options) -> str:
@@ -319,7 +324,7 @@ def status(options: Options) -> Result:
     except Ended as ended:
         text = f"fapws: running (pid {presence.pid}), but: {ended.result.text}"
         return Result(STATUS_UNKNOWN, text, {"state": "unknown", "pid": presence.pid})
-    report.add_rss(answer)
+    report.add_usage(answer)
     return Result(STATUS_RUNNING, "" if options.json else report.render(answer), answer)
 
 

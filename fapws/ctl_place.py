@@ -29,9 +29,9 @@ class Result(NamedTuple):
 class Ended(Exception):
     """A command cannot go on; carries its Result."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, values: Mapping[str, Any] | None = None) -> None:
         super().__init__(text)
-        self.result = Result(status, text)
+        self.result = Result(status, text, values or {})
 
 
 class Place(NamedTuple):
@@ -48,6 +48,8 @@ class Presence(NamedTuple):
     pid: int = 0
     stale: bool = False
     """Not running, but its pidfile is there."""
+    by_socket: bool = False
+    """Only the control socket answers: no pidfile is configured, or it was removed or is another now."""
 
 
 def look(place: Place) -> Presence:
@@ -57,21 +59,31 @@ def look(place: Place) -> Presence:
             probe = pidfile.probe(place.pidfile)
         except PermissionError:
             raise Ended(NOT_ALLOWED, f"fapwsctl: {place.pidfile}: permission denied") from None
-        return Presence(probe.running, probe.pid, stale=probe.exists and not probe.running)
+        if probe.running or not place.control:
+            return Presence(probe.running, probe.pid, stale=probe.exists and not probe.running)
+        try:
+            return _look_at_socket(place.control)._replace(stale=probe.exists)
+        except Ended:  # who may not ask there believes the pidfile
+            return Presence(False, stale=probe.exists)
     if not place.control:
         text = "fapwsctl: neither pidfile nor control is configured, so no server can be found"
         raise Ended(NOT_CONFIGURED, text)
+    return _look_at_socket(place.control)
+
+
+def _look_at_socket(control: str) -> Presence:
     try:
-        return Presence(True, int(ask(place.control, "ping", MARGIN)["pid"]))
-    except _NobodyThere:
+        return Presence(True, int(ask(control, "ping", MARGIN)["pid"]), by_socket=True)
+    except NobodyThere:
         return Presence(False)
 
 
-class _NobodyThere(Ended):
+class NobodyThere(Ended):
     """Nobody listens on the control socket."""
 
 
 def ask(control: str, command: str, seconds: float, **arguments: Any) -> dict[str, Any]:
+    """The answer of the server. Raises Ended."""
     from fapws.supervisor import client
 
     try:
@@ -79,7 +91,7 @@ def ask(control: str, command: str, seconds: float, **arguments: Any) -> dict[st
     except PermissionError:
         raise Ended(NOT_ALLOWED, f"fapwsctl: {control}: permission denied") from None
     except OSError as error:
-        raise _NobodyThere(FAILED, f"fapwsctl: {control}: {error.strerror or error}") from None
+        raise NobodyThere(FAILED, f"fapwsctl: {control}: {error.strerror or error}") from None
     except client.NoAnswer as error:
         raise Ended(FAILED, f"fapwsctl: {error}") from None
 

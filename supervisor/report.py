@@ -1,4 +1,4 @@
-"""The answer to ``status`` as text for people; resident memory comes from /proc."""
+"""The answer to ``status`` as text for people; memory and processor time come from /proc or ps."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import os
 from fapws.lean import Any, Sequence
 from fapws.supervisor import texts
 
+Usage = dict[int, tuple[int, float]]
+"""By PID: resident memory in bytes, and seconds of processor time."""
+
 _HEADINGS = (
     *("worker", "pid", "state", "age", "gen"),
-    *("requests", "in-flight", "connections", "RSS", "request"),
+    *("requests", "in-flight", "connections", "RSS", "CPU", "request"),
 )
 
 
-def add_rss(answer: dict[str, Any]) -> None:
-    """Gives every worker its ``rss`` in bytes, or None where the system does not tell."""
+def add_usage(answer: dict[str, Any]) -> None:
+    """Gives every worker its ``rss`` (bytes) and ``cpu`` (seconds), None where the system does not tell."""
+    pids = [worker["pid"] for worker in answer["workers"] if worker["pid"]]
+    usage = _usage_of_proc(pids) or _usage_of_ps(pids)
     for worker in answer["workers"]:
-        worker["rss"] = _rss(worker["pid"])
+        worker["rss"], worker["cpu"] = usage.get(worker["pid"], (None, None))
 
 
 def render(answer: dict[str, Any]) -> str:
@@ -46,6 +51,7 @@ def _worker_row(worker: dict[str, Any]) -> tuple[str, ...]:
         str(worker["in_flight"]),
         str(worker["connections"]),
         f"{worker['rss'] / 2**20:.1f}M" if worker["rss"] else "-",
+        f"{worker['cpu']:.1f}s" if worker["cpu"] is not None else "-",
         f"{worker['request']} ({_span(worker['request_age'] or 0)})" if worker.get("request") else "",
     )
 
@@ -53,7 +59,7 @@ def _worker_row(worker: dict[str, Any]) -> tuple[str, ...]:
 def _total_row(answer: dict[str, Any]) -> tuple[str, ...]:
     totals = answer["totals"]
     counts = (str(totals[name]) for name in ("requests", "in_flight", "connections"))
-    return ("total", "", "", "", "", *counts, "", "")
+    return ("total", "", "", "", "", *counts, "", "", "")
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -79,12 +85,37 @@ def _span(seconds: float) -> str:
     return f"{int(seconds)}s"
 
 
-def _rss(pid: int | None) -> int | None:
-    """Bytes of resident memory."""
-    if not pid:
-        return None
+def _usage_of_proc(pids: Sequence[int]) -> Usage:
+    """What Linux tells (proc(5)); a process that has just gone is left out."""
+    page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
+    usage: Usage = {}
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as stat:
+                fields = stat.read().rpartition(b")")[2].split()  # the name before may hold anything
+            usage[pid] = int(fields[21]) * page, (int(fields[11]) + int(fields[12])) / tick
+        except (OSError, ValueError, IndexError):
+            continue
+    return usage
+
+
+def _usage_of_ps(pids: Sequence[int]) -> Usage:
+    """What every other system tells."""
+    import subprocess
+
+    command = ["ps", "-o", "pid=", "-o", "rss=", "-o", "time=", "-p", ",".join(map(str, pids))]
     try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return None
+        lines = subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout.splitlines() if pids else []
+        rows = [line.split() for line in lines]
+        return {int(pid): (int(kilobytes) * 1024, cpu_seconds(time)) for pid, kilobytes, time in rows}
+    except (OSError, ValueError):
+        return {}
+
+
+def cpu_seconds(text: str) -> float:
+    """Of ps: ``[[days-]hours:]minutes:seconds``, on the BSDs with hundredths."""
+    days, _, clock = text.rpartition("-")
+    seconds = 0.0
+    for part in clock.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds + 86400 * int(days or 0)

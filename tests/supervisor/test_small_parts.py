@@ -6,9 +6,12 @@ import os
 import re
 import socket
 import struct
+import subprocess
+import sys
 import time
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -239,11 +242,11 @@ def test_status_for_people_is_a_table() -> None:
         "last_reload": {"ok": False, "text": "Traceback\nE: x", "ago": 5.0},
         "last_deaths": [{"text": "worker blog/0 died", "ago": 1.0}],
     }
-    report.add_rss(answer)
+    report.add_usage(answer)
     lines = report.render(answer).splitlines()
     assert lines[0] == "fapws: degraded (pid 1), generation 3, up 3m"
     assert lines[1] == "pool blog: 0 of 1 serving on http://[::]:80, unix:/s"
-    assert lines[3].split() == ["blog/0", "-", "backing-off", "2h", "3", "0", "0", "0", "-"]
+    assert lines[3].split() == ["blog/0", "-", "backing-off", "2h", "3", "0", "0", "0", "-", "-"]
     assert lines[4].split() == ["total", "10", "1", "2"]
     assert lines[5:] == [
         "last reload: failed 5s ago:",
@@ -251,6 +254,33 @@ def test_status_for_people_is_a_table() -> None:
         "E: x",
         "death 1s ago: worker blog/0 died",
     ]
+
+
+@pytest.mark.parametrize("ask", [report._usage_of_proc, report._usage_of_ps])
+def test_memory_and_processor_time_of_a_process_are_told(ask: Any) -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        try:
+            until = time.monotonic() + 30
+            while time.monotonic() < until:
+                told = ask([busy.pid])
+                if told and told[busy.pid][1] >= 1.0:
+                    break
+        finally:
+            busy.kill()
+    if ask is report._usage_of_proc and not os.path.isdir("/proc/self/fd"):
+        assert told == {}
+        return
+    rss, cpu = told[busy.pid]
+    assert 10**6 < rss < 10**9
+    assert 1.0 <= cpu < 20.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("00:00:07", 7.0), ("1-02:03:04", 93784.0), ("0:12.34", 12.34), ("210:01.50", 12601.5)],
+)
+def test_processor_time_as_ps_writes_it(text: str, seconds: float) -> None:
+    assert report.cpu_seconds(text) == seconds
 
 
 # ---- Daemon ----------------------------------------------------------------------------------------

@@ -194,6 +194,47 @@ def test_without_a_pidfile_the_control_socket_is_enough(house: Any) -> None:
     house.ctl("status", expect=3)
 
 
+def test_server_is_found_by_its_control_socket_when_the_pidfile_was_removed_or_moved(house: Any) -> None:
+    house.start()
+    pid = house.pid
+    house.pidfile.unlink()
+    assert house.ctl("start") == f"fapws: already running (pid {pid})\n"
+    house.pidfile = house.directory / "moved.pid"
+    house.configure()
+    assert "not changed, because that takes a restart: pidfile" in house.ctl("reload")
+    assert house.status()["pid"] == pid
+    house.ctl("restart")
+    assert house.pid != pid
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("command", ["reload", "reopen", "upgrade"])
+def test_where_the_control_socket_does_not_answer_the_signal_is_sent(house: Any, command: str) -> None:
+    house.start()
+    house.control.unlink()
+    answer = json.loads(house.ctl("-j", command, expect=1))
+    assert answer["exit_status"] == 1
+    assert f"signalled (pid {house.pid}), unconfirmed: nobody answers" in answer["text"]
+    assert "running" in house.ctl("status", expect=4)
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_daemon_without_a_log_says_so(house: Any) -> None:
+    house.configure(master=f"control = {house.control}\n")
+    assert "nothing will be logged: error_log is stderr" in house.start()
+    house.ctl("stop")
+
+
+def test_errors_are_json_too(house: Any) -> None:
+    assert json.loads(house.ctl("-j", "reload", expect=7)) == {
+        "ok": False,
+        "exit_status": 7,
+        "text": "fapws: not running",
+    }
+
+
 def test_with_neither_nothing_can_be_found(house: Any) -> None:
     house.configure(master="")
     house.ctl("status", expect=4)
@@ -225,8 +266,10 @@ def test_status_as_json_has_the_promised_names(house: Any) -> None:
         assert worker["slot"] == slot
         assert set(worker) == {
             *("pool", "slot", "pid", "state", "age", "generation"),
-            *("requests", "in_flight", "connections", "rss", "request", "request_age"),
+            *("requests", "in_flight", "connections", "rss", "cpu", "request", "request_age"),
         }
+        assert worker["rss"] > 10**6
+        assert 0.0 <= worker["cpu"] < 60.0
     house.ctl("reload")
     assert house.status()["totals"]["requests"] == 3, "those of workers that have gone count"
     house.ctl("stop")
