@@ -99,7 +99,7 @@ def test_pool_on_demand_sleeps_and_the_client_who_wakes_it_is_answered(house: An
 
 
 def test_pool_on_demand_that_is_broken_is_told_at_the_start(house: Any) -> None:
-    house.write_app("import not_there_at_all\n")
+    house.write_app("import not_there_at_all\napplication = None\n")
     house.configure(listen=f"unix:{house.unix}", pool="min_workers = 0")
     assert "not_there_at_all" in house.ctl("start", expect=1)
     house.assert_nothing_is_left()
