@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 from typing import NamedTuple
 
 Bound = dict[str, list["ast.expr | None"]]
@@ -36,6 +37,7 @@ _TYPE_NAMES = {
 _MATCHING = ("MatchAs", "MatchStar", "MatchMapping")  # from 3.10 on; they bind names as well
 _REACH_NAMESPACE = frozenset(("globals", "locals", "vars", "exec", "eval", "setattr", "__import__"))
 _DEFINING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign)
+_HARMLESS = frozenset(("fapws", "fapws4", "__future__", *getattr(sys, "stdlib_module_names", ())))
 _SHOWN_MAX = 200
 """Characters of an entry that a message quotes."""
 
@@ -154,7 +156,7 @@ def _only_defines(tree: ast.Module) -> bool:
     for node in tree.body:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
-        if isinstance(node, (*_DEFINING, ast.AnnAssign, ast.Pass)) and not _imports_server(node):
+        if isinstance(node, (*_DEFINING, ast.AnnAssign, ast.Pass)) and not _imports_others(node):
             continue
         return False
     return True
@@ -170,7 +172,12 @@ def _nothing_told(tree: ast.Module) -> str:
     return f"defines none of application, app and PATHS{callable_there}"
 
 
-def _imports_server(node: ast.AST) -> bool:
-    """``import fapws._evwsgi`` in any form: its programs say run() themselves."""
-    names = [alias.name for alias in getattr(node, "names", [])] + [getattr(node, "module", "") or ""]
-    return any("_evwsgi" in name for name in names)
+def _imports_others(node: ast.AST) -> bool:
+    """Whether it imports what may serve by itself, as ``import fapws._evwsgi`` does, or not be there at all."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        names = [f"{node.module or '.'}.{alias.name}" for alias in node.names]
+    else:
+        return False
+    return any("_evwsgi" in name or name.partition(".")[0] not in _HARMLESS for name in names)

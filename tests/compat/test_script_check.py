@@ -27,7 +27,7 @@ def told(source: str) -> str:
     [
         ("", "defines none of application, app and PATHS"),
         (HELLO, "defines none of application, app and PATHS; callable there: hello"),
-        ("import os\nPATH = []", "defines none of application, app and PATHS"),
+        ("import fapws4.base\nfrom fapws import config\nPATH = []", "defines none of application, app and PATHS"),
         ("PATHS = None", "PATHS must be a list of (prefix, callable) pairs, not NoneType"),
         ("PATHS = {'/': print}", "PATHS must be a list of (prefix, callable) pairs, not dict"),
         ("PATHS = '/'", "PATHS must be a list of (prefix, callable) pairs, not str"),
@@ -81,6 +81,8 @@ def test_mistake_names_the_entry(source: str, message: str) -> None:
         "import fapws._evwsgi as evwsgi",
         "from fapws import _evwsgi\n_evwsgi.run()",
         "from mine import serve\nserve()",
+        "import not_there_at_all",
+        "from . import serving",
         "try:\n    from x import hello\nexcept ImportError:\n    hello = None\nPATHS = [('/', hello)]",
         "for h in (print,):\n    pass\nPATHS = [('/', h)]",
         "with open('x') as h:\n    pass\nPATHS = [('/', h)]",
