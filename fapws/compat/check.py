@@ -173,7 +173,7 @@ def _nothing_told(tree: ast.Module) -> str:
 
 
 def _imports_others(node: ast.AST) -> bool:
-    """Whether it imports what may serve by itself, as ``import fapws._evwsgi`` does, or not be there at all."""
+    """Whether it imports what may serve by itself, as fapws._evwsgi does, or may not be there at all."""
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom):

@@ -27,7 +27,7 @@ def told(source: str) -> str:
     [
         ("", "defines none of application, app and PATHS"),
         (HELLO, "defines none of application, app and PATHS; callable there: hello"),
-        ("import fapws4.base\nfrom fapws import config\nPATH = []", "defines none of application, app and PATHS"),
+        ("import fapws4.base, fapws\nPATH = []", "defines none of application, app and PATHS"),
         ("PATHS = None", "PATHS must be a list of (prefix, callable) pairs, not NoneType"),
         ("PATHS = {'/': print}", "PATHS must be a list of (prefix, callable) pairs, not dict"),
         ("PATHS = '/'", "PATHS must be a list of (prefix, callable) pairs, not str"),
