@@ -67,7 +67,12 @@ typedef struct {
 /* Both return NULL / negative code on failure. settings are copied. score may be NULL (the worker
  * then keeps a private one) and must outlive the worker otherwise. */
 fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score);
-void fw_worker_free(fw_worker *worker); /* closes every connection and listener */
+/* Closes every connection and listener. Calls that a caller still makes for a worker that is gone are
+ * refused with FW_ETHREAD if they are made for NULL. */
+void fw_worker_free(fw_worker *worker);
+
+/* settings.debug for what happens from now on. */
+int fw_set_debug(fw_worker *worker, uint32_t level);
 
 /* Adopts a bound, listening stream socket (TCP or unix): made non-blocking, owned from now on.
  * Returns the listener's number, 0 and up, or a negative code. */

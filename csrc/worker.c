@@ -16,7 +16,7 @@
 bool fw__on_thread(const fw_worker *worker)
 {
     uv_thread_t self = uv_thread_self();
-    return uv_thread_equal(&worker->thread, &self) != 0;
+    return worker && uv_thread_equal(&worker->thread, &self) != 0;
 }
 
 const char *fw_libuv_version(void)
@@ -116,6 +116,14 @@ void fw_view_batch(const fw_worker *worker, fw_batch_view *view)
     view->text_size = batch->text_size;
     view->content = batch->content;
     view->content_size = batch->content_size;
+}
+
+int fw_set_debug(fw_worker *worker, uint32_t level)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    worker->settings.debug = level;
+    return 0;
 }
 
 int64_t fw_open_connections(const fw_worker *worker)

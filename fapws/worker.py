@@ -20,7 +20,7 @@ from fapws.settings.model import Network, Pool
 from fapws.stdio import Streams
 from fapws.wsgi.environ import listener_base
 from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
-from fapws.wsgi.serve import Server, Settings, base_environ
+from fapws.wsgi.serve import Server, Settings, Ticker, base_environ
 
 MEMORY_BODY = 65536
 """Bytes of a request's content that are kept in memory; above, an unlinked temporary file."""
@@ -152,8 +152,10 @@ class Worker:
         self._send(Ready())
         if self._term_pending:
             server.drain(accept_rest=True)
+        if self._spec.pool.autoreload and self._spec.slot == 0:  # one of them is enough to tell
+            server.add_ticker(self._source_ticker())
         try:
-            server.run(*self._ticker())
+            server.run()
         finally:
             server.finish()
         return 0
@@ -207,24 +209,23 @@ class Worker:
         faulthandler.unregister(STACK_SIGNAL)
         faulthandler.register(STACK_SIGNAL, file=2, all_threads=True, chain=False)
 
-    def _ticker(self) -> tuple[Callable[[], None] | None, int]:
-        if not self._spec.pool.autoreload or self._spec.slot != 0:  # one of them is enough to tell
-            return None, -1
+    def _source_ticker(self) -> Ticker:
         from fapws.watch import SourceWatch
 
         script = self._spec.pool.script.partition(":")[0]
         watch = SourceWatch([script] if script else [])
         next_look = time.monotonic()
 
-        def look() -> None:
+        def look(now: float, idle: bool) -> int:
             nonlocal next_look
-            if time.monotonic() >= next_look:
-                next_look = time.monotonic() + AUTORELOAD_MS / 1000
+            if now >= next_look:
+                next_look = now + AUTORELOAD_MS / 1000
                 path = watch.changed()
                 if path:
                     self._send(Changed(path))
+            return AUTORELOAD_MS
 
-        return look, AUTORELOAD_MS
+        return look
 
     # ---- What the master and the system say -----------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from itertools import chain
 
 from fapws._core import ffi, lib
@@ -20,8 +21,12 @@ from fapws.wsgi.input import EMPTY, memory_input, spooled_input
 from fapws.wsgi.stream import FileStream, Stream, Streams
 
 Application = Callable[..., Iterable[bytes]]
+Ticker = Callable[[float, bool], int]
+"""Called between two turns of the loop with the time (of time.monotonic()) and whether the last turn was
+idle; returns the ms after which it wants to be called at the latest, or FOREVER."""
 
 FOREVER = -1
+_OVER = -2
 NOBODY = -1
 """The connection of an answer that is over: a write() kept by the application must not reach the next."""
 SMALL_FILE = 65536
@@ -98,6 +103,10 @@ class Server:
         self._watches: dict[int, Callable[[], None]] = {}
         self._streams = Streams()
         self._draining = False
+        self._abandoned = False
+        self._tickers: tuple[Ticker, ...] = ()
+        self._wait_ms = FOREVER
+        """Anything else: _between() is to be asked before each turn."""
         self._answer_type: type[Answer] = type("Answer", (Answer,), {"server": self})
 
     # ---- Set-up ----------------------------------------------------------------------------------
@@ -160,7 +169,33 @@ class Server:
         """Lets run() return once all is answered; see fw_drain(). linger: seconds for idle clients."""
         if not self._draining:
             self._draining = True
+            self._wait_ms = 0
             lib.fw_drain(self.core, accept_rest, int(linger * 1000))
+
+    def add_ticker(self, ticker: Ticker) -> None:
+        """From the next turn of the loop on; at any time, also from inside a request."""
+        self._tickers += (ticker,)
+        self._wait_ms = 0
+
+    def abandon(self) -> None:
+        """Ends a drain at once: what is not answered by now is cut off by free()."""
+        self._abandoned = True
+
+    def free(self) -> None:
+        """For a process that lives on after run(): closes what is open. Nothing works afterwards."""
+        for connection in list(self._streams.by_connection):
+            stream = self._streams.forget(connection)
+            if stream is not None:
+                self.close(stream.answer, stream.result)
+        self._records.release()
+        self._text.release()
+        self._content.release()
+        core, self.core = self.core, ffi.NULL  # which the core takes for a wrong thread
+        lib.fw_worker_free(core)
+
+    def set_debug(self, level: int) -> None:
+        """The core's reasons in the log (from 1 on) or not (0)."""
+        lib.fw_set_debug(self.core, level)
 
     def close(self, answer: Answer, result: Any) -> None:
         """After the last piece: close() of the application's iterable, exactly once."""
@@ -178,17 +213,21 @@ class Server:
 
     # ---- The loop --------------------------------------------------------------------------------
 
-    def run(self, tick: Callable[[], None] | None = None, tick_ms: int = FOREVER) -> None:
-        """Serves until drained. tick, if given, is called about every tick_ms, also when idle."""
+    def run(self) -> None:
+        """Serves until drained."""
         core, poll, respond = self.core, lib.fw_poll, lib.fw_respond
         application, answer_type = self._application, self._answer_type
         records, text, shapes = self._records, self._text, self._shapes
         streams, join, flatten = self._streams, "\n".join, chain.from_iterable
         ready = streams.ready
-        while not (self._draining and lib.fw_open_connections(core) == 0):
-            count = poll(core, 0 if ready else DRAIN_POLL_MS if self._draining else tick_ms)
-            if tick is not None:
-                tick()
+        count = 0
+        while True:
+            wait = self._wait_ms
+            if wait != FOREVER:  # all that a plain application pays for tickers is this look
+                wait = self._between(count == 0 and not ready)
+                if wait == _OVER:
+                    break
+            count = poll(core, 0 if ready else wait)
             if count < 0:
                 raise OSError(f"the C core failed: {core_text(lib.fw_error_text(count))}")
             self._content_at = 0
@@ -229,6 +268,18 @@ class Server:
                     self.fail(answer, error, result)
             if ready:
                 streams.advance(self)
+
+    def _between(self, idle: bool) -> int:
+        """Between two turns: calls the tickers; ms that the next poll may wait, or _OVER."""
+        if self._draining and (self._abandoned or lib.fw_open_connections(self.core) == 0):
+            return _OVER
+        waits = [DRAIN_POLL_MS] if self._draining else []
+        now = time.monotonic()
+        for ticker in self._tickers:
+            wanted = ticker(now, idle)
+            if wanted >= 0:
+                waits.append(wanted)
+        return min(waits, default=FOREVER)
 
     # ---- Requests --------------------------------------------------------------------------------
 

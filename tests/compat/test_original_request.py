@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.raw import Client
 from support.server import Server
 
-ASKING = '''
+ASKING = """
 import socket
 
 def hello(environ, start_response):
@@ -15,7 +15,7 @@ def hello(environ, start_response):
     return [str(port), "\\n", environ["fapws.raw_header"]]
 
 PATHS = [("/", hello)]
-'''
+"""
 PLAIN = """
 def application(environ, start_response):
     start_response("200 OK", [])
