@@ -117,7 +117,7 @@ def test_health_tells_well_from_degraded(house: Any, until: Any) -> None:
     house.configure(listen=f"unix:{house.unix}")
     house.start()
     assert house.ctl("health") == "fapws: healthy\n"
-    house.write_app("import not_there_at_all\n")
+    house.write_app("import not_there_at_all\napplication = None\n")
     os.kill(house.workers()[0], signal.SIGKILL)
     until(lambda: house.status()["state"] == "degraded", "nobody serves")
     assert "0 of 1 workers serve" in house.ctl("health", expect=1)

@@ -61,7 +61,7 @@ def test_killed_master_frees_the_port_and_a_new_start_works(house: Any, until: A
 def test_worker_that_cannot_boot_any_more_backs_off_and_the_master_stays(house: Any, until: Any) -> None:
     house.configure(listen=f"unix:{house.unix}")
     house.start()
-    house.write_app("import not_there_at_all\n")
+    house.write_app("import not_there_at_all\napplication = None\n")
     os.kill(house.workers()[0], signal.SIGKILL)
     until(lambda: house.status()["workers"][0]["state"] == "backing-off", "it backs off")
     assert house.status()["state"] == "degraded"

@@ -67,7 +67,7 @@ def test_scale_waits_until_the_pool_has_its_workers_and_loses_no_request(house: 
 def test_scale_tells_why_a_worker_cannot_start(house: Any) -> None:
     house.configure(listen=f"unix:{house.unix}")
     house.start()
-    house.write_app("import not_there_at_all\n")
+    house.write_app("import not_there_at_all\napplication = None\n")
     assert "not_there_at_all" in house.ctl("scale", "hello", "2", expect=1)
     house.ctl("stop")
     house.assert_nothing_is_left()

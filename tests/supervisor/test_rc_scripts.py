@@ -94,7 +94,7 @@ def test_openbsd_script_through_a_day(house: Any) -> None:
 
 @pytest.mark.skipif(not KSH, reason="needs a Korn shell: ksh, mksh or oksh")
 def test_openbsd_start_of_a_broken_application_fails(house: Any) -> None:
-    house.write_app("import nothing_of_this_name\n")
+    house.write_app("import nothing_of_this_name\napplication = None\n")
     assert "nothing_of_this_name" in Script(house, "openbsd").run("start", expect=1)
     house.assert_nothing_is_left()
 

@@ -95,7 +95,7 @@ def test_start_that_is_not_waited_for_may_still_finish(house: Any, until: Any) -
 
 def test_second_pool_that_cannot_boot_takes_the_first_along(house: Any) -> None:
     bad = house.directory / "bad.py"
-    bad.write_text("import not_there_at_all\n")
+    bad.write_text("import not_there_at_all\napplication = None\n")
     house.configure(more=f"[app:bad]\nscript = {bad}\nlisten = 127.0.0.1:0\n")
     printed = house.ctl("start", expect=1)
     assert "not_there_at_all" in printed

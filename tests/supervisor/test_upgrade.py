@@ -113,7 +113,7 @@ def test_application_that_does_not_load_leaves_the_new_master_the_old_workers(
     house.configure(listen=f"unix:{house.unix}")
     house.start()
     workers = house.workers()
-    house.write_app("import not_there_at_all\n")
+    house.write_app("import not_there_at_all\napplication = None\n")
     assert "not_there_at_all" in house.ctl("upgrade", expect=1)
     assert house.workers() == workers
     house.greeting("mended")
@@ -152,7 +152,7 @@ def test_pool_that_sleeps_is_woken_by_the_new_master(house: Any, until: Any) -> 
     house.configure(listen=f"unix:{house.unix}", pool="min_workers = 0\nidle_timeout = 1s")
     house.start()
     until(lambda: not house.status()["workers"], "the worker has left")
-    house.write_app("import not_there_at_all\n")
+    house.write_app("import not_there_at_all\napplication = None\n")
     house.ctl("upgrade", expect=1)
     house.greeting("woken")
     assert house.get(None).startswith(b"woken")
