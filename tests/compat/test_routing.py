@@ -6,13 +6,14 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
 
-from fapws.paths import Paths
+from fapws import base
+from fapws.paths import Paths, of_program
 from fapws.wsgi.file_wrapper import FileWrapper
 
 Answer = tuple[str, dict[str, str], bytes]
@@ -332,3 +333,85 @@ def test_a_wrapped_file_goes_to_the_server_as_it_is(tmp_path: Path) -> None:
         result = served({"PATH_INFO": "/"}, lambda *given: head.append(given) or len)
         assert result is wrapper  # or it could not be sent by the system
         assert head[0][0] == "200 OK"
+
+
+# ---- What a program brings along -----------------------------------------------------------------
+
+
+class OldStart:
+    """A start_response that has nothing but what fapws3's server looked at."""
+
+    def __init__(self) -> None:
+        self.status_code, self.status_reasons = "200", "OK"
+        self.response_headers: dict[str, str] = {}
+        self.cookies = None
+
+    def __call__(self, status: str, headers: Any, exc_info: Any = None) -> None:
+        self.status_code, self.status_reasons = status.split(" ", 1)
+        self.response_headers.update(headers)
+
+
+def ask_plainly(app: Paths, **environ: Any) -> Any:
+    """Status and fields, without asking for what wsgiref wants of a start_response."""
+    heads: list[Any] = []
+    app({"PATH_INFO": "/", **environ}, lambda *head: heads.append(head) or print)  # type: ignore[func-returns-value]
+    return heads[0]
+
+
+def test_start_response_need_not_be_of_our_class() -> None:
+    def created(environ: Any, start_response: Any) -> str:
+        assert type(start_response) is OldStart
+        start_response("201 Created", [("X-A", "1"), ("Content-Type", "text/plain")])
+        return "é"
+
+    app = Paths([("/", created)], start_class=OldStart)
+    fields = [("X-A", "1"), ("Content-Type", "text/plain; charset=utf-8")]
+    assert ask_plainly(app) == ("201 Created", fields)
+
+
+def test_base_module_of_the_program_decides_on_methods_and_settings() -> None:
+    class Base:
+        supported_HTTP_command: ClassVar[list[str]] = ["BREW"]
+
+        class config:
+            SERVER_IDENT = "own"
+
+    app = Paths([("/", where)], base=Base)
+    assert ask_plainly(app, REQUEST_METHOD="GET")[0] == "501 Not Implemented"
+    status, fields = ask_plainly(app, REQUEST_METHOD="BREW")
+    assert (status, dict(fields)["Server"]) == ("200 OK", "own")
+
+
+def test_original_environ_costs_no_copy_and_its_subclass_is_made_for_each_request() -> None:
+    seen: list[Any] = []
+
+    def look(environ: Any, start_response: Any) -> None:
+        seen.append(environ)
+
+    class Own(base.Environ):
+        pass
+
+    class Patched(base.Environ):
+        def update_uri(self, data: dict[str, Any]) -> None:
+            """Keeps nothing of it."""
+
+    given: dict[str, Any] = {"PATH_INFO": "/", "HTTP_A": "1"}
+    for environ_class in (None, base.Environ, Own, Patched):
+        Paths([("/", look)], environ_class)(dict(given), lambda *head: print)
+    assert [type(environ) for environ in seen] == [dict, dict, Own, Patched]
+    assert seen[2] == seen[0] and "PATH_INFO" not in seen[3] and seen[3]["HTTP_A"] == "1"
+
+
+def test_script_brings_its_subclasses_and_nothing_else_of_that_name() -> None:
+    class Own(base.Start_response):
+        pass
+
+    seen: list[Any] = []
+
+    def look(environ: Any, start_response: Any) -> None:
+        seen.append(type(start_response))
+
+    names: dict[str, Any] = {"PATHS": [("/", look)]}
+    for given in (None, base.Start_response, Own, dict, "text"):
+        of_program({**names, "Start_response": given}, False)({"PATH_INFO": "/"}, lambda *head: print)
+    assert seen == [base.Start_response, base.Start_response, Own, base.Start_response, base.Start_response]
