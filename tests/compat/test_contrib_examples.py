@@ -25,9 +25,33 @@ def check_views(get: Callable[..., Plain]) -> None:
     assert get("/static/missing").code == 404
 
 
+def check_multipart(get: Callable[..., Plain]) -> None:
+    data = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n12345\r\n--b--\r\n'
+    answer = get("/upload", method="POST", content=data, CONTENT_TYPE="multipart/form-data; boundary=b")
+    assert answer.body == b"x: 5 bytes\n"
+
+
+def check_log(get: Callable[..., Plain]) -> None:
+    assert get("/").body == b"Hello world!!"
+
+
+def check_zip(get: Callable[..., Plain]) -> None:
+    assert get("/", HTTP_ACCEPT_ENCODING="gzip").get("Content-Encoding") == "gzip"
+    assert get("/").body == b"many words " * 1000
+
+
+def check_siforms(get: Callable[..., Plain]) -> None:
+    assert b"<form" in get("/order").body
+    assert get("/order", QUERY_STRING="name=x&count=3").body == b"3 pieces"
+
+
 CHECKS: dict[str, Callable[[Callable[..., Plain]], None]] = {
     "headers": check_headers,
+    "log": check_log,
+    "multipart": check_multipart,
+    "siforms": check_siforms,
     "views": check_views,
+    "zip": check_zip,
 }
 
 
@@ -48,8 +72,9 @@ def example_of_page(name: str) -> str:
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
 @pytest.mark.parametrize("source", [example_of_module, example_of_page])
-def test_the_example_runs(name: str, source: Callable[[str], str]) -> None:
+def test_the_example_runs(name: str, source: Callable[[str], str], tmp_path: Path) -> None:
     namespace: dict[str, Any] = {}
-    exec(compile(source(name), f"example of {name}", "exec"), namespace)
+    text = source(name).replace("/srv/uploads", str(tmp_path))
+    exec(compile(text, f"example of {name}", "exec"), namespace)
     program = Paths(namespace["PATHS"])
     CHECKS[name](lambda path, **given: ask(program, path, **given))
