@@ -122,10 +122,7 @@ class Paths:
 
     def _fail(self, error: Exception, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """500, with what the program's config wants the client to read; the traceback is logged."""
-        import traceback  # half a megabyte that a worker without errors does not need
-
-        trace = _own_frames(error.__traceback__)
-        text = "".join(traceback.format_exception(type(error), error, trace))
+        text = _traceback_text(error)
         where = f"{environ.get('REQUEST_METHOD')} {environ.get('fapws.uri')}"
         try:
             print(f"fapws: the application failed at {where}\n{text.rstrip()}", file=sys.stderr, flush=True)
@@ -145,6 +142,14 @@ def _take_over(start: Start_response, given: Any) -> None:
     for name in ("status_code", "status_reasons", "response_headers", "cookies"):
         if hasattr(given, name):
             setattr(start, name, getattr(given, name))
+
+
+def _traceback_text(error: Exception) -> str:
+    try:
+        import traceback  # half a megabyte that a worker without errors does not need
+    except (ImportError, OSError):  # no descriptor is left to read it
+        return repr(error)
+    return "".join(traceback.format_exception(type(error), error, _own_frames(error.__traceback__)))
 
 
 def _own_frames(trace: TracebackType | None) -> TracebackType | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import time
 
 from fapws.lean import Callable, NamedTuple
@@ -119,6 +120,8 @@ class Confinement:
         root = self._pool.chroot
         if not root:
             return
+        if "fapws.base" in sys.modules:  # a program of fapws4 or fapws3, which pays for it only here
+            import http.cookies  # noqa: F401  # what set_cookie() and get_status() would look for later
         try:
             if self._identity is not None:
                 os.seteuid(0)

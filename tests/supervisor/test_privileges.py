@@ -341,6 +341,23 @@ def test_traceback_reaches_the_log_from_inside_a_chroot(public_house) -> None:
 
 
 @needs_root
+def test_program_of_fapws4_sets_cookies_from_inside_a_chroot(public_house) -> None:
+    house = public_house
+    (house.directory / "jail" / "tmp").mkdir(parents=True)
+    house.write_app(
+        "from fapws4 import base\n"
+        "def hello(environ, start_response):\n"
+        "    start_response.set_cookie('a', '1')\n"
+        "    return base.get_status(200) + str(base.parse_cookies({'HTTP_COOKIE': 'b=2'}))\n"
+        "PATHS = [('/', hello)]\n"
+    )
+    house.configure(pool=f"user = {OTHER}\nchroot = {house.directory / 'jail'}")
+    house.start()
+    assert house.get(house.port()) == b"200 OKSet-Cookie: b=2"
+    house.ctl("stop")
+
+
+@needs_root
 def test_application_that_its_user_may_not_read_cannot_boot(public_house) -> None:
     house = public_house
     house.app.chmod(0o600)
