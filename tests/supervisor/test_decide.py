@@ -320,34 +320,6 @@ def test_a_thousand_requests_during_a_reload_are_one_more_reload() -> None:
     assert kinds(core.actions) == [events.ReloadDone]
 
 
-def test_a_thousand_signals_in_a_second_are_two_reloads_however_short_each_is() -> None:
-    core = Core(blog=1).serve()
-    begun = 0
-    for _ in range(1000):
-        core.tell(events.ReloadAsked(in_storm=True), after=0.001)
-        begun += len(core.all(events.Prepare))
-        if core.state.reload is not None:
-            core.tell(events.Refused("no"))
-            begun += len(core.all(events.Prepare))
-    assert begun == 1
-    assert decide.next_wakeup(core.state, core.now) == core.state.due > core.now
-    core.now = core.state.due
-    core.tell(events.Tick())
-    assert kinds(core.actions) == [events.Prepare]
-    core.tell(events.Refused("no"))
-    assert not core.state.queued
-
-
-def test_who_waits_for_a_reload_does_not_wait_for_the_end_of_a_storm() -> None:
-    core = Core(blog=1).serve()
-    core.tell(events.ReloadAsked(in_storm=True))
-    core.tell(events.Refused("no"))
-    core.tell(events.ReloadAsked(in_storm=True))
-    assert not core.all(events.Prepare)
-    core.tell(events.ReloadAsked())
-    assert kinds(core.actions) == [events.Prepare]
-
-
 def test_reload_during_the_first_start_waits_for_its_end() -> None:
     core = Core(blog=2)
     core.tell(events.Boot())
