@@ -125,7 +125,12 @@ def stop_by_pid(place: Place, presence: Presence, seconds: float) -> bool:
 def stop_by_socket(place: Place, _presence: Presence, seconds: float) -> bool:
     from fapws.supervisor import client
 
-    conversation = client.Conversation(place.control, seconds)
+    try:
+        conversation = client.Conversation(place.control, seconds)
+    except OSError as error:
+        allowed = not isinstance(error, PermissionError)
+        text = f"fapwsctl: {place.control}: {error.strerror or error}"
+        raise Ended(FAILED if allowed else NOT_ALLOWED, text) from None
     try:
         conversation.ask("stop")
         return conversation.wait_for_end()

@@ -14,8 +14,9 @@ import _socket
 import os
 
 from fapws.lean import Any
+from fapws.privileges import CannotConfine, find_group
 from fapws.supervisor import peer, sockets
-from fapws.supervisor.errors import refused
+from fapws.supervisor.errors import CannotStart, refused
 
 VERSION = 1
 MAX_CLIENTS = 16
@@ -97,20 +98,41 @@ def _request(line: bytes) -> Request:
 class ControlSocket:
     """The listening side."""
 
-    def __init__(self, path: str, fd: int = -1, inode: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, path: str, group: str = "", fd: int = -1, inode: tuple[int, int] | None = None
+    ) -> None:
         """Binds it, or takes it over (after an upgrade in place). Raises CannotStart."""
         self.path = path
         self.inode = inode
         self.fd = fd
+        self._gid = -1
         if fd < 0:
             self._bind(path)
+        try:
+            self.admit(group)
+        except BaseException:
+            if fd < 0:
+                self.close()
+            raise
+
+    def admit(self, group: str) -> None:
+        """Lets root, our own user and the members of a group in; empty: nobody else. Raises CannotStart."""
+        try:
+            self._gid = find_group(group) if group else -1
+            if sockets.inode(self.path) == self.inode:
+                if group:
+                    os.chown(self.path, -1, self._gid)
+                os.chmod(self.path, 0o660 if group else 0o600)
+        except CannotConfine as error:
+            raise CannotStart(f"cannot give the control socket to a group: {error}") from None
+        except OSError as error:
+            raise refused(f"cannot give the control socket {self.path} to group {group}", error) from error
 
     def _bind(self, path: str) -> None:
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
             sockets.clear_stale(path)
             sockets.bind_private(sock, path)
-            os.chmod(path, 0o600)
             sock.listen(_BACKLOG)
             sock.setblocking(False)
             self.inode = sockets.inode(path)
@@ -130,7 +152,7 @@ class ControlSocket:
             return None
         finally:
             sock.detach()
-        if not _may_command(fd):
+        if not _may_command(fd, self._gid):
             os.close(fd)
             return None
         os.set_blocking(fd, False)
@@ -142,10 +164,10 @@ class ControlSocket:
         sockets.remove_own(self.path, self.inode)
 
 
-def _may_command(fd: int) -> bool:
+def _may_command(fd: int, gid: int) -> bool:
     sock = _socket.socket(fileno=fd)
     try:
-        return peer.may_command(sock)
+        return peer.may_command(sock, gid)
     except OSError:
         return False
     finally:

@@ -126,7 +126,8 @@ class Master(Answering, Upgrading):
         self._workers.on_other = self._on_child
         self._undo.append(self._workers.close)
         given = (saved.control, saved.control_inode) if saved else (-1, None)
-        self._control = ControlSocket(config.control, *given) if config.control else None
+        group = config.control_group
+        self._control = ControlSocket(config.control, group, *given) if config.control else None
         self._clients = Clients(self._control, self._waiter, self.commands())
         self._undo.append(self._clients.close)
         self._lifeline = (saved.lifeline, saved.lifeline_writer) if saved else os.pipe()
@@ -320,6 +321,8 @@ class Master(Answering, Upgrading):
                 self._listeners.settle(action.config)
                 if self._logs.settle(action.config):
                     self._workers.renew_logs(self._logs)
+                if self._control:
+                    self._control.admit(action.config.control_group)
             except (OSError, CannotStart) as error:
                 self._log.write(f"the reload left something behind: {error}")
         text = action.text + (self._unchanged if action.ok else "")

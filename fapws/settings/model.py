@@ -139,3 +139,5 @@ class Config(NamedTuple):
     """Path of the control socket; empty: none."""
     error_log: str = "stderr"
     """``stderr``, ``syslog:FACILITY`` or an absolute path."""
+    control_group: str = ""
+    """Name or number of the group that may use the control socket too; empty: nobody else may."""

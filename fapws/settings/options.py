@@ -69,6 +69,8 @@ OPTIONS: tuple[Option, ...] = (
            "file that holds the master's process id; empty: none"),
     Option("control", MASTER, "socket", "",
            "unix socket on which fapwsctl talks to the master; empty: none"),
+    Option("control_group", MASTER, "group", "",
+           "group whose members may use control too; empty: only root and the master's user"),
     Option("error_log", MASTER, "log", "stderr",
            "where the master's lines go, and what workers and applications print: stderr, a file, or "
            "syslog:FACILITY (daemon, user, local0 to local7)"),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.rooted import needs_proc, needs_root, other
+from support.rooted import PACKAGES, common_python, needs_proc, needs_root, ordinary, other
 
 ROOT = Path(__file__).resolve().parents[2]
 PRINTS = """\
@@ -90,31 +90,6 @@ def test_nothing_is_left_but_the_logs(house: Any) -> None:
 
 
 # ---- Processes ------------------------------------------------------------------------------------
-
-ORDINARY = """
-import os, resource, sys
-os.setgroups([]); os.setgid({gid}); os.setuid({uid})
-resource.setrlimit(resource.RLIMIT_NPROC, ({count}, {count}))
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-PACKAGES = os.pathsep.join([str(ROOT), *(path for path in sys.path if path.endswith("-packages"))])
-
-
-def ordinary(count: int) -> str:
-    """A program that becomes an ordinary user with so many processes, and then another program."""
-    entry = other()
-    return ORDINARY.format(uid=entry.pw_uid, gid=entry.pw_gid, count=count)
-
-
-def common_python() -> str:
-    """An interpreter that ordinary users may run, with our package; ours may lie in root's home."""
-    for candidate in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
-        words = [sys.executable, "-c", ordinary(1000), candidate, "-c", "import fapws.worker"]
-        tried = subprocess.run(words, env={"PYTHONPATH": PACKAGES}, cwd="/", stderr=subprocess.DEVNULL)
-        if tried.returncode == 0:
-            return candidate
-    pytest.skip("needs a Python with cffi that ordinary users may run")
-
 
 @needs_root
 @needs_proc

@@ -201,7 +201,7 @@ def test_title_goes_where_the_system_wants_it_and_nowhere_else(tmp_path: Path) -
 def test_peer_without_a_name_is_left_to_the_mode_of_the_file() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert peer.uid(ours, None) is None
+        assert peer.ids(ours, None) is None
         assert peer.may_command(ours)
 
 
