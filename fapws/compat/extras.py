@@ -51,13 +51,11 @@ def _ask_server(environ: dict[str, Any], answer: Any) -> None:
     environ["fapws.raw_header"] = ""
     environ["fapws.socket_fd"] = NO_DESCRIPTOR
     if hasattr(answer, "raw_head"):
-        from fapws.wsgi.answer import ClientGone
-
         try:
             environ["fapws.raw_header"] = answer.raw_head()
             environ["fapws.socket_fd"] = answer.socket_fd()
-        except ClientGone:
-            pass  # the program is called all the same: what it does may matter to others
+        except ConnectionError:
+            pass  # the client has left; the program is called all the same, for it may matter to others
 
 
 def read_form(environ: dict[str, Any]) -> dict[str, list[str]] | None:

@@ -12,6 +12,7 @@ from support.raw import Client, chunked, fetch, request
 from support.server import Server
 
 from fapws.compat.extras import FORM_FIELDS_MAX, FORM_SIZE_MAX, add_extras, read_form
+from fapws.wsgi.answer import ClientGone
 
 PROGRAM = Path(__file__).parent / "programs" / "environ.py"
 FORM = "Content-Type: application/x-www-form-urlencoded"
@@ -157,3 +158,16 @@ def test_without_our_server_they_are_there_as_well() -> None:
     assert (environ["fapws.socket_fd"], environ["fapws.raw_header"]) == (-1, "")
     assert environ["fapws.params"] == {"a": ["é"]}
     assert read_form(environ) is None
+
+
+def test_client_that_has_left_has_no_descriptor() -> None:
+    class Answer:
+        def raw_head(self) -> str:
+            raise ClientGone("the client has left")
+
+        def start_response(self, status: str, fields: Any) -> None:
+            """Found by its __self__."""
+
+    environ: dict[str, Any] = {}
+    add_extras(environ, Answer().start_response)
+    assert (environ["fapws.socket_fd"], environ["fapws.raw_header"]) == (-1, "")

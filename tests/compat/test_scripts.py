@@ -186,6 +186,13 @@ def test_list_that_only_a_run_can_tell_is_an_error_that_names_the_entry(tmp_path
     assert "PATHS[1] = ('/b', 5): int is not callable" in done.stdout + done.stderr
 
 
+def test_script_that_imports_fapws4_may_compute_its_server(tmp_path: Path) -> None:
+    source = "from fapws4.base import get_status\nSERVER = ':' + get_status(404)[:3]\nPATHS = []\n"
+    (tmp_path / "s.py").write_text(source)
+    (pool,) = configuration(parse_arguments(["s.py"], str(tmp_path)), str(tmp_path))().pools
+    assert pool.listen[0].port == 404
+
+
 def test_wrong_paths_leave_the_old_ones_serving_at_a_reload(tmp_path: Path) -> None:
     import signal
 
@@ -277,6 +284,58 @@ def test_failure_behind_the_first_piece_cuts_the_answer(returns: Server) -> None
     with Client(returns.address) as client, pytest.raises(Cut):
         client.get("/fail_late")
     returns.wait_log("LookupError: too late", since=mark)
+
+
+# ---- As it was taught ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def taught() -> Iterator[Server]:
+    """programs/taught.py."""
+    with Server(PROGRAMS / "taught.py") as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/hello", "Hello world!!"),
+        ("/class", "word: 1970"),
+        ("/class2", "line 0\nline 1\nline 2\n"),
+        ("/iteration", "Hello world!!"),
+        ("/tuple", "Hello world!!"),
+        ("/file", (PROGRAMS / "taught.py").read_text()),
+        ("/static/hello.py", (PROGRAMS / "hello.py").read_text()),
+        ("/testpost", "<form method='post'><input name='name' /></form>"),
+    ],
+)
+def test_program_as_the_documentation_taught_it(taught: Server, path: str, content: str) -> None:
+    answer = fetch(taught.address, path)
+    assert (answer.status, answer.text) == (200, content)
+    assert fetch(taught.address, path, method="HEAD").status == 200
+
+
+def test_environ_is_shown_as_taught(taught: Server) -> None:
+    lines = fetch(taught.address, "/envXYZ?a=1").text.split("\n")
+    assert {"SCRIPT_NAME => /env", "PATH_INFO => XYZ", "fapws.params => {'a': ['1']}"} <= set(lines)
+
+
+def test_form_is_posted_as_taught(taught: Server) -> None:
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    answer = fetch(taught.address, "/testpost", kind, method="POST", body=b"name=a+b&x=")
+    assert answer.text == "OK. params are:name=['a b'], x=['']"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/redirect", 302), ("/redirectcodes", 301)])
+def test_redirect_as_taught(taught: Server, path: str, status: int) -> None:
+    answer = fetch(taught.address, path)
+    assert answer.status == status and str(answer.head.get("Location")).endswith("/hello")
+
+
+def test_bad_script_as_taught_is_500_and_in_the_log(taught: Server) -> None:
+    mark = taught.mark()
+    assert fetch(taught.address, "/badscript").status == 500
+    taught.wait_log("NameError: name 'this_is_not_defined' is not defined", since=mark)
 
 
 # ---- Its own classes -----------------------------------------------------------------------------
