@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple, Union
@@ -133,8 +134,9 @@ class MultipartFormData:
         self._uploads: list[Upload] = []
         self._parts = self._total = self._field_bytes = 0
         self._buffer = bytearray(b"\r\n")  # so that the first boundary is one like the others
-        self._delimiter = b"" if boundary is None else b"\r\n--" + check_boundary(boundary)
-        self._step = self._preamble if self._delimiter else self._first_line
+        self._step = self._first_line
+        if boundary is not None:
+            self._look_for(boundary)
         self._head = Disposition("", None)
         self._field = bytearray()
         self._upload: Upload | None = None
@@ -209,9 +211,16 @@ class MultipartFormData:
                 raise MultipartError("the first boundary does not end")
             return False
         line = bytes(self._buffer[4:end]).rstrip(b" \t")
-        self._delimiter = b"\r\n--" + check_boundary(line.decode("latin-1"))
-        self._step = self._preamble
+        self._look_for(line.decode("latin-1"))
         return True
+
+    def _look_for(self, boundary: str) -> None:
+        # One search in C for the whole line: content full of what only begins like it costs no more.
+        delimiter = b"\r\n--" + check_boundary(boundary)
+        line = rb"%b(--|[ \t]{0,%d}\r\n)" % (re.escape(delimiter), _PADDING_MAX)
+        self._boundary = re.compile(line)
+        self._longest = len(delimiter) + _PADDING_MAX + 1
+        self._step = self._preamble
 
     def _preamble(self) -> bool:
         """What comes before the first boundary has no meaning."""
@@ -221,35 +230,27 @@ class MultipartFormData:
         return self._until_boundary(self._take)
 
     def _until_boundary(self, take: Any) -> bool:
-        at = self._buffer.find(self._delimiter)
-        if at < 0:
-            # The last bytes may be the beginning of a boundary; all before them is content.
-            at = max(len(self._buffer) - len(self._delimiter) + 1, 0)
-            self._give(take, at)
+        found = self._boundary.search(self._buffer)
+        if found is None:
+            # The last bytes may be the beginning of a boundary's line; all before them is content.
+            self._give(take, len(self._buffer) - self._longest)
             return False
-        self._give(take, at)
-        behind = len(self._delimiter)
-        if self._buffer[behind : behind + 2] == b"--":
-            self._end_part(take)
+        start, end = found.span()
+        last = found[1] == b"--"
+        del found  # it holds the buffer
+        self._give(take, start)
+        self._end_part(take)
+        if last:
             self._complete = True
             self._buffer.clear()
             return False
-        end = behind
-        while end - behind < _PADDING_MAX and bytes(self._buffer[end : end + 1]) in (b" ", b"\t"):
-            end += 1
-        rest = bytes(self._buffer[end : end + 2])
-        if rest == b"\r\n":
-            self._end_part(take)
-            del self._buffer[: end]  # the CRLF stays: a part without fields ends with it at once
-            self._step = self._part_head
-            return True
-        if rest in (b"", b"\r") or (rest == b"-" and end == behind):
-            return False
-        self._give(take, behind)  # a line that only begins like the boundary
+        # The CRLF stays: a part without fields ends with it at once.
+        del self._buffer[: end - start - 2]
+        self._step = self._part_head
         return True
 
     def _give(self, take: Any, size: int) -> None:
-        if size:
+        if size > 0:
             take(bytes(self._buffer[:size]))
             del self._buffer[:size]
 

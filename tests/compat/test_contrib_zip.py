@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 from support.gate import APPLICATION_SIDE, Gate
 from support.plain import Plain, ask
 from support.raw import Client, fetch, request
@@ -219,6 +221,13 @@ def test_close_is_passed_on(coding: str) -> None:
     answer = get(answering(result), coding)
     assert (gzip.decompress(answer.body) if coding else answer.body) == TEXT * 2
     assert result.closed == 1
+
+
+@given(st.lists(st.one_of(st.binary(max_size=50), st.just(TEXT))), st.booleans())
+def test_any_pieces_come_back_the_same(pieces: list[bytes], whole: bool) -> None:
+    answer = get(answering(list(pieces) if whole else Closing(*pieces)))
+    assert (gzip.decompress(answer.body) if packed(answer) else answer.body) == b"".join(pieces)
+    assert packed(answer) or not pieces or whole
 
 
 def test_an_application_may_start_late_or_write() -> None:
