@@ -88,6 +88,8 @@ class Start_response:
                 raise AssertionError("start_response was called twice without exc_info")
             if not isinstance(status, str):
                 raise TypeError(f"the status must be a str, not {type(status).__name__}: {status!r}")
+            if not status.isprintable():
+                raise ValueError(f"the status has control characters: {status!r}")
             self.started = True
             if exc_info is not None:
                 self.response_headers = Fields()

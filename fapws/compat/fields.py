@@ -117,9 +117,11 @@ def check_field(name: Any, value: Any) -> tuple[str, str]:
 
 
 def check_parameter(name: str, value: Any) -> None:
-    """Raises ValueError for a cookie's parameter that would end it (RFC 6265 4.1.1)."""
-    if isinstance(value, str) and (";" in value or not _CONTROLS.isdisjoint(value) or "\t" in value):
-        raise ValueError(f"{name} of a cookie has characters that would end it: {value!r}")
+    """Raises ValueError for a cookie's parameter that would end it (RFC 6265 4.1.1), or be no field."""
+    if isinstance(value, str):
+        check_field("Set-Cookie", value)
+        if ";" in value:
+            raise ValueError(f"{name} of a cookie has characters that would end it: {value!r}")
 
 
 def format_date(moment: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import locale
 import subprocess
@@ -115,6 +116,8 @@ def test_no_value_begins_another_field(bad: str) -> None:
         start("200 OK", [("X-A", bad)])
     with pytest.raises(ValueError, match="control characters"):
         start.response_headers["X-A"] = bad
+    with pytest.raises(ValueError, match="control characters"):
+        Start_response()("200 " + bad, [])
     start.response_headers = {"X-A": bad}
     with pytest.raises(ValueError, match="control characters"):
         sent(start)
@@ -302,6 +305,21 @@ def test_value_of_a_cookie_comes_back(value: str) -> None:
     start = Start_response()
     start.set_cookie("a", value, path=None)
     assert base.parse_cookies({"HTTP_COOKIE": cookies(start)[0]})["a"].value == value
+
+
+@given(
+    st.dictionaries(st.sampled_from(["key", "value", "path", "domain", "expires"]), st.text(max_size=10)),
+    st.text(max_size=10),
+)
+def test_whatever_is_set_stays_in_its_field(cookie: dict[str, Any], value: str) -> None:
+    start = Start_response()
+    for call in (lambda: start.set_cookie(**{"key": "a", **cookie}), lambda: start.add_header("X", value)):
+        with contextlib.suppress(ValueError):
+            call()
+    status, fields = start.status_and_fields()
+    text = "".join(f"{name}:{content}" for name, content in fields)
+    assert text.encode("latin-1") and not set(text) & set("\r\n\0") if fields else status
+    assert all(content.count(";") <= 5 for _, content in fields if _ == "Set-Cookie")
 
 
 def test_cookies_are_read() -> None:

@@ -11,6 +11,8 @@ from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fapws import base
 from fapws.paths import Paths, of_program
@@ -19,9 +21,9 @@ from fapws.wsgi.file_wrapper import FileWrapper
 Answer = tuple[str, dict[str, str], bytes]
 
 
-def ask(paths: Any, path: str = "/", **environ: Any) -> Answer:
+def ask(paths: Any, path: str = "/", strict: bool = False, **environ: Any) -> Answer:
     """The answer of PATHS to one request, as (status, headers, content)."""
-    application = validator(Paths(paths))
+    application = validator(Paths(paths, strict=strict))
     head: list[Any] = []
     written: list[bytes] = []
 
@@ -263,6 +265,33 @@ def test_exc_info_after_the_head_is_raised_by_the_server() -> None:
         ask([("/", failing)])
 
 
+def test_wsgi_application_inside_paths_finds_a_wsgi_server() -> None:
+    def inner(environ: Any, start_response: Any) -> Any:
+        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        write(b"written ")
+        return [b"returned"]
+
+    assert ask([("/", validator(inner))], strict=True)[2] == b"written returned"
+
+
+PREFIXES = st.text("/ab", max_size=4).map(lambda text: "/" + text)
+
+
+@given(st.lists(PREFIXES, max_size=4), PREFIXES, st.booleans())
+def test_routing_is_the_rule_as_it_is_written(prefixes: list[str], path: str, strict: bool) -> None:
+    expected = "404"
+    for prefix in prefixes:
+        mount = prefix.rstrip("/") if strict else prefix
+        boundary = path == mount or path.startswith(mount + "/")
+        if path.startswith(prefix) and (boundary or not strict):
+            expected = f"{mount}|{path[len(mount) :]}"
+            break
+    heads: list[str] = []
+    app = Paths([(prefix, where) for prefix in prefixes], strict=strict)
+    body = app({"PATH_INFO": path}, lambda *head: heads.append(head[0]) or print)  # type: ignore[func-returns-value]
+    assert (heads[0][:3] if heads[0] != "200 OK" else next(iter(body)).decode()) == expected
+
+
 # ---- The list itself -----------------------------------------------------------------------------
 
 
@@ -412,6 +441,6 @@ def test_script_brings_its_subclasses_and_nothing_else_of_that_name() -> None:
         seen.append(type(start_response))
 
     names: dict[str, Any] = {"PATHS": [("/", look)]}
-    for given in (None, base.Start_response, Own, dict, "text"):
-        of_program({**names, "Start_response": given}, False)({"PATH_INFO": "/"}, lambda *head: print)
+    for one in (None, base.Start_response, Own, dict, "text"):
+        of_program({**names, "Start_response": one}, False)({"PATH_INFO": "/"}, lambda *head: print)
     assert seen == [base.Start_response, base.Start_response, Own, base.Start_response, base.Start_response]

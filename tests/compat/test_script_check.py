@@ -6,10 +6,12 @@ import ast
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fapws.compat.check import find_mistake
+from fapws.paths import of_program
 from fapws.script import _top_level_names, script_settings
 from fapws.settings.model import Pool
 
@@ -27,7 +29,7 @@ def told(source: str) -> str:
     [
         ("", "defines none of application, app and PATHS"),
         (HELLO, "defines none of application, app and PATHS; callable there: hello"),
-        ("import fapws4.base, fapws\nPATH = []", "defines none of application, app and PATHS"),
+        ("import fapws.base, fapws\nPATH = []", "defines none of application, app and PATHS"),
         ("PATHS = None", "PATHS must be a list of (prefix, callable) pairs, not NoneType"),
         ("PATHS = {'/': print}", "PATHS must be a list of (prefix, callable) pairs, not dict"),
         ("PATHS = '/'", "PATHS must be a list of (prefix, callable) pairs, not str"),
@@ -49,6 +51,11 @@ def told(source: str) -> str:
 )
 def test_mistake_names_the_entry(source: str, message: str) -> None:
     assert told(source) == message
+    namespace: dict[str, Any] = {}
+    with pytest.raises((NameError, TypeError, ValueError)) as caught:  # it is one in truth
+        exec(source, namespace)
+        of_program(namespace, False)
+    assert str(caught.value).startswith(message[:8]) or "defined" in message or "defines" in message
 
 
 @pytest.mark.parametrize(
