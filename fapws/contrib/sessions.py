@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import json
 import math
 import re
@@ -37,6 +38,7 @@ from fapws.contrib.session_storage import (
     new_id,
     parse,
 )
+from fapws.contrib.start import Start
 
 __all__ = [
     "CurrentSession",
@@ -238,10 +240,10 @@ class Sessions:
     def __call__(self, application: Callable[..., Any]) -> Callable[..., Any]:
         """The application with sessions."""
 
+        @functools.wraps(application, updated=())
         def with_session(environ: Environ, start_response: Callable[..., Any]) -> Any:
             return _Request(self, environ, start_response).run(application)
 
-        with_session.__wrapped__ = application  # type: ignore[attr-defined]
         return with_session
 
     def open(self, environ: Environ) -> CurrentSession:
@@ -279,7 +281,10 @@ class _Request:
     def __init__(self, sessions: Sessions, environ: Environ, start_response: Callable[..., Any]) -> None:
         self._sessions = sessions
         self._environ = environ
-        self.start_response = start_response
+        self._start_response: Any = start_response
+        # fapws.base's keeps the head itself until there is content, and others look into it meanwhile.
+        self._open = all(hasattr(start_response, name) for name in ("add_header", "response_headers", "sent"))
+        self._committed = False
         self._session = environ["fapws.session"] = sessions.open(environ)
         self._head: tuple[Any, ...] | None = None
         self._cookies: list[tuple[str, str]] = []
@@ -287,7 +292,7 @@ class _Request:
 
     def run(self, application: Callable[..., Any]) -> Any:
         """The application's answer; it may be anything that an object of PATHS may return."""
-        result = application(self._environ, _StartResponse(self))
+        result = application(self._environ, Start(self._start_response, self.take_head))
         if not self._is_whole(result):
             return _Pieces(self, result)
         try:
@@ -307,14 +312,13 @@ class _Request:
     def take_head(self, status: str, headers: Any, exc_info: Any = None) -> Callable[[Any], Any]:
         """The application has called start_response."""
         try:
-            if self._write is not None:
-                if exc_info is None:
+            if self._open or self._committed:
+                if self._write is not None and exc_info is None and not self._open:
                     raise AssertionError("start_response was called twice without exc_info")
-                self._write = self.start_response(status, [*headers, *self._cookies], exc_info)
+                self._write = self._start_response(status, [*headers, *self._cookies], exc_info)
             elif self._head is not None and exc_info is None:
                 raise AssertionError("start_response was called twice without exc_info")
-            else:
-                self._head = (status, headers)
+            self._head = (status, headers)
         finally:
             exc_info = None
         return self.write
@@ -322,13 +326,13 @@ class _Request:
     def write(self, piece: Any) -> None:
         """PEP 3333's write()."""
         self.commit()
-        assert self._write is not None
         self._write(piece)
 
     def commit(self) -> None:
         """Saves the session and hands out the head; later calls do nothing."""
-        if self._write is not None or self._cookies:
+        if self._committed:
             return
+        self._committed = True
         try:
             cookie = self._session.save(self._sessions.lifetime)
         except Gone:
@@ -338,20 +342,14 @@ class _Request:
             value = self._sessions.cookie_header(cookie, self._environ)
             # An answer with somebody's cookie must not come out of a cache for others.
             self._cookies = [("Set-Cookie", value), ("Cache-Control", 'no-cache="Set-Cookie"')]
-        if self._head is not None:
+        if self._open:
+            for field in self._cookies:
+                self._start_response.add_header(*field)
+        elif self._head is not None:
             status, headers = self._head
-            self._write = self.start_response(status, [*headers, *self._cookies])
-        elif self._cookies:
-            self._send_cookies()
-
-    def _send_cookies(self) -> None:
-        """An object of PATHS has left the head to the server."""
-        add_header = getattr(self.start_response, "add_header", None)
-        if add_header is None:
-            self._write = self.start_response("200 OK", [("Content-Type", "text/html"), *self._cookies])
-            return
-        for name, value in self._cookies:
-            add_header(name, value)
+            self._write = self._start_response(status, [*headers, *self._cookies])
+        elif self._cookies:  # an object of PATHS that has left the head to the server
+            self._write = self._start_response("200 OK", [("Content-Type", "text/html"), *self._cookies])
 
     def finish(self) -> None:
         """After the last piece: what a generator has changed since the head was out."""
@@ -369,25 +367,6 @@ class _Request:
         path = self._environ.get("SCRIPT_NAME", "") + self._environ.get("PATH_INFO", "")
         with contextlib.suppress(OSError, ValueError):
             self._environ["wsgi.errors"].write(f"fapws: the session of {path!r} was not saved: {why}\n")
-
-
-class _StartResponse:
-    """start_response of the application; what else it may be asked for or told is the server's."""
-
-    __slots__ = ("_request",)
-    _request: _Request
-
-    def __init__(self, request: _Request) -> None:
-        object.__setattr__(self, "_request", request)
-
-    def __call__(self, status: str, headers: Any, exc_info: Any = None) -> Callable[[Any], Any]:
-        return self._request.take_head(status, headers, exc_info)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._request.start_response, name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        setattr(self._request.start_response, name, value)
 
 
 class _Pieces:

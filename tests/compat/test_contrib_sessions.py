@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -21,10 +22,12 @@ from fapws.contrib.sessions import (
     Sessions,
     Storage,
 )
+from fapws.contrib.zip import Gzip
 from fapws.paths import Paths
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from support.plain import ask
 from support.server import Server
 from support.sessions import KEPT_HERE, Browser, Clock, application, browser, count, make_storage
 
@@ -321,6 +324,38 @@ def test_objects_of_paths_have_sessions_whatever_they_return() -> None:
     for served in (text, generator, file):
         one = Browser(Paths([("/", sessions(served))]))
         assert [one.get(), one.get()] == ["1", "2"], served.__name__
+
+
+@pytest.mark.parametrize("session_outside", [True, False])
+@pytest.mark.parametrize(
+    ("below_paths", "head"),
+    [(True, "called"), (True, "with exc_info"), (True, "left"), (False, "called"), (False, "with exc_info")],
+)
+def test_sessions_go_with_compression(below_paths: bool, session_outside: bool, head: str) -> None:
+    text = "many words " * 1000
+
+    def served(environ: Any, start_response: Any) -> Any:
+        count(environ["fapws.session"])
+        fields = [("Content-Type", "text/plain"), ("Content-Length", str(len(text))), ("X-Y", "z")]
+        if head != "left":
+            start_response("404 Not Found", fields)
+        if head == "with exc_info":
+            try:
+                raise OSError
+            except OSError:
+                start_response("410 Gone", fields, sys.exc_info())
+        return [text.encode()]
+
+    sessions, pack = Sessions(MemoryStorage()), Gzip()
+    made: Any = sessions(pack(served)) if session_outside else pack(sessions(served))
+    for accepted, coding in (("gzip", "gzip"), ("identity", "")):
+        answer = ask(Paths([("/", made)]) if below_paths else made, "/", HTTP_ACCEPT_ENCODING=accepted)
+        assert str(answer.get("Set-Cookie")).startswith("sessionid=")
+        assert (answer.get("Content-Encoding") or "") == coding
+        assert int(answer.get("Content-Length") or len(answer.body)) == len(answer.body)
+        assert (gzip.decompress(answer.body) if coding else answer.body) == text.encode()
+        assert answer.code == {"called": 404, "with exc_info": 410, "left": 200}[head]
+        assert answer.get("X-Y") == (None if head == "left" else "z")
 
 
 APP = """
