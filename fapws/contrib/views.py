@@ -52,6 +52,7 @@ _PACKED_TYPES = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz
 class Staticfile:
     """Serves the files below rootpath; the folder in which the program started if that is empty.
 
+    rootpath may also be a file, which is then what the prefix itself shows, as fapws3's programs have it.
     maxage: seconds that a client may keep an answer without asking again (Cache-Control and Expires);
     None says nothing about it. Raises ValueError if it is negative. The folder need not exist yet.
     """
@@ -67,6 +68,8 @@ class Staticfile:
         if environ.get("REQUEST_METHOD") not in ("GET", "HEAD"):
             return _page(environ, start_response, 405, [("Allow", "GET, HEAD")])
         try:
+            if not environ.get("PATH_INFO") and os.path.isfile(self._root):
+                return self._answer(environ, start_response, os.path.basename(self._root), self._single())
             names, folder = requested_names(environ)
             found = Walk(self._root).find(names)
             if found.descriptor < 0:
@@ -84,6 +87,11 @@ class Staticfile:
         if found.descriptor < 0:
             return _page(environ, start_response, 404)
         return self._answer(environ, start_response, names[-1] if names else INDEX, found)
+
+    def _single(self) -> Found:
+        """rootpath, if it is a file. The program names it, so a link may lead anywhere."""
+        folder, name = os.path.split(os.path.realpath(self._root))
+        return Walk(folder).find([name])
 
     def _answer(
         self, environ: dict[str, Any], start_response: StartResponse, name: bytes, found: Found
