@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.program import free_port
 from support.raw import Client, chunked, fetch
 from support.samples import PATIENCE, running
 from support.server import Server
@@ -78,10 +77,12 @@ def test_proxy_says_504_when_the_upstream_is_silent(tmp_path: Path) -> None:
 
 
 def test_proxy_says_502_when_the_upstream_is_not_there(tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    with running("proxy/proxy.py", tmp_path, UPSTREAM=url) as proxy:
-        assert fetch(proxy.address).status == 502
-        proxy.wait_log("proxy: ConnectionRefusedError")
+    with socket.socket() as deaf:  # bound, so that nobody else takes the port, but not listening
+        deaf.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with running("proxy/proxy.py", tmp_path, UPSTREAM=url) as proxy:
+            assert fetch(proxy.address).status == 502
+            proxy.wait_log("proxy: ConnectionRefusedError")
 
 
 @pytest.fixture

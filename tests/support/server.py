@@ -103,22 +103,11 @@ class Server:
 
     def start(self) -> None:
         """Starts the process and waits for the line that says where it serves."""
-        self._spawn([*self._prefix, *server_command(), *self._words()])
-        match = self.wait_log(SERVING, START_SECONDS)
-        self.serving_line = match.string
-        if self._unix:
-            self.address = str(self.socket_path)
-        else:
-            url = re.search(r"http://\[?([^\]/ ]+)\]?:(\d+)", match["where"])
-            assert url is not None, f"no address in {match.string!r}"
-            self.address = (url[1], int(url[2]))
-
-    def _spawn(self, command: list[str]) -> None:
         # The caller's settings of Python are kept: warnings as errors reach the server as well.
         env = {**os.environ, "PYTHONUNBUFFERED": "1", **self._env}
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
-            command,
+            self.command(),
             cwd=self._cwd,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -128,6 +117,18 @@ class Server:
         )
         self._reader = threading.Thread(target=self._read_output, daemon=True)
         self._reader.start()
+        match = self.wait_log(SERVING, START_SECONDS)
+        self.serving_line = match.string
+        if self._unix:
+            self.address = str(self.socket_path)
+        else:
+            url = re.search(r"http://\[?([^\]/ ]+)\]?:(\d+)", match["where"])
+            assert url is not None, f"no address in {match.string!r}"
+            self.address = (url[1], int(url[2]))
+
+    def command(self) -> list[str]:
+        """The words that start it."""
+        return [*self._prefix, *server_command(), *self._words()]
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Ends the server by a signal to the master and asserts that nothing is left; its status."""
