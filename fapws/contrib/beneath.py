@@ -16,7 +16,7 @@ from typing import NamedTuple
 MAX_LINKS = 40
 """Symbolic links in one path; the system's own limit on Linux."""
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-# With O_PATH a folder needs no permission to be listed, only to be entered, as for any path.
+# With O_PATH (Python 3.10) a folder must be allowed to be entered and not listed, as for any path.
 _OPEN_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ABSENT = frozenset(
     (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK, errno.ENAMETOOLONG, errno.EINVAL, errno.ENXIO)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +104,7 @@ SHARDS = [b"\r", b"\n", b"-", b"--", b"xYzZ", b"\r\n--xYzZ", b" ", b"Y", b"a"]
 
 
 @settings(max_examples=200)
-@given(st.lists(st.lists(st.sampled_from(SHARDS))), st.integers(1, 40))
+@given(st.lists(st.lists(st.sampled_from(SHARDS)), max_size=9), st.integers(1, 40))
 def test_content_like_a_boundary_survives_any_cut(contents: list[list[bytes]], step: int) -> None:
     wanted = [b"".join(pieces) for pieces in contents]
     wanted = [content for content in wanted if b"\r\n--xYzZY" not in b"\r\n" + content + b"\r\n"]
@@ -299,6 +298,7 @@ def test_no_more_is_read_than_content_length() -> None:
 
 
 def test_a_large_file_takes_little_memory(tmp_path: Path) -> None:
+    tracemalloc = pytest.importorskip("tracemalloc", reason="CPython's: runs there", exc_type=ImportError)
     form = MultipartFormData(tmp_path, B)
     form.write(part('form-data; name="f"; filename="x"')[: -len("value\r\n")])
     block = b"\r\n--xYzZ" * 8192
