@@ -32,7 +32,7 @@ struct fw_access {
 typedef struct {
     char what;
     char how;
-    uint8_t field; /* 'F': which of the fields */
+    uint8_t field; /* 'F', 'U': which of the fields */
     fw_slice text; /* in program */
 } fw_access_part;
 

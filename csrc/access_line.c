@@ -6,8 +6,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
+
+#define USER_MAX 256u /* bytes of a user's name that are written; the rest is cut off */
 
 static bool is_harmless(unsigned char byte, char how)
 {
@@ -56,6 +59,52 @@ static void put_value(fw_buffer *line, const fw_access *access, fw_span value, c
 {
     if (value.len)
         put_escaped(line, access->text.data + value.at, value.len, how);
+    else if (how != 'j')
+        put_text(line, "-", 1);
+}
+
+static int base64_value(char letter)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *found = letter ? strchr(letters, letter) : NULL;
+    return found ? (int)(found - letters) : -1;
+}
+
+/* The name in credentials of the Basic scheme (RFC 7617 2): what stands before the colon. The password
+ * is not decoded. Empty: they are others, or malformed. */
+static size_t basic_user(const char *value, size_t len, char user[USER_MAX])
+{
+    static const char scheme[] = "basic ";
+    size_t at = sizeof scheme - 1, count = 0;
+    if (len < at || strncasecmp(value, scheme, at) != 0)
+        return 0;
+    while (at < len && value[at] == ' ')
+        at++;
+    unsigned bits = 0, held = 0;
+    for (; at < len; at++) {
+        int six = base64_value(value[at]);
+        if (six < 0)
+            return 0;
+        bits = (bits << 6 | (unsigned)six) & 0xfff;
+        held += 6;
+        if (held < 8)
+            continue;
+        held -= 8;
+        char byte = (char)(bits >> held & 0xff);
+        if (byte == ':' || count == USER_MAX)
+            return count;
+        user[count++] = byte;
+    }
+    return 0;
+}
+
+static void put_user(fw_buffer *line, const fw_access *access, fw_span value, char how)
+{
+    char user[USER_MAX];
+    size_t len = value.len ? basic_user(access->text.data + value.at, value.len, user) : 0;
+    if (len)
+        put_escaped(line, user, len, how);
     else if (how != 'j')
         put_text(line, "-", 1);
 }
@@ -145,6 +194,7 @@ static void put_part(const fw_access_log *log, fw_buffer *line, const fw_conn *c
     switch (now->what) {
     case 'L': put_text(line, now->text.at, now->text.len); break;
     case 'F': put_value(line, access, access->fields[now->field], now->how); break;
+    case 'U': put_user(line, access, access->fields[now->field], now->how); break;
     case 'a': put_peer(line, conn, false, now->how); break;
     case 'p': put_peer(line, conn, true, now->how); break;
     case 'h': put_value(line, access, access->host, now->how); break;

@@ -32,7 +32,7 @@ static int field_number(fw_access_log *log, fw_slice name)
 
 static int read_program(fw_access_log *log, size_t size)
 {
-    static const char letters[] = "LFaphtiermuvsbBdcP";
+    static const char letters[] = "LFUaphtiermuvsbBdcP";
     const char *at = log->program;
     const char *end = at + size;
     while (at < end) {
@@ -46,7 +46,7 @@ static int read_program(fw_access_log *log, size_t size)
         next->text.at = at + 4;
         if ((size_t)(end - next->text.at) < next->text.len)
             return FW_ESTATE;
-        if (next->what == 'F') {
+        if (next->what == 'F' || next->what == 'U') {
             int number = field_number(log, next->text);
             if (number < 0)
                 return number;

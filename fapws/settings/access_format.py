@@ -8,10 +8,12 @@ forge a field too), or in JSON, which a text that begins with ``{`` is taken for
 from __future__ import annotations
 
 COMBINED = (
-    '$remote_addr - - [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
+    '"$http_user_agent"'
 )
 JSON = (
-    '{"time":"$time_iso8601","remote_addr":"$remote_addr","forwarded_for":"$forwarded_for",'
+    '{"time":"$time_iso8601","remote_addr":"$remote_addr","remote_user":"$remote_user",'
+    '"forwarded_for":"$forwarded_for",'
     '"host":"$host","request_method":"$request_method","request_uri":"$request_uri",'
     '"server_protocol":"$server_protocol","status":$status,"body_bytes_sent":$body_bytes_sent,'
     '"request_time":$request_time,"http_referer":"$http_referer",'
@@ -40,7 +42,8 @@ VARIABLES = {
 _NUMBERS = ("status", "body_bytes_sent", "bytes_sent", "request_time", "msec", "pid")
 _ALIASES = {"forwarded_for": "http_x_forwarded_for"}
 _FIELD = "http_"
-_LITERAL, _VALUE_OF_FIELD = b"L", b"F"
+_USER = "remote_user"
+_LITERAL, _VALUE_OF_FIELD, _USER_OF_FIELD = b"L", b"F", b"U"
 _QUOTED, _NAKED, _JSON = b"q", b"n", b"j"
 SIZE_MAX = 4096
 _PARTS_MAX = 128
@@ -101,10 +104,13 @@ def _in_name(letter: str) -> bool:
 def _variable(name: str, how: bytes, fields: set[str]) -> bytes:
     if name in VARIABLES:
         return _part(VARIABLES[name], how, b"")
+    if name == _USER:
+        fields.add("authorization")
+        return _part(_USER_OF_FIELD, how, b"authorization")
     field = _ALIASES.get(name, name)
     bare = field[len(_FIELD) :].lower().replace("_", "-")
     if not field.startswith(_FIELD) or not bare or not all(map(_in_name, bare.replace("-", "_"))):
-        known = ", ".join(f"${known}" for known in (*VARIABLES, *_ALIASES))
+        known = ", ".join(f"${known}" for known in (*VARIABLES, _USER, *_ALIASES))
         raise ValueError(f"${name} is no variable; known are {known} and $http_NAME of any header field")
     fields.add(bare)
     return _part(_VALUE_OF_FIELD, how, bare.encode("ascii"))

@@ -124,6 +124,49 @@ TEST(fields_are_found_without_regard_to_case_and_joined)
     close_logged();
 }
 
+TEST(user_of_basic_credentials_is_told_and_the_password_is_not)
+{
+    static const struct {
+        const char *field, *user;
+    } cases[] = {
+        {"", "-"},
+        {"Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n", "Aladdin"},
+        {"authorization: bAsIc  YTpi\r\n", "a"},
+        {"Authorization: Basic YTo6Og==\r\n", "a"},
+        {"Authorization: Basic\r\n", "-"},
+        {"Authorization: Basic OnNlY3JldA==\r\n", "-"}, /* no name */
+        {"Authorization: Basic c2VjcmV0\r\n", "-"},     /* no colon */
+        {"Authorization: Basic c2Vj*mV0OnNl\r\n", "-"}, /* not base64 */
+        {"Authorization: Bearer YTpi\r\n", "-"},
+        {"Authorization: Basic YSBiIgo6Og==\r\n", "a\\x20b\\x22\\x0a"},
+    };
+    char expected[1024] = "", fields[1024], digits[700];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        (void)strcat(expected, cases[i].user);
+        (void)strcat(expected, "\n");
+    }
+    program_len = 0;
+    part('U', 'n', "authorization");
+    open_logged(NULL, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        answer("GET / HTTP/1.1", cases[i].field, "200 OK", "");
+    CHECK(log_is(expected));
+    close_logged();
+
+    program_len = 0;
+    part('U', 'q', "authorization");
+    open_logged(NULL, 0);
+    memset(digits, 0, sizeof digits);
+    for (size_t i = 0; i + 4 < sizeof digits; i += 4)
+        memcpy(digits + i, "eHh4", 4);
+    (void)snprintf(fields, sizeof fields, "Authorization: Basic %s\r\n", digits);
+    answer("GET / HTTP/1.1", fields, "200 OK", "");
+    memset(expected, 'x', 256);
+    (void)strcpy(expected + 256, "\n");
+    CHECK(log_is(expected));
+    close_logged();
+}
+
 TEST(no_byte_of_a_client_ends_a_line_or_a_field)
 {
     const char *fields = "X: a\"b\\c\td \xe9,;|\r\n";

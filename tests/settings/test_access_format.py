@@ -49,13 +49,13 @@ def test_named_formats_are_what_they_are_called() -> None:
     assert compile_format("combined") == compile_format(COMBINED)
     filled = re.sub(r"\$\w+", "1", JSON)
     assert set(json.loads(filled)) >= {"time", "remote_addr", "status", "completion"}
-    assert [how for what, how, _ in parts(compile_format("json")) if what != "L"] == ["j"] * 13
+    assert [how for what, how, _ in parts(compile_format("json")) if what != "L"] == ["j"] * 14
 
 
 def test_letters_are_those_of_the_core() -> None:
     source = (Path(__file__).parents[2] / "csrc" / "access_line.c").read_text()
     cases = set(re.findall(r"case '(\w)':", source))
-    assert cases == {letter.decode() for letter in VARIABLES.values()} | {"L", "F"}
+    assert cases == {letter.decode() for letter in VARIABLES.values()} | {"L", "F", "U"}
     known = re.search(r'letters\[\] = "(\w+)"', core_letters())
     assert known is not None
     assert set(known[1]) == cases

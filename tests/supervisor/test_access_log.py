@@ -58,6 +58,14 @@ def test_last_lines_are_there_after_the_stop(logged: Any, until: Any) -> None:
     assert '"GET /last HTTP/1.1" 200' in logged.access.read_text()
 
 
+def test_user_of_basic_credentials_is_the_third_field(logged: Any, until: Any) -> None:
+    logged.start()
+    ask(logged.port(), "GET /u HTTP/1.1\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")
+    (line,) = lines(logged, 1, until)
+    assert re.match(rf'127\.0\.0\.1 - Aladdin {STAMP} "GET /u HTTP/1\.1" 200 ', line)
+    logged.ctl("stop")
+
+
 def test_json_lines_are_json_whatever_comes(logged: Any, until: Any) -> None:
     logged.configure(pool=f"access_log = {logged.access}\naccess_format = json")
     logged.start()
