@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -205,6 +206,22 @@ def test_rates_come_with_the_second_sample(server: Server, browser: requests.Ses
     assert found["network"]["in_bytes_per_s"] >= 0
     assert past["ago_s"] == sorted(past["ago_s"], reverse=True)
     assert past["ago_s"][0] <= found["window_s"]
+
+
+@needs_proc
+@pytest.mark.skipif(
+    importlib.util.find_spec("fapws._evwsgi") is None, reason="this Fapws has no timers yet: runs once it has"
+)
+def test_samples_are_taken_while_nobody_asks(server: Server, browser: requests.Session) -> None:
+    """Each turn of the worker's loop is a voluntary switch: after 20 of them it asks what was sampled."""
+
+    def turns() -> int:
+        return int(proc_status(pid)["voluntary_ctxt_switches"][0])
+
+    first = numbers(server, browser)
+    pid, before = first["worker_pid"], turns()
+    wait_for(lambda: turns() >= before + 20, "20 turns of the loop")
+    assert len(numbers(server, browser)["history"]["ago_s"]) >= len(first["history"]["ago_s"]) + 10
 
 
 def test_processes_are_listed_once_however_many_ask(server: Server, browser: requests.Session) -> None:

@@ -45,7 +45,7 @@ class Page(HTMLParser):
         if not {"style", "script"} & set(self._open):
             self.text += data
             if self._open and self._open[-1] in ("h1", "h2", "h3"):
-                self.headings.append(data)
+                self.headings.append(data.strip())
 
     def _note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append(tag)

@@ -47,6 +47,12 @@ _HEADERS = [
 settings = read_settings()
 watcher = Watcher(settings)
 watcher.sample()  # the first answer can tell rates already
+try:
+    from fapws._evwsgi import add_timer
+except ImportError:
+    pass  # no timers here: samples are taken when somebody asks
+else:
+    add_timer(settings.interval, watcher.on_timer)
 
 
 def show(environ: dict[str, Any], start_response: Any) -> str:

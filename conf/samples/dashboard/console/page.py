@@ -201,12 +201,13 @@ def _network_tile(found: dict[str, Any]) -> str:
     inward, outward = past["in_bytes_per_s"], past["out_bytes_per_s"]
     peak = _peak(inward, outward)
     lines = [Line("line", inward), Line("other", outward)]
-    title = "Network, bytes a second: in as an area, out as a line"
+    title = "Network, bytes a second: in is filled, out a line"
     drawn = _drawn(found, "network-chart", title, lines, max(peak or 0.0, 10_000.0), units.rate(peak))
-    value = f'<span class="key in">↓ {units.rate(network["in_bytes_per_s"])}</span> <small>in, area</small>'
+    value = f'<span class="key in">↓ {units.rate(network["in_bytes_per_s"])}</span> <small>in</small>'
     sent = units.rate(network["out_bytes_per_s"])
-    under = f'<span class="key out">↑ {sent}</span> <small>out, line</small>'
-    return _tile("network", "Network", value, under, drawn, f"peak {units.rate(peak)}", found["window_s"])
+    under = f'<span class="key out">↑ {sent}</span> <small>out</small>'
+    head = "Network <small>in is filled</small>"
+    return _tile("network", head, value, under, drawn, f"peak {units.rate(peak)}", found["window_s"])
 
 
 # ---- Tables ----------------------------------------------------------------------------------------

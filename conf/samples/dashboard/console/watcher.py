@@ -29,13 +29,19 @@ class Watcher:
         self._settings = settings
         self._history = History(settings.interval)
         self._processes = Processes()
+        self._timed = False
         self._looked_at = float("-inf")
         self._slow: dict[str, Any] = {}
         self._boot = guarded(measure.source.boot_time)
         self._cores = guarded(measure.source.cores)
 
+    def on_timer(self) -> None:
+        """Called once an interval by the worker's loop, where it has timers."""
+        self._timed = True
+        self.sample()
+
     def sample(self) -> None:
-        """Called by a timer, and before each answer; does nothing before it is time."""
+        """Does nothing before it is time."""
         now = time.monotonic()
         early = len(self._history.samples) == 1 and now - self._history.samples[0].at >= FIRST_RATE
         if early or self._history.due(now):
@@ -52,7 +58,8 @@ class Watcher:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything; the units are in the names, None is not known."""
-        self.sample()
+        if not self._timed:
+            self.sample()
         now, wall = time.monotonic(), time.time()
         if now - self._looked_at >= LOOK_EVERY:
             self._look(now, wall)
