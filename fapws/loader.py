@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+from fapws import embed
 from fapws.lean import Any, Callable, ModuleType, TracebackType
 from fapws.script import ScriptSettings, script_settings
 from fapws.settings.model import Pool
@@ -24,6 +25,9 @@ CALLABLE_NAMES = ("application", "app")
 """What a script's WSGI callable may be called, in the order of the search; PATHS comes after
 them."""
 _SPARE_NAME = "fapws_script"
+_MAIN = "__main__"
+_PROGRAM_NAMES = frozenset(("_evwsgi", "start", "run"))
+"""What a script must name to be taken for a program of fapws3."""
 _RACY_SECONDS = 2
 
 
@@ -52,13 +56,19 @@ def prepare(pool: Pool) -> None:
     sys.path[:0] = list(dict.fromkeys([*first, *pool.pythonpath]))
 
 
-def load(pool: Pool) -> Callable[..., Any]:
-    """Imports a pool's application, after prepare(). Raises LoadError, and nothing else."""
+def load(pool: Pool) -> Callable[..., Any] | None:
+    """Imports a pool's application, after prepare(). None: the script is a program of fapws3 that has served
+    meanwhile, by fapws._evwsgi.run(), and has come to its end.
+
+    Raises LoadError; and SystemExit, if such a program ends by it.
+    """
     try:
         return _load_script(pool) if pool.script else _load_module(pool.app)
     except LoadError:
         raise
     except SystemExit as error:
+        if _has_served():
+            raise
         what = f"the application left by SystemExit({error.code!r}) while it was being loaded\n"
         raise LoadError(what + _own_traceback(error)) from None
     except KeyboardInterrupt as error:
@@ -118,10 +128,12 @@ def _modules_in(directory: str) -> list[str]:
 # ---- file.py -------------------------------------------------------------------------------------
 
 
-def _load_script(pool: Pool) -> Callable[..., Any]:
+def _load_script(pool: Pool) -> Callable[..., Any] | None:
     script = pool.script
     path, attribute = split_callable(script)
-    module = run_script(path)
+    module = run_script(path, not attribute)
+    if _has_served():
+        return None
     if attribute:
         return _resolve(module, attribute, script, path)
     for name in CALLABLE_NAMES:
@@ -134,38 +146,80 @@ def _load_script(pool: Pool) -> Callable[..., Any]:
             return of_program(vars(module), pool.strict_paths)
         except (TypeError, ValueError) as error:
             raise LoadError(f"{path}: {error}\n") from None
-    raise LoadError(f"{path} defines none of application, app and PATHS{_callables_hint(module)}\n")
+    told = "" if embed.host is None or "fapws._evwsgi" not in sys.modules else _PROGRAM_HINT
+    raise LoadError(f"{path} defines none of application, app and PATHS{told or _callables_hint(module)}\n")
 
 
-def run_script(path: str) -> ModuleType:
-    """Runs a Python file as a module that is not ``__main__`` and returns it.
+def _has_served() -> bool:
+    return isinstance(embed.host, embed.WorkerHost) and embed.host.served
 
-    From now on ``fapws4`` can be imported too, for scripts written for it.
 
-    It is called like its file, so that what it defines can be pickled and imported, unless that
-    name is taken. It is always compiled anew: bytecode is matched by second and size, and would go
-    stale when a file is saved and reloaded twice in a second.
+_PROGRAM_HINT = (
+    ", and its end was reached without fapws._evwsgi.run(); __name__ is __main__ in a script that names "
+    "fapws._evwsgi, start and run itself"
+)
+
+
+def run_script(path: str, may_be_program: bool = False) -> ModuleType:
+    """Runs a Python file and returns it as a module; see make_module()."""
+    module, code = make_module(path, may_be_program)
+    execute(module, code)
+    return module
+
+
+def make_module(path: str, may_be_program: bool) -> tuple[ModuleType, Any]:
+    """A module for a Python file, and the code that is to be executed in it. Raises LoadError, SyntaxError.
+
+    It is called like its file, so that what it defines can be pickled and imported, unless that name is
+    taken. may_be_program: a program of fapws3, which starts the server by itself, perhaps behind
+    ``if __name__ == "__main__":``, is called ``__main__``, as it is when it is started by hand. A WSGI
+    script is not: what it has there would start a server of its own.
+
+    It is always compiled anew: bytecode is matched by second and size, and would go stale when a file
+    is saved and reloaded twice in a second.
     """
-    stem = os.path.splitext(os.path.basename(path))[0]
-    name = stem if stem.isidentifier() and stem not in sys.modules else _SPARE_NAME
-    module = ModuleType(name)
-    module.__file__ = path
     try:
         with open(path, "rb") as file:
             source = file.read()
     except OSError as error:
         raise LoadError(f"cannot read {path}: {error.strerror}\n") from None
     code = compile(source, path, "exec", dont_inherit=True)
+    stem = os.path.splitext(os.path.basename(path))[0]
+    name = stem if stem.isidentifier() and stem not in sys.modules else _SPARE_NAME
+    if may_be_program and _names_of(code) >= _PROGRAM_NAMES:
+        name = _MAIN
+    module = ModuleType(name)
+    module.__file__ = path
+    return module, code
+
+
+def _names_of(code: Any) -> set[str]:
+    """The names that code uses, in its functions too."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, type(code)):
+            names |= _names_of(constant)
+    return {part for name in names for part in name.split(".")}
+
+
+def execute(module: ModuleType, code: Any) -> None:
+    """Runs a script's code. From now on ``fapws4`` can be imported too, for scripts written for it."""
     from fapws.alias import offer_fapws4  # what app = module:callable does not need
 
     offer_fapws4()
+    name = module.__name__
+    before = sys.modules.get(name)
+    if name == _MAIN:
+        sys.argv = [str(module.__file__)]
     sys.modules[name] = module
     try:
         exec(code, module.__dict__)
     except BaseException:
-        sys.modules.pop(name, None)
+        if before is None:
+            sys.modules.pop(name, None)
+        else:
+            sys.modules[name] = before
         raise
-    return module
 
 
 # ---- The callable in its module ------------------------------------------------------------------

@@ -59,7 +59,8 @@ class Paths:
 
     def add(self, prefix: str, served: Callable[..., Any]) -> None:
         """Adds a route behind those there are. Raises TypeError or ValueError."""
-        check_entry((prefix, served), f"route {prefix!r}")
+        # fapws3's programs name an empty prefix when they serve everything.
+        check_entry(("/" if prefix == "" else prefix, served), f"route {prefix!r}")
         self._routes.append((prefix, served))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -16,6 +16,8 @@ NEVER = -1
 """Nothing is wanted until something is added."""
 _LONGEST_MS = 2**31 - 1
 """What the core's poll can wait; a timer that is further off is looked at once more."""
+_ROUNDING_MS = 1e-6
+"""What binary fractions of a second may add up to: it is not worth a millisecond."""
 _EXTRA_AT_END = 1000
 """Calls that deferred calls of the end may defer in their turn, so that the end comes."""
 
@@ -178,5 +180,5 @@ class Schedule:
             heappop(self._due)
         if not self._due:
             return NEVER
-        wait = math.ceil(min((self._due[0][0] - now) * 1000, _LONGEST_MS))
-        return max(wait, 1)
+        wait = min((self._due[0][0] - now) * 1000, _LONGEST_MS)
+        return max(math.ceil(wait - _ROUNDING_MS), 1)

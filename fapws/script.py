@@ -14,7 +14,7 @@ import select
 import sys
 import time
 
-from fapws.lean import TYPE_CHECKING, Any, NamedTuple, NoReturn, signal
+from fapws.lean import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn, signal
 from fapws.settings.model import Pool
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 15.0
 """Seconds the child may take; a script that takes longer is left to the worker's boot_timeout."""
-_NAMES = ("SERVER", "MAX_BODY_SIZE")
+_NAMES = ("SERVER", "MAX_BODY_SIZE", "DEBUG")
 _MISTAKE_MAX = 500
 """Characters; what is told goes through a pipe in one write."""
 _DESCRIPTORS_MAX = 65536
@@ -37,6 +37,10 @@ class ScriptSettings(NamedTuple):
     max_body_size: str = ""
     has_paths: bool = False
     """Whether it is written for fapws4: PATHS is bound at its top level."""
+    debug: str = ""
+    """DEBUG of a script with PATHS; others may mean something else by it."""
+    start: str = ""
+    """The address of its one call of fapws._evwsgi.start(), as the INI file has it."""
     mistake: str = ""
     """What is wrong with PATHS, as far as it can be told before the script is served."""
     mistake_line: int = 0
@@ -94,7 +98,7 @@ def _answer(writer: int, path: str, attribute: str, pool: Pool | None, may_run: 
             from fapws.privileges import drop_for_script
 
             drop_for_script(pool)
-        settings = _find(path, attribute, pool, may_run)
+        settings = _find(path, attribute, pool, may_run, lambda found: os.write(writer, _encode(found)))
         os.write(writer, _encode(settings))
     finally:
         os._exit(0)
@@ -117,8 +121,8 @@ def _decode(data: bytes) -> ScriptSettings:
     fields = data.decode("utf-8", "replace").split("\0")
     if len(fields) != len(ScriptSettings._fields):
         return ScriptSettings()
-    server, size, has_paths, mistake, line = fields
-    return ScriptSettings(server, size, has_paths == str(True), mistake, int(line))
+    server, size, has_paths, debug, start, mistake, line = fields
+    return ScriptSettings(server, size, has_paths == str(True), debug, start, mistake, int(line))
 
 
 def _read_all(reader: int, deadline: float) -> bytes:
@@ -144,28 +148,33 @@ def _end(child: int) -> None:
 # ---- In the child --------------------------------------------------------------------------------
 
 
-def _find(path: str, attribute: str, pool: Pool | None, may_run: bool) -> ScriptSettings:
+def _find(
+    path: str, attribute: str, pool: Pool | None, may_run: bool, tell: Callable[[ScriptSettings], Any]
+) -> ScriptSettings:
+    """tell: for a script that is run and does not come back."""
     import ast
 
     from fapws.compat.check import find_mistake
+    from fapws.compat.start_call import find_start
 
     with open(path, "rb") as file:
         tree = ast.parse(file.read(), path)
     bound = _top_level_names(tree)
     if "*" in bound and may_run:
-        return _run(path, attribute, pool)
+        return _run(path, attribute, pool, tell)
+    has_paths = "PATHS" in bound
     values: dict[str, Any] = {}
     for name in _NAMES:
         nodes = bound.get(name)
-        if nodes is None:
+        if nodes is None or (name == "DEBUG" and not has_paths):
             continue
         if len(nodes) != 1 or not _is_constant(nodes[0]):
             if may_run:
-                return _run(path, attribute, pool)
+                return _run(path, attribute, pool, tell)
             continue
         # Only constants and arithmetic are in it, so that nothing of the script is run.
         values[name] = eval(compile(ast.Expression(nodes[0]), path, "eval"), {"__builtins__": {}})
-    settings = _settings(values, "PATHS" in bound)
+    settings = _settings(values, has_paths)._replace(start=find_start(tree, bound))
     mistake = None if attribute else find_mistake(tree, bound)
     return settings._replace(mistake=mistake.message, mistake_line=mistake.line) if mistake else settings
 
@@ -225,12 +234,39 @@ def _is_constant(node: Any) -> bool:
     return all(isinstance(part, allowed) for part in ast.walk(node))
 
 
-def _run(path: str, attribute: str, pool: Pool | None) -> ScriptSettings:
-    from fapws.loader import CALLABLE_NAMES, prepare, run_script
+class _NoHost:
+    """For a program of fapws3 that is only looked at: it must neither bind nor serve (fapws.embed)."""
+
+    strict_paths = False
+    debug = 0
+
+    def __init__(self, namespace: dict[str, Any], tell: Callable[[ScriptSettings], Any]) -> None:
+        self._namespace = namespace
+        self._tell = tell
+
+    def start(self, where: str, path: str) -> NoReturn:
+        """All is known. Not an exception, which the program might catch."""
+        plain = "" if path.startswith("\0") or "?" in path else where
+        self._tell(_settings(self._namespace, "PATHS" in self._namespace)._replace(start=plain))
+        os._exit(0)
+
+    def run(self, application: Any) -> NoReturn:
+        """Cannot be reached but by start()."""
+        os._exit(0)
+
+
+def _run(
+    path: str, attribute: str, pool: Pool | None, tell: Callable[[ScriptSettings], Any]
+) -> ScriptSettings:
+    from fapws import embed
+    from fapws.loader import CALLABLE_NAMES, execute, make_module, prepare
 
     if pool is not None:
         prepare(pool)
-    namespace = vars(run_script(path))
+    module, code = make_module(path, not attribute)
+    namespace = vars(module)
+    embed.host = _NoHost(namespace, tell)
+    execute(module, code)
     settings = _settings(namespace, "PATHS" in namespace)
     if attribute or "PATHS" not in namespace or any(name in namespace for name in CALLABLE_NAMES):
         return settings
@@ -244,7 +280,10 @@ def _run(path: str, attribute: str, pool: Pool | None) -> ScriptSettings:
 
 
 def _settings(values: dict[str, Any], has_paths: bool) -> ScriptSettings:
-    server, size = values.get("SERVER"), values.get("MAX_BODY_SIZE")
-    return ScriptSettings(
-        "" if server is None else str(server), "" if size is None else str(size), has_paths
-    )
+    texts = {name: "" if values.get(name) is None else str(values[name]) for name in _NAMES}
+    debug = values.get("DEBUG")
+    if not has_paths or debug is None:
+        texts["DEBUG"] = ""
+    elif isinstance(debug, bool):
+        texts["DEBUG"] = str(int(debug))
+    return ScriptSettings(texts["SERVER"], texts["MAX_BODY_SIZE"], has_paths, texts["DEBUG"])

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import _socket
 import atexit
 import faulthandler
 import os
 import sys
 import time
 
-from fapws import __version__, passing
-from fapws._core import ffi, lib
+from fapws import embed, passing
+from fapws._core import lib
+from fapws.assemble import check_spool, make_server, promise
 from fapws.lean import Any, Callable, FrameType, NamedTuple, NoReturn, signal
 from fapws.loader import LoadError, load, prepare
 from fapws.messages import Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
 from fapws.privileges import CannotConfine, Confinement
 from fapws.settings.access_format import compile_format
-from fapws.settings.model import Network, Pool
+from fapws.settings.model import Pool
 from fapws.stdio import Streams
-from fapws.wsgi.environ import listener_base
-from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
-from fapws.wsgi.serve import Server, Settings, Ticker, base_environ
+from fapws.wsgi.serve import Server, Ticker
 
-MEMORY_BODY = 65536
-"""Bytes of a request's content that are kept in memory; above, an unlinked temporary file."""
-ACCEPT_BURST = 64
-"""Connections accepted in one turn by the only worker of a pool ..."""
-ACCEPT_BURST_SHARED = 8
-"""... and by one of several, so that the others get their part."""
-MIN_BODY_AFTER = 20_000
-"""Milliseconds of grace before min_body_rate counts."""
 AUTORELOAD_MS = 500
 """How often the source files are looked at."""
 STACK_SIGNAL = signal.SIGUSR2
@@ -108,9 +98,16 @@ class Worker:
     """One worker process: connects the master's wishes with the server that does the work."""
 
     def __init__(self, spec: WorkerSpec) -> None:
+        self.pid = os.getpid()
         self._spec = spec
         self._decoder = Decoder()
+        self._channel = spec.channel
+        """-1 in a process that a program has forked."""
+        self._confinement = Confinement(spec.pool)
         self._server: Server | None = None
+        self._ready = False
+        self._refused: Exception | None = None
+        """Why a program's run() failed, in our words."""
         self._term_pending = False
         self._streams = Streams(spec.log) if spec.log >= 0 else None
         self._sent_along: list[int] = []
@@ -125,73 +122,102 @@ class Worker:
         self._take_signals()
         if self._streams is not None:
             self._streams.install()
+        failure = ""
         try:
-            self._guard_lifeline()
-            confinement = Confinement(self._spec.pool)
-            confinement.begin()
-            prepare(self._spec.pool)
-            application = load(self._spec.pool)
-            confinement.finish()
-            _check_spool(self._spec.pool)
+            application = self._load()
+            if application is not None:
+                self.answer_by(application)
+        except SystemExit as leaving:  # a program that has served
+            return _exit_status(leaving)
+        except (LoadError, CannotConfine) as error:
+            failure = str(error)
+        except OSError as error:
+            failure = f"the worker cannot be set up: {error}"
+        if not failure:
+            return 0
+        if not failure.endswith("\n"):
+            failure += "\n"
+        if self._ready or self._channel < 0:
+            print(failure, end="", file=sys.stderr)
+        else:
+            self._send(Failed(failure))
+        return 1
+
+    def _load(self) -> Callable[..., Any] | None:
+        """None: the script was a program of fapws3 and has served by itself."""
+        spec = self._spec
+        self._guard_lifeline()
+        self._confinement.begin()
+        prepare(spec.pool)
+        embed.host = embed.WorkerHost(spec.pool, spec.slot, spec.listeners, self)
+        try:
+            return load(spec.pool)
+        except LoadError:
+            if self._refused is not None:
+                raise self._refused from None  # it says more than the program's traceback
+            raise
+
+    def answer_by(self, application: Callable[..., Any]) -> None:
+        """READY, requests, drain. Raises CannotConfine or OSError before READY."""
+        try:
+            self.confine()
             self._take_signals()  # an application's import may have changed them
             server = self._server = self._make_server(application)
-        except LoadError as error:
-            self._send(Failed(str(error)))
-            return 1
-        except CannotConfine as error:
-            self._send(Failed(f"{error}\n"))
-            return 1
-        except OSError as error:
-            self._send(Failed(f"the worker cannot be set up: {error}\n"))
-            return 1
-        try:
-            _promise(self._spec.pool)
-        except OSError as error:
-            self._send(Failed(f"{error}\n"))
-            return 1
+            promise(self._spec.pool)
+        except (CannotConfine, OSError) as error:
+            self._refused = error
+            raise
         self._send(Ready())
+        self._ready = True
         if self._term_pending:
             server.drain(accept_rest=True)
         if self._spec.pool.autoreload and self._spec.slot == 0:  # one of them is enough to tell
             server.add_ticker(self._source_ticker())
+        embed.serve(server)
+
+    def confine(self) -> None:
+        """Between the import and the first client. Raises CannotConfine."""
+        self._confinement.finish()
+        check_spool(self._spec.pool)
+
+    # ---- A process that a program has forked ------------------------------------------------------
+
+    def let_go(self) -> None:
+        """In the child: what is between its parent and the master is not its own."""
         try:
-            server.run()
-        finally:
-            server.finish()
-        return 0
+            signal.set_wakeup_fd(-1)
+        except ValueError:
+            pass  # forked by a thread
+        for descriptor in (self._channel, self._wake_reader, self._wake_writer):
+            os.close(descriptor)
+        self._channel = -1
+
+    def answer_as_child(self, application: Callable[..., Any], parent: int) -> None:
+        """Serves the same sockets until the parent is gone. Raises CannotConfine, OSError."""
+        from fapws.standalone import serve
+
+        pool = self._spec.pool
+        self.confine()
+        server = make_server(application, pool, self._spec.listeners, True)
+        self._log_access(server)
+        promise(pool)
+        serve(server, pool.drain_timeout, parent)
 
     # ---- Set-up ----------------------------------------------------------------------------------
 
     def _make_server(self, application: Callable[..., Any]) -> Server:
         spec = self._spec
-        listeners = _adopt(spec.listeners)
-        wants_heads = getattr(application, "wants_heads", False)
-        if spec.pool.trusted_proxies:
-            from fapws.wsgi.forwarded import Forwarded
-
-            application = Forwarded(application, spec.pool.trusted_proxies, spec.pool.forwarded)
-        if any(listener.family == getattr(_socket, "AF_UNIX", None) for listener in listeners):
-            application = UnixServerName(application)
-        if spec.pool.script_name:
-            application = Mounted(application, spec.pool.script_name)
-        if spec.pool.early_hints:
-            application = EarlyHints(application)
-        server = Server(application, _settings(spec), spec.row)
-        if wants_heads:
-            server.keep_heads()
-        if spec.access_log >= 0:
-            program = compile_format(spec.pool.access_format, spec.access_prefix)
-            server.log_access(spec.access_log, program)
-        common = base_environ("", f"fapws/{__version__}", spec.multiprocess)
-        for listener in listeners:
-            server.listen(listener.fileno(), listener_base(listener, common))
-            listener.detach()  # the core's from now on
-        if spec.pool.proxy_protocol:
-            _expect_proxies(server, spec.pool.trusted_proxies, len(listeners))
+        server = make_server(application, spec.pool, spec.listeners, spec.multiprocess, spec.row)
+        self._log_access(server)
         server.watch(self._wake_reader, self._on_wake)
         self._channel_token = server.watch(spec.channel, self._on_channel)
         self._lifeline_token = server.watch(spec.lifeline, self._on_orphaned)
         return server
+
+    def _log_access(self, server: Server) -> None:
+        spec = self._spec
+        if spec.access_log >= 0:
+            server.log_access(spec.access_log, compile_format(spec.pool.access_format, spec.access_prefix))
 
     def _guard_lifeline(self) -> None:
         """Before the import, which may hang as well."""
@@ -233,7 +259,7 @@ class Worker:
         try:
             data = encode(message)
             while data:
-                data = data[os.write(self._spec.channel, data) :]
+                data = data[os.write(self._channel, data) :]
         except OSError:
             pass  # the master is dead: the lifeline tells
 
@@ -293,74 +319,9 @@ class Worker:
             self._server.unwatch(token)
 
 
-def _adopt(descriptors: tuple[int, ...]) -> list[_socket.socket]:
-    """Listening sockets by number. They are shared with workers that may be in accept() right now, and
-    PyPy makes an adopted socket blocking for all of them unless the default says otherwise."""
-    _socket.setdefaulttimeout(0.0)
-    try:
-        return [_socket.socket(fileno=descriptor) for descriptor in descriptors]
-    finally:
-        _socket.setdefaulttimeout(None)
-
-
-def _expect_proxies(server: Server, trusted: tuple[Network, ...], listeners: int) -> None:
-    from fapws.settings.networks import packed
-
-    for number in range(listeners):
-        server.expect_proxy(number)
-    for network in trusted:
-        server.trust(*packed(network))
-
-
-def _promise(pool: Pool) -> None:
-    """OpenBSD's pledge and unveil: the last thing before clients are heard. Raises OSError."""
-    for path, permissions in pool.unveil:
-        if lib.fw_unveil(os.fsencode(path), permissions.encode("ascii")) < 0:
-            raise OSError(f"unveil {path}:{permissions} is refused")
-    if pool.unveil and lib.fw_unveil(ffi.NULL, ffi.NULL) < 0:
-        raise OSError("unveil is refused")
-    if pool.pledge and lib.fw_pledge(pool.pledge.encode("utf-8")) < 0:
-        raise OSError(f"pledge {pool.pledge} is refused")
-
-
-def _check_spool(pool: Pool) -> None:
-    """Small requests do without it, so that it lacks is a line in the log and no failure."""
-    if not os.access(_spool_directory(pool), os.W_OK | os.X_OK):
-        print(
-            f"fapws: spool_directory {pool.spool_directory}: the worker may not write there; "
-            f"request content above {MEMORY_BODY} bytes will be refused",
-            file=sys.stderr,
-        )
-
-
-def _spool_directory(pool: Pool) -> str:
-    """As the worker sees it."""
-    if not pool.chroot:
-        return pool.spool_directory
-    return "/" + os.path.relpath(pool.spool_directory, pool.chroot)
-
-
-def _settings(spec: WorkerSpec) -> Settings:
-    limits = spec.pool.limits
-    return Settings(
-        max_header_size=limits.max_header_size,
-        max_headers=limits.max_headers,
-        max_uri=limits.max_uri,
-        max_connections=limits.max_connections,
-        max_body_size=limits.max_body_size,
-        memory_body=MEMORY_BODY,
-        accept_burst=ACCEPT_BURST_SHARED if spec.multiprocess else ACCEPT_BURST,
-        header_timeout=_milliseconds(limits.header_timeout),
-        body_timeout=_milliseconds(limits.body_timeout),
-        keepalive_timeout=_milliseconds(limits.keepalive_timeout),
-        write_timeout=_milliseconds(limits.write_timeout),
-        min_body_rate=limits.min_body_rate,
-        min_body_after=MIN_BODY_AFTER,
-        debug=spec.pool.debug,
-        server=spec.pool.server_header.encode("latin-1"),
-        spool_directory=os.fsencode(_spool_directory(spec.pool)),
-    )
-
-
-def _milliseconds(seconds: float) -> int:
-    return min(int(seconds * 1000), 2**31)
+def _exit_status(leaving: SystemExit) -> int:
+    """As Python's own end: a text is printed and means 1."""
+    if leaving.code is None or isinstance(leaving.code, int):
+        return leaving.code or 0
+    print(leaving.code, file=sys.stderr)
+    return 1

@@ -1,7 +1,8 @@
 """Sections and entries to a checked Config; collects every problem before it gives up.
 
-A pool's value comes from, the later the stronger: the table's default, the script's SERVER and
-MAX_BODY_SIZE (fapws4), ``[fapws]``, the pool's own section, the command line.
+A pool's value comes from, the later the stronger: the table's default, the script's SERVER,
+MAX_BODY_SIZE and DEBUG (fapws4) or its start() (fapws3), ``[fapws]``, the pool's own section, the
+command line.
 """
 
 from __future__ import annotations
@@ -191,12 +192,18 @@ class _Builder:
         script = options.split_callable(pool.script)[0]
         if settings.mistake:
             self._problems.append(Problem(script, settings.mistake_line, "", "", "", settings.mistake))
+        if settings.debug and "debug" not in given:
+            try:
+                pool = pool._replace(debug=options.parse(POOL_OPTIONS["debug"], settings.debug, "/"))
+            except ValueError as error:
+                self._problems.append(Problem(script, 0, "", "DEBUG", settings.debug, str(error)))
         if "listen" not in given:
             try:
-                address = _script_address(settings, os.path.dirname(script))
+                address = _script_address(settings, pool.directory or self._base, os.path.dirname(script))
                 pool = pool._replace(listen=(address,)) if address else pool
             except ValueError as error:
-                self._problems.append(Problem(script, 0, "", "SERVER", settings.server, str(error)))
+                key, text = ("start", settings.start) if settings.start else ("SERVER", settings.server)
+                self._problems.append(Problem(script, 0, "", key, text, str(error)))
         if "max_body_size" not in given and settings.max_body_size:
             try:
                 size = options.parse(POOL_OPTIONS["max_body_size"], settings.max_body_size, "/")
@@ -255,6 +262,11 @@ def _unknown_key(key: str, section: str, known: list[str]) -> str:
     return f"unknown key, did you mean {meant}?" if meant else f"unknown key; known are {', '.join(known)}"
 
 
+def default_pool(name: str) -> Pool:
+    """A pool of which nobody has said anything."""
+    return _make_pool(name, (), _defaults(POOL_OPTIONS))
+
+
 def _defaults(table: Mapping[str, Option]) -> Values:
     return {name: options.parse(option, option.default, "/") for name, option in table.items()}
 
@@ -265,8 +277,13 @@ def _make_pool(name: str, environment: tuple[tuple[str, str], ...], values: Valu
     return Pool(name, env=environment, limits=limits, **rest)
 
 
-def _script_address(settings: ScriptSettings, directory: str) -> Address | None:
-    """None: the script does not care. A fapws4 script without SERVER listens on all interfaces."""
+def _script_address(settings: ScriptSettings, working: str, directory: str) -> Address | None:
+    """None: the script does not care. A fapws4 script without SERVER listens on all interfaces.
+
+    working: the worker's working directory, directory: the script's.
+    """
+    if settings.start:
+        return parse_address(settings.start, working)
     if settings.server:
         return parse_server(settings.server, directory)
     return parse_address(f"{ANY_IPV4}:{DEFAULT_PORT}", "/") if settings.has_paths else None

@@ -10,13 +10,13 @@ import pytest
 from support.rooted import OTHER, needs_proc, needs_root, other, proc_status
 
 from fapws import privileges
+from fapws.assemble import promise
 from fapws.privileges import CannotConfine, Confinement, Identity
 from fapws.script import script_settings
 from fapws.settings import options
 from fapws.settings.ini import read
 from fapws.settings.model import Pool
 from fapws.settings.problems import ConfigError
-from fapws.worker import _promise
 
 TELLS = """\
 import os, resource
@@ -138,9 +138,9 @@ def test_pledge_and_unveil_are_read_on_openbsd() -> None:
 
 def test_worker_whose_promise_is_refused_does_not_serve() -> None:
     with pytest.raises(OSError, match="pledge stdio is refused"):
-        _promise(Pool("p", pledge="stdio"))
+        promise(Pool("p", pledge="stdio"))
     with pytest.raises(OSError, match="unveil /srv:r is refused"):
-        _promise(Pool("p", unveil=(("/srv", "r"),)))
+        promise(Pool("p", unveil=(("/srv", "r"),)))
 
 
 # ---- The drop, in a process of its own ------------------------------------------------------------

@@ -9,8 +9,8 @@ import pytest
 from support.raw import Client, fetch, request
 from support.server import Server
 
+from fapws.assemble import settings_of
 from fapws.settings.model import Limits, Pool
-from fapws.worker import WorkerSpec, _settings
 
 HINTS = """
 def application(environ, start_response):
@@ -69,5 +69,5 @@ def test_debug_tells_why_a_request_is_refused() -> None:
 
 def test_limits_reach_the_core() -> None:
     pool = Pool("a", limits=Limits(min_body_rate=123), spool_directory="/s", debug=2)
-    settings = _settings(WorkerSpec(pool, 0, 1, (), 0, 0, None, False))
+    settings = settings_of(pool, False)
     assert (settings.min_body_rate, settings.spool_directory, settings.debug) == (123, b"/s", 2)

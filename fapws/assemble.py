@@ -1,0 +1,136 @@
+"""A pool's server put together: the core's settings, its listeners, what stands around the application.
+
+Used by a worker, and by a program of fapws3 that serves by itself (fapws.standalone).
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import sys
+
+from fapws import __version__
+from fapws._core import ffi, lib
+from fapws.lean import Any, Callable
+from fapws.settings.model import Network, Pool
+from fapws.wsgi.environ import listener_base
+from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
+from fapws.wsgi.serve import Server, Settings, base_environ
+
+MEMORY_BODY = 65536
+"""Bytes of a request's content that are kept in memory; above, an unlinked temporary file."""
+ACCEPT_BURST = 64
+"""Connections accepted in one turn by the only worker of a pool ..."""
+ACCEPT_BURST_SHARED = 8
+"""... and by one of several, so that the others get their part."""
+MIN_BODY_AFTER = 20_000
+"""Milliseconds of grace before min_body_rate counts."""
+
+
+def make_server(
+    application: Callable[..., Any],
+    pool: Pool,
+    descriptors: tuple[int, ...],
+    multiprocess: bool,
+    row: Any = None,
+) -> Server:
+    """A server on listening sockets, which are its own from now on. Raises OSError.
+
+    row: a worker's row of the scoreboard. multiprocess: whether others serve the same sockets.
+    """
+    listeners = _adopt(descriptors)
+    wants_heads = getattr(application, "wants_heads", False)
+    if pool.trusted_proxies:
+        from fapws.wsgi.forwarded import Forwarded
+
+        application = Forwarded(application, pool.trusted_proxies, pool.forwarded)
+    if any(listener.family == getattr(_socket, "AF_UNIX", None) for listener in listeners):
+        application = UnixServerName(application)
+    if pool.script_name:
+        application = Mounted(application, pool.script_name)
+    if pool.early_hints:
+        application = EarlyHints(application)
+    server = Server(application, settings_of(pool, multiprocess), row)
+    if wants_heads:
+        server.keep_heads()
+    common = base_environ("", f"fapws/{__version__}", multiprocess)
+    for listener in listeners:
+        server.listen(listener.fileno(), listener_base(listener, common))
+        listener.detach()  # the core's from now on
+    if pool.proxy_protocol:
+        _expect_proxies(server, pool.trusted_proxies, len(listeners))
+    return server
+
+
+def _adopt(descriptors: tuple[int, ...]) -> list[_socket.socket]:
+    """Listening sockets by number. They are shared with workers that may be in accept() right now, and
+    PyPy makes an adopted socket blocking for all of them unless the default says otherwise."""
+    _socket.setdefaulttimeout(0.0)
+    try:
+        return [_socket.socket(fileno=descriptor) for descriptor in descriptors]
+    finally:
+        _socket.setdefaulttimeout(None)
+
+
+def _expect_proxies(server: Server, trusted: tuple[Network, ...], listeners: int) -> None:
+    from fapws.settings.networks import packed
+
+    for number in range(listeners):
+        server.expect_proxy(number)
+    for network in trusted:
+        server.trust(*packed(network))
+
+
+def promise(pool: Pool) -> None:
+    """OpenBSD's pledge and unveil: the last thing before clients are heard. Raises OSError."""
+    for path, permissions in pool.unveil:
+        if lib.fw_unveil(os.fsencode(path), permissions.encode("ascii")) < 0:
+            raise OSError(f"unveil {path}:{permissions} is refused")
+    if pool.unveil and lib.fw_unveil(ffi.NULL, ffi.NULL) < 0:
+        raise OSError("unveil is refused")
+    if pool.pledge and lib.fw_pledge(pool.pledge.encode("utf-8")) < 0:
+        raise OSError(f"pledge {pool.pledge} is refused")
+
+
+def check_spool(pool: Pool) -> None:
+    """Small requests do without it, so that it lacks is a line in the log and no failure."""
+    if not os.access(_spool_directory(pool), os.W_OK | os.X_OK):
+        print(
+            f"fapws: spool_directory {pool.spool_directory}: the worker may not write there; "
+            f"request content above {MEMORY_BODY} bytes will be refused",
+            file=sys.stderr,
+        )
+
+
+def _spool_directory(pool: Pool) -> str:
+    """As the worker sees it."""
+    if not pool.chroot:
+        return pool.spool_directory
+    return "/" + os.path.relpath(pool.spool_directory, pool.chroot)
+
+
+def settings_of(pool: Pool, multiprocess: bool) -> Settings:
+    """What the core is told of a pool."""
+    limits = pool.limits
+    return Settings(
+        max_header_size=limits.max_header_size,
+        max_headers=limits.max_headers,
+        max_uri=limits.max_uri,
+        max_connections=limits.max_connections,
+        max_body_size=limits.max_body_size,
+        memory_body=MEMORY_BODY,
+        accept_burst=ACCEPT_BURST_SHARED if multiprocess else ACCEPT_BURST,
+        header_timeout=_milliseconds(limits.header_timeout),
+        body_timeout=_milliseconds(limits.body_timeout),
+        keepalive_timeout=_milliseconds(limits.keepalive_timeout),
+        write_timeout=_milliseconds(limits.write_timeout),
+        min_body_rate=limits.min_body_rate,
+        min_body_after=MIN_BODY_AFTER,
+        debug=pool.debug,
+        server=pool.server_header.encode("latin-1"),
+        spool_directory=os.fsencode(_spool_directory(pool)),
+    )
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(int(seconds * 1000), 2**31)
