@@ -94,6 +94,7 @@ def test_every_cut_in_two_is_the_same(at: int) -> None:
     assert read(SAMPLE[:at], SAMPLE[at:]) == EXPECTED
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, len(SAMPLE)), max_size=12))
 def test_any_cut_is_the_same(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(SAMPLE)]
@@ -103,7 +104,7 @@ def test_any_cut_is_the_same(cuts: list[int]) -> None:
 SHARDS = [b"\r", b"\n", b"-", b"--", b"xYzZ", b"\r\n--xYzZ", b" ", b"Y", b"a"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(SHARDS)), max_size=9), st.integers(1, 40))
 def test_content_like_a_boundary_survives_any_cut(contents: list[list[bytes]], step: int) -> None:
     wanted = [b"".join(pieces) for pieces in contents]
@@ -113,6 +114,7 @@ def test_content_like_a_boundary_survives_any_cut(contents: list[list[bytes]], s
     assert [content for *_, content in got.get("f", [])] == wanted
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 50))
 def test_no_content_breaks_the_parser(junk: bytes, step: int) -> None:
     for data in (junk, FIELD[:-2] + junk, FIELD + junk + end()):
@@ -189,6 +191,7 @@ def test_the_same_parameter_twice_is_the_first() -> None:
     assert parse_parameters('form-data; name="a"; name="b"; x') == ("form-data", {"name": "a"})
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_name_is_a_path(text: str) -> None:
     name = safe_filename(text)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.gate import APPLICATION_SIDE, Gate
 from support.plain import Plain, ask
@@ -223,6 +223,7 @@ def test_close_is_passed_on(coding: str) -> None:
     assert result.closed == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=50), st.just(TEXT))), st.booleans())
 def test_any_pieces_come_back_the_same(pieces: list[bytes], whole: bool) -> None:
     answer = get(answering(list(pieces) if whole else Closing(*pieces)))
