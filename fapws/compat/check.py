@@ -99,7 +99,8 @@ def _served_problem(served: ast.expr, tree: ast.Module, bound: Bound) -> str:
     if isinstance(served, ast.Name):
         name = served.id
         if name not in bound:
-            known = hasattr(builtins, name) or name.startswith("__")
+            imported = any(other.startswith(name + ".") for other in bound)  # import a.b binds a
+            known = imported or hasattr(builtins, name) or name.startswith("__")
             return "" if known else f": {name} is not defined"
         nodes = bound[name]
         kind = _literal_type(nodes[0]) if len(nodes) == 1 and nodes[0] is not None else ""

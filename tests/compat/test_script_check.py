@@ -67,6 +67,7 @@ def test_mistake_names_the_entry(source: str, message: str) -> None:
         "from x import hello\nPATHS = [('/', hello)]",
         "from x import *\nPATHS = [('/', hello)]",
         "import x\nPATHS = [('/', x.hello), ('/b', x.A())]",
+        "import x.y\nPATHS = [('/', x)]",
         "class A:\n    def __call__(self, e, s): return ''\nPATHS = [('/', A())]",
         "class A:\n    def run(self): pass\nA.__call__ = A.run\nPATHS = [('/', A())]",
         "class A(B):\n    pass\nPATHS = [('/', A())]",
