@@ -28,8 +28,25 @@ class EmptyInput:
     def __next__(self) -> bytes:
         raise StopIteration
 
+    def getvalue(self) -> bytes:
+        """No bytes; see SpooledInput."""
+        return b""
+
     def close(self) -> None:
         """Nothing to close."""
+
+
+class SpooledInput(io.BufferedReader):
+    """A content in a file, with the method that fapws3's wsgi.input had, and io.BytesIO has."""
+
+    def getvalue(self) -> bytes:
+        """All of it, in memory, wherever reading has come to."""
+        at = self.tell()
+        self.seek(0)
+        try:
+            return self.read()
+        finally:
+            self.seek(at)
 
 
 EMPTY = EmptyInput()
@@ -42,4 +59,4 @@ def memory_input(content: memoryview) -> io.BytesIO:
 
 def spooled_input(descriptor: int) -> BinaryIO:
     """A content that the core has written to an unlinked temporary file; owns the descriptor."""
-    return open(descriptor, "rb")
+    return SpooledInput(io.FileIO(descriptor))

@@ -41,6 +41,7 @@ OPERATIONS: list[list[list[Any]]] = [
     [["next"], ["read", 2], ["readline"], ["next"], ["read"]],
     [["read", 3], ["readline"], ["iter"]],
     [["readline"], ["readlines"]],
+    [["readline"], ["getvalue"], ["read", 3], ["getvalue"], ["read"], ["getvalue"]],
 ]
 
 
