@@ -15,17 +15,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.program import Program
 from support.raw import Client, fetch, request
 from support.server import Server
 
 PROGRAM = Path(__file__).parent / "programs" / "old_bugs.py"
+BY_HAND = PROGRAM.with_name("old_bugs_evwsgi.py")
 NONE_CALLS = 2500
 """After so many, None had no reference left and the process aborted."""
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server(PROGRAM) as running:
+@pytest.fixture(scope="module", params=["fapws4", "evwsgi", "evwsgi-under-a-master"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The same functions in fapws4's form, as fapws3 ran them by hand, and that under the master."""
+    if request.param == "fapws4":
+        running = Server(PROGRAM)
+    elif request.param == "evwsgi":
+        running = Program(BY_HAND, directory=BY_HAND.parent)
+    else:
+        running = Server(BY_HAND)
+    with running:
         yield running
 
 
