@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 from fapws.settings.options import MASTER, OPTIONS, POOL, Option, format_value, parse
@@ -16,6 +17,8 @@ from fapws.settings.options import MASTER, OPTIONS, POOL, Option, format_value, 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "fapws.ini.5"
 COUNTED = ("integer", "size", "time", "address_space")
 """Kinds with bounds that a reader may want to know."""
+WIDTH = 72
+"""Characters of a line, before escapes make it longer."""
 ENDLESS = 2**40
 """An upper bound from here on only keeps numbers sane and is not worth telling."""
 
@@ -26,6 +29,14 @@ def escape(text: str) -> str:
     return "\\&" + text if text.startswith((".", "'")) else text
 
 
+def wrap(text: str) -> list[str]:
+    """Lines of the length that mandoc likes; the name of the system at the beginning is a macro."""
+    macro = [".Ox"] if text.startswith("OpenBSD ") else []
+    text = text[len("OpenBSD ") :] if macro else text
+    lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return macro + [escape(line) for line in lines]
+
+
 def bound(option: Option, number: int) -> str:
     return format_value(option, parse(option, str(number), "/")) if number else "0"
 
@@ -33,6 +44,7 @@ def bound(option: Option, number: int) -> str:
 def entry(option: Option) -> list[str]:
     """One item of the list."""
     sentence = option.help[0].upper() + option.help[1:].replace("; 0: off", "; 0 turns it off")
+    sentence = sentence.replace("see fapws.ini(5)", "see LOGS below")
     facts = []
     if option.default:
         facts.append(f"The default is {option.default}")
@@ -40,10 +52,10 @@ def entry(option: Option) -> list[str]:
         facts.append(f"allowed is {bound(option, option.low)} to {bound(option, option.high)}")
     if option.section == POOL and option.shared:
         facts.append("shared")
-    lines = [f".It Ic {option.name}", escape(sentence.rstrip(".")) + "."]
+    lines = [f".It Ic {option.name}", *wrap(sentence.rstrip(".") + ".")]
     if facts:
         note = "; ".join(facts)
-        lines.append(escape(note[0].upper() + note[1:]) + ".")
+        lines += wrap(note[0].upper() + note[1:] + ".")
     return lines
 
 
