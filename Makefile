@@ -21,7 +21,7 @@ help:
 	@echo 'make fuzz       fuzz the C core for 10 minutes (SECONDS=60: another time)'
 	@echo 'make chaos      reloads, upgrades, kills at random under load for 5 minutes (SECONDS=60, SEED=7)'
 	@echo 'make lint       ruff, mypy, strict compilers, clang-format, shellcheck, mandoc'
-	@echo 'make bench      measure against other servers; prints a table (B=--help: what it takes)'
+	@echo 'make bench      measure against other servers (ONLY=hello,browser PEERS=bjoern,nginx; B=--help)'
 	@echo 'make soak       long runs: slow attacks, slow readers, uploads, idle clients (S="idle": only some)'
 	@echo 'make dist       source distribution and wheel into dist/'
 	@echo 'make install    programs, man pages, examples below PREFIX=/usr/local (DESTDIR= for packagers)'
@@ -57,7 +57,9 @@ lint:
 
 bench:
 	@PYTHON='$(PYTHON)' sh tools/bootstrap.sh build
-	@PYTHON='$(PYTHON)'; . tools/common.sh; exec "$$(find_python)" -m tests.bench $(B)
+	@PYTHON='$(PYTHON)'; . tools/common.sh; python=$$(find_python); \
+	ONLY='$(ONLY)' PEERS='$(PEERS)' ROUNDS='$(ROUNDS)' SECONDS='$(SECONDS)' MINUTES='$(MINUTES)' \
+	exec "$$python" -m tests.bench $(B)
 
 chaos:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test

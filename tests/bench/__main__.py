@@ -1,4 +1,4 @@
-"""What to measure, from the command line or the environment; the order of the steps."""
+"""The command line; the order of the steps."""
 
 from __future__ import annotations
 
@@ -6,29 +6,55 @@ import argparse
 import fcntl
 import json
 import os
-import resource
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import machine, measure, report, tools
-from .install import InstallError, Venv
+from . import fair, machine, markdown, measure, memory, plan, plot, startup, syscalls, tools
+from .install import InstallError, Venv, build_load
 from .peers import FAPWS, PEERS, Recipe
-from .targets import MEMORY
-from .workloads import DEFAULT, WORKLOADS
+from .results import Json, Outcome, as_json, merge
+from .text import text
+from .workloads import DEFAULT, GROUPS, WORKLOADS, write_files
 
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parents[1]
 OUTPUT = TREE / "build" / "bench"
+BESIDE = ("memory", "startup", "syscalls", "fair")
+"""What is measured beside the workloads."""
 
 EXIT_MEASURED = 0
 EXIT_FAPWS_NOT_MEASURED = 1
 EXIT_CANNOT_MEASURE = 2
 
 
+class Venvs:
+    """Two at most: one for CPython, one for PyPy, each made when the first server needs it."""
+
+    def __init__(self, found: tools.Tools, logs: Path) -> None:
+        self._found = found
+        self._logs = logs
+        self._made: dict[bool, Venv] = {}
+
+    def of(self, recipe: Recipe) -> Venv:
+        """Raises InstallError."""
+        if recipe.pypy not in self._made:
+            if recipe.pypy:
+                pypy = tools.program("pypy3")
+                if pypy is None:
+                    raise InstallError("pypy3 is not installed on this system")
+                self._made[True] = Venv(pypy, OUTPUT / "venv-pypy", self._logs, copies=False)
+            else:
+                python = self._found.python or sys.executable
+                self._made[False] = Venv(python, OUTPUT / "venv", self._logs)
+        return self._made[recipe.pypy]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
+    if options.render:
+        return _render(options.render)
     if not sys.platform.startswith("linux"):
         return _give_up("the bench reads /proc and pins cores with taskset: it needs Linux")
     found = tools.find()
@@ -50,54 +76,108 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _bench(options: argparse.Namespace, found: tools.Tools) -> int:
-    _raise_descriptor_limit()
-    scratch, logs = OUTPUT / "run", OUTPUT / "logs"
+    memory.allow_descriptors()
+    scratch, logs, public = OUTPUT / "run", OUTPUT / "logs", OUTPUT / "public"
     shutil.rmtree(scratch, ignore_errors=True)
     logs.mkdir(exist_ok=True)
+    venvs = Venvs(found, logs)
+    recipes = [FAPWS, *(PEERS[name] for name in options.peers)]
     try:
         server_core, client_core = measure.cores()
-        venv = Venv(found.python or sys.executable, OUTPUT / "venv", logs)
+        write_files(public)
+        build_load(HERE / "load.c", OUTPUT / "load")
     except (OSError, InstallError) as error:
         return _give_up(str(error))
-    recipes = [FAPWS, *(PEERS[name] for name in options.peers)]
-    absent = _install(recipes, venv, found)
+    absent = _install(recipes, venvs, found)
     recipes = [recipe for recipe in recipes if recipe.name not in absent]
     setting = measure.Setting(
-        venv.bin, HERE / "apps", scratch, server_core, client_core, options.rounds, options.seconds
+        OUTPUT / "venv" / "bin",
+        OUTPUT / "venv-pypy" / "bin",
+        HERE / "apps",
+        scratch,
+        public,
+        OUTPUT / "load",
+        server_core,
+        client_core,
     )
+    names = [name for name in options.workloads if _can(name, found)]
+    made = _plan(options, recipes, names)
     neighbours = machine.Neighbours()
-    memory = measure.memory(recipes, setting, _say) if options.memory else []
-    speed = {}
-    for name in options.only:
-        if WORKLOADS[name].tool in found.missing:
-            _say(f"{name}: not measured, {WORKLOADS[name].tool} is missing")
-            continue
-        speed[name] = measure.speed(recipes, WORKLOADS[name], setting, _say)
-    outcome = report.Outcome(
-        machine=machine.describe(str(venv.bin / "python")),
-        versions={recipe.name: machine.version(recipe, venv) for recipe in recipes},
-        neighbours=neighbours.cores(),
+    outcome = Outcome(
+        machine=machine.describe(str(setting.bin / "python")),
+        versions={recipe.name: machine.version(recipe, venvs.of(recipe)) for recipe in recipes},
+        neighbours=0.0,
         absent=absent,
-        rounds=options.rounds,
-        seconds=options.seconds,
-        speed=speed,
-        memory=memory,
+        plan=made,
     )
-    _write(outcome)
-    measured = all("fapws" in figures for name, figures in report.costs(outcome).items() if name in speed)
-    return EXIT_MEASURED if measured else EXIT_FAPWS_NOT_MEASURED
+    outcome = _measure(outcome, options, recipes, names, setting)
+    outcome = outcome._replace(neighbours=neighbours.cores())
+    data = as_json(outcome)
+    _write(data, "results" if options.whole else "quick")
+    return EXIT_MEASURED if _fapws_measured(data) else EXIT_FAPWS_NOT_MEASURED
 
 
-def _install(recipes: Sequence[Recipe], venv: Venv, found: tools.Tools) -> dict[str, str]:
+def _measure(
+    outcome: Outcome,
+    options: argparse.Namespace,
+    recipes: Sequence[Recipe],
+    names: Sequence[str],
+    setting: measure.Setting,
+) -> Outcome:
+    made, beside = outcome.plan, options.beside
+    if "memory" in beside:
+        starts = min(memory.STARTS, made.rounds)
+        outcome = outcome._replace(memory=memory.measure(recipes, setting, starts, _say))
+    if "startup" in beside:
+        starts = _starts(options.rounds)
+        outcome = outcome._replace(
+            startup=startup.measure(recipes, setting, starts, _say), imports=startup.imports(setting)
+        )
+    if "fair" in beside:
+        outcome = outcome._replace(fair=fair.measure(setting, made.rounds, made.seconds, _say))
+    if "syscalls" in beside:
+        traced = [name for name in names if options.names_given] or list(syscalls.WORKLOADS_TRACED)
+        outcome = outcome._replace(syscalls=syscalls.measure(recipes, traced, setting, _say))
+        if options.names_given:
+            return outcome
+    speed = {name: measure.speed(recipes, WORKLOADS[name], setting, made, _say) for name in names}
+    return outcome._replace(speed=speed)
+
+
+def _starts(rounds: int) -> int:
+    return startup.STARTS if rounds >= 5 else rounds
+
+
+def _plan(options: argparse.Namespace, recipes: Sequence[Recipe], names: Sequence[str]) -> plan.Plan:
+    """Tells how long it will take, before it does."""
+    asked = [
+        plan.Cell(recipe.near, WORKLOADS[name].fixed)
+        for name in names
+        for recipe in recipes
+        if recipe.does is None or name in recipe.does
+    ]
+    beside = plan.beside(options.beside, len(recipes), options.rounds, _starts(options.rounds))
+    made = plan.make(asked, options.rounds, options.seconds, options.minutes * 60 - beside)
+    took = plan.seconds(made, asked) + beside
+    _say(
+        f"{len(asked)} servers under workloads, {made.rounds} rounds of {made.seconds} s "
+        f"({made.far_rounds} of {made.far_seconds} s for slow servers): about {took / 60:.0f} min"
+    )
+    if took > options.minutes * 60:
+        _say(f"more than the {options.minutes} min of MINUTES: choose with ONLY, PEERS, ROUNDS, SECONDS")
+    return made
+
+
+def _install(recipes: Sequence[Recipe], venvs: Venvs, found: tools.Tools) -> dict[str, str]:
     """Install what is asked for. Returns what could not be, and why."""
     absent = {}
     for recipe in recipes:
-        _say(f"installing: {recipe.name}")
         try:
-            if recipe is FAPWS:
-                venv.install_tree(TREE, OUTPUT)
+            if recipe.distribution == FAPWS.distribution:
+                _say(f"installing: {recipe.name}")
+                venvs.of(recipe).install_tree(TREE)
             elif recipe.distribution:
-                venv.require(recipe.distribution)
+                venvs.of(recipe).require(recipe.distribution)
             elif tools.program(recipe.name) is None:
                 raise InstallError("not installed on this system: " + tools.install_command(found.missing))
         except (InstallError, OSError) as error:
@@ -106,75 +186,99 @@ def _install(recipes: Sequence[Recipe], venv: Venv, found: tools.Tools) -> dict[
     return absent
 
 
-def _write(outcome: report.Outcome) -> None:
-    as_text = report.text(outcome)
-    (OUTPUT / "results.txt").write_text(as_text)
-    (OUTPUT / "results.json").write_text(json.dumps(report.as_json(outcome), indent=2) + "\n")
+def _can(name: str, found: tools.Tools) -> bool:
+    if WORKLOADS[name].tool in found.missing:
+        _say(f"{name}: not measured, {WORKLOADS[name].tool} is missing")
+        return False
+    return True
+
+
+def _fapws_measured(data: Json) -> bool:
+    rows = [*data["memory"], *data["startup"], *data["syscalls"], *data["fair"]]
+    for workload in data["speed"].values():
+        rows += workload["servers"]
+    ours = [row for row in rows if row.get("server", "fapws") == "fapws"]
+    return bool(ours) and not any(row["failure"] for row in ours)
+
+
+def _write(data: Json, name: str) -> None:
+    as_text = text(data)
+    (OUTPUT / f"{name}.txt").write_text(as_text)
+    (OUTPUT / f"{name}.json").write_text(json.dumps(data, indent=1) + "\n")
+    (OUTPUT / f"{name}.svg").write_text(plot.svg(data))
     print(as_text, end="", flush=True)
-    _say(f"written: {OUTPUT.relative_to(TREE)}/results.txt and results.json")
+    _say(f"written: {OUTPUT.relative_to(TREE)}/{name}.txt, {name}.json and {name}.svg")
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _render(files: str) -> int:
+    """Put the tables and the plot of a run, or of several, where people read them."""
+    data: Json | None = None
+    try:
+        for file in files.split(","):
+            one = json.loads(Path(file).read_text())
+            data = merge(data, one) if data else one
+        if not data:
+            return _give_up("no JSON to render")
+        for path, pieces in markdown.pages(data).items():
+            page = TREE / path
+            page.write_text(markdown.put(page.read_text(), pieces))
+            _say(f"written: {path}")
+    except (OSError, ValueError, KeyError) as error:
+        return _give_up(f"{files}: {error!r}")
+    (TREE / markdown.PLOT).write_text(plot.svg(data))
+    _say(f"written: {markdown.PLOT}")
+    return EXIT_MEASURED
+
+
+def _options(arguments: Sequence[str] | None, environ: Mapping[str, str] = os.environ) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench",
-        description="Fapws beside its peers. Each option may also be given in the environment.",
+        description="Fapws beside its peers. An option may also be given to make: `make bench ONLY=hello`.",
     )
-    parser.add_argument(
-        "--only",
-        metavar="NAMES",
-        default=os.environ.get("ONLY") or ",".join((*DEFAULT, MEMORY)),
-        help=f"of {', '.join((*WORKLOADS, MEMORY))} (ONLY; default: %(default)s)",
-    )
-    parser.add_argument(
-        "--peers",
-        metavar="NAMES",
-        default=os.environ.get("PEERS") or ",".join(PEERS),
-        help="beside fapws (PEERS; default: %(default)s)",
-    )
-    parser.add_argument(
-        "--rounds",
+    add = parser.add_argument
+    known = (*WORKLOADS, *GROUPS, *BESIDE)
+    add("--only", metavar="NAMES", default=environ.get("ONLY"), help=f"(ONLY) of {', '.join(known)}")
+    add("--peers", metavar="NAMES", default=environ.get("PEERS"), help=f"(PEERS) of {', '.join(PEERS)}; none")
+    add("--rounds", type=_positive, default=environ.get("ROUNDS") or "5", help="(ROUNDS; default: 5)")
+    seconds = environ.get("SECONDS") or None
+    add("--seconds", type=_positive, default=seconds, help="(SECONDS) of a round; default: as MINUTES allow")
+    minutes = environ.get("MINUTES") or str(plan.MINUTES)
+    add(
+        "--minutes",
         type=_positive,
-        default=os.environ.get("ROUNDS") or "5",
-        help="(ROUNDS; default: 5)",
+        default=minutes,
+        help=f"(MINUTES; default: {plan.MINUTES}) of the whole run",
     )
-    parser.add_argument(
-        "--seconds",
-        type=_positive,
-        default=os.environ.get("SECONDS_PER_ROUND") or "5",
-        help="of a round (SECONDS_PER_ROUND; default: 5)",
-    )
-    parser.add_argument(
-        "--packages",
-        action="store_true",
-        help="print the Debian packages that are missing, and end",
-    )
+    add("--packages", action="store_true", help="print the Debian packages that are missing, and end")
+    rendered = "write tables and plot of a run's JSON, or of several, into README.md and docs/"
+    add("--render", metavar="FILES", help=rendered)
     options = parser.parse_args(arguments)
-    only = _names(parser, options.only, (*WORKLOADS, MEMORY))
-    options.memory = MEMORY in only
-    options.only = [name for name in only if name != MEMORY]
-    options.peers = _names(parser, options.peers, tuple(PEERS))
+    only = _names(parser, options.only or ",".join((*DEFAULT, *BESIDE)), known)
+    only = [name for given in only for name in GROUPS.get(given, (given,))]
+    options.workloads = [name for name in only if name in WORKLOADS]
+    options.beside = [name for name in only if name in BESIDE]
+    options.names_given = bool(options.only)
+    options.whole = not options.only and not options.peers
+    if options.peers == "none":
+        options.peers = []
+    else:
+        options.peers = _names(parser, options.peers or ",".join(PEERS), tuple(PEERS))
     return options
 
 
-def _names(parser: argparse.ArgumentParser, text: str, known: Sequence[str]) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
+def _names(parser: argparse.ArgumentParser, given: str, known: Sequence[str]) -> list[str]:
+    names = [name.strip() for name in given.split(",") if name.strip()]
     for name in names:
         if name not in known:
             parser.error(f"unknown name {name!r}, choose from {', '.join(known)}")
     return names
 
 
-def _positive(text: str) -> int:
-    number = int(text)
+def _positive(given: str) -> int:
+    number = int(given)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
-
-
-def _raise_descriptor_limit() -> None:
-    """The servers and clients inherit it; ab alone opens 1,000 connections."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
 
 
 def _give_up(why: str) -> int:

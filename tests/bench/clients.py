@@ -1,8 +1,9 @@
-"""wrk and ab: their command lines, and what their output says."""
+"""wrk, ab and load.c: their command lines, and what their output says."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 CONNECTIONS = 100  # wrk: all kept alive
@@ -28,14 +29,48 @@ class ClientError(Exception):
     """The client gave no figures, or figures of answers that were not right."""
 
 
-def wrk_command(url: str, seconds: int, script: str | None) -> list[str]:
+class Goal(NamedTuple):
+    """What a client is sent against."""
+
+    port: int
+    seconds: int
+    load: Path  # the program made of load.c
+
+    def url(self, target: str = "/") -> str:
+        return f"http://127.0.0.1:{self.port}{target}"
+
+
+def wrk_command(goal: Goal, script: str | None, connections: int, target: str) -> list[str]:
     lua = ["-s", script] if script else []
-    return ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", *lua, url]
+    return ["wrk", "-t1", f"-c{connections}", f"-d{goal.seconds}s", "--latency", *lua, goal.url(target)]
 
 
-def ab_command(url: str, seconds: int) -> list[str]:
-    requests = ONESHOT_REQUESTS_PER_SECOND_OF_ROUND * seconds
-    return ["ab", "-q", f"-n{requests}", f"-c{min(ONESHOT_CONNECTIONS, requests)}", url]
+def ab_command(goal: Goal) -> list[str]:
+    requests = ONESHOT_REQUESTS_PER_SECOND_OF_ROUND * goal.seconds
+    return ["ab", "-q", f"-n{requests}", f"-c{min(ONESHOT_CONNECTIONS, requests)}", goal.url()]
+
+
+def load_command(goal: Goal, *options: str) -> list[str]:
+    """The request is what load reads from its standard input."""
+    counted = "-n" in options
+    until = [] if counted else ["-d", str(goal.seconds)]
+    return [str(goal.load), *options, *until, "127.0.0.1", str(goal.port)]
+
+
+def parse_load(text: str) -> Answered:
+    said = dict(re.findall(r"^(\w+) ([\d.]+)$", text, re.MULTILINE))
+    try:
+        return Answered(
+            requests=int(said["requests"]),
+            per_second=float(said["per_second"]),
+            p50_ms=float(said["p50_ms"]),
+            p99_ms=float(said["p99_ms"]),
+            wrong=int(said["wrong"]),
+            unconnected=0,
+            timed_out=0,
+        )
+    except KeyError:
+        raise ClientError("unexpected output: " + _last_line(text)) from None
 
 
 def parse_wrk(text: str) -> Answered:
@@ -78,8 +113,12 @@ def _find(pattern: str, text: str, default: str | None = None) -> str:
     if found:
         return str(found.group(1))
     if default is None:
-        raise ClientError("unexpected output: " + (text.strip().splitlines() or ["none"])[-1])
+        raise ClientError("unexpected output: " + _last_line(text))
     return default
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["none"])[-1]
 
 
 def _duration(text: str) -> float:

@@ -7,6 +7,7 @@ while this harness, or anything else written in Python, is running.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -31,11 +32,14 @@ class InstallError(Exception):
 
 
 class Venv:
-    def __init__(self, python: str, home: Path, logs: Path) -> None:
+    def __init__(self, python: str, home: Path, logs: Path, copies: bool = True) -> None:
+        """Made if it is not there. PyPy's programs find their library by the link only: copies=False."""
         self.bin = home / "bin"
+        self._home = home
         self._logs = logs
         if not (self.bin / "python").exists():
-            self._run("venv", [python, "-m", "venv", "--clear", "--copies", str(home)])
+            how = "--copies" if copies else "--symlinks"
+            self._run(home.name, [python, "-m", "venv", "--clear", how, str(home)])
 
     def version(self, distribution: str) -> str | None:
         script = f"from importlib.metadata import version; print(version({distribution!r}))"
@@ -49,9 +53,15 @@ class Venv:
         if self.version(distribution) is None:
             self._pip(distribution, "install", distribution)
 
-    def install_tree(self, tree: Path, scratch: Path) -> None:
-        """Build a wheel from a copy of the tree and install it, so that the tree stays as it is."""
-        source, wheels = scratch / "source", scratch / "wheels"
+    def install_tree(self, tree: Path) -> None:
+        """Build a wheel from a copy of the tree and install it, so that the tree stays as it is.
+
+        Nothing is done while the sources are those that were installed last.
+        """
+        stamp, state = self._home / "tree", _checksum(tree)
+        if stamp.exists() and stamp.read_text() == state and self.version("fapws"):
+            return
+        source, wheels = self._home / "source", self._home / "wheels"
         for folder in (source, wheels):
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(tree, source, symlinks=True, ignore=NOT_SOURCE)
@@ -59,17 +69,39 @@ class Venv:
         wheel = next(wheels.glob("*.whl"))
         self._pip("fapws", "uninstall", "--yes", "fapws")
         self._pip("fapws", "install", str(wheel))
+        stamp.write_text(state)
 
     def _pip(self, name: str, *arguments: str) -> None:
         pip = [str(self.bin / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
         self._run(name, pip + list(arguments))
 
     def _run(self, name: str, command: list[str]) -> None:
-        log = self._logs / f"install-{name}.log"
+        log = self._logs / f"install-{self._home.name}-{name}.log"
         with log.open("w") as out:
             status = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode
         if status:
             raise InstallError(_reason(log.read_text(errors="replace")) or f"exit status {status}")
+
+
+def _checksum(tree: Path) -> str:
+    """Of every file that makes the wheel."""
+    files = [tree / "setup.py", tree / "pyproject.toml"]
+    for folder in ("csrc", "fapws", "supervisor"):
+        files += [path for path in (tree / folder).rglob("*") if path.suffix in (".c", ".h", ".py")]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(str(path.relative_to(tree)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def build_load(source: Path, target: Path) -> None:
+    """Compile the client that wrk and ab cannot be, unless it is newer than its source."""
+    if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
+        return
+    command = ["cc", "-O2", "-std=c11", "-Wall", "-Wextra", "-o", str(target), str(source)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise InstallError(_reason(ran.stderr) or f"{source.name} does not compile")
 
 
 def _reason(log: str) -> str:

@@ -15,6 +15,7 @@ from .install import Venv
 from .peers import Recipe
 from .proc import TICKS_PER_SECOND
 
+_PYPY_VERSION = "import sys; print('%d.%d.%d' % sys.pypy_version_info[:3])"
 _PYTHON_VERSION = "import platform as p; print(p.python_implementation(), p.python_version())"
 
 
@@ -28,6 +29,8 @@ def describe(python: str) -> dict[str, str]:
         "system": _release(),
         "python": _output([python, "-c", _PYTHON_VERSION]),
         "wrk": _first(r"wrk (?:debian/)?(\S+)", _output(["wrk", "-v"])),
+        "ab": _first(r"Version (\S+)", _output(["ab", "-V"])),
+        "day": time.strftime("%-d %B %Y"),
     }
 
 
@@ -48,6 +51,12 @@ class Neighbours:
 
 
 def version(recipe: Recipe, venv: Venv) -> str:
+    """The server's, and its Python's where that is another one."""
+    if recipe.pypy:
+        python = _output(
+            [str(venv.bin / "python"), "-c", "import sys; print('%d.%d.%d' % sys.pypy_version_info[:3])"]
+        )
+        return f"{venv.version(str(recipe.distribution)) or '?'} on PyPy {python}"
     if recipe.distribution:
         return venv.version(recipe.distribution) or "?"
     return _first(r"nginx/(\S+)", _output([tools.program(recipe.name) or recipe.name, "-v"]))

@@ -1,46 +1,58 @@
-"""The measurements themselves: interleaved rounds, and memory at rest."""
+"""Interleaved rounds: every server in turn, each round with the CPU time that it took."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import os
+import re
+import select
+import signal
 import subprocess
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Callable, NamedTuple
 
 from . import clients, proc, server
 from .peers import Place, Recipe
+from .plan import Plan
 from .server import Facts, Server
-from .workloads import Workload
+from .workloads import SLOW_REQUEST, Workload
 
-WARM_UP_SECONDS = 1
-CLIENT_GRACE_SECONDS = 120  # beyond the round's own length; ab has a fixed number of requests and no clock
-MEMORY_STARTS = 3
-REST_SECONDS = 2  # gunicorn goes on importing after its first answer
+CLIENT_GRACE_SECONDS = 30  # beyond the round's own length; ab has a fixed number of requests and no clock
+SLOW_BYTES = 2048  # ten times a second, of each slow reader
+SLOW_BEGIN_SECONDS = 10
 
 Say = Callable[[str], None]
 FAILURES = (
     server.ServerError,
     clients.ClientError,
     OSError,
+    ValueError,
     http.client.HTTPException,
-    subprocess.TimeoutExpired,
+    subprocess.SubprocessError,
 )
 
 
 class Setting(NamedTuple):
+    """Where everything is, and on which cores it runs."""
+
     bin: Path
+    pypy_bin: Path
     apps: Path
     scratch: Path
+    public: Path
+    load: Path
     server_core: int
     client_core: int
-    rounds: int
-    seconds: int
 
-    def place(self, name: str) -> Place:
-        return Place(self.bin, self.apps, self.scratch / name)
+    def place(self, recipe: Recipe, purpose: str) -> Place:
+        where = self.pypy_bin if recipe.pypy else self.bin
+        return Place(where, self.apps, self.scratch / f"{purpose}-{recipe.name}", self.public)
+
+    def on_client_core(self, command: Sequence[str]) -> list[str]:
+        return ["taskset", "-c", str(self.client_core), *command]
 
 
 class Round(NamedTuple):
@@ -58,77 +70,118 @@ class Speed(NamedTuple):
     failure: str | None = None
 
 
-class Rest(NamedTuple):
-    """The memory of one server after one request, of several fresh starts."""
-
-    server: str
-    starts: list[proc.Memory]
-    alone: bool = True  # nobody else ran the same program file
-    failure: str | None = None
+def reason(error: BaseException) -> str:
+    """Why it failed, in one line."""
+    return (str(error) or repr(error)).strip().splitlines()[0][:200]
 
 
-def speed(recipes: list[Recipe], workload: Workload, setting: Setting, say: Say) -> list[Speed]:
+def speed(
+    recipes: Sequence[Recipe], workload: Workload, setting: Setting, plan: Plan, say: Say
+) -> list[Speed]:
     """All servers run side by side, idle but for the one whose turn it is: A B C A B C."""
     results: dict[str, Speed] = {}
     with contextlib.ExitStack() as stack:
         servers = []
         for recipe in recipes:
-            place = setting.place(f"{workload.name}-{recipe.name}")
+            if recipe.does is not None and workload.name not in recipe.does:
+                continue
             try:
-                started = server.running(recipe, place, setting.server_core, workload.function)
-                one = stack.enter_context(started)
-                results[recipe.name] = Speed(recipe.name, [], server.probe(one))
-                _round(one, workload, setting, WARM_UP_SECONDS)
+                one = stack.enter_context(_started(recipe, workload, setting))
+                results[recipe.name] = Speed(recipe.name, [], server.probe(one, workload.asks))
+                _round(one, workload, setting, recipe.warm_up)
                 servers.append(one)
             except FAILURES as error:
-                results[recipe.name] = Speed(recipe.name, [], failure=str(error) or repr(error))
-        for number in range(1, setting.rounds + 1):
-            say(f"{workload.name}: round {number} of {setting.rounds}")
+                results[recipe.name] = Speed(recipe.name, [], failure=reason(error))
+                say(f"{workload.name}: {recipe.name} fails: {reason(error)}")
+        for number in range(plan.rounds):
+            say(f"{workload.name}: round {number + 1} of {plan.rounds}")
             for one in list(servers):
                 name = one.recipe.name
+                if number >= plan.rounds_of(one.recipe.near):
+                    continue
                 try:
-                    results[name].rounds.append(_round(one, workload, setting, setting.seconds))
+                    seconds = plan.seconds_of(one.recipe.near, workload.fixed)
+                    results[name].rounds.append(_round(one, workload, setting, seconds))
                 except FAILURES as error:
-                    results[name] = results[name]._replace(failure=str(error) or repr(error))
+                    results[name] = results[name]._replace(failure=reason(error))
+                    say(f"{workload.name}: {name} fails: {reason(error)}")
                     servers.remove(one)
     return list(results.values())
 
 
-def memory(recipes: list[Recipe], setting: Setting, say: Say) -> list[Rest]:
-    """One server at a time, fresh, after one request."""
-    return [_rest(recipe, setting, say) for recipe in recipes]
-
-
-def _rest(recipe: Recipe, setting: Setting, say: Say) -> Rest:
-    say(f"memory: {recipe.name}")
-    rest = Rest(recipe.name, [])
-    for _ in range(MEMORY_STARTS):
-        try:
-            with server.running(recipe, setting.place(f"memory-{recipe.name}"), setting.server_core) as one:
-                time.sleep(REST_SECONDS)
-                pids = one.pids()
-                rest.starts.append(proc.memory(pids))
-                rest = rest._replace(alone=rest.alone and not proc.strangers(pids))
-        except FAILURES as error:
-            return rest._replace(failure=str(error) or repr(error))
-    return rest
+def _started(
+    recipe: Recipe, workload: Workload, setting: Setting
+) -> contextlib.AbstractContextManager[Server]:
+    place = setting.place(recipe, workload.name)
+    return server.running(recipe, place, str(setting.server_core), workload.app, workload.asks[0])
 
 
 def _round(one: Server, workload: Workload, setting: Setting, seconds: int) -> Round:
-    client = ["taskset", "-c", str(setting.client_core), *workload.command(one.url, seconds)]
-    pids = one.pids()
-    cpu, began = proc.cpu_seconds(pids), time.monotonic()
-    ran = subprocess.run(
-        client, capture_output=True, text=True, check=False, timeout=seconds + CLIENT_GRACE_SECONDS
-    )
-    elapsed = time.monotonic() - began
-    if not set(pids) <= set(one.pids()):
-        raise server.ServerError("a process of the server ended under load")
-    cpu = proc.cpu_seconds(pids) - cpu
-    if ran.returncode:
-        raise clients.ClientError((ran.stderr.strip().splitlines() or [f"{workload.tool} failed"])[-1])
-    answered = clients.check(workload.parse(ran.stdout))
+    goal = clients.Goal(one.port, seconds, setting.load)
+    with contextlib.ExitStack() as stack:
+        if workload.readers:
+            stack.enter_context(slow_readers(goal, workload.readers, setting))
+        pids = one.pids()
+        cpu, began = proc.cpu_seconds(pids), time.monotonic()
+        said = client(workload.command(goal), workload.request, setting, seconds)
+        elapsed = time.monotonic() - began
+        try:
+            cpu = proc.cpu_seconds(pids) - cpu
+        except OSError:
+            raise server.ServerError("a process of the server ended under load") from None
+    answered = clients.check(workload.parse(said))
     return Round(answered, cpu * 1e6 / answered.requests, cpu / elapsed)
+
+
+def client(command: Sequence[str], request: bytes, setting: Setting, seconds: int) -> str:
+    """Run a client on its core to its end. Returns what it printed; raises ClientError when it failed."""
+    try:
+        ran = subprocess.run(
+            setting.on_client_core(command),
+            input=request,
+            capture_output=True,
+            check=False,
+            timeout=seconds + CLIENT_GRACE_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise clients.ClientError(
+            f"the client had not ended after {seconds + CLIENT_GRACE_SECONDS} s"
+        ) from None
+    if ran.returncode:
+        said = ran.stderr.decode(errors="replace").strip().splitlines()
+        raise clients.ClientError(said[-1] if said else f"{command[0]} ended with {ran.returncode}")
+    return ran.stdout.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def slow_readers(goal: clients.Goal, count: int, setting: Setting) -> Iterator[None]:
+    """So many connections that read a large answer slowly, while the block runs."""
+    command = [str(goal.load), "-c", str(count), "-s", str(SLOW_BYTES), "127.0.0.1", str(goal.port)]
+    readers = subprocess.Popen(
+        setting.on_client_core(command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert readers.stdin and readers.stdout
+        readers.stdin.write(SLOW_REQUEST)
+        readers.stdin.close()
+        ready, _, _ = select.select([readers.stdout], [], [], SLOW_BEGIN_SECONDS)
+        if not ready:
+            readers.send_signal(signal.SIGTERM)
+            served = re.search(rb"served (\d+)", readers.stdout.read())
+            number = int(served.group(1)) if served else 0
+            raise server.ServerError(f"began to answer {number:,} of {count:,} slow readers only")
+        if not os.read(readers.stdout.fileno(), 64):
+            raise server.ServerError(f"did not let in {count:,} slow readers")
+        yield
+    finally:
+        readers.kill()
+        readers.wait()
+        for pipe in (readers.stdin, readers.stdout):
+            if pipe:
+                pipe.close()
 
 
 def cores() -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """How each server is started: one recipe a server, one worker each, access log off.
 
-A recipe gives a server what its own manual recommends and nothing that the others do not get.
+A recipe gives a server what its own manual recommends and nothing that the others do not get. Another
+one, or another way to run fapws, is a row of RECIPES and the function that makes its command.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from . import tools
 # The queue of connections waiting for accept, the same for all that let themselves be told;
 # `oneshot` opens 1,000 at once. uWSGI refuses to start with more than the kernel's own limit.
 BACKLOG = min(2048, int(Path("/proc/sys/net/core/somaxconn").read_text()))
+ROOM = 12_000  # connections; 10,000 of them idle in `memory`
 
 NGINX_CONF = """\
 {user}
@@ -21,9 +23,11 @@ worker_processes 1;
 daemon off;
 pid {scratch}/nginx.pid;
 error_log {scratch}/nginx-error.log;
-events {{ worker_connections 2048; }}
+worker_rlimit_nofile {files};
+events {{ worker_connections {room}; }}
 http {{
     access_log off;
+    sendfile on;
     keepalive_requests 1000000000;
     client_body_temp_path {scratch}/body;
     proxy_temp_path {scratch}/proxy;
@@ -33,83 +37,165 @@ http {{
     default_type text/plain;
     server {{
         listen 127.0.0.1:{port} backlog={backlog};
-        location / {{ return 200 "Hello world!"; }}
+        location = / {{ return 200 "Hello world!"; }}
+        location / {{ root {public}; }}
     }}
 }}
 """
 
+FAPWS_INI = """\
+[fapws]
+pidfile = {scratch}/fapws.pid
+control = {scratch}/fapws.sock
+error_log = {error_log}
+
+[app:bench]
+script = {script}
+directory = {apps}
+listen = 127.0.0.1:{port}
+workers = {workers}
+backlog = {backlog}
+max_connections = {room}
+max_body_size = 64m
+"""
+
 
 class Place(NamedTuple):
-    bin: Path  # of the bench's venv
-    apps: Path  # the folder with hello.py
+    bin: Path  # of the venv that the server lives in
+    apps: Path  # the folder with hello.py and work.py
     scratch: Path  # for this one start, empty
+    public: Path  # the files of the workload `file`
 
 
 class Recipe(NamedTuple):
     name: str
     distribution: str | None  # on PyPI; None: from the system
     shape: str  # its processes
-    command: Callable[[Place, int, str], list[str]]  # place, port, callable in hello.py
+    command: Callable[[Place, int, str], list[str]]  # place, port, "module:callable"
     remark: str = ""  # what a reader of the figures must know
+    pypy: bool = False
+    warm_up: int = 1  # seconds under load before the first round
+    near: bool = False  # may cost as little as fapws: gets all rounds; the others are cut first
+    does: frozenset[str] | None = None  # the workloads that make sense for it; None: all
+    environment: tuple[tuple[str, str], ...] = ()
 
 
-def _fapws(place: Place, port: int, function: str) -> list[str]:
-    app = str(place.apps / "hello.py")
-    app = app if function == "application" else f"{app}:{function}"
-    return [str(place.bin / "fapws"), "-b", f"127.0.0.1:{port}", "-w", "1", app]
+def fapws_ini(place: Place, port: int, app: str, workers: int = 1, error_log: str = "stderr") -> Path:
+    """The configuration of fapws for a start in place."""
+    module, _, function = app.partition(":")
+    text = FAPWS_INI.format(
+        scratch=place.scratch,
+        script=f"{place.apps / module}.py:{function}",
+        apps=place.apps,
+        port=port,
+        workers=workers,
+        backlog=BACKLOG,
+        room=ROOM,
+        error_log=error_log,
+    )
+    path = place.scratch / "fapws.ini"
+    path.write_text(text)
+    return path
 
 
-def _bjoern(place: Place, port: int, function: str) -> list[str]:
-    return [str(place.bin / "python"), str(place.apps / "run_bjoern.py"), str(port), function]
+def _fapws(place: Place, port: int, app: str) -> list[str]:
+    return [str(place.bin / "fapws"), "-c", str(fapws_ini(place, port, app))]
 
 
-def _fastpysgi(place: Place, port: int, function: str) -> list[str]:
-    return [str(place.bin / "python"), str(place.apps / "run_fastpysgi.py"), str(port), function]
+def _runner(name: str) -> Callable[[Place, int, str], list[str]]:
+    def command(place: Place, port: int, app: str) -> list[str]:
+        program = [str(place.bin / "python"), str(place.apps / "run.py")]
+        return [*program, name, app, str(port), str(BACKLOG)]
+
+    return command
 
 
-def _gunicorn(place: Place, port: int, function: str) -> list[str]:
-    where = ["--bind", f"127.0.0.1:{port}", "--backlog", str(BACKLOG), "--chdir", str(place.apps)]
-    return [str(place.bin / "gunicorn"), *where, "--workers", "1", f"hello:{function}"]
+def _gunicorn(*more: str) -> Callable[[Place, int, str], list[str]]:
+    def command(place: Place, port: int, app: str) -> list[str]:
+        where = ["--bind", f"127.0.0.1:{port}", "--backlog", str(BACKLOG), "--chdir", str(place.apps)]
+        return [str(place.bin / "gunicorn"), *where, "--workers", "1", *more, app]
+
+    return command
 
 
-def _uwsgi(place: Place, port: int, function: str) -> list[str]:
+def _uwsgi(place: Place, port: int, app: str) -> list[str]:
+    module, _, function = app.partition(":")
     # http11-socket: the one way in which a uWSGI worker keeps alive without a router process.
     where = ["--http11-socket", f"127.0.0.1:{port}", "--listen", str(BACKLOG)]
-    app = ["--wsgi-file", str(place.apps / "hello.py"), "--callable", function, "--need-app"]
+    file = ["--wsgi-file", str(place.apps / f"{module}.py"), "--callable", function, "--need-app"]
     quiet = ["--disable-logging", "--die-on-term"]
-    return [str(place.bin / "uwsgi"), *where, "--master", "--processes", "1", *app, *quiet]
+    return [str(place.bin / "uwsgi"), *where, "--master", "--processes", "1", *file, *quiet]
 
 
-def _nginx(place: Place, port: int, function: str) -> list[str]:
+def _granian(place: Place, port: int, app: str) -> list[str]:
+    where = ["--host", "127.0.0.1", "--port", str(port), "--backlog", str(BACKLOG)]
+    how = ["--interface", "wsgi", "--http", "1", "--workers", "1", "--blocking-threads", "1"]
+    quiet = ["--no-access-log", "--log-level", "error", "--working-dir", str(place.apps)]
+    return [str(place.bin / "granian"), *where, *how, *quiet, app]
+
+
+def _nginx(place: Place, port: int, app: str) -> list[str]:
     user = "user root;" if os.geteuid() == 0 else ""
     conf = place.scratch / "nginx.conf"
-    conf.write_text(NGINX_CONF.format(user=user, scratch=place.scratch, port=port, backlog=BACKLOG))
-    error_log = str(place.scratch / "nginx-error.log")
-    return [
-        tools.program("nginx") or "nginx",
-        "-e",
-        error_log,
-        "-p",
-        str(place.scratch),
-        "-c",
-        str(conf),
-    ]
-
-
-FAPWS = Recipe("fapws", "fapws", "master + 1 worker", _fapws)
-PEERS = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe("bjoern", "bjoern", "1 process", _bjoern),
-        Recipe("fastpysgi", "fastpysgi", "1 process", _fastpysgi),
-        Recipe(
-            "gunicorn",
-            "gunicorn",
-            "master + 1 worker",
-            _gunicorn,
-            "sync worker, control socket on as by default",
-        ),
-        Recipe("uwsgi", "uWSGI", "master + 1 worker", _uwsgi),
-        Recipe("nginx", None, "master + 1 worker", _nginx, "no Python, `return 200`: the floor"),
+    text = NGINX_CONF.format(
+        user=user,
+        scratch=place.scratch,
+        public=place.public,
+        port=port,
+        backlog=BACKLOG,
+        room=ROOM,
+        files=ROOM + 1000,
     )
-}
+    conf.write_text(text)
+    program = [tools.program("nginx") or "nginx", "-e", str(place.scratch / "nginx-error.log")]
+    return [*program, "-p", str(place.scratch), "-c", str(conf)]
+
+
+_NO_CONTENT = frozenset(
+    {"hello", "browser", "oneshot", "pipelined", "limited", "memory", "startup", "syscalls"}
+)
+_FILES = frozenset({"file-4k", "file-1m", "file-100m", "slow"})
+
+_MASTER, _ONE = "master + 1 worker", "1 process"
+FAPWS = Recipe("fapws", "fapws", _MASTER, _fapws, near=True)
+RECIPES = (
+    FAPWS,
+    Recipe("fapws-pypy", "fapws", _MASTER, _fapws, "on PyPy: the same tree", pypy=True, warm_up=5, near=True),
+    Recipe("bjoern", "bjoern", _ONE, _runner("bjoern"), near=True),
+    Recipe("fastpysgi", "fastpysgi", _ONE, _runner("fastpysgi"), near=True),
+    Recipe(
+        "nginx",
+        None,
+        _MASTER,
+        _nginx,
+        "no Python: `return 200` is the floor, files by sendfile; room for 12,000 connections",
+        near=True,
+        does=_NO_CONTENT | _FILES,
+    ),
+    Recipe("uwsgi", "uWSGI", _MASTER, _uwsgi, near=True),
+    Recipe("granian", "granian", _MASTER, _granian, "one blocking thread", near=True),
+    Recipe("gunicorn", "gunicorn", _MASTER, _gunicorn(), "sync worker, control socket on as by default"),
+    Recipe(
+        "gunicorn-gthread",
+        "gunicorn",
+        _MASTER,
+        _gunicorn(
+            "--worker-class",
+            "gthread",
+            "--threads",
+            "4",
+            "--worker-connections",
+            str(ROOM),
+            "--keep-alive",
+            "60",
+        ),
+        "4 threads",
+    ),
+    Recipe("waitress", "waitress", _ONE, _runner("waitress"), "one thread beside the one that reads"),
+    Recipe("cheroot", "cheroot", _ONE, _runner("cheroot"), "4 threads"),
+    Recipe("netius", "netius", _ONE, _runner("netius")),
+    Recipe("werkzeug", "werkzeug", _ONE, _runner("werkzeug"), "made for development; a thread a connection"),
+    Recipe("sanic", "sanic", _ONE, _runner("sanic"), "not WSGI: its own hello", does=_NO_CONTENT),
+)
+BY_NAME = {recipe.name: recipe for recipe in RECIPES}
+PEERS = {recipe.name: recipe for recipe in RECIPES if recipe is not FAPWS}

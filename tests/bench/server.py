@@ -9,18 +9,20 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from . import proc
 from .peers import Place, Recipe
+from .workloads import Ask
 
-BODY = b"Hello world!"
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
-TRY_AGAIN_SECONDS = 0.02
-ANSWER_SECONDS = 1.0  # a server that has nothing else to do and takes longer does not answer
+TRY_AGAIN_SECONDS = 0.005
+ANSWER_SECONDS = 2.0  # a server that has nothing else to do and takes longer does not answer
+LARGE_ANSWER_SECONDS = 10.0  # the same for 100 MB, or with 20 MB to be read first
+SMALL = 100_000  # bytes
 
 
 class ServerError(Exception):
@@ -38,22 +40,22 @@ class Server(NamedTuple):
     recipe: Recipe
     process: subprocess.Popen[bytes]
     port: int
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
+    seconds: float = 0.0  # from its start to its first right answer
 
     def pids(self) -> list[int]:
         return proc.tree(self.process.pid)
 
 
 @contextlib.contextmanager
-def running(recipe: Recipe, place: Place, core: int, function: str = "application") -> Iterator[Server]:
+def running(
+    recipe: Recipe, place: Place, core: str, app: str = "hello:application", ask: Ask | None = None
+) -> Iterator[Server]:
     """A server that has given its first right answer, on the core it is bound to."""
     place.scratch.mkdir(parents=True, exist_ok=True)
     log = place.scratch / "server.log"
     port = _free_port()
-    command = ["taskset", "-c", str(core), *recipe.command(place, port, function)]
+    command = ["taskset", "-c", core, *recipe.command(place, port, app)]
+    began = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
@@ -61,32 +63,39 @@ def running(recipe: Recipe, place: Place, core: int, function: str = "applicatio
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=place.scratch,
-            env=_environment(place.scratch),
+            env=_environment(place, recipe),
             start_new_session=True,
         )
     server = Server(recipe, process, port)
     try:
-        _wait_for_answer(server, log)
-        yield server
+        _wait_for_answer(server, ask or Ask(), log)
+        yield server._replace(seconds=time.monotonic() - began)
     finally:
         _stop(server)
 
 
-def probe(server: Server) -> Facts:
-    """Look whether it keeps connections alive, and whether a kept one shuts out the others."""
-    with contextlib.closing(_connect(server)) as first:
-        again = _ask(first)
-        keeps_alive = again and _answers(first)
-        with contextlib.closing(_connect(server)) as second:
-            return Facts(keeps_alive, _answers(second))
+def probe(server: Server, asks: Sequence[Ask] = (Ask(),)) -> Facts:
+    """Ask everything that the workload asks; look whether it keeps connections alive, and whether a
+    kept one shuts out the others. Raises ServerError for an answer that is not right."""
+    for ask in asks:
+        with contextlib.closing(_connect(server, ask)) as connection:
+            try:
+                _ask(connection, ask)
+            except TimeoutError:
+                raise ServerError(f"gave no answer to {_name(ask)}") from None
+    with contextlib.closing(_connect(server, asks[0])) as first:
+        again = _ask(first, asks[0])
+        keeps_alive = again and _answers(first, asks[0])
+        with contextlib.closing(_connect(server, asks[0])) as second:
+            return Facts(keeps_alive, _answers(second, asks[0]))
 
 
-def _wait_for_answer(server: Server, log: Path) -> None:
+def _wait_for_answer(server: Server, ask: Ask, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            with contextlib.closing(_connect(server)) as connection:
-                _ask(connection)
+            with contextlib.closing(_connect(server, ask)) as connection:
+                _ask(connection, ask)
             return
         except http.client.HTTPException as error:
             raise ServerError(f"answered no HTTP: {error!r}") from error
@@ -99,23 +108,40 @@ def _wait_for_answer(server: Server, log: Path) -> None:
             time.sleep(TRY_AGAIN_SECONDS)
 
 
-def _connect(server: Server) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=ANSWER_SECONDS)
+def _connect(server: Server, ask: Ask | None = None) -> http.client.HTTPConnection:
+    large = ask and max(ask.length, ask.filled) > SMALL
+    seconds = LARGE_ANSWER_SECONDS if large else ANSWER_SECONDS
+    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=seconds)
 
 
-def _ask(connection: http.client.HTTPConnection) -> bool:
+def _ask(connection: http.client.HTTPConnection, ask: Ask) -> bool:
     """One request, its answer checked. Returns whether the server means to keep the connection."""
-    connection.request("GET", "/")
+    body = b"x" * ask.filled if ask.filled else ask.body
+    if body is None:
+        connection.request("GET", ask.target)
+    elif ask.chunked:
+        connection.request("POST", ask.target, iter([body]), encode_chunked=True, headers=_CHUNKED)
+    else:
+        connection.request("POST", ask.target, body)
     answer = connection.getresponse()
-    body = answer.read()
-    if answer.status != 200 or body != BODY:
-        raise ServerError(f"answered {answer.status} {body[:60]!r}")
+    got = answer.read()
+    right = got == (b"x" * ask.length if ask.answer is None else ask.answer)
+    if answer.status != 200 or not right:
+        raise ServerError(f"answered {_name(ask)} with {answer.status}, {len(got)} bytes, {got[:60]!r}")
     return not answer.will_close
 
 
-def _answers(connection: http.client.HTTPConnection) -> bool:
+_CHUNKED = {"Transfer-Encoding": "chunked"}
+
+
+def _name(ask: Ask) -> str:
+    size = ask.filled or len(ask.body or b"")
+    return f"a {'chunked ' if ask.chunked else ''}POST of {size} bytes" if size else f"GET {ask.target}"
+
+
+def _answers(connection: http.client.HTTPConnection, ask: Ask) -> bool:
     try:
-        _ask(connection)
+        _ask(connection, ask)
     except (OSError, http.client.HTTPException):
         return False
     return True
@@ -135,10 +161,11 @@ def _stop(server: Server) -> None:
     server.process.wait(STOP_SECONDS)
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(place: Place, recipe: Recipe) -> dict[str, str]:
     """Nothing of the caller's Python settings, and a HOME that a server may write to."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return {**kept, "HOME": str(home)}
+    ours = {"HOME": str(place.scratch), "BENCH_FILES": str(place.public)}
+    return {**kept, **ours, **dict(recipe.environment)}
 
 
 def _free_port() -> int:

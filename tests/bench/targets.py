@@ -1,4 +1,4 @@
-"""What fapws has set itself: ratios fapws : peer, lower is better, and whether they are met."""
+"""What fapws has set itself, and whether it is met. Lower is better everywhere."""
 
 from __future__ import annotations
 
@@ -6,49 +6,67 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 BEST_PYTHON = "the best Python peer"
-NOT_PYTHON = frozenset({"nginx"})
-MEMORY = "memory"
+NO_PEER = ""
+NOT_PEERS = frozenset({"fapws", "fapws-pypy", "nginx"})
+"""What BEST_PYTHON never is."""
+
+MEMORY, IDLE, READY, FAIR_KEPT, FAIR_SINGLE = "memory", "idle", "ready", "fair-kept", "fair-single"
+UNITS = {IDLE: " MB", READY: " ms"}
+TITLES = {
+    MEMORY: "memory at rest (PSS)",
+    IDLE: "10,000 idle connections add",
+    READY: "fapwsctl start to READY",
+    FAIR_KEPT: "two workers, keep-alive, busiest : idlest",
+    FAIR_SINGLE: "two workers, a connection each, busiest : idlest",
+}
 
 
 class Target(NamedTuple):
-    measured: str  # a workload: server CPU per request; or MEMORY: PSS of all processes at rest
-    against: str  # a peer, or BEST_PYTHON
+    measured: str  # a workload: server CPU per request; or one of TITLES
+    against: str  # a peer, BEST_PYTHON, or NO_PEER: the figure itself has the limit
     limit: float
 
 
 class Verdict(NamedTuple):
     target: Target
     peer: str | None  # the one it came out against
-    ratio: float | None  # None: not measured
+    figure: float | None  # ratio, or what was measured; None: not measured in this run
 
     @property
     def word(self) -> str:
-        if self.ratio is None:
-            return "not measured"
-        return "met" if self.ratio <= self.target.limit else "not met"
+        if self.figure is None:
+            return "not measured in this run"
+        return "met" if self.figure <= self.target.limit else "not met"
 
 
+_RIVALS = [("fastpysgi", 0.90), ("bjoern", 0.85), ("gunicorn", 0.15)]
 TARGETS = (
-    Target("hello", "fastpysgi", 0.90),
-    Target("hello", "bjoern", 0.85),
-    Target("hello", "gunicorn", 0.15),
+    *(Target("hello", peer, limit) for peer, limit in _RIVALS),
     Target("hello", "nginx", 1.10),
-    Target("browser", "fastpysgi", 0.90),
-    Target("browser", "bjoern", 0.85),
-    Target("browser", "gunicorn", 0.15),
+    *(Target("browser", peer, limit) for peer, limit in _RIVALS),
     Target("oneshot", BEST_PYTHON, 0.85),
     Target("oneshot", "nginx", 0.90),
+    *(Target(name, BEST_PYTHON, 1.00) for name in ("baseline", "pipelined", "limited", "upload", "stream")),
+    Target("file-1m", "nginx", 1.15),
+    Target("file-100m", "nginx", 1.15),
     Target(MEMORY, "uwsgi", 1.00),
     Target(MEMORY, "gunicorn", 0.45),
+    Target(IDLE, NO_PEER, 10.0),
+    Target(READY, NO_PEER, 150.0),
+    Target(FAIR_KEPT, NO_PEER, 1.5),
+    Target(FAIR_SINGLE, NO_PEER, 1.5),
 )
 
 
 def judge(target: Target, cost: Mapping[str, float]) -> Verdict:
     """Compare what a request, or the memory, costs each server with a target."""
+    ours = cost.get("fapws")
+    if target.against == NO_PEER:
+        return Verdict(target, None, ours)
     peer: str | None = target.against
     if target.against == BEST_PYTHON:
-        rivals = {name: figure for name, figure in cost.items() if name not in NOT_PYTHON | {"fapws"}}
+        rivals = {name: figure for name, figure in cost.items() if name not in NOT_PEERS}
         peer = min(rivals, key=lambda name: rivals[name], default=None)
-    if peer is None or peer not in cost or "fapws" not in cost:
+    if peer is None or peer not in cost or ours is None:
         return Verdict(target, peer, None)
-    return Verdict(target, peer, cost["fapws"] / cost[peer])
+    return Verdict(target, peer, ours / cost[peer])

@@ -1,131 +1,83 @@
-"""The pure parts of the bench: reading clients and /proc, medians, ratios, targets, the report."""
+"""What is made of the figures: medians, ratios, plan, targets, the reports. No figure is checked."""
 
 from __future__ import annotations
 
 import json
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
-from . import clients, install, proc, report
-from .measure import Rest, Round, Speed
-from .report import Outcome, Spread
+from . import clients, fair, markdown, plan, plot, proc, results, text
+from .fair import Fair
+from .measure import Round, Speed
+from .memory import Phases, Rest
+from .peers import BY_NAME, FAPWS, RECIPES
+from .plan import Cell, Plan
+from .results import Json, Outcome
 from .server import Facts
-from .targets import BEST_PYTHON, MEMORY, Target, judge
+from .startup import Import, Start
+from .syscalls import Call, Calls
+from .targets import BEST_PYTHON, NO_PEER, TARGETS, TITLES, Target, judge
+from .workloads import DEFAULT, WORKLOADS
 
-WRK = """\
-Running 1s test @ http://127.0.0.1:9402/
-  1 threads and 100 connections
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency    64.36us   67.36us   2.20ms   99.15%
-    Req/Sec   160.46k     5.24k  165.47k    90.00%
-  Latency Distribution
-     50%  612.00us
-     75%    1.01ms
-     90%    1.20ms
-     99%    1.20s
-  158857 requests in 1.00s, 24.39MB read
-Requests/sec: 158830.25
-Transfer/sec:     24.39MB
-"""
-WRK_TROUBLE = """\
-  Socket errors: connect 2, read 14066, write 0, timeout 9
-  Non-2xx or 3xx responses: 7
-"""
-AB = """\
-Complete requests:      50000
-Failed requests:        0
-Total transferred:      4800000 bytes
-Requests per second:    24318.01 [#/sec] (mean)
-Percentage of the requests served within a certain time (ms)
-  50%     38
-  99%     49
- 100%     61 (longest request)
-"""
-AB_TROUBLE = """\
-Complete requests:      50000
-Failed requests:        5
-   (Connect: 2, Receive: 0, Length: 3, Exceptions: 0)
-Non-2xx responses:      4
-Requests per second:    24318.01 [#/sec] (mean)
-  50%     38
-  99%     49
-"""
+TREE = Path(__file__).resolve().parents[2]
+ANSWERED = clients.Answered(50_000, 40_000.0, 0.6, 1.2, 0, 0, 0)
 
 
-def test_wrk_figures_are_read_in_milliseconds() -> None:
-    assert clients.parse_wrk(WRK) == clients.Answered(158857, 158830.25, 0.612, 1200.0, 0, 0, 0)
-
-
-def test_wrk_trouble_is_counted_but_not_the_read_errors_of_servers_that_close() -> None:
-    answered = clients.parse_wrk(WRK + WRK_TROUBLE)
-    assert (answered.wrong, answered.unconnected, answered.timed_out) == (7, 2, 9)
-
-
-def test_ab_figures_are_read() -> None:
-    assert clients.parse_ab(AB) == clients.Answered(50000, 24318.01, 38.0, 49.0, 0, 0, 0)
-
-
-def test_ab_counts_failed_and_non_2xx_answers_as_wrong() -> None:
-    answered = clients.parse_ab(AB_TROUBLE)
-    assert (answered.wrong, answered.unconnected) == (9, 2)
-
-
-def test_output_that_is_no_report_is_an_error_and_shows_its_last_line() -> None:
-    with pytest.raises(clients.ClientError, match="unable to connect"):
-        clients.parse_wrk("unable to connect to 127.0.0.1:1 Connection refused\n")
-
-
-@pytest.mark.parametrize("trouble", [{"requests": 0}, {"wrong": 1}, {"unconnected": 1}])
-def test_a_round_with_wrong_answers_is_no_measurement(trouble: dict[str, int]) -> None:
-    with pytest.raises(clients.ClientError):
-        clients.check(clients.parse_wrk(WRK)._replace(**trouble))
-
-
-def test_a_program_name_with_spaces_and_brackets_does_not_shift_the_fields_of_stat() -> None:
-    text = "77 (a) b (c) S 5 77 77 0 -1 4194560 1 2 3 4 120 30 0 0 20 0 1 0 99 1 1 1"
-    assert proc.parse_stat(text) == proc.Stat(parent=5, cpu_ticks=150)
-
-
-def test_uss_is_the_sum_of_the_private_pages() -> None:
-    text = "0-1 ---p 0 0:0 0 [rollup]\nPss: 500 kB\nPrivate_Clean: 30 kB\nPrivate_Dirty: 4 kB\n"
-    assert proc.parse_smaps_rollup(text) == (500, 34)
-
-
-def test_program_and_python_library_are_found_in_the_maps() -> None:
-    text = (
-        "1-2 r-xp 0 fe:00 11 /opt/x y/server\n"
-        "2-3 r-xp 0 fe:00 12 /usr/lib/libpython3.11.so.1.0\n"
-        "3-4 r-xp 0 fe:00 13 /usr/lib/libc.so.6\n"
-        "4-5 rw-p 0 00:00 0 [heap]\n"
-        "5-6 rw-p 0 00:00 0\n"
-    )
-    assert proc.parse_maps(text, "/opt/x y/server") == {("fe:00", "11"), ("fe:00", "12")}
-
-
-def test_the_reason_of_a_failed_build_is_the_first_error_of_the_compiler() -> None:
-    log = "run\n  m.c:3:10: fatal error: ev.h: No such file\n  m.c:9: error: b\nerror: failed\n"
-    assert install._reason(log) == "m.c:3:10: fatal error: ev.h: No such file"
-    assert install._reason("ok\nERROR: No matching distribution\n") == "ERROR: No matching distribution"
+# ---- Medians and ratios ----------------------------------------------------------------------------
 
 
 def test_spread_is_median_lowest_and_highest() -> None:
-    assert report.spread([3.0, 1.0, 9.0, 2.0]) == Spread(2.5, 1.0, 9.0)
+    assert results.spread([3.0, 1.0, 9.0, 2.0]) == {"median": 2.5, "low": 1.0, "high": 9.0}
+    assert results.spread([]) is None
 
 
 def test_ratio_is_of_the_medians_and_its_bounds_are_those_of_neighbouring_rounds() -> None:
-    assert report.ratio([2.0, 4.0, 6.0], [4.0, 4.0, 8.0]) == Spread(1.0, 0.5, 1.0)
+    found = results.ratio([2.0, 4.0, 6.0], [4.0, 4.0, 8.0])
+    assert found == {"median": 1.0, "low": 0.5, "high": 1.0}
 
 
-def test_resolution_is_the_share_of_a_tick_in_the_shortest_round() -> None:
-    shortest = Round(clients.parse_wrk(WRK)._replace(requests=1000), 1000.0, 1.0)  # 1 s
-    assert report.resolution([*_rounds(100.0), shortest]) == 1 / proc.TICKS_PER_SECOND
-    assert report.resolution([]) == 0.0
+def test_busiest_to_idlest_is_infinite_when_a_worker_got_nothing() -> None:
+    assert fair.busiest_to_idlest([30, 20]) == 1.5
+    assert fair.busiest_to_idlest([30, 0]) == float("inf")
 
 
-def test_best_python_peer_is_neither_nginx_nor_fapws() -> None:
-    cost = {"fapws": 8.0, "nginx": 5.0, "bjoern": 10.0, "uwsgi": 20.0}
+# ---- The plan ----------------------------------------------------------------------------------------
+
+
+def test_plan_gives_all_servers_long_rounds_while_time_allows() -> None:
+    cells = [Cell(True, None), Cell(False, None)]
+    assert plan.make(cells, 5, None, 1000) == Plan(5, 5, 5, 5)
+
+
+def test_plan_cuts_slow_servers_first() -> None:
+    cells = [Cell(True, None)] * 5 + [Cell(False, None)] * 5
+    whole = plan.seconds(Plan(5, 5, 5, 5), cells)
+    made = plan.make(cells, 5, None, whole - 1)
+    assert (made.rounds, made.seconds) == (5, 5)
+    assert made.far_seconds < 5
+
+
+def test_plan_that_never_fits_keeps_the_rounds_of_rivals() -> None:
+    made = plan.make([Cell(True, None)], 5, None, 0.0)
+    assert (made.rounds, made.seconds) == (5, 1)
+
+
+def test_seconds_that_were_asked_for_go_before_those_of_a_workload() -> None:
+    made = plan.make([Cell(True, 5)], 5, 2, 1000)
+    assert made.seconds_of(True, 5) == 2
+    assert Plan(5, 1, 5, 1).seconds_of(True, 5) == 5
+
+
+# ---- Targets -----------------------------------------------------------------------------------------
+
+
+def test_best_python_peer_is_neither_nginx_nor_fapws_on_any_python() -> None:
+    cost = {"fapws": 8.0, "fapws-pypy": 3.0, "nginx": 5.0, "bjoern": 10.0, "uwsgi": 20.0}
     verdict = judge(Target("oneshot", BEST_PYTHON, 0.85), cost)
-    assert (verdict.peer, verdict.ratio, verdict.word) == ("bjoern", 0.8, "met")
+    assert (verdict.peer, verdict.figure, verdict.word) == ("bjoern", 0.8, "met")
 
 
 @pytest.mark.parametrize(("fapws", "word"), [(9.0, "met"), (9.1, "not met")])
@@ -133,14 +85,38 @@ def test_target_is_met_up_to_its_limit(fapws: float, word: str) -> None:
     assert judge(Target("hello", "nginx", 0.9), {"fapws": fapws, "nginx": 10.0}).word == word
 
 
+def test_target_without_a_peer_is_a_limit_of_the_figure_itself() -> None:
+    assert judge(Target("ready", NO_PEER, 150.0), {"fapws": 151.0}).word == "not met"
+
+
 @pytest.mark.parametrize("cost", [{}, {"fapws": 1.0}, {"nginx": 1.0}])
 def test_target_without_figures_is_not_measured(cost: dict[str, float]) -> None:
-    assert judge(Target("hello", "nginx", 0.9), cost).word == "not measured"
+    assert judge(Target("hello", "nginx", 0.9), cost).word == "not measured in this run"
+
+
+def test_every_target_is_of_something_that_is_measured_against_a_server_that_is_started() -> None:
+    for target in TARGETS:
+        assert target.measured in WORKLOADS or target.measured in TITLES
+        assert target.against in (NO_PEER, BEST_PYTHON) or target.against in BY_NAME
+
+
+def test_rivals_named_in_targets_of_speed_are_asked_these_workloads() -> None:
+    for target in TARGETS:
+        if target.measured in DEFAULT and target.against in BY_NAME:
+            does = BY_NAME[target.against].does
+            assert does is None or target.measured in does
+
+
+def test_fapws_is_measured_first_and_names_are_of_one_server_each() -> None:
+    assert RECIPES[0] is FAPWS
+    assert len(BY_NAME) == len(RECIPES)
+
+
+# ---- Reports -----------------------------------------------------------------------------------------
 
 
 def _rounds(*cpu_us: float) -> list[Round]:
-    answered = clients.parse_wrk(WRK)
-    return [Round(answered, figure, 1.0) for figure in cpu_us]
+    return [Round(ANSWERED, figure, 1.0) for figure in cpu_us]
 
 
 def _outcome() -> Outcome:
@@ -149,47 +125,145 @@ def _outcome() -> Outcome:
         Speed("nginx", _rounds(5.0, 5.0, 5.0), Facts(True, True)),
         Speed("gunicorn", _rounds(50.0), Facts(False, True), failure="a process ended under load"),
     ]
-    memory = [
-        Rest("fapws", [proc.Memory(2, 10240, 5120)]),
-        Rest("uwsgi", [proc.Memory(2, 20480, 9000)], alone=False),
-    ]
-    names = ("date", "cpu", "cores", "memory", "system", "kernel", "python", "wrk")
-    machine = dict.fromkeys(names, "-")
-    absent = {"bjoern": "m.c:3:10: fatal error: ev.h"}
-    return Outcome(machine, {"fapws": "5.0"}, 0.5, absent, 3, 1, {"hello": speed}, memory)
+    names = ("date", "day", "cpu", "cores", "memory", "system", "kernel", "python", "wrk", "ab")
+    small, large = proc.Memory(2, 10240, 5120), proc.Memory(2, 20480, 9000)
+    return Outcome(
+        machine=dict.fromkeys(names, "-"),
+        versions={"fapws": "5.0", "nginx": "1.22", "gunicorn": "27", "uwsgi": "2"},
+        neighbours=0.5,
+        absent={"bjoern": "m.c:3:10: fatal error: <ev.h>"},
+        plan=Plan(3, 1, 3, 1),
+        speed={"hello": speed},
+        memory=[
+            Rest("fapws", [Phases(small, small, large, 10_000)]),
+            Rest("uwsgi", [Phases(large, large, None, 1)], alone=False),
+        ],
+        startup=[Start("fapws", [120.0, 130.0, 125.0], [140.0, 151.0, 141.0])],
+        imports=[Import("site", 1000, 1120, 0)],
+        syscalls=[Calls("fapws", "hello", 1000, [Call("recvfrom", 2000, 500), Call("brk", 1, 0)])],
+        fair=[Fair("keep-alive", [[60, 40]], [2.5]), Fair("a connection each", [[1, 0]], [1.0], 0.25)],
+    )
 
 
-def test_report_shows_figures_ratios_and_every_failure() -> None:
-    text = report.text(_outcome())
+@pytest.fixture
+def data() -> Json:
+    loaded: Json = json.loads(json.dumps(results.as_json(_outcome())))
+    return loaded
+
+
+def _verdicts(data: Json) -> dict[tuple[str, str], str]:
+    return {(one["measured"], one["against"]): one["verdict"] for one in data["targets"]}
+
+
+def test_text_shows_figures_ratios_and_every_failure(data: Json) -> None:
+    shown = text.text(data)
     for expected in (
         "NOISY",
-        "NOT MEASURED: bjoern: m.c:3:10: fatal error: ev.h",
+        "FAILED: bjoern: not installed: m.c:3:10: fatal error",
         "(4.00-6.00)",
         "1.00 (0.80-1.20)",
         "closes the connection after each answer",
-        "FAILED: a process ended under load",
+        "FAILED: gunicorn: a process ended under load",
         "uwsgi: others ran the same program file",
+        "held 1",
+        "recvfrom 2.00 (0.50 in vain)",
+        "one got none",
     ):
-        assert expected in text
+        assert expected in shown
 
 
-def test_a_server_that_failed_half_way_is_not_compared_with() -> None:
-    verdicts = {v.target: v.word for v in report.verdicts(_outcome())}
-    assert verdicts[Target("hello", "gunicorn", 0.15)] == "not measured"
-    assert verdicts[Target("hello", "nginx", 1.10)] == "met"
-    assert verdicts[Target(MEMORY, "uwsgi", 1.00)] == "met"
+def test_a_server_that_failed_half_way_is_not_compared_with(data: Json) -> None:
+    words = _verdicts(data)
+    assert words["hello", "gunicorn"] == "not measured in this run"
+    assert words["hello", "nginx"] == "met"
+    assert words["memory", "uwsgi"] == "met"
 
 
-def test_json_has_every_round_and_verdict() -> None:
-    data = json.loads(json.dumps(report.as_json(_outcome())))
-    assert [len(one["rounds"]) for one in data["speed"]["hello"]] == [3, 3, 1]
-    assert data["speed"]["hello"][0]["cpu_us_per_request"] == {
-        "median": 5.0,
-        "low": 4.0,
-        "high": 6.0,
-    }
-    assert {row["verdict"] for row in data["targets"]} == {"met", "not measured"}
+def test_limits_without_a_peer_are_judged(data: Json) -> None:
+    words = _verdicts(data)
+    assert words["idle", NO_PEER] == "met"
+    assert words["ready", NO_PEER] == "met"
+    assert words["fair-kept", NO_PEER] == "met"
+    assert words["fair-single", NO_PEER] == "not met"
+
+
+def test_all_targets_are_told_measured_or_not(data: Json) -> None:
+    assert len(data["targets"]) == len(TARGETS)
+    assert text.targets(data).count("not measured in this run") == sum(
+        one["figure"] is None for one in data["targets"]
+    )
+
+
+def test_json_has_every_round(data: Json) -> None:
+    servers = data["speed"]["hello"]["servers"]
+    assert [len(one["rounds"]) for one in servers] == [3, 3, 1]
+    assert servers[0]["cpu_us"] == {"median": 5.0, "low": 4.0, "high": 6.0}
+
+
+def test_runs_made_one_after_the_other_are_merged_and_judged_again(data: Json) -> None:
+    speed_only = {**data, "memory": [], "startup": [], "imports": [], "syscalls": [], "fair": []}
+    memory_only = {**data, "speed": {}}
+    merged = results.merge(speed_only, memory_only)
+    assert merged["targets"] == data["targets"]
+    assert merged["syscalls"] == data["syscalls"]
+
+
+def test_a_round_with_little_cpu_time_carries_a_note() -> None:
+    few = Round(ANSWERED._replace(requests=10), 5.0, 0.1)
+    outcome = _outcome()._replace(speed={"hello": [Speed("fapws", [few], Facts(True, True))]})
+    notes = results.as_json(outcome)["speed"]["hello"]["servers"][0]["notes"]
+    assert any("longer rounds are needed" in note for note in notes)
 
 
 def test_table_puts_names_left_and_figures_right() -> None:
-    assert report.table([["a", "xx"], ["bbb", "1"]]) == "a    xx\nbbb   1"
+    assert text.table([["a", "xx"], ["bbb", "1"]]) == "a    xx\nbbb   1"
+
+
+# ---- README, docs/performance.md and the plot ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [markdown.README, markdown.PERFORMANCE])
+def test_pages_have_the_marks_of_their_pieces_and_take_new_ones(path: str, data: Json) -> None:
+    page, pieces = (TREE / path).read_text(), markdown.pages(data)[path]
+    rendered = markdown.put(page, pieces)
+    assert markdown.put(rendered, pieces) == rendered
+    for piece in pieces.values():
+        assert piece in rendered
+    outside = re.compile(r"(<!-- bench\S*: begin -->\n).*?(<!-- bench\S*: end -->)", re.DOTALL)
+    assert outside.sub(r"\1\2", rendered) == outside.sub(r"\1\2", page)
+
+
+def test_table_of_the_readme_has_the_columns_that_are_rendered(data: Json) -> None:
+    heading = next(line for line in markdown.readme(data).splitlines() if line.startswith("| server"))
+    assert heading in (TREE / markdown.README).read_text().splitlines()
+
+
+def test_page_without_marks_is_refused() -> None:
+    with pytest.raises(markdown.MarkError, match="bench"):
+        markdown.put("nothing here\n", {"bench": "x"})
+
+
+def test_markdown_tables_have_as_many_cells_in_each_row(data: Json) -> None:
+    for pieces in markdown.pages(data).values():
+        for piece in pieces.values():
+            for block in re.findall(r"(?:^\|.*\|$\n?)+", piece, re.MULTILINE):
+                assert len({line.count("|") for line in block.splitlines()}) == 1, block
+
+
+def test_plot_is_xml_with_a_bar_for_each_figure_and_a_word_for_each_failure(data: Json) -> None:
+    drawn = plot.svg(data)
+    root = ElementTree.fromstring(drawn)
+    words = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    figures = [row for panel in plot.panels(data) for row in panel.rows if row.figure is not None]
+    bars = [
+        element for element in root.iter("{http://www.w3.org/2000/svg}rect") if element.get("fill-opacity")
+    ]
+    assert len(bars) == len(figures)
+    assert any("a process ended under load" in word for word in words)
+    assert any(word.startswith("5.0 µs") for word in words)
+
+
+def test_plot_without_fapws_is_still_drawn(data: Json) -> None:
+    servers = data["speed"]["hello"]["servers"]
+    servers[0]["failure"] = "did not start"
+    ElementTree.fromstring(plot.svg(data))

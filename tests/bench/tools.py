@@ -19,6 +19,8 @@ PROGRAMS = {
     "nginx": "nginx-light",
     "cc": "gcc libc6-dev",
     "pkg-config": "pkg-config",
+    "strace": "strace",
+    "pypy3": "pypy3 pypy3-dev pypy3-venv",
 }
 HEADERS = {"ev.h": "libev-dev", "uv.h": "libuv1-dev"}
 INDISPENSABLE = ("wrk", "taskset")
