@@ -63,6 +63,8 @@ class Staticfile:
         self.rootpath = os.path.abspath(rootpath)
         self.maxage = None if maxage is None else int(maxage)
         self._root = os.fsencode(self.rootpath)
+        if not mimetypes.inited:
+            mimetypes.init()  # reads files: not while a client waits, nor after a chroot
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Any:
         if environ.get("REQUEST_METHOD") not in ("GET", "HEAD"):

@@ -275,7 +275,11 @@ def _blocks(read: Callable[[int], Any]) -> Iterator[Any]:
 
 
 def _encode(piece: Any) -> bytes:
-    return piece.encode("utf-8") if isinstance(piece, str) else bytes(piece)
+    if isinstance(piece, str):
+        return piece.encode("utf-8")
+    if isinstance(piece, (bytes, bytearray, memoryview)):
+        return bytes(piece)
+    raise TypeError(f"the content must be str or bytes, not {type(piece).__name__}: {str(piece)[:80]!r}")
 
 
 def _with_charset(name: str, value: str) -> tuple[str, str]:

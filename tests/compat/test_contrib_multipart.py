@@ -234,6 +234,14 @@ def test_a_form_that_fails_leaves_no_file(tmp_path: Path, what: str) -> None:
         form.write(b"more")
 
 
+def test_a_folder_that_cannot_be_written_is_the_systems_error(tmp_path: Path) -> None:
+    form = MultipartFormData(tmp_path / "missing", B)
+    with pytest.raises(FileNotFoundError):
+        form.write(part('form-data; name="f"; filename="x"') + end())
+    with pytest.raises(MultipartError, match="FileNotFoundError"):
+        form.getvalue()
+
+
 # ---- Limits and errors -----------------------------------------------------------------------------
 
 
