@@ -11,6 +11,7 @@ FORM_FIELDS_MAX = 1000
 """Fields of such a form. A larger one is left in wsgi.input, and fapws.params is the query's."""
 NO_DESCRIPTOR = -1
 """fapws.socket_fd where there is none: the client has left, or the server is another one."""
+_BLOCK_SIZE = 65536
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _URI_KEYS = (
     "REQUEST_METHOD",
@@ -84,6 +85,22 @@ def fill(environ: Any, given: dict[str, Any], form: dict[str, list[str]] | None)
     uri = {key: rest.pop(key) for key in _URI_KEYS if key in rest}
     if form is not None:
         rest["fapws.params"] = form
+    _feed(environ.get("wsgi.input"), rest, headers.get("CONTENT_TYPE", ""))
     environ.update_headers(headers)
     environ.update_uri(uri)
     environ.update_from_request(rest)
+
+
+def _feed(own: Any, rest: dict[str, Any], content_type: str) -> None:
+    """What a program's Environ put into wsgi.input to be written, as fapws3 did it: it gets a form with
+    files and stays there, also when there is no content. Other content comes as it always does."""
+    if not hasattr(own, "write") or hasattr(own, "read"):
+        return
+    content = rest.get("wsgi.input")
+    kind = content_type.partition(";")[0].strip().lower()
+    if content is None or not hasattr(content, "seek"):  # the shared empty one
+        rest["wsgi.input"] = own
+    elif kind == "multipart/form-data":
+        while block := content.read(_BLOCK_SIZE):
+            own.write(block)
+        rest["wsgi.input"] = own

@@ -135,6 +135,8 @@ class MultipartFormData:
         self._parts = self._total = self._field_bytes = 0
         self._buffer = bytearray(b"\r\n")  # so that the first boundary is one like the others
         self._step = self._first_line
+        self._boundary: re.Pattern[bytes] | None = None
+        self._longest = 0
         if boundary is not None:
             self._look_for(boundary)
         self._head = Disposition("", None)
@@ -165,6 +167,8 @@ class MultipartFormData:
 
     def getvalue(self) -> dict[str, list[Value]]:
         """All fields and files by name, each in a list. Raises MultipartError if the end is missing."""
+        if self._boundary is None and not self._total:
+            return {}  # nobody wrote anything: fapws3's programs ask all the same
         if self._error is None and not self._complete:
             self._fail(MultipartError("the form is cut off before its last boundary"))
         if self._error is not None:
@@ -230,6 +234,7 @@ class MultipartFormData:
         return self._until_boundary(self._take)
 
     def _until_boundary(self, take: Any) -> bool:
+        assert self._boundary is not None
         found = self._boundary.search(self._buffer)
         if found is None:
             # The last bytes may be the beginning of a boundary's line; all before them is content.

@@ -386,6 +386,35 @@ def test_uploads_by_real_clients_arrive_whole(how: str) -> None:
                 assert (refused.status, b"cut off" in refused.body) == (400, True)
 
 
+FAPWS3 = """
+import sys
+from fapws import base
+from fapws.contrib import multipart
+
+class Environ(base.Environ):
+    def __init__(self):
+        self["wsgi.input"] = multipart.MultipartFormData({folder!r})
+
+def show(environ, start_response):
+    form = environ["wsgi.input"]
+    if not hasattr(form, "keys"):
+        return form.read()
+    return repr([(name, [getattr(value, "size", value) for value in form.get(name)]) for name in form.keys()])
+
+PATHS = [("/", show)]
+"""
+
+
+def test_an_environ_that_brings_the_parser_has_it_filled_as_in_fapws3(tmp_path: Path) -> None:
+    with Server(FAPWS3.format(folder=str(tmp_path))) as server:
+        assert requests.get(server.url, timeout=10).text == "[]"
+        sent: Any = {"files": {"file": ("x", b"x" * 200_000)}, "data": {"note": "hé"}, "timeout": 10}
+        assert requests.post(server.url, **sent).text == "[('note', ['hé']), ('file', [200000])]"
+        assert requests.post(server.url, data=b"other", timeout=10).text == "other"
+        assert requests.post(server.url, data={"a": "b"}, timeout=10).text == "a=b"
+    assert [os.stat(tmp_path / name).st_size for name in os.listdir(tmp_path)] == [200_000]
+
+
 def test_a_form_that_nobody_sent_is_an_error_and_no_hang() -> None:
     def program(environ: Any, start_response: Any) -> list[bytes]:
         with pytest.raises(MultipartError):
