@@ -60,6 +60,8 @@ def find_mistake(tree: ast.Module, bound: Bound) -> Mistake | None:
     if served_by != "PATHS" or len(nodes) != 1 or nodes[0] is None:
         return None
     paths = nodes[0]
+    if isinstance(paths, ast.ListComp):
+        return None
     if not isinstance(paths, (ast.List, ast.Tuple)):
         kind = _literal_type(paths)
         told = f"PATHS must be a list of (prefix, callable) pairs, not {kind}"
@@ -79,6 +81,8 @@ def find_mistake(tree: ast.Module, bound: Bound) -> Mistake | None:
 
 def _entry_problem(entry: ast.expr, tree: ast.Module, bound: Bound) -> str:
     """What fapws.paths would say behind the entry; empty: nothing."""
+    if isinstance(entry, ast.ListComp):
+        return ""
     if not isinstance(entry, (ast.Tuple, ast.List)):
         return " is not a (prefix, callable) pair" if _literal_type(entry) else ""
     if any(isinstance(part, ast.Starred) for part in entry.elts):
@@ -99,20 +103,31 @@ def _served_problem(served: ast.expr, tree: ast.Module, bound: Bound) -> str:
     if isinstance(served, ast.Name):
         name = served.id
         if name not in bound:
-            imported = any(other.startswith(name + ".") for other in bound)  # import a.b binds a
-            known = imported or hasattr(builtins, name) or name.startswith("__")
+            known = _times_bound(tree, name) or hasattr(builtins, name) or name.startswith("__")
             return "" if known else f": {name} is not defined"
         nodes = bound[name]
-        kind = _literal_type(nodes[0]) if len(nodes) == 1 and nodes[0] is not None else ""
+        only = len(nodes) == 1 and _times_bound(tree, name) == 1
+        kind = _literal_type(nodes[0]) if only and nodes[0] is not None else ""
     elif isinstance(served, ast.Call) and isinstance(served.func, ast.Name):
         kind = _uncallable_class(served.func.id, tree, bound)
     return f": {kind} is not callable" if kind else ""
 
 
+def _times_bound(tree: ast.Module, name: str) -> int:
+    """How often a name is bound anywhere: in branches, by :=, and also where it is another name."""
+    return sum(
+        node.id == name and isinstance(node.ctx, ast.Store)
+        if isinstance(node, ast.Name)
+        # Of import a.b, a. Definitions and except have a name too.
+        else name in (str(getattr(node, "name", "")).partition(".")[0], getattr(node, "asname", None))
+        for node in ast.walk(tree)
+    )
+
+
 def _uncallable_class(name: str, tree: ast.Module, bound: Bound) -> str:
     """The name, if it is a plain class of the script whose instances cannot be called."""
     found = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
-    if len(found) != 1 or len(bound.get(name, ())) != 1:
+    if len(found) != 1 or len(bound.get(name, ())) != 1 or _times_bound(tree, name) != 1:
         return ""
     only = found[0]
     if only.bases or only.keywords or only.decorator_list:
