@@ -55,6 +55,19 @@ def hello(environ, start_response):
 
 PATHS = [("/", hello)]
 """
+PROGRAM = """
+import fapws._evwsgi as evwsgi
+from fapws import base
+
+def hello(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return ["WORD"]
+
+evwsgi.start("127.0.0.1", "0")
+evwsgi.set_base_module(base)
+evwsgi.wsgi_cb(("/", hello))
+evwsgi.run()
+"""
 
 
 def get(address: tuple[str, int]) -> bytes:
@@ -66,7 +79,7 @@ def get(address: tuple[str, int]) -> bytes:
         connection.close()
 
 
-@pytest.mark.parametrize("app", [PLAIN, SCRIPT], ids=["wsgi", "fapws4"])
+@pytest.mark.parametrize("app", [PLAIN, SCRIPT, PROGRAM], ids=["wsgi", "fapws4", "fapws3"])
 def test_programs_run_without_contrib(without: Path, app: str) -> None:
     with Server(WHERE.format(folder=str(without)) + app, directory=without) as server:
         assert get(server.address) == b"WORD"  # type: ignore[arg-type]
