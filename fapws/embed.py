@@ -137,6 +137,8 @@ class WorkerHost:
     def _tell_other_address(self, where: str, path: str) -> None:
         from fapws.settings.addresses import parse_address, same_place
 
+        if any(where == address.text for address in self._pool.listen):
+            return
         try:
             wanted = parse_address(f"unix:{path}" if path else where, os.getcwd())
             ours = [address for address in self._pool.listen if address.kind != "fd"]
@@ -157,8 +159,8 @@ class WorkerHost:
             return
         self._forked()
         print(
-            f"fapws: the program has forked process {pid} inside a worker; it serves, but the master cannot "
-            f"watch or reload it on its own: workers = N is the better way",
+            f"fapws: the program has forked process {pid} inside a worker; the master does not know it: "
+            f"workers = N is the better way",
             file=sys.stderr,
             flush=True,
         )

@@ -83,20 +83,20 @@ class Standalone:
             server.log_access(os.dup(2), compile_format(pool.access_format, b""))
             name = os.path.basename(getattr(sys.modules["__main__"], "__file__", "") or "program")
             where = ", ".join(one.url for one in started)
-            server.log(f"serving {name} on {where} (pid {os.getpid()}, no master)")
-            serve(server, pool.drain_timeout)
+            serve(server, pool.drain_timeout, f"serving {name} on {where} (pid {os.getpid()}, no master)")
         finally:
             if not forked:
                 for one in started:
                     sockets.remove_own(one.path, one.inode)
 
 
-def serve(server: Server, drain_timeout: float, parent: int = -1) -> None:
+def serve(server: Server, drain_timeout: float, line: str, parent: int = -1) -> None:
     """Runs a server until a signal drains it, or until parent, a pipe, ends; frees it.
 
-    SIGINT and SIGTERM drain; another one, or the end of drain_timeout (seconds), cuts off what is not
-    answered by then. With a parent SIGINT is ignored: a terminal sends it to all, and the master decides.
-    What the process did on these signals before is put back.
+    line: for the log, as soon as signals are heard. SIGINT and SIGTERM drain; another one, or the end of
+    drain_timeout (seconds), cuts off what is not answered by then. With a parent SIGINT is ignored: a
+    terminal sends it to all, and the master decides. Afterwards the process does on these signals what
+    it did before.
     """
     drain = _Drain(server, drain_timeout)
     with _Signals(server, drain.begin, signal.SIG_IGN if parent >= 0 else None):
@@ -109,6 +109,7 @@ def serve(server: Server, drain_timeout: float, parent: int = -1) -> None:
                 drain.begin()
 
             token = server.watch(parent, on_end)
+        server.log(line)
         try:
             embed.serve(server)
         finally:

@@ -201,7 +201,7 @@ class Worker:
         server = make_server(application, pool, self._spec.listeners, True)
         self._log_access(server)
         promise(pool)
-        serve(server, pool.drain_timeout, parent)
+        serve(server, pool.drain_timeout, f"process {os.getpid()} serves beside its parent", parent)
 
     # ---- Set-up ----------------------------------------------------------------------------------
 
