@@ -145,6 +145,16 @@ def _usage(complaint: str) -> NoReturn:
 
 
 def _print(result: Result, as_json: bool) -> int:
+    try:
+        _write(result, as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has enough (head, grep -q); what Python still holds must go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return result.status
+
+
+def _write(result: Result, as_json: bool) -> None:
     if as_json:
         import json
 
@@ -155,7 +165,6 @@ def _print(result: Result, as_json: bool) -> int:
         # What was asked for goes to standard output, also if the answer is "stopped".
         expected = result.status == DONE or "state" in result.values
         print(result.text.rstrip("\n"), file=sys.stdout if expected else sys.stderr)
-    return result.status
 
 
 # ---- Commands ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ so a reload never closes a queue that goes on being served.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from fapws.lean import NamedTuple
@@ -91,7 +92,25 @@ class Listeners:
         if address.kind == "fd" and self._started:
             # After the start that number may be any descriptor of ours.
             raise CannotStart(f"cannot listen on {address.text}: a socket can be inherited only at the start")
-        return sockets.listen(address, backlog)
+        try:
+            return sockets.listen(address, backlog)
+        except CannotStart as error:
+            mine = self._in_the_way(address, error.__cause__)
+            if not mine:
+                raise
+            text = f"{error} by {mine} of this very server; to replace one by the other takes a restart"
+            raise CannotStart(text) from error
+
+    def _in_the_way(self, address: Address, error: BaseException | None) -> str:
+        """The address of ours that takes this one in, or the other way round; empty: there is none.
+
+        Linux does not let 0.0.0.0 and 127.0.0.1 listen side by side on one port, and to close the old
+        one first would be no transaction.
+        """
+        if not isinstance(error, OSError) or error.errno != errno.EADDRINUSE or address.kind != "tcp":
+            return ""
+        ours = (listener.address for listener in self._open.values() if listener.fd >= 0)
+        return next((a.text for a in ours if a.kind == "tcp" and a.port == address.port), "")
 
     def _adapt(self, key: Key, address: Address, backlog: int) -> None:
         listener = self._open[key]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
+import sys
 import time
 from typing import Any
 
@@ -128,6 +130,26 @@ def test_reload_changes_workers_listeners_and_pools(house: Any, load: Any) -> No
         house.get(port)
     assert not more.exists()
     assert len(house.workers()) == 1
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems let both listen: runs on Linux")
+@pytest.mark.parametrize(("before", "after"), [("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0")])
+def test_address_that_takes_in_one_of_ours_is_refused_with_the_reason(
+    house: Any, before: str, after: str
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    house.configure(listen=f"{before}:{port}")
+    house.start()
+    house.configure(listen=f"{after}:{port}")
+    told = house.ctl("reload", expect=1)
+    assert f"cannot listen on {after}:{port}: Address already in use by {before}:{port} of this" in told
+    assert house.get(port).startswith(b"hello")
+    house.ctl("restart")
+    assert house.status()["pools"][0]["listen"] == [f"http://{after}:{port}"]
     house.ctl("stop")
     house.assert_nothing_is_left()
 

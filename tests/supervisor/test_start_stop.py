@@ -227,6 +227,22 @@ def test_daemon_without_a_log_says_so(house: Any) -> None:
     house.ctl("stop")
 
 
+def test_reader_who_has_enough_is_no_error(house: Any) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            house.words("status"),
+            env=house.environment(),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
 def test_errors_are_json_too(house: Any) -> None:
     assert json.loads(house.ctl("-j", "reload", expect=7)) == {
         "ok": False,
