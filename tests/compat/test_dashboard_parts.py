@@ -207,3 +207,13 @@ def test_services_may_have_names_of_their_own(console: Any) -> None:
 def test_interval_that_makes_no_sense_is_refused(console: Any, text: str) -> None:
     with pytest.raises(ValueError, match="DASHBOARD_INTERVAL"):
         console.settings.read_settings({"DASHBOARD_INTERVAL": text})
+
+
+def test_services_elsewhere_have_addresses(console: Any) -> None:
+    """A name server that does not answer would stop the worker."""
+    read = console.settings.read_settings
+    for good in ("127.0.0.1:80", "web=[::1]:80", "fapws: worker a/0", "a:b", "80"):
+        assert len(read({"DASHBOARD_SERVICES": good}).services) == 1
+    for bad in ("example.org:80", "web=localhost:80", "[::x]:80", "::1:80", "1.2.3.256:1"):
+        with pytest.raises(ValueError, match="takes addresses"):
+            read({"DASHBOARD_SERVICES": bad})

@@ -27,8 +27,10 @@ import os
 from typing import Any
 
 from console import page
-from console.settings import read_settings
+from console.settings import is_address, read_settings
 from console.watcher import Watcher
+
+from fapws._evwsgi import add_timer
 
 SERVER = "127.0.0.1:8888"
 
@@ -47,34 +49,29 @@ _HEADERS = [
 settings = read_settings()
 watcher = Watcher(settings)
 watcher.sample()  # the first answer can tell rates already
-try:
-    from fapws._evwsgi import add_timer
-except ImportError:
-    pass  # no timers here: samples are taken when somebody asks
-else:
-    add_timer(settings.interval, watcher.on_timer)
+add_timer(settings.interval, watcher.on_timer)
 
 
-def show(environ: dict[str, Any], start_response: Any) -> str:
+def show(environ: dict[str, Any], start_response: Any) -> bytes:
     """The page."""
-    refused = _refused(environ, start_response)
+    refused = _refused(environ, start_response, ("", "/"))  # the latter with strict_paths
     if refused:
-        return refused
+        return refused.encode()
     nonce = os.urandom(16).hex()
     content = page.render(watcher.snapshot(), refresh_of(environ.get("QUERY_STRING", "")), nonce)
     policy = ("Content-Security-Policy", _POLICY.format(nonce))
     start_response("200 OK", [("Content-Type", "text/html; charset=utf-8"), policy, *_HEADERS])
-    return content
+    return content.encode("utf-8", "replace")  # names of processes and disks may be any bytes
 
 
-def metrics(environ: dict[str, Any], start_response: Any) -> str:
+def metrics(environ: dict[str, Any], start_response: Any) -> bytes:
     """The numbers of the page; units are in the names, null is not known."""
     refused = _refused(environ, start_response)
     if refused:
-        return refused
-    content = json.dumps(watcher.snapshot())
+        return refused.encode()
+    content = json.dumps(watcher.snapshot(), ensure_ascii=False)
     start_response("200 OK", [("Content-Type", "application/json"), *_HEADERS])
-    return content
+    return content.encode("utf-8", "replace")
 
 
 def refresh_of(query: str) -> int:
@@ -90,10 +87,13 @@ def refresh_of(query: str) -> int:
 # ---- What is not answered --------------------------------------------------------------------------
 
 
-def _refused(environ: dict[str, Any], start_response: Any) -> str:
-    """Answers what is not for us, and returns what to say; empty: it is for us."""
+def _refused(environ: dict[str, Any], start_response: Any, paths: tuple[str, ...] = ("",)) -> str:
+    """Answers what is not for us, and returns what to say; empty: it is for us.
+
+    paths: what PATH_INFO may be.
+    """
     status, more = "", []
-    if environ["PATH_INFO"]:  # prefixes are served; behind ours nothing may follow
+    if environ["PATH_INFO"] not in paths:  # prefixes are served; behind ours nothing may follow
         status, text = "404 Not Found", "There are / and /metrics.json."
     elif environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
         status, text, more = "405 Method Not Allowed", "It can only be looked at.", [("Allow", "GET, HEAD")]
@@ -111,10 +111,11 @@ def may_be_asked_as(host: str) -> bool:
     A page on the web could give its own name our address (DNS rebinding) and have the browser of who
     sits behind the firewall read us to it; its Host field tells.
     """
-    name = host.lower() if host.endswith("]") else host.lower().rpartition(":")[0] or host.lower()
-    is_address = name.startswith("[") or (name.count(".") == 3 and name.replace(".", "").isdigit())
-    known = name in ("", "localhost", os.uname().nodename.lower()) or name in settings.hosts
-    return is_address or known
+    name, colon, port = host.lower().rpartition(":")
+    if not colon or not port.isdigit():
+        name = host.lower()
+    known = ("", "localhost", os.uname().nodename.lower())
+    return is_address(name) or name in known or name in settings.hosts
 
 
 PATHS = [("/metrics.json", metrics), ("/", show)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import NamedTuple
 
 
@@ -44,7 +45,22 @@ def _list(text: str) -> list[str]:
 
 def _service(text: str) -> Service:
     name, equals, check = (part.strip() for part in text.partition("="))
-    return Service(name, check if equals else name)
+    service = Service(name, check if equals else name)
+    host, colon, port = service.check.rpartition(":")
+    if colon and port.isdigit() and not is_address(host):
+        # Asking a name server may take a worker seconds, in which it serves nobody.
+        raise ValueError(f"DASHBOARD_SERVICES takes addresses, not names: {service.check!r}")
+    return service
+
+
+def is_address(host: str) -> bool:
+    """Whether it is an IPv4 address, or an IPv6 address in brackets."""
+    family, bare = (AF_INET6, host[1:-1]) if host[:1] == "[" and host[-1:] == "]" else (AF_INET, host)
+    try:
+        inet_pton(family, bare)
+    except (OSError, UnicodeError):
+        return False
+    return True
 
 
 def _number(environment: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:

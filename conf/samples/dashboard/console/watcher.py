@@ -1,7 +1,7 @@
-"""What the page shows, as plain data: sampled by a timer where there is one, else when asked.
+"""What the page shows, as plain data.
 
-Cheap readings are a sample, every few seconds. All processes, disks and services are looked at only
-when somebody asks, and at most every five seconds however many ask.
+Cheap readings are a sample, every few seconds by a timer of the worker's loop. All processes, disks and
+services are looked at only when somebody asks, and at most every five seconds however many ask.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Watcher:
         self._cores = guarded(measure.source.cores)
 
     def on_timer(self) -> None:
-        """Called once an interval by the worker's loop, where it has timers."""
+        """Called once an interval; until the first call, whoever asks has samples taken."""
         self._timed = True
         self.sample()
 
