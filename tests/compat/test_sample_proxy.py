@@ -134,4 +134,5 @@ def test_proxy_cuts_what_the_upstream_cut(
         client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert client.read_head().status == 200
         assert client.read_to_end() == told, "no end that would look like the whole"
+        proxy.wait_log("IncompleteRead")
         thread.join(PATIENCE)
