@@ -18,6 +18,7 @@ Not supported: scripts with non-parsed headers (NPH), and queries as command lin
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import select
 import signal
@@ -28,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from fapws.contrib.cgi_head import (
     BadOutput,
@@ -187,9 +189,6 @@ class CGIApplication:
 
 
 def _redirected(environ: Environ, to: LocalRedirect, count: int) -> Environ:
-    import io
-    from urllib.parse import unquote_to_bytes
-
     raw = to.path + ("?" + to.query if to.query else "")
     new = {key: value for key, value in environ.items() if not key.startswith("HTTP_IF_")}
     for key in ("CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE", "HTTP_RANGE"):

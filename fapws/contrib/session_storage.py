@@ -168,8 +168,8 @@ class FileStorage:
         draft = self._folder / f".{secrets.token_hex(8)}"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write(f"{record.expires}\n{record.text}")
+            with open(descriptor, "wb") as file:  # a text file would look for its codec, in a chroot in vain
+                file.write(f"{record.expires}\n{record.text}".encode("ascii"))
             os.utime(draft, (record.expires, record.expires))  # so that clean() need not read it
             with self._lock():
                 if not new and not target.exists():

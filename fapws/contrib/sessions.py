@@ -61,6 +61,9 @@ MAX_INT_BITS = 4096
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ATTRIBUTE = re.compile(r"[ -:<-~]*")
 
+# Python looks for strptime()'s module when it is first used, in a chroot in vain.
+datetime.datetime.strptime("2000", "%Y")
+
 Environ = dict[str, Any]
 
 

@@ -11,6 +11,9 @@ from typing import Any
 Validator = Callable[[Any], Any]
 
 _ATTRIBUTE = re.compile(r"[A-Za-z_:][-A-Za-z0-9_:.]*")
+# Python looks for strptime()'s module when it is first used, in a chroot in vain.
+datetime.datetime.strptime("2000", "%Y")
+
 EMPTY = "Value cannot be empty"
 
 
