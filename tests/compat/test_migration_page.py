@@ -1,4 +1,4 @@
-"""docs/from-fapws3-and-fapws4.md: its programs run, and what it names is there."""
+"""docs/from-fapws3-and-fapws4.md and programs.md: their programs run, and what is named there exists."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from support.raw import fetch
 from support.server import ROOT, Server
 
 PAGE = (ROOT / "docs" / "from-fapws3-and-fapws4.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "docs" / "programs.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROGRAMS = [
     block
-    for block in re.findall(r"```python\n(.*?)```", README + PAGE, re.DOTALL)
+    for block in re.findall(r"```python\n(.*?)```", README + PAGE + REFERENCE, re.DOTALL)
     if "PATHS" in block or "evwsgi.run()" in block
 ]
 ROWS = [row.partition("|")[0] for row in PAGE.split("## What stands where")[1].split("\n| ")]
@@ -25,8 +26,8 @@ def test_its_programs_run_as_they_stand(program: str) -> None:
         assert fetch(server.address, "/hello").text == "Hello world!!"
 
 
-def test_readme_and_page_have_a_program_each() -> None:
-    assert len(PROGRAMS) >= 3
+def test_readme_and_pages_have_their_programs() -> None:
+    assert len(PROGRAMS) >= 5
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", PAGE))
@@ -55,3 +56,13 @@ def test_the_modules_of_contrib_in_its_table_exist() -> None:
     row = next(row for row in ROWS if "contrib.headers" in row)
     for name in [*re.findall(r"`(\w+)`", row), "headers", "sessions"]:
         importlib.import_module(f"fapws.contrib.{name}")
+
+
+def test_the_reference_names_every_function_of_evwsgi() -> None:
+    section = REFERENCE.split("## A program with fapws._evwsgi")[1].split("\n## ")[0]
+    told = set(re.findall(r"`(\w+)\(", section))
+    found = importlib.import_module("fapws._evwsgi")
+    assert [name for name in sorted(told) if not callable(getattr(found, name, None))] == []
+    public = {name for name, value in vars(found).items() if name[0] != "_" and callable(value)}
+    ours = {name for name in public if getattr(found, name).__module__ in (found.__name__, "fapws.query")}
+    assert ours - told == {"error"}
