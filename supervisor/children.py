@@ -46,6 +46,8 @@ class Child(NamedTuple):
     """When it was last seen with a client."""
     requests: int = 0
     """How many it had served then."""
+    alone: bool = False
+    """Whether it tells applications that there is no other worker (wsgi.multiprocess)."""
 
     @property
     def name(self) -> str:

@@ -102,6 +102,8 @@ def spared(child: Child, pid: int) -> str:
     return f"worker {child.name} (pid {pid}) goes on, so it is not killed"
 
 
+NOT_ALONE = "its pool has got a second worker (wsgi.multiprocess)"
+"""Why the only worker of a pool is replaced when it is so no more."""
 HUNG_ONCE = "it hung"
 """Why somebody who hung and went on is replaced."""
 

@@ -111,6 +111,7 @@ class Turn:
                 drain_timeout=pool.drain_timeout,
                 failures=failures,
                 replaces=replaces,
+                alone=pool.workers == 1,
                 active_at=self.now,
             )
         )

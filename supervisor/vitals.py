@@ -173,7 +173,9 @@ def recycle(turn: Turn) -> None:
         return
     for child in turn.children:
         pool = turn.pool(child.pool)
-        if child.spent and child.state == states.SERVING and pool is not None and turn.room(pool.name):
+        if not child.spent or child.state != states.SERVING or pool is None or not turn.room(pool.name):
+            continue
+        if all(other.state != states.STARTING for other in turn.children.of_pool(pool.name)):
             turn.order(events.Recycling(child))
             turn.start(pool, child.slot, child.generation, replaces=child.number)
             return
@@ -213,7 +215,11 @@ def watch_sleepers(turn: Turn, before: frozenset[str]) -> None:
 
 
 def scale(turn: Turn, event: events.ScaleAsked) -> None:
-    """The number holds in the configuration in force, and in one that a reload is about to bring."""
+    """The number holds in the configuration in force, and in one that a reload is about to bring.
+
+    An application that was told to be the only one of its kind (wsgi.multiprocess) may rely on that, so
+    its worker is replaced once it gets company.
+    """
     state = turn.state
     reload = state.reload
     if reload is not None:
@@ -224,6 +230,9 @@ def scale(turn: Turn, event: events.ScaleAsked) -> None:
         asleep=state.asleep - {event.pool},
         scaling=state.scaling | {event.pool},
     )
+    for child in turn.children.of_pool(event.pool):
+        if child.alone and child.active and event.workers > 1:
+            turn.children.put(child._replace(spent=texts.NOT_ALONE))
 
 
 def _scaled(config: Config, event: events.ScaleAsked) -> Config:

@@ -64,6 +64,21 @@ def test_scale_waits_until_the_pool_has_its_workers_and_loses_no_request(house: 
     house.ctl("scale", "hello", "2", expect=7)
 
 
+def test_after_scaling_up_no_worker_believes_to_be_alone(house: Any, until: Any) -> None:
+    house.write_app(
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return [str(environ['wsgi.multiprocess']).encode()]\n"
+    )
+    house.configure(listen=f"unix:{house.unix}")
+    house.start()
+    assert house.get() == b"False"
+    house.ctl("scale", "hello", "2")
+    assert {house.get() for _ in range(50)} == {b"True"}
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
 def test_scale_tells_why_a_worker_cannot_start(house: Any) -> None:
     house.configure(listen=f"unix:{house.unix}")
     house.start()

@@ -41,6 +41,14 @@ class Core:
         while starting := [c for c in self.state.children if c.state == states.STARTING]:
             self.tell(events.WorkerReady(starting[0].number))
 
+    def settle(self) -> None:
+        """Everybody gets ready, or goes if told to."""
+        while any(c.state in (states.STARTING, states.DRAINING) for c in self.state.children):
+            self.ready_all()
+            for child in self.state.children:
+                if child.state == states.DRAINING:
+                    self.tell(events.WorkerExited(child.number, 0))
+
     def state_of(self, number: int) -> str:
         child = self.state.children.get(number)
         return child.state if child else states.GONE
@@ -313,7 +321,18 @@ def test_scaling_up_is_told_when_all_serve() -> None:
     core.tell(events.WorkerReady(2))
     assert not core.all(events.Scaled)
     core.tell(events.WorkerReady(3))
+    assert not core.all(events.Scaled)
+    assert "wsgi.multiprocess" in core.all(events.Recycling)[0].child.spent, "it believes to be alone"
+    core.tell(events.WorkerReady(4))
+    assert core.all(events.SendDrain) == [events.SendDrain(1)]
+    core.tell(events.WorkerExited(1, 0))
     assert core.all(events.Scaled) == [events.Scaled("blog", True, "pool blog has 3 workers")]
+    core.tell(events.ScaleAsked("blog", 1))
+    core.tell(events.WorkerExited(2, 0))
+    core.tell(events.WorkerExited(3, 0))
+    core.tell(events.ScaleAsked("blog", 2))
+    core.tell(events.WorkerReady(5))
+    assert core.all(events.Scaled), "this one knows already"
 
 
 def test_scaling_down_drains_the_last_slots() -> None:
@@ -338,13 +357,10 @@ def test_scaling_that_fails_is_told_with_the_reason() -> None:
 def test_reload_returns_to_the_number_of_the_configuration() -> None:
     core = Core(workers=1)
     core.tell(events.ScaleAsked("blog", 2))
-    core.ready_all()
+    core.settle()
     core.tell(events.ReloadAsked())
     core.tell(events.Prepared(core.config))
-    core.ready_all()
-    for child in core.state.children:
-        if child.state == states.DRAINING:
-            core.tell(events.WorkerExited(child.number, 0))
+    core.settle()
     assert [child.state for child in core.state.children] == [states.SERVING]
 
 
