@@ -115,7 +115,7 @@ class WorkerHost:
         self.strict_paths = pool.strict_paths
         self.debug = pool.debug
         self.served = False
-        """run() was called: the script needs no application."""
+        """run() was called."""
         self._pool = pool
         self._slot = slot
         self._listeners = listeners
@@ -123,6 +123,11 @@ class WorkerHost:
         self._parent = (-1, -1)
         """A pipe that nobody writes to; its end tells forked children that the worker is gone."""
         self._is_child = False
+
+    @property
+    def may_end(self) -> bool:
+        """The script may come to its end without an application: it has served, or is a child of its own."""
+        return self.served or self._is_child
 
     def start(self, where: str, path: str) -> int:
         """Adopts the worker's sockets, whatever the program asks for."""

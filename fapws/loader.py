@@ -65,9 +65,11 @@ def load(pool: Pool) -> Callable[..., Any] | None:
     try:
         return _load_script(pool) if pool.script else _load_module(pool.app)
     except LoadError:
+        if _may_end():
+            return None
         raise
     except SystemExit as error:
-        if _has_served():
+        if _may_end():
             raise
         what = f"the application left by SystemExit({error.code!r}) while it was being loaded\n"
         raise LoadError(what + _own_traceback(error)) from None
@@ -132,7 +134,7 @@ def _load_script(pool: Pool) -> Callable[..., Any] | None:
     script = pool.script
     path, attribute = split_callable(script)
     module = run_script(path, not attribute)
-    if _has_served():
+    if _may_end():
         return None
     if attribute:
         return _resolve(module, attribute, script, path)
@@ -150,8 +152,8 @@ def _load_script(pool: Pool) -> Callable[..., Any] | None:
     raise LoadError(f"{path} defines none of application, app and PATHS{told or _callables_hint(module)}\n")
 
 
-def _has_served() -> bool:
-    return isinstance(embed.host, embed.WorkerHost) and embed.host.served
+def _may_end() -> bool:
+    return isinstance(embed.host, embed.WorkerHost) and embed.host.may_end
 
 
 _PROGRAM_HINT = (

@@ -127,6 +127,8 @@ class Worker:
             application = self._load()
             if application is not None:
                 self.answer_by(application)
+            elif not self._ready and self._channel >= 0:
+                failure = str(self._refused or "the program came to its end without serving")
         except SystemExit as leaving:  # a program that has served
             return _exit_status(leaving)
         except (LoadError, CannotConfine) as error:

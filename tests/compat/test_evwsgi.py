@@ -331,6 +331,31 @@ evwsgi.run()
         assert program.end() == 0
 
 
+def test_what_a_program_keeps_of_a_request_does_no_harm_after_run() -> None:
+    text = """
+kept = []
+def keep(environ, start_response):
+    kept.append(start_response)
+    write = start_response("200 OK", [])
+    kept.append(write)
+    evwsgi.add_timer(0.001, lambda: os.kill(os.getpid(), signal.SIGINT) or False)
+    return ["x"]
+begin()
+evwsgi.wsgi_cb(("/keep", keep))
+evwsgi.run()
+for late in (lambda: kept[1]("y"), kept[0].server_start.__self__.raw_head):
+    try:
+        late()
+        say("taken")
+    except Exception as problem:
+        say("refused", type(problem).__name__)
+"""
+    with ByHand(text) as program:
+        assert fetch(program.address, "/keep").text == "x"
+        assert program.wait() == 0
+        assert "taken" not in program.log and program.log.count("refused") == 2
+
+
 def test_sigpipe_is_ignored_and_limits_are_the_defaults() -> None:
     text = """
 begin()

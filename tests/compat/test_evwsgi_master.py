@@ -180,6 +180,43 @@ def test_reload_loses_no_request_and_the_old_program_comes_to_its_end() -> None:
         assert server.log.count("after run") == 2
 
 
+def test_timers_and_the_look_at_the_sources_work_side_by_side() -> None:
+    text = BEGIN + "\nevwsgi.add_timer(0.02, lambda: say('tick WORD'))\nbegin()\nevwsgi.run()\n"
+    with Server(text.replace("WORD", "one"), arguments=["--reload"]) as server:
+        server.wait_log("tick one")
+        fresh = server.directory / "fresh"
+        fresh.write_text(text.replace("WORD", "two"), encoding="utf-8")
+        os.replace(fresh, server.directory / "app.py")
+        server.wait_log("tick two", 30)
+        assert text_of(server).startswith("/x ")
+
+
+def test_helper_that_a_program_forks_may_end_as_it_likes() -> None:
+    text = (
+        BEGIN
+        + """
+begin()
+for way in (sys.exit, lambda: None, lambda: 1 / 0):
+    if os.fork() == 0:
+        way()
+        break
+else:
+    for _ in range(3):
+        os.wait()
+    evwsgi.run()
+"""
+    )
+    with Server(text) as server:
+        assert text_of(server).startswith("/x ")
+        assert server.log.count("Traceback") == 1
+
+
+def test_program_that_goes_on_when_it_cannot_serve_is_a_failed_start(tmp_path: Path) -> None:
+    text = BEGIN + "\nbegin()\ntry:\n    evwsgi.run()\nexcept Exception:\n    pass\n"
+    text = text.replace("evwsgi.run()", "evwsgi.embed.host._worker.answer_by = lambda _: 1 / 0; evwsgi.run()")
+    assert "without serving" in refused(text, tmp_path)
+
+
 def test_worker_that_crashes_is_replaced() -> None:
     text = (
         BEGIN
