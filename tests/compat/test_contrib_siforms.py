@@ -201,6 +201,20 @@ def test_required_choices_must_be_made() -> None:
     assert widgets.File(required=True).isvalid(Upload("x", "", None)) == []
 
 
+def test_a_file_sent_for_a_text_and_a_text_sent_for_a_file_are_nothing() -> None:
+    class Both(forms.Form):
+        title = widgets.Text(required=True)
+        file = widgets.File(required=True)
+        note = widgets.Area()
+
+    form = Both()
+    file = Upload("x", "", None)
+    assert not form.validate({"title": [file], "file": ["x"], "note": [file]})
+    assert form.errors == {"title": [EMPTY], "file": [EMPTY]}
+    assert form.values == {"note": ""}
+    assert "object at" not in form.render_form()
+
+
 def test_a_validator_says_it_as_it_likes() -> None:
     def raising(value: Any) -> None:
         raise ValueError("bad")

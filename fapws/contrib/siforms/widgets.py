@@ -48,6 +48,8 @@ class Widget:
     type = "text"
     nothing: Any = ""
     """What the program gets when nothing was entered."""
+    takes_file = False
+    """Whether what it takes is an Upload of fapws.contrib.multipart, or alike, instead of text."""
 
     def __init__(
         self,
@@ -100,7 +102,8 @@ class Widget:
         """One value of what ``fapws.params`` has for the name (a list, or a value as in fapws3)."""
         if isinstance(given, (list, tuple)):
             given = given[0] if given else ""
-        return "" if given is None else given
+        # A client may send a file for a text and a text for a file: neither is what was asked for.
+        return given if given is not None and hasattr(given, "filename") == self.takes_file else ""
 
     def isempty(self, value: Any) -> bool:
         """Whether this counts as nothing entered."""
@@ -271,6 +274,7 @@ class File(Widget):
 
     type = "file"
     nothing = None
+    takes_file = True
 
     def control(self, name: str, value: Any) -> str:
         return super().control(name, None)  # no browser takes one
