@@ -24,7 +24,7 @@ class Fair(NamedTuple):
 
     how: str
     shares: list[list[int]]  # requests of each worker
-    wakeups: list[float]  # voluntary context switches of all workers together, per accepted connection
+    wakeups: list[float]  # one connection a request: voluntary context switches of all workers for each
     in_vain: float | None = None  # accepts without a connection, per accepted connection
     failure: str | None = None
 
@@ -55,7 +55,8 @@ def _fair(how: str, command: list[str], setting: Setting, rounds: int, say: Say)
                 after = _status(ctl)
                 accepted = after["totals"]["accepted"] - before["totals"]["accepted"]
                 result.shares.append(_requests(before, after))
-                result.wakeups.append(asleep / max(accepted, 1))
+                if command[0] == "ab":  # a kept connection is waited for again and again
+                    result.wakeups.append(asleep / max(accepted, 1))
             if command[0] == "ab":
                 result = result._replace(in_vain=_in_vain(pids, url, setting))
     except (*FAILURES, KeyError) as error:

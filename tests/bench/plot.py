@@ -14,6 +14,7 @@ from .results import Json
 
 FAPWS, PYTHON, OTHER = "#c2410c", "#5b7fa6", "#8a8f98"
 INK, MUTED, LINE, PAPER, STRIPE = "#1c1f23", "#5d636b", "#d5d9de", "#ffffff", "#f7f8fa"
+PALE = "0.5"  # opacity
 FONT = "font-family='DejaVu Sans, Verdana, Helvetica, sans-serif'"
 
 WIDTH, COLUMNS, MARGIN, GAP = 1500, 3, 30, 26
@@ -68,7 +69,10 @@ def panels(data: Json) -> list[Panel]:
         late = name == "slow"
         key, unit = ("p99_ms", "ms") if late else ("cpu_us", "µs")
         title = "slow: p99 of the fast clients" if late else name
-        rows = _rows(one["servers"], key) + _absent(data)
+        rows = _rows(one["servers"], key)
+        if not late and min((row.figure for row in rows if row.figure), default=0.0) >= 1000:
+            unit, rows = "ms", [row._replace(figure=row.figure / 1000) if row.figure else row for row in rows]
+        rows += _absent(data)
         found.append(Panel(title, one["what"], unit, rows))
     if data["memory"]:
         what = "PSS of all processes of the server, after one request"
@@ -103,14 +107,19 @@ def _absent(data: Json) -> list[Row]:
 
 def _heading(data: Json) -> list[str]:
     x = WIDTH - MARGIN
-    legend = (("fapws", FAPWS), ("Python servers", PYTHON), ("no Python", OTHER))
+    legend = (
+        ("fapws", FAPWS, "1"),
+        ("fapws on PyPy", FAPWS, PALE),
+        ("other Python servers", PYTHON, "1"),
+        ("no Python", OTHER, "1"),
+    )
     parts = [
         _text(MARGIN, 40, "What a request costs: fapws beside other servers", 25, INK, weight="bold"),
         _text(
             MARGIN,
             66,
             "Server CPU time per request (user and system, all processes), unless a panel says otherwise. "
-            "Shorter is better, in every panel.",
+            "Shorter is better.",
             14,
             INK,
         ),
@@ -123,9 +132,9 @@ def _heading(data: Json) -> list[str]:
             MUTED,
         ),
     ]
-    for name, colour in reversed(legend):
-        x -= 9 * len(name) + 30
-        parts.append(f"<rect x='{x}' y='27' width='14' height='14' fill='{colour}'/>")
+    for name, colour, opacity in reversed(legend):
+        x -= 7.6 * len(name) + 36
+        parts.append(f"<rect x='{x:.0f}' y='27' width='14' height='14' fill='{colour}' opacity='{opacity}'/>")
         parts.append(_text(x + 20, 39, name, 13, INK))
     return parts
 
@@ -183,11 +192,11 @@ def _bar(
     parts = [_text(left + NAME - 8, middle, row.server, 12, ink, anchor="end", weight=weight)]
     if row.figure is None:
         said = row.note if row.note.startswith("holds") else f"fails: {row.note}"
-        parts.append(_text(left + NAME + 4, middle, _fitted(said, 330, 11), 11, MUTED, style="italic"))
+        parts.append(_text(place(1.0) + 7, middle, _fitted(said, 330, 11), 11, MUTED, style="italic"))
         return parts
     one, x = place(1.0), place(row.figure / base)
     from_x, to_x = min(one, x), max(one, x)
-    opacity = "0.55" if row.server == "fapws-pypy" else "1"
+    opacity = PALE if row.server == "fapws-pypy" else "1"
     parts.append(
         f"<rect x='{from_x:.1f}' y='{y + (ROW - BAR) / 2:.1f}' width='{max(to_x - from_x, 3):.1f}' "
         f"height='{BAR}' fill='{colour}' fill-opacity='{opacity}'/>"
@@ -207,7 +216,7 @@ def _times(value: float) -> str:
 
 
 def _fitted(words: str, width: float, size: float) -> str:
-    room = int(width / (size * 0.56))
+    room = int(width / (size * 0.53))
     return words if len(words) <= room else words[: room - 1].rstrip() + "…"
 
 

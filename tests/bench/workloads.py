@@ -97,7 +97,7 @@ WORKLOADS = {
         Workload("hello", f"GET, 12-byte answer, {_KEPT}", _wrk(), clients.parse_wrk, "wrk"),
         Workload(
             "browser",
-            f"the same with 13 browser headers, one value different each time, {_KEPT}",
+            f"13 browser headers, one value new each time, {_KEPT}",
             _wrk("browser.lua"),
             clients.parse_wrk,
             "wrk",
@@ -113,7 +113,7 @@ WORKLOADS = {
         ),
         Workload(
             "baseline",
-            f"GET, POST, chunked POST in turn: the sum of query and content, {_KEPT}",
+            f"GET, POST, chunked POST: sum of query and content, {_KEPT}",
             _wrk("baseline.lua"),
             clients.parse_wrk,
             "wrk",

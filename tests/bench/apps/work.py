@@ -57,7 +57,14 @@ def file(environ, start_response):  # type: ignore[no-untyped-def]
     headers = [("Content-Type", "application/octet-stream"), ("Content-Length", str(size))]
     start_response("200 OK", headers)
     wrapper = environ.get("wsgi.file_wrapper")
-    return wrapper(opened, READ) if wrapper else iter(lambda: opened.read(READ), b"")
+    return wrapper(opened, READ) if wrapper else _pieces(opened)
+
+
+def _pieces(opened):  # type: ignore[no-untyped-def]
+    """A generator, because it has close(): fastpysgi takes no iterator without it."""
+    with opened:
+        while piece := opened.read(READ):
+            yield piece
 
 
 def slow(environ, start_response):  # type: ignore[no-untyped-def]
