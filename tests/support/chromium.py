@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from types import TracebackType
 from typing import Any
@@ -105,6 +106,11 @@ class Chromium:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
+        pause, deadline = threading.Event(), time.monotonic() + 10
+        with contextlib.suppress(ProcessLookupError):
+            while time.monotonic() < deadline:  # who still writes would leave the folder behind
+                os.killpg(self._process.pid, 0)
+                pause.wait(0.02)
         os.close(self._commands)
         os.close(self._answers)
         shutil.rmtree(self._home, ignore_errors=True)
