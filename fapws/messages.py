@@ -41,7 +41,13 @@ class Reopened(NamedTuple):
     """Words: ``error``, ``access``."""
 
 
-Message = Union[Ready, Failed, Changed, Drain, Ping, Reopened]
+class Broken(NamedTuple):
+    """Master to worker (autoreload): a reload has failed; files that the reason names are watched too."""
+
+    reason: str
+
+
+Message = Union[Ready, Failed, Changed, Drain, Ping, Reopened, Broken]
 
 _TYPES: dict[bytes, type[Message]] = {
     b"R": Ready,
@@ -50,6 +56,7 @@ _TYPES: dict[bytes, type[Message]] = {
     b"D": Drain,
     b"P": Ping,
     b"L": Reopened,
+    b"B": Broken,
 }
 _LETTERS = {kind: letter for letter, kind in _TYPES.items()}
 _HEAD = 5

@@ -38,6 +38,14 @@ class SourceWatch:
         self._take_new_files()
         return list(self._stamps)
 
+    def add_named_in(self, traceback: str) -> None:
+        """Watches the application's files of a traceback too: a reload has failed there, perhaps in a
+        file that this process has never loaded."""
+        for piece in traceback.split('File "')[1:]:
+            path = _own(piece.partition('"')[0])
+            if path and path not in self._stamps:
+                self._stamps[path] = _stamp(path)
+
     def changed(self) -> str:
         """The first file that has changed since it was last looked at, or an empty text.
 
@@ -71,7 +79,14 @@ class SourceWatch:
 def _source(name: str, module: object) -> str:
     """The application's source file that a module was loaded from, or an empty text."""
     path = getattr(module, "__file__", None)
-    if not isinstance(path, str) or not path.endswith(".py") or name.partition(".")[0] == _SERVER:
+    if not isinstance(path, str) or name.partition(".")[0] == _SERVER:
+        return ""
+    return _own(path)
+
+
+def _own(path: str) -> str:
+    """The absolute path of a source file of the application, or an empty text."""
+    if not path.endswith(".py"):
         return ""
     path = os.path.abspath(path)
     if any(part in path for part in _PACKAGE_DIRECTORIES):

@@ -11,14 +11,17 @@ import time
 from fapws import embed, passing
 from fapws._core import lib
 from fapws.assemble import check_spool, make_server, promise
-from fapws.lean import Any, Callable, FrameType, NamedTuple, NoReturn, signal
+from fapws.lean import TYPE_CHECKING, Any, Callable, FrameType, NamedTuple, NoReturn, signal
 from fapws.loader import LoadError, load, prepare
-from fapws.messages import Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
+from fapws.messages import Broken, Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
 from fapws.privileges import CannotConfine, Confinement
 from fapws.settings.access_format import compile_format
 from fapws.settings.model import Pool
 from fapws.stdio import Streams
 from fapws.wsgi.serve import Server, Ticker
+
+if TYPE_CHECKING:
+    from fapws.watch import SourceWatch
 
 AUTORELOAD_MS = 500
 """How often the source files are looked at."""
@@ -110,6 +113,7 @@ class Worker:
         """Why a program's run() failed, in our words."""
         self._term_pending = False
         self._streams = Streams(spec.log) if spec.log >= 0 else None
+        self._watch: SourceWatch | None = None
         self._sent_along: list[int] = []
         """Descriptors that have come before the message they belong to was whole."""
         self._wake_reader, self._wake_writer = os.pipe()
@@ -241,7 +245,7 @@ class Worker:
         from fapws.watch import SourceWatch
 
         script = self._spec.pool.script.partition(":")[0]
-        watch = SourceWatch([script] if script else [])
+        watch = self._watch = SourceWatch([script] if script else [])
         next_look = time.monotonic()
 
         def look(now: float, idle: bool) -> int:
@@ -291,6 +295,8 @@ class Worker:
                 self._drain(accept_rest=False)
             elif isinstance(message, Reopened):
                 self._renew_logs(message.logs.split())
+            elif isinstance(message, Broken) and self._watch is not None:
+                self._watch.add_named_in(message.reason)
 
     def _renew_logs(self, logs: list[str]) -> None:
         for log in logs:

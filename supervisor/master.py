@@ -334,6 +334,7 @@ class Master(Answering, Upgrading):
             self._clients.reload_ends(True, text=text)
         else:
             self._clients.reload_ends(False, error=text)
+            self._workers.tell_broken(text, {p.name for p in action.config.pools if p.autoreload})
 
     def _close_listeners(self, _action: events.CloseListeners) -> None:
         for pool in set(self._knockers.values()):

@@ -22,6 +22,8 @@ from fapws.supervisor.waiting import Waiter
 Post = Callable[[events.Event], None]
 Say = Callable[[str], None]
 
+_REASON_MAX = 16384
+"""Characters; a message that does not fit into the socket at once would be cut in two."""
 _WAIT = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
 
 
@@ -104,6 +106,12 @@ class Workers:
         """Whether it could be told."""
         process = self._processes.get(number)
         return process is not None and process.send(message)
+
+    def tell_broken(self, reason: str, pools: set[str]) -> None:
+        """A reload has failed: who looks for changed files in these pools looks at more of them."""
+        for process in self._processes.values():
+            if process.pool in pools:
+                process.send(messages.Broken(reason[-_REASON_MAX:]))
 
     def signal(self, number: int, signum: int) -> None:
         """Sends a signal to a worker that has not been reaped."""

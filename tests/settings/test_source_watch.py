@@ -99,3 +99,17 @@ def test_module_loaded_later_is_watched(script, tmp_path, monkeypatch) -> None:
     assert watch.changed() == ""
     late.write_text("changed\n")
     assert watch.changed() == str(late)
+
+
+def test_application_files_of_a_traceback_are_watched_too(script, tmp_path) -> None:
+    other, theirs = tmp_path / "other.py", tmp_path / "site-packages" / "theirs.py"
+    theirs.parent.mkdir()
+    for path in (other, theirs):
+        path.write_text("")
+    watch = SourceWatch([str(script)])
+    files = (str(other), str(theirs), os.__file__, "<string>")
+    watch.add_named_in("Traceback\n" + "".join(f'  File "{name}", line 1, in f\n' for name in files))
+    assert str(other) in watch.files()
+    assert str(theirs) not in watch.files() and os.__file__ not in watch.files()
+    other.write_text("changed\n")
+    assert watch.changed() == str(other)

@@ -236,3 +236,16 @@ def test_changed_source_file_reloads(house: Any) -> None:
     assert house.get(None).startswith(b"edited")
     house.ctl("stop")
     house.assert_nothing_is_left()
+
+
+def test_mended_file_reloads_though_only_the_failed_reload_had_loaded_it(house: Any) -> None:
+    house.configure(listen=f"unix:{house.unix}", pool="autoreload = yes")
+    house.start()
+    helper = house.directory / "helper_of_this_test.py"
+    helper.write_text("import not_there_at_all\n")
+    house.write_app("import helper_of_this_test\n" + house.app.read_text())
+    house.wait_log("reload failed(.|\\n)*not_there_at_all")
+    helper.write_text("mended = True\n")
+    house.wait_log("helper_of_this_test.py has changed: reloading")
+    house.wait_log("reload done")
+    house.ctl("stop")
