@@ -1,5 +1,7 @@
 """A CGI/1.1 script (RFC 3875) as a WSGI application.
 
+    from fapws.contrib.cgiapp import CGIApplication
+
     PATHS = [("/cgi-bin/search", CGIApplication("/srv/cgi-bin/search", timeout=20))]
 
 What the script writes goes to the client as it comes. While it writes nothing, the answer yields

@@ -1,5 +1,8 @@
 """fapws3's way to run a Django project: ``handler`` is a WSGI application.
 
+    import os
+    from fapws.contrib.django_handler import handler
+
     os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"
     PATHS = [("/", handler)]
 

@@ -3,12 +3,17 @@
 ``Sessions`` is the way for new programs: a decorator for WSGI applications and objects of PATHS that
 puts a dict into ``environ["fapws.session"]``.
 
+    from fapws.contrib.sessions import FileStorage, Sessions
+
     sessions = Sessions(FileStorage("/var/lib/shop/sessions"), minutes=60)
 
     @sessions
-    def basket(environ, start_response):
+    def count(environ, start_response):
         session = environ["fapws.session"]
         session["visits"] = session.get("visits", 0) + 1
+        return f"visit {session['visits']}"
+
+    PATHS = [("/count", count)]
 
 ``Session`` is fapws3's: one record of the program's own database. Only the encoding of the data has
 changed; what fapws3 has pickled is not read, because reading a pickle runs what it says.

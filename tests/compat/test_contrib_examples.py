@@ -45,10 +45,28 @@ def check_siforms(get: Callable[..., Plain]) -> None:
     assert get("/order", QUERY_STRING="name=x&count=3").body == b"3 pieces"
 
 
+def check_sessions(get: Callable[..., Plain]) -> None:
+    first = get("/count")
+    assert first.body == b"visit 1"
+    cookie = str(first.get("Set-Cookie")).partition(";")[0]
+    assert get("/count", HTTP_COOKIE=cookie).body == b"visit 2"
+
+
+def check_cgiapp(get: Callable[..., Plain]) -> None:
+    assert get("/cgi-bin/search", QUERY_STRING="word").body == b"word\n"
+
+
+def check_django_handler(get: Callable[..., Plain]) -> None:
+    assert get("/").code == 500  # there is no project; test_contrib_django_handler.py has one
+
+
 CHECKS: dict[str, Callable[[Callable[..., Plain]], None]] = {
+    "cgiapp": check_cgiapp,
+    "django_handler": check_django_handler,
     "headers": check_headers,
     "log": check_log,
     "multipart": check_multipart,
+    "sessions": check_sessions,
     "siforms": check_siforms,
     "views": check_views,
     "zip": check_zip,
@@ -72,9 +90,16 @@ def example_of_page(name: str) -> str:
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
 @pytest.mark.parametrize("source", [example_of_module, example_of_page])
-def test_the_example_runs(name: str, source: Callable[[str], str], tmp_path: Path) -> None:
+def test_the_example_runs(
+    name: str, source: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "")  # put back afterwards
+    script = tmp_path / "search"
+    script.write_text("#!/bin/sh\necho Content-Type: text/plain; echo; echo $QUERY_STRING\n")
+    script.chmod(0o755)
     namespace: dict[str, Any] = {}
     text = source(name).replace("/srv/uploads", str(tmp_path))
+    text = text.replace("/var/lib/shop", str(tmp_path)).replace("/srv/cgi-bin", str(tmp_path))
     exec(compile(text, f"example of {name}", "exec"), namespace)
     program = Paths(namespace["PATHS"])
     CHECKS[name](lambda path, **given: ask(program, path, **given))
