@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
 from support.raw import fetch
-from support.samples import running
+from support.samples import SAMPLES, running
+from support.server import Server
 
 
 def form_of(page: requests.Response) -> dict[str, str]:
@@ -62,6 +64,24 @@ def test_wsgi_wiki_conflict_loses_no_text(tmp_path: Path, browser: requests.Sess
         assert joined["text"] == "<slower>"
         both = browser.post(address, data={**joined, "text": "faster, slower"}, timeout=10)
         assert (both.status_code, "faster, slower" in both.text) == (200, True)
+
+
+def test_wsgi_wiki_of_many_writers_at_once_one_wins(tmp_path: Path) -> None:
+    program = SAMPLES / "wsgi_wiki" / "wiki.py"
+    env = {"WIKI": str(tmp_path / "wiki"), "PYTHONDONTWRITEBYTECODE": "1"}
+    with Server(program, options="workers = 2", env=env) as server:
+        form = "Content-Type: application/x-www-form-urlencoded"
+
+        def save(number: int) -> int:
+            body = b"version=new&text=" + b"%d" % number * 20_000
+            return fetch(server.address, "/edit/Page", form, method="POST", body=body).status
+
+        with ThreadPoolExecutor(16) as writers:
+            answers = list(writers.map(save, range(16)))
+        assert sorted(answers) == [302] + [409] * 15
+        winner = answers.index(302)
+        assert (tmp_path / "wiki" / "Page.txt").read_text() == str(winner) * 20_000
+        assert [path.name for path in (tmp_path / "wiki").iterdir() if path.suffix != ".txt"] == [".lock"]
 
 
 def test_wsgi_wiki_takes_no_name_that_leaves_its_folder(tmp_path: Path) -> None:
