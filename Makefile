@@ -81,7 +81,7 @@ uninstall:
 	@PYTHON='$(PYTHON)'; . tools/common.sh; "$$(find_python)" -B tools/install.py uninstall --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
 
 clean:
-	rm -rf .venv .venv-pypy build dist *.egg-info fapws/_core*.so fapws/_core.c
+	rm -rf .venv .venv-pypy build dist *.egg-info fapws/_core*.so fapws/_core.c fapws/_accelerator*.so
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -123,12 +123,14 @@ def backend_files(interpreter: str) -> list[Path]:
     return [Path(spec.origin)]
 
 
-def core_file() -> Path:
+def compiled_files() -> list[Path]:
+    """The C core, and the accelerator where it was built."""
     sys.path.insert(0, str(TREE))
     spec = importlib.util.find_spec("fapws._core")
     if spec is None or spec.origin is None:
         raise SystemExit("fapws: the C core is not compiled: run `make build` first")
-    return Path(spec.origin)
+    accelerator = importlib.util.find_spec("fapws._accelerator")
+    return [Path(found.origin) for found in (spec, accelerator) if found is not None and found.origin]
 
 
 def shebang(interpreter: str) -> str:
@@ -140,12 +142,13 @@ def shebang(interpreter: str) -> str:
 
 def install(to: Prefix, man: Path) -> None:
     interpreter = interpreter_to_name()
-    core = core_file()
+    compiled = compiled_files()
     earlier = to.read_record()
     shutil.rmtree(to.library, ignore_errors=True)
     to.folder(to.library)
     shutil.copytree(TREE / "fapws", to.library / "fapws", ignore=NOT_INSTALLED)
-    shutil.copy2(core, to.library / "fapws")
+    for path in compiled:
+        shutil.copy2(path, to.library / "fapws")
     for path in backend_files(interpreter):
         shutil.copy2(path, to.library)
     for path in to.library.rglob("*"):

@@ -26,14 +26,15 @@ wanted() {
 # Each header must stand alone: it is compiled as the only line of a file.
 compile_with() {
     status=0
-    for file in csrc/*.c csrc/*.h; do
+    python_headers=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    for file in csrc/*.c csrc/*.h csrc/python/*.c csrc/python/*.h; do
         source=$file
         case $file in *.h)
             source=build/lint.c
             echo "#include \"$file\"" >$source ;;
         esac
         # shellcheck disable=SC2046,SC2086
-        "$@" $C_STRICT -I. $(libuv_cflags) -O2 -fsyntax-only "$source" || status=1
+        "$@" $C_STRICT -I. -isystem "$python_headers" $(libuv_cflags) -O2 -fsyntax-only "$source" || status=1
     done
     return $status
 }

@@ -55,22 +55,24 @@ if ! fresh tools tools/requirements-build.txt; then
 fi
 
 # ---- Fapws itself ---------------------------------------------------------------------------------------
+core='setup.py fapws/core_build.py'
+core="$core $(echo csrc/*.[ch] csrc/python/*.[ch])"
 # pip once, and again when what it read changed; for the C core alone the compiler is enough.
 if ! fresh package pyproject.toml setup.py fapws/__init__.py; then
     say 'installing Fapws into .venv, by path'
     look_at_machine
     rm -rf build/temp.*
     pip install -q --no-build-isolation --no-deps -e .
-    stamp core csrc/*.c csrc/*.h setup.py fapws/core_build.py
+    stamp core $core
     stamp package pyproject.toml setup.py fapws/__init__.py
 fi
 if ! .venv/bin/python -B -c 'import fapws._core' 2>/dev/null ||
-    ! fresh core csrc/*.c csrc/*.h setup.py fapws/core_build.py; then
+    ! fresh core $core; then
     say 'compiling the C core'
     look_at_machine
     .venv/bin/python -W ignore setup.py -q build_ext --inplace --force
     .venv/bin/python -B -c 'import fapws._core'
-    stamp core csrc/*.c csrc/*.h setup.py fapws/core_build.py
+    stamp core $core
 fi
 
 # ---- What a purpose needs beside it -------------------------------------------------------------------

@@ -6,12 +6,12 @@ from itertools import chain
 
 from fapws._core import ffi, lib
 from fapws.lean import TYPE_CHECKING, Any, Callable
+from fapws.wsgi.exchange import AnswerBase, Headers, PureAnswer
 from fapws.wsgi.unsent import Unsent
 
 if TYPE_CHECKING:
     from fapws.wsgi.serve import Server
 
-Headers = list[tuple[str, str]]
 
 
 class Fault(Exception):
@@ -22,27 +22,16 @@ class ClientGone(ConnectionError):
     """The client has left; what remains of its answer is not wanted."""
 
 
-class Answer:
-    """The answer to one request. Attributes start as the class has them, because that costs nothing."""
+class Answer(AnswerBase):
+    """The answer to one request: its attributes are those of PureAnswer."""
 
+    __slots__ = ()
     server: Server
-    connection: int
-    status: str | None = None
-    headers: Headers
-    """Set together with status."""
-    begun = False
-    """The head has been given to the core: it cannot be changed any more."""
-    empty = False
-    """This answer has no content (HEAD, 204, 304), whatever the application yields."""
-    full = False
-    """More content than Content-Length was given: the rest is not wanted."""
-    unsent: Unsent | None = None
-    """What write() was given and the kernel has not taken."""
-    spooled: Any = None
-    """The file behind wsgi.input, to be closed at the end; None when there is none."""
 
-    def start_response(self, status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
-        """PEP 3333, "The start_response() Callable"."""
+    def start_response_checked(
+        self, status: str, headers: Headers, exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        """PEP 3333, "The start_response() Callable". The accelerator comes here with unusual calls only."""
         if self.status is not None or exc_info is not None:
             self._restart(exc_info)
         if type(status) is not str or type(headers) is not list:
@@ -53,6 +42,9 @@ class Answer:
         self.status = status
         self.headers = headers
         return self.write
+
+    if AnswerBase is PureAnswer:
+        start_response = start_response_checked
 
     def _check(self, check: Callable[..., None], *given: object) -> None:
         """A call that fails counts as a call: another one needs exc_info (PEP 3333)."""
@@ -76,24 +68,25 @@ class Answer:
     def head(self) -> tuple[bytes, int]:
         """The head as fw_respond() and fw_begin() want it: joined fields, and their number.
 
-        Raises Fault, TypeError or UnicodeEncodeError.
+        Raises Fault.
         """
         if self.status is None:
             raise Fault("start_response was not called before the first content")
-        fields = [self.status, *chain.from_iterable(self.headers)]
-        return "\n".join(fields).encode("latin-1"), len(fields)
+        try:
+            fields = [self.status, *chain.from_iterable(self.headers)]
+            head = "\n".join(fields).encode("latin-1")
+        except (TypeError, UnicodeEncodeError) as error:
+            raise head_fault(self.status, self.headers) from error
+        if len(fields) != 2 * len(self.headers) + 1:
+            raise head_fault(self.status, self.headers)
+        return head, len(fields)
 
     def begin(self, size: int | None = None) -> None:
         """Gives the head to the core, for an answer that comes in pieces; size: of all, if it is known.
 
         Raises Fault, ClientGone.
         """
-        try:
-            head, count = self.head()
-        except (TypeError, UnicodeEncodeError) as error:
-            raise head_fault(self.status, self.headers) from error
-        if count != 2 * len(self.headers) + 1:
-            raise head_fault(self.status, self.headers)
+        head, count = self.head()
         server = self.server
         if size is None:
             notes = lib.fw_begin(server.core, self.connection, head, len(head), count)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from itertools import chain
 
 from fapws._core import ffi, lib
 from fapws.lean import Any, Callable, Iterable, Iterator, NamedTuple
 from fapws.wsgi.answer import Answer, ClientGone, Fault, check_piece, code_fault, core_text, head_fault
 from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, percent_decode, with_room
+from fapws.wsgi.exchange import NOBODY, PureExchange, make_exchange
 from fapws.wsgi.file_wrapper import FileWrapper, file_span
 from fapws.wsgi.input import EMPTY, memory_input, spooled_input
 from fapws.wsgi.stream import FileStream, Stream, Streams
@@ -27,8 +27,6 @@ idle; returns the ms after which it wants to be called at the latest, or FOREVER
 
 FOREVER = -1
 _OVER = -2
-NOBODY = -1
-"""The connection of an answer that is over: a write() kept by the application must not reach the next."""
 SMALL_FILE = 65536
 """Bytes; up to here a file is read and sent with its head in one write."""
 DRAIN_POLL_MS = 50
@@ -94,8 +92,6 @@ class Server:
             raise OSError("the C core cannot be set up (memory or descriptors)")
         view = ffi.new("fw_batch_view *")
         lib.fw_view_batch(self.core, view)
-        self._records = memoryview(ffi.buffer(view.records, view.record_words * 8)).cast("q")
-        self._text = memoryview(ffi.buffer(view.text, view.text_size))
         self._content = memoryview(ffi.buffer(view.content, view.content_size))
         self._content_at = 0
         self._bases: list[Environ] = []
@@ -107,7 +103,8 @@ class Server:
         self._tickers: tuple[Ticker, ...] = ()
         self._wait_ms = FOREVER
         """Anything else: _between() is to be asked before each turn."""
-        self._answer_type: type[Answer] = type("Answer", (Answer,), {"server": self})
+        answers = type("Answer", (Answer,), {"server": self, "__slots__": ()})
+        self._exchange = make_exchange(answers, self._shapes, view, self.core)
 
     # ---- Set-up ----------------------------------------------------------------------------------
 
@@ -187,8 +184,8 @@ class Server:
             stream = self._streams.forget(connection)
             if stream is not None:
                 self.close(stream.answer, stream.result)
-        self._records.release()
-        self._text.release()
+        if isinstance(self._exchange, PureExchange):
+            self._exchange.release()
         self._content.release()
         core, self.core = self.core, ffi.NULL  # which the core takes for a wrong thread
         lib.fw_worker_free(core)
@@ -215,10 +212,8 @@ class Server:
 
     def run(self) -> None:
         """Serves until drained."""
-        core, poll, respond = self.core, lib.fw_poll, lib.fw_respond
-        application, answer_type = self._application, self._answer_type
-        records, text, shapes = self._records, self._text, self._shapes
-        streams, join, flatten = self._streams, "\n".join, chain.from_iterable
+        core, poll, application, streams = self.core, lib.fw_poll, self._application, self._streams
+        take, respond = self._exchange.take, self._exchange.respond
         ready = streams.ready
         count = 0
         while True:
@@ -231,39 +226,22 @@ class Server:
             if count < 0:
                 raise OSError(f"the C core failed: {core_text(lib.fw_error_text(count))}")
             self._content_at = 0
-            numbers = iter(records[1 : 1 + 3 * count].tolist())
-            fields = iter(str(text[: records[0]], "latin-1").split("\n"))
-            for kind, connection, content in zip(numbers, numbers, numbers):
-                if kind >= 0:
-                    base, keys = shapes[kind]  # type: ignore[misc]  # FW_SHAPE came before
-                    environ = base.copy()
-                    environ.update(zip(keys, fields))
-                elif kind >= -2:
-                    environ = self._uncached_environ(kind, fields)
-                else:
-                    self._event(kind, connection, fields)
-                    continue
-                environ["REQUEST_URI"] = environ["RAW_URI"]
-                answer = answer_type()
-                answer.connection = connection
+            for kind, answer, content, environ in take(count):
+                if kind < 0:
+                    if kind < -2:
+                        self._event(kind, answer, environ)
+                        continue
+                    environ = self._uncached_environ(kind, environ)
                 if content:
                     self._take_content(environ, answer, content)
                 result: Any = None
                 try:
                     result = application(environ, answer.start_response)
-                    if type(result) is list and len(result) == 1 and answer.status and not answer.begun:
-                        body = result[0]
-                        if type(body) is bytes:
-                            head = [answer.status]
-                            head += flatten(answer.headers)
-                            octets = join(head).encode("latin-1")
-                            rest = respond(core, connection, octets, len(octets), len(head), body, len(body))
-                            if rest == 0 and not content:
-                                answer.connection = NOBODY
-                                continue
-                            self._after_respond(answer, result, body, rest)
-                            continue
-                    self._answer(answer, result)
+                    rest = respond(answer, result)
+                    if rest is None:
+                        self._answer(answer, result)
+                    elif rest or content:
+                        self._after_respond(answer, result, result[0], rest)
                 except BaseException as error:  # the application's: logged with its traceback
                     self.fail(answer, error, result)
             if ready:
@@ -288,6 +266,7 @@ class Server:
         environ = join_fields(shape, fields)
         if kind == lib.FW_REQUEST_RAW:
             environ["PATH_INFO"] = percent_decode(environ["PATH_INFO"])
+        environ["REQUEST_URI"] = environ["RAW_URI"]
         return environ
 
     def _take_content(self, environ: Environ, answer: Answer, content: int) -> None:
@@ -382,8 +361,6 @@ class Server:
     def fail(self, answer: Answer, error: BaseException, result: Any) -> None:
         """An answer failed: told in the log; to the client as 500, or by cutting the connection."""
         if not isinstance(error, ClientGone):
-            if isinstance(error, (TypeError, UnicodeEncodeError)) and answer.status is not None:
-                error = self._explain(answer, error)
             self.log_exception("the application failed", error)
             if not answer.begun:
                 answer.begun = True
@@ -396,17 +373,6 @@ class Server:
             else:
                 lib.fw_abort(self.core, answer.connection)
         self.close(answer, result)
-
-    def _explain(self, answer: Answer, error: BaseException) -> BaseException:
-        """A TypeError of the server's own joining, as a sentence about the application's head."""
-        traceback_ = error.__traceback__
-        while traceback_ is not None and traceback_.tb_next is not None:
-            traceback_ = traceback_.tb_next
-        if traceback_ is None or traceback_.tb_frame.f_globals.get("__name__") != __name__:
-            return error
-        fault = head_fault(answer.status, answer.headers)
-        fault.__cause__ = error
-        return fault
 
     def tell_notes(self, notes: int) -> None:
         """Logs what the core says about an answer beside its length."""

@@ -1,0 +1,133 @@
+"""The way from the core's batch to environ dicts, and from a finished answer back to the core.
+
+There are two of them with the same contract: this one in Python, and fapws._accelerator (csrc/python/), an
+extension for CPython that takes a third off the instructions of a request. It is used where it was built,
+unless FAPWS_PURE is set in the environment to anything but 0.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import chain
+
+from fapws._core import ffi, lib
+from fapws.lean import TYPE_CHECKING, Any, Callable, Iterator
+from fapws.wsgi.environ import Shape
+
+Headers = list[tuple[str, str]]
+NOBODY = -1
+"""The connection of an answer that is over: a write() kept by the application must not reach the next."""
+
+
+class PureAnswer:
+    """What an answer remembers. Attributes start as the class has them, because that costs nothing."""
+
+    connection: int
+    status: str | None = None
+    headers: Headers
+    """Set together with status."""
+    begun = False
+    """The head has been given to the core: it cannot be changed any more."""
+    empty = False
+    """This answer has no content (HEAD, 204, 304), whatever the application yields."""
+    full = False
+    """More content than Content-Length was given: the rest is not wanted."""
+    unsent: Any = None
+    """What write() was given and the kernel has not taken (fapws.wsgi.unsent.Unsent), or None."""
+    spooled: Any = None
+    """The file behind wsgi.input, to be closed at the end; None when there is none."""
+    start_response: Callable[..., Callable[[bytes], None]]
+
+
+class PureExchange:
+    """One for each core. take() yields four things for each record of the batch (fw_poll() of csrc/fapws.h):
+
+    - KIND, an answer of the given type for its connection, CONTENT, the environ: a request of a cached shape;
+    - KIND, an answer, CONTENT, an iterator over the record's fields: a request without one;
+    - KIND, CONNECTION, CONTENT, an iterator over the record's fields: an event.
+
+    A record's fields have to be taken before the next record. shapes may be filled while take() runs.
+    """
+
+    def __init__(self, answers: type[PureAnswer], shapes: list[Shape | None], view: Any, core: Any) -> None:
+        self._answers = answers
+        self._shapes = shapes
+        self._core = core
+        self._records = memoryview(ffi.buffer(view.records, view.record_words * 8)).cast("q")
+        self._text = memoryview(ffi.buffer(view.text, view.text_size))
+
+    def take(self, count: int) -> Iterator[tuple[int, Any, int, Any]]:
+        """The records of the batch that fw_poll() has just returned the number of."""
+        answers, shapes = self._answers, self._shapes
+        numbers = iter(self._records[1 : 1 + 3 * count].tolist())
+        fields = iter(str(self._text[: self._records[0]], "latin-1").split("\n"))
+        for kind, connection, content in zip(numbers, numbers, numbers):
+            if kind < -2:
+                yield kind, connection, content, fields
+                continue
+            answer = answers()
+            answer.connection = connection
+            if kind < 0:
+                yield kind, answer, content, fields
+                continue
+            base, keys = shapes[kind]  # type: ignore[misc]  # FW_SHAPE came before
+            environ = base.copy()
+            environ.update(zip(keys, fields))
+            environ["REQUEST_URI"] = environ["RAW_URI"]
+            yield kind, answer, content, environ
+
+    def respond(self, answer: PureAnswer, result: Any) -> int | None:
+        """As fw_respond(), for a list with one bytes object; None if result or head are anything else.
+
+        0 means that the answer is over. Raises nothing: what is wrong with a head is found by who joins it
+        after None was returned.
+        """
+        if type(result) is not list or len(result) != 1 or not answer.status or answer.begun:
+            return None
+        body = result[0]
+        if type(body) is not bytes:
+            return None
+        fields = [answer.status]
+        try:
+            fields += chain.from_iterable(answer.headers)
+            head = "\n".join(fields).encode("latin-1")
+        except (TypeError, UnicodeEncodeError):
+            return None
+        rest: int = lib.fw_respond(
+            self._core, answer.connection, head, len(head), len(fields), body, len(body)
+        )
+        if rest == 0:
+            answer.connection = NOBODY
+        return rest
+
+    def release(self) -> None:
+        """Before the core is freed."""
+        self._records.release()
+        self._text.release()
+
+
+def _load_accelerator() -> Any:
+    """The module, or None."""
+    if os.environ.get("FAPWS_PURE", "0") not in ("", "0"):
+        return None
+    try:
+        import fapws._accelerator as module
+    except ImportError:
+        return None
+    return module
+
+
+accelerator = _load_accelerator()
+
+if TYPE_CHECKING or accelerator is None:  # noqa: SIM108  # a type checker must see one name
+    AnswerBase = PureAnswer
+else:
+    AnswerBase = accelerator.AnswerBase
+
+
+def make_exchange(answers: type[PureAnswer], shapes: list[Shape | None], view: Any, core: Any) -> Any:
+    """The exchange of a core, the fast one if it can be; answers: a subclass of AnswerBase."""
+    if accelerator is None:
+        return PureExchange(answers, shapes, view, core)
+    addresses = (view.records, view.text, core, ffi.addressof(lib, "fw_respond"))
+    return accelerator.Exchange(answers, shapes, *[int(ffi.cast("uintptr_t", each)) for each in addresses])
