@@ -126,12 +126,10 @@ def _measure(
 ) -> Outcome:
     made, beside = outcome.plan, options.beside
     if "memory" in beside:
-        starts = min(memory.STARTS, made.rounds)
-        outcome = outcome._replace(memory=memory.measure(recipes, setting, starts, _say))
+        outcome = outcome._replace(memory=memory.measure(recipes, setting, made.rounds, _say))
     if "startup" in beside:
-        starts = _starts(options.rounds)
         outcome = outcome._replace(
-            startup=startup.measure(recipes, setting, starts, _say), imports=startup.imports(setting)
+            startup=startup.measure(recipes, setting, made.rounds, _say), imports=startup.imports(setting)
         )
     if "fair" in beside:
         outcome = outcome._replace(fair=fair.measure(setting, made.rounds, made.seconds, _say))
@@ -144,10 +142,6 @@ def _measure(
     return outcome._replace(speed=speed)
 
 
-def _starts(rounds: int) -> int:
-    return startup.STARTS if rounds >= 5 else rounds
-
-
 def _plan(options: argparse.Namespace, recipes: Sequence[Recipe], names: Sequence[str]) -> plan.Plan:
     """Tells how long it will take, before it does."""
     asked = [
@@ -156,7 +150,7 @@ def _plan(options: argparse.Namespace, recipes: Sequence[Recipe], names: Sequenc
         for recipe in recipes
         if recipe.does is None or name in recipe.does
     ]
-    beside = plan.beside(options.beside, len(recipes), options.rounds, _starts(options.rounds))
+    beside = plan.beside(options.beside, [recipe.near for recipe in recipes], options.rounds)
     made = plan.make(asked, options.rounds, options.seconds, options.minutes * 60 - beside)
     took = plan.seconds(made, asked) + beside
     _say(

@@ -10,12 +10,11 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import proc, server
+from . import plan, proc, server
 from .measure import FAILURES, Say, Setting, client, reason
 from .peers import Recipe
 from .server import Server
 
-STARTS = 3
 REST_SECONDS = 2  # gunicorn goes on importing after its first answer
 SETTLE_SECONDS = 1
 USED, IDLE = 1_000, 10_000  # connections
@@ -44,10 +43,10 @@ class Rest(NamedTuple):
     failure: str | None = None
 
 
-def measure(recipes: Sequence[Recipe], setting: Setting, starts: int, say: Say) -> list[Rest]:
+def measure(recipes: Sequence[Recipe], setting: Setting, rounds: int, say: Say) -> list[Rest]:
     """One server at a time, fresh."""
     allow_descriptors()
-    return [_measure_one(recipe, setting, starts, say) for recipe in recipes]
+    return [_measure_one(recipe, setting, plan.memory_starts(recipe.near, rounds), say) for recipe in recipes]
 
 
 def allow_descriptors() -> None:

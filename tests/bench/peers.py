@@ -75,7 +75,7 @@ class Recipe(NamedTuple):
     remark: str = ""  # what a reader of the figures must know
     pypy: bool = False
     warm_up: int = 1  # seconds under load before the first round
-    near: bool = False  # may cost as little as fapws: gets all rounds; the others are cut first
+    near: bool = False  # a rival, or named in a target: gets all rounds; the others are cut first
     does: frozenset[str] | None = None  # the workloads that make sense for it; None: all
     environment: tuple[tuple[str, str], ...] = ()
 
@@ -174,7 +174,14 @@ RECIPES = (
     ),
     Recipe("uwsgi", "uWSGI", _MASTER, _uwsgi, near=True),
     Recipe("granian", "granian", _MASTER, _granian, "one blocking thread", near=True),
-    Recipe("gunicorn", "gunicorn", _MASTER, _gunicorn(), "sync worker, control socket on as by default"),
+    Recipe(
+        "gunicorn",
+        "gunicorn",
+        _MASTER,
+        _gunicorn(),
+        "sync worker, control socket on as by default",
+        near=True,
+    ),
     Recipe(
         "gunicorn-gthread",
         "gunicorn",

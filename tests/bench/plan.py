@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MINUTES = 30
-CELL_SECONDS = 2.5  # to start a server, probe it, warm it up and end it
+CELL_SECONDS = 2.0  # to start a server, probe it, warm it up and end it
 ROUND_OVERHEAD_SECONDS = 0.25  # starting a client, waiting for its last answers
-MEMORY_SECONDS = 9.0  # of one start of a server, with 10,000 connections
-MEMORY_STARTS = 3
-STARTUP_SECONDS = 1.0  # of one start and stop
-TRACE_SECONDS = 4.0  # of one server under strace
+MEMORY_SECONDS = 7.0  # of one start of a server, with 10,000 connections
+STARTUP_SECONDS = 0.7  # of one start and stop
+TRACE_SECONDS = 2.5  # of one server under strace
 TRACED_WORKLOADS = 3
-FAIR_SECONDS = 6.0  # of one round
+FAIR_SECONDS = 4.0  # of one round
+MEMORY_STARTS, FAR_MEMORY_STARTS = 3, 1
+STARTS, FAR_STARTS = 11, 3
 SECONDS = 5
 LEAST_ROUNDS = 3  # of a server that is no rival
 
@@ -69,12 +70,23 @@ def make(cells: Sequence[Cell], rounds: int, told_seconds: int | None, available
     return choice
 
 
-def beside(names: Sequence[str], servers: int, rounds: int, starts: int) -> float:
-    """Seconds for what is measured beside the workloads."""
+def memory_starts(near: bool, rounds: int) -> int:
+    """Starts of a server whose memory is measured; fewer when few rounds are asked for."""
+    return min(rounds, MEMORY_STARTS if near else FAR_MEMORY_STARTS)
+
+
+def starts(near: bool, rounds: int) -> int:
+    """Starts of a server that are timed."""
+    most = STARTS if near else FAR_STARTS
+    return most if rounds >= MEMORY_STARTS else min(rounds, most)
+
+
+def beside(names: Sequence[str], servers: Sequence[bool], rounds: int) -> float:
+    """Seconds for what is measured beside the workloads, of servers that are near or not."""
     needed = {
-        "memory": min(rounds, MEMORY_STARTS) * servers * MEMORY_SECONDS,
-        "startup": starts * servers * STARTUP_SECONDS,
-        "syscalls": TRACED_WORKLOADS * servers * TRACE_SECONDS,
-        "fair": rounds * FAIR_SECONDS,
+        "memory": sum(memory_starts(near, rounds) for near in servers) * MEMORY_SECONDS,
+        "startup": sum(starts(near, rounds) for near in servers) * STARTUP_SECONDS,
+        "syscalls": TRACED_WORKLOADS * len(servers) * TRACE_SECONDS,
+        "fair": 2 * rounds * FAIR_SECONDS,
     }
     return sum(needed[name] for name in names)

@@ -106,7 +106,7 @@ def _absent(data: Json) -> list[Row]:
 
 
 def _heading(data: Json) -> list[str]:
-    x = WIDTH - MARGIN
+    x = float(WIDTH - MARGIN)
     legend = (
         ("fapws", FAPWS, "1"),
         ("fapws on PyPy", FAPWS, PALE),

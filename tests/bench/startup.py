@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from . import server
+from . import plan, server
 from .measure import FAILURES, Say, Setting, reason
 from .peers import FAPWS, Recipe, fapws_ini
 
-STARTS = 11
 COMMAND_SECONDS = 30
 SHOWN = 15  # modules
 
@@ -35,14 +34,15 @@ class Import(NamedTuple):
     depth: int
 
 
-def measure(recipes: Sequence[Recipe], setting: Setting, starts: int, say: Say) -> list[Start]:
+def measure(recipes: Sequence[Recipe], setting: Setting, rounds: int, say: Say) -> list[Start]:
     """In turn, as the rounds are. Every program has been run before: its .pyc files are there."""
     results = {recipe.name: Start(recipe.name, [], []) for recipe in recipes}
-    for number in range(starts):
-        say(f"startup: {number + 1} of {starts}")
+    most = plan.starts(True, rounds)
+    for number in range(most):
+        say(f"startup: {number + 1} of {most}")
         for recipe in recipes:
             result = results[recipe.name]
-            if result.failure:
+            if result.failure or number >= plan.starts(recipe.near, rounds):
                 continue
             try:
                 place = setting.place(recipe, "startup")

@@ -71,6 +71,19 @@ def test_seconds_that_were_asked_for_go_before_those_of_a_workload() -> None:
     assert Plan(5, 1, 5, 1).seconds_of(True, 5) == 5
 
 
+def test_the_whole_run_fits_into_its_time_with_all_rounds_of_rivals() -> None:
+    asked = [
+        Cell(recipe.near, WORKLOADS[name].fixed)
+        for name in DEFAULT
+        for recipe in RECIPES
+        if recipe.does is None or name in recipe.does
+    ]
+    others = plan.beside(("memory", "startup", "syscalls", "fair"), [recipe.near for recipe in RECIPES], 5)
+    made = plan.make(asked, 5, None, plan.MINUTES * 60 - others)
+    assert plan.seconds(made, asked) + others <= plan.MINUTES * 60
+    assert made.rounds == 5
+
+
 # ---- Targets -----------------------------------------------------------------------------------------
 
 
