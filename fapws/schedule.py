@@ -7,10 +7,9 @@ worker has a schedule of its own: what is added before a fork is there in each c
 from __future__ import annotations
 
 import math
-from collections import deque
 from heapq import heapify, heappop, heappush
 
-from fapws.lean import Any, Callable
+from fapws.lean import Any, Callable, deque
 
 NEVER = -1
 """Nothing is wanted until something is added."""

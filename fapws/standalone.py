@@ -24,6 +24,8 @@ from fapws.supervisor.errors import CannotStart
 from fapws.wsgi.serve import FOREVER, Server
 
 _READ_SIZE = 4096
+_IMPATIENCE = 2
+"""So many SIGINT may wait for the loop."""
 
 
 class _Started(NamedTuple):
@@ -80,7 +82,7 @@ class Standalone:
         pool = default_pool("program")
         try:
             server = make_server(application, pool, tuple(one.fd for one in started), forked)
-            server.log_access(os.dup(2), compile_format(pool.access_format, b""))
+            _log_access(server, pool.access_format)
             name = os.path.basename(getattr(sys.modules["__main__"], "__file__", "") or "program")
             where = ", ".join(one.url for one in started)
             serve(server, pool.drain_timeout, f"serving {name} on {where} (pid {os.getpid()}, no master)")
@@ -88,6 +90,14 @@ class Standalone:
             if not forked:
                 for one in started:
                     sockets.remove_own(one.path, one.inode)
+
+
+def _log_access(server: Server, access_format: str) -> None:
+    try:
+        stderr = os.dup(2)
+    except OSError:
+        return  # a program that has closed it wants no log
+    server.log_access(stderr, compile_format(access_format, b""))
 
 
 def serve(server: Server, drain_timeout: float, line: str, parent: int = -1) -> None:
@@ -177,8 +187,13 @@ class _Signals:
         os.close(self._writer)
 
     def _note(self, number: int, frame: Any) -> None:
-        """Only notes it: Python runs handlers between any two bytecodes of the program."""
+        """Only notes it: Python runs handlers between any two bytecodes of the program.
+
+        Unless the loop does not come to see it: then a program that hangs is interrupted as usual.
+        """
         self._seen += 1
+        if number == signal.SIGINT and self._seen > _IMPATIENCE:
+            raise KeyboardInterrupt
 
     def _on_wake(self) -> None:
         try:

@@ -161,3 +161,30 @@ TEST(many_refusals_at_once_do_not_run_over_the_batch)
     }
     site_close(&here);
 }
+
+TEST(debug_records_begin_and_end_when_they_are_asked_for)
+{
+    for (int round = 0; round < 2; round++) {
+        open_with(NULL);
+        CHECK(fw_set_debug(here.worker, 1) == 0);
+        if (round)
+            CHECK(fw_set_debug(here.worker, 0) == 0);
+        client_say(&here, &one, "BAD\r\n\r\n");
+        CHECK(client_sees_end(&here, &one));
+        CHECK((here.first != NULL && here.first->kind == FW_DEBUG) == (round == 0));
+        close_both();
+    }
+}
+
+TEST(a_worker_that_is_gone_takes_no_calls)
+{
+    const char *head;
+    CHECK(fw_poll(NULL, 0) == FW_ETHREAD && fw_set_debug(NULL, 1) == FW_ETHREAD);
+    CHECK(fw_send(NULL, 1, "x", 1) == FW_ETHREAD && fw_abort(NULL, 1) == FW_ETHREAD);
+    CHECK(fw_respond(NULL, 1, "200 OK", 6, 1, "", 0) == FW_ETHREAD);
+    CHECK(fw_begin(NULL, 1, "200 OK", 6, 1) == FW_ETHREAD && fw_end(NULL, 1) == FW_ETHREAD);
+    CHECK(fw_inform(NULL, 1, "103 x", 5, 1) == FW_ETHREAD);
+    CHECK(fw_send_file(NULL, 1, 0, 0, 1) == FW_ETHREAD && fw_take_content(NULL, 1) == FW_ETHREAD);
+    CHECK(fw_connection_fd(NULL, 1) == FW_ETHREAD && fw_keep_heads(NULL) == FW_ETHREAD);
+    CHECK(fw_request_head(NULL, 1, &head) == FW_ETHREAD);
+}

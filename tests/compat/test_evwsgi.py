@@ -6,6 +6,7 @@ import contextlib
 import re
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -101,15 +102,38 @@ say("after run")
     with ByHand(text) as program, Client(program.address) as client:
         client.send(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
         program.wait_log("asked")
-        process = program._process
-        assert process is not None
-        deadline = time.monotonic() + 20
-        while process.poll() is None and time.monotonic() < deadline:
-            process.send_signal(signal.SIGINT)  # two of them that come together may be seen as one
-            with contextlib.suppress(Exception):
-                process.wait(0.2)
-        assert program.wait() == 0
+        interrupt_until_it_ends(program)
         assert "closed" in program.log and "after run" in program.log
+
+
+def test_a_program_that_hangs_in_a_request_can_be_interrupted() -> None:
+    text = """
+def hang(environ, start_response):
+    say("asked")
+    while True:
+        pass
+begin()
+evwsgi.wsgi_cb(("/hang", hang))
+evwsgi.run()
+say("after run")
+"""
+    with ByHand(text) as program, Client(program.address) as client:
+        client.send(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
+        program.wait_log("asked")
+        interrupt_until_it_ends(program)
+        assert "KeyboardInterrupt" in program.log and "after run" in program.log
+
+
+def interrupt_until_it_ends(program: ByHand) -> None:
+    """Again and again: signals that come together may be seen as one."""
+    process = program._process
+    assert process is not None
+    deadline = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < deadline:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
+    assert program.wait() == 0
 
 
 def test_start_binds_at_once_and_run_again_needs_another_start(tmp_path: Path) -> None:
