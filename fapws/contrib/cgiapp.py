@@ -8,7 +8,8 @@ What the script writes goes to the client as it comes. While it writes nothing, 
 empty pieces (PEP 3333, "Middleware Handling of Block Boundaries"), so that a server with one thread
 serves others meanwhile. WSGI has no way to wait for a descriptor: each turn looks at the script's
 pipes for WAIT_SECONDS at most. Other requests come later by at most that, and a silent script costs
-a worker some hundred looks a second.
+a worker some hundred looks a second. Under other servers than Fapws a worker waits until the script has
+written its head.
 
 That a client has left shows when something is sent to it: then the script is killed. One that is silent
 runs until its time is over.
@@ -64,6 +65,8 @@ MAX_ERROR_LINE = 8192
 MAX_ERRORS = 262144
 """Bytes of standard error that one run may put into the log."""
 MAX_LOCAL_REDIRECTS = 5
+_PATIENT = "fapws/"
+"""What SERVER_SOFTWARE begins with where empty pieces may come before the head; see _LateHead."""
 _REDIRECTS_KEY = "fapws.cgi.redirects"
 
 
@@ -115,7 +118,7 @@ class CGIApplication:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
         """A generator: the script starts with its first piece."""
-        head = _LateHead(start_response)
+        head = _LateHead(start_response, environ.get("SERVER_SOFTWARE", "").startswith(_PATIENT))
         try:
             yield from self._answer(environ, head)
         except BadRequest as error:
@@ -138,13 +141,11 @@ class CGIApplication:
             while (parts := run.checked(split_head, data)) is None:
                 piece = run.read()
                 if piece is None:
-                    for empty in run.wait():
-                        head.wait()
-                        yield empty
+                    for _ in run.wait():
+                        yield from head.wait()
                     raise _Failed("502 Bad Gateway", "ended without a whole head" + run.how())
                 if not piece:
-                    head.wait()
-                    yield b""
+                    yield from head.wait()
                 data += piece
             parsed = run.checked(parse_head, parts[0])
             if isinstance(parsed, Head):
@@ -152,8 +153,7 @@ class CGIApplication:
                 yield from run.content(parts[1])
                 return
             for _ in run.content(b""):
-                head.wait()
-                yield b""
+                yield from head.wait()
         yield from self._redirect(environ, parsed, head)
 
     def _ended(self) -> None:
@@ -236,17 +236,23 @@ class _LateHead:
 
     PEP 3333 wants start_response before the first piece, also an empty one. So a script that is
     not quick gets a provisional head, replaced later by the means PEP 3333 has for that: exc_info.
+    patient: the server keeps the head until there is content. Others send it with an empty piece, against
+    PEP 3333 (wsgiref, gunicorn); they wait for the script.
     """
 
-    def __init__(self, start_response: StartResponse) -> None:
+    def __init__(self, start_response: StartResponse, patient: bool) -> None:
         self._start_response = start_response
+        self._patient = patient
         self._provisional = False
 
-    def wait(self) -> None:
-        """An empty piece is to come."""
+    def wait(self) -> Iterator[bytes]:
+        """An empty piece, if the server can have one now."""
+        if not self._patient:
+            return
         if not self._provisional:
             self._provisional = True
             self._start_response("502 Bad Gateway", [("Content-Type", "text/plain")])
+        yield b""
 
     def send(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[..., Any]:
         """The true head."""

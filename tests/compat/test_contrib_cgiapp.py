@@ -372,12 +372,13 @@ def call(application: Any, content: bytes = b"", **more: Any) -> tuple[str, byte
     return told[-1], received, errors.getvalue()
 
 
-def test_every_rule_of_wsgi_is_kept_by_quick_and_slow_scripts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("software", ["fapws/5", "another/1"])
+def test_every_rule_of_wsgi_is_kept_by_quick_and_slow_scripts(tmp_path: Path, software: str) -> None:
     for name, pause in (("quick", ""), ("slow", "sleep 0.1;")):
         script = tmp_path / name
         script.write_text(f"#!/bin/sh\n{pause} echo 'Content-Type: text/plain'; echo; cat; echo end\n")
         script.chmod(0o755)
-        status, received, _ = call(CGIApplication(script), b"content ")
+        status, received, _ = call(CGIApplication(script), b"content ", SERVER_SOFTWARE=software)
         assert (status, received) == ("200 OK", b"content end\n")
 
 
