@@ -19,6 +19,7 @@ from fapws.settings.options import POOL_OPTIONS, parse, split_callable
 from fapws.settings.problems import ConfigError
 from fapws.settings.scan import Scan, Section
 from fapws.source import Source
+from fapws.stdio import have_standard_streams
 
 EXIT_USAGE = 2
 EXIT_NOT_CONFIGURED = 6
@@ -66,6 +67,7 @@ class Arguments(NamedTuple):
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; argv without the program's name. Returns the exit code."""
+    have_standard_streams()
     words = sys.argv[1:] if argv is None else argv
     try:
         if not words:

@@ -28,6 +28,7 @@ from fapws.settings import ini
 from fapws.settings.log_targets import STDERR
 from fapws.settings.model import Config
 from fapws.source import Source
+from fapws.stdio import have_standard_streams
 from fapws.supervisor import texts
 from fapws.supervisor.errors import DONE, FAILED, NOT_ALLOWED, NOT_CONFIGURED, NOT_RUNNING, USAGE
 
@@ -78,6 +79,7 @@ class Options(NamedTuple):
 
 def main(argv: list[str] | None = None) -> int:
     """The command; the exit code."""
+    have_standard_streams()
     as_json = False
     try:
         options = parse_arguments(sys.argv[1:] if argv is None else argv)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -241,6 +242,20 @@ def test_reader_who_has_enough_is_no_error(house: Any) -> None:
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (3, b"")
+
+
+@pytest.mark.parametrize("words", [["start"], ["start", "-F"]])
+def test_start_with_all_streams_closed(house: Any, until: Any, words: list[str]) -> None:
+    line = " ".join(shlex.quote(word) for word in house.words(*words))
+    closed = f"exec 0<&- 1>&- 2>&-; exec {line}"
+    process = subprocess.Popen(["/bin/sh", "-c", closed], env=house.environment(), cwd=house.directory)
+    try:
+        house.wait_log("serving hello")
+        assert house.get(house.port()).startswith(b"hello")
+        house.ctl("stop")
+    finally:
+        assert process.wait(30) == 0
+    house.assert_nothing_is_left()
 
 
 def test_errors_are_json_too(house: Any) -> None:
