@@ -153,3 +153,8 @@ def test_import_times_are_read_with_their_depth() -> None:
         "import time:       120 |        120 |   _io\nimport time:      1000 |       1120 | site\nserving\n"
     )
     assert startup.parse_importtime(text) == [Import("_io", 120, 120, 1), Import("site", 1000, 1120, 0)]
+
+
+def test_a_module_has_the_least_time_of_several_starts() -> None:
+    starts = [[Import("re", 900, 2000, 0)], [Import("re", 700, 2100, 0)]]
+    assert startup.least(starts) == [Import("re", 700, 2000, 0)]
