@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -170,14 +171,39 @@ def test_debug_of_a_fapws4_script_is_a_default_that_the_command_line_overrides(t
     assert script_settings(str(program)).debug == ""
 
 
-def test_reload_loses_no_request_and_the_old_program_comes_to_its_end() -> None:
+def test_reloads_under_load_lose_no_request_and_old_programs_come_to_their_end() -> None:
     with Server(PLAIN, options="workers = 2") as server:
-        before = {text_of(server) for _ in range(20)}
-        server._process.send_signal(signal.SIGHUP)  # type: ignore[union-attr]
-        deadline = time.monotonic() + 30
-        while server.log.count("after run") < 2 or {text_of(server) for _ in range(4)} & before:
-            assert time.monotonic() < deadline, server.log
-        assert server.log.count("after run") == 2
+        wrong: list[object] = []
+        over = threading.Event()
+
+        def ask() -> None:
+            while not over.is_set():
+                try:
+                    with Client(server.address) as client:
+                        for last in (False, False, True):
+                            answer = client.get("/hello/x", *(["Connection: close"] if last else []))
+                            if answer.status != 200:
+                                wrong.append(answer)
+                            if answer.head.get("Connection") == "close":
+                                break
+                except Exception as error:
+                    wrong.append(error)
+
+        askers = [threading.Thread(target=ask) for _ in range(4)]
+        for asker in askers:
+            asker.start()
+        try:
+            for round_ in (1, 2, 3):
+                os.kill(server.pid, signal.SIGHUP)
+                deadline = time.monotonic() + 30
+                while server.log.count("after run") < 2 * round_:
+                    assert time.monotonic() < deadline, server.log
+                    time.sleep(0.01)
+        finally:
+            over.set()
+            for asker in askers:
+                asker.join()
+        assert not wrong
 
 
 def test_timers_and_the_look_at_the_sources_work_side_by_side() -> None:
