@@ -6,6 +6,7 @@ What goes where:
   PREFIX/bin/                      fapws, fapws4, fapwsctl: small scripts
   PREFIX/lib/fapws/                the package, compiled core included, for these scripts alone
   PREFIX/share/man/                manual pages (PREFIX/man on OpenBSD)
+  PREFIX/share/bash-completion/    completion of fapwsctl for bash
   PREFIX/share/examples/fapws/     conf/ as shipped; the paths in rc.d and systemd files say PREFIX
 
 The package is not put among the site-packages of a Python: those belong to the system's package
@@ -164,6 +165,8 @@ def install(to: Prefix, man: Path) -> None:
     for example in sorted((TREE / "conf").rglob("*")):
         if example.is_file() and not NO_EXAMPLE.intersection(example.parts):
             copy_example(to, example)
+    completion = to.root / "share" / "bash-completion" / "completions" / "fapwsctl"
+    to.file(completion, (TREE / "conf" / "completion" / "fapwsctl.bash").read_bytes())
     to.write_record(earlier)
 
 
