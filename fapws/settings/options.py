@@ -77,8 +77,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("app", POOL, "app", "",
            "the application: package.module:callable or module:factory()", shared=False),
     Option("script", POOL, "script", "",
-           "instead of app: a Python file with application, app or PATHS; file.py:callable names "
-           "another", shared=False),
+           "instead of app: a Python file with application, app or PATHS, or a program of fapws3; "
+           "file.py:callable names another", shared=False),
     Option("directory", POOL, "directory", "",
            "working directory of the workers and first place to import from"),
     Option("virtualenv", POOL, "virtualenv", "",
