@@ -51,6 +51,16 @@ class Clients:
         else:
             self._drop(client)
 
+    def renew_socket(self, group: str) -> None:
+        """After a reload: the socket's file is there, and belongs to whom it should. Raises CannotStart."""
+        if self._socket is None:
+            return
+        former = self._socket.fd
+        if self._socket.renew():
+            self._waiter.forget(former)
+            self._waiter.watch(self._socket.fd)
+        self._socket.admit(group)
+
     # ---- Reloads: an answer concerns the reload that began after the question ----------------
 
     def wait_for_reload(self, client: Client) -> None:

@@ -128,6 +128,15 @@ class ControlSocket:
         except OSError as error:
             raise refused(f"cannot give the control socket {self.path} to group {group}", error) from error
 
+    def renew(self) -> bool:
+        """Binds it again if its file is gone; whether ``fd`` is another one now. Raises CannotStart."""
+        if not sockets.is_lost(self.path, self.inode):
+            return False
+        former = self.fd
+        self._bind(self.path)
+        os.close(former)
+        return True
+
     def _bind(self, path: str) -> None:
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:

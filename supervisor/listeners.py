@@ -31,6 +31,8 @@ class Listeners:
 
     def __init__(self) -> None:
         self._open: dict[Key, Listener] = {}
+        self._former: dict[Key, Listener] = {}
+        """Sockets that nobody can reach any more, until the reload that replaces them has ended."""
         self._started = False
 
     @property
@@ -46,23 +48,40 @@ class Listeners:
     def prepare(self, config: Config) -> None:
         """Opens what the configuration names and is not open. On an error nothing has changed.
 
-        Raises CannotStart.
+        A unix socket whose file is gone (who cleans /tmp takes it along) counts as not open. Raises
+        CannotStart.
         """
         fresh: list[Key] = []
         try:
             for pool in config.pools:
                 for key, address in _keys(pool):
-                    if key not in self._open:
-                        self._open[key] = self._listen(address, pool.backlog)
-                        fresh.append(key)
+                    former = self._open.get(key)
+                    if former and not sockets.is_lost(former.address.path, former.inode):
+                        continue
+                    self._open[key] = self._listen(address, pool.backlog)
+                    fresh.append(key)
+                    if former:
+                        self._former[key] = former
         except BaseException:
             for key in fresh:
                 self._discard(key)
+            self._open.update(self._former)
+            self._former = {}
             raise
         self._started = True
 
-    def settle(self, config: Config) -> None:
-        """Closes what the configuration in force does not name, and adapts the rest to it."""
+    def settle(self, config: Config, committed: bool = True) -> None:
+        """Closes what the configuration in force does not name, and adapts the rest to it.
+
+        committed: whether the last ``prepare`` was for this configuration; else it is taken back.
+        """
+        for key, former in self._former.items():
+            if committed:
+                os.close(former.fd)
+            else:
+                self._discard(key)
+                self._open[key] = former
+        self._former = {}
         wanted: set[Key] = set()
         for pool in config.pools:
             for key, address in _keys(pool):
@@ -78,10 +97,11 @@ class Listeners:
 
     def close(self) -> None:
         """Closes all; the files of unix sockets stay, for the workers still serve what came in."""
-        for listener in self._open.values():
+        for listener in (*self._open.values(), *self._former.values()):
             if listener.fd >= 0:
                 os.close(listener.fd)
         self._open = {key: listener._replace(fd=-1) for key, listener in self._open.items()}
+        self._former = {}
 
     def remove_files(self) -> None:
         """At the very end: removes the files of unix sockets that are still ours."""

@@ -86,6 +86,8 @@ class Master(Answering, Upgrading):
         """Listeners that are watched: the pool that sleeps."""
         self._unchanged = ""
         """Options that the reload under way could not change."""
+        self._before = 0
+        """The generation in force when it began."""
         self._deaths = saved.deaths if saved else ()
         self._last_reload = saved.last_reload if saved else None
         self._waiter = make_waiter()
@@ -293,6 +295,7 @@ class Master(Answering, Upgrading):
     def _prepare(self, _action: events.Prepare) -> None:
         self._clients.reload_begins()
         self._notifier.reloading()
+        self._before = self._state.generation
         try:
             config = self._keep_what_cannot_change(self._reread())
             self._listeners.prepare(config)
@@ -318,11 +321,10 @@ class Master(Answering, Upgrading):
     def _reload_done(self, action: events.ReloadDone) -> None:
         if self._state.phase == decide.RUNNING:
             try:
-                self._listeners.settle(action.config)
+                self._listeners.settle(action.config, self._state.generation != self._before)
                 if self._logs.settle(action.config):
                     self._workers.renew_logs(self._logs)
-                if self._control:
-                    self._control.admit(action.config.control_group)
+                self._clients.renew_socket(action.config.control_group)
             except (OSError, CannotStart) as error:
                 self._log.write(f"the reload left something behind: {error}")
         text = action.text + (self._unchanged if action.ok else "")

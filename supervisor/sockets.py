@@ -50,6 +50,11 @@ def remove_own(path: str, made: tuple[int, int] | None) -> None:
         os.unlink(path)
 
 
+def is_lost(path: str, made: tuple[int, int] | None) -> bool:
+    """Whether the file of a unix socket of ours is no more, so that nobody can connect."""
+    return made is not None and not os.path.lexists(path)
+
+
 def set_backlog(listener: Listener, backlog: int) -> None:
     """Changes the backlog of a socket that already listens."""
     # PyPy gives a socket that takes a descriptor over the default timeout; without one it would

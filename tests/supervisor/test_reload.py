@@ -154,6 +154,33 @@ def test_address_that_takes_in_one_of_ours_is_refused_with_the_reason(
     house.assert_nothing_is_left()
 
 
+def test_reload_makes_sockets_anew_whose_files_were_removed(house: Any, load: Any) -> None:
+    house.configure(workers=2, listen=f"127.0.0.1:0, unix:{house.unix}")
+    house.start()
+    port, good = house.port(), house.app.read_text()
+    before = len(os.listdir(f"/proc/{house.pid}/fd")) if os.path.isdir("/proc/self/fd") else 0
+    with load(house, port) as clients:
+        house.unix.unlink()
+        house.write_app(BROKEN)
+        house.ctl("reload", expect=1)
+        assert not house.unix.exists(), "nobody would answer there"
+        house.write_app(good)
+        house.control.unlink()
+        assert "unconfirmed" in house.ctl("reload", expect=1)
+        house.wait_log("reload done: generation 3")
+        clients.more(20)
+    clients.check()
+    assert house.get(None).startswith(b"hello")
+    assert house.status()["generation"] == 3
+    assert house.control.stat().st_mode & 0o777 == 0o600
+    house.ctl("reload")
+    assert house.get(None).startswith(b"hello")
+    if before:
+        assert len(os.listdir(f"/proc/{house.pid}/fd")) == before
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
 def test_what_only_a_restart_can_change_is_named(house: Any) -> None:
     house.start()
     pid = house.pid
