@@ -22,7 +22,7 @@ from .workloads import SLOW_REQUEST, Workload
 
 CLIENT_GRACE_SECONDS = 30  # beyond the round's own length; ab has a fixed number of requests and no clock
 SLOW_BYTES = 2048  # ten times a second, of each slow reader
-SLOW_BEGIN_SECONDS = 10
+SLOW_BEGIN_SECONDS = 15
 
 Say = Callable[[str], None]
 FAILURES = (
@@ -88,6 +88,8 @@ def speed(
             try:
                 one = stack.enter_context(_started(recipe, workload, setting))
                 results[recipe.name] = Speed(recipe.name, [], server.probe(one, workload.asks))
+                if workload.depth > 1:
+                    server.probe_pipeline(one, workload.depth)
                 _round(one, workload, setting, recipe.warm_up)
                 servers.append(one)
             except FAILURES as error:

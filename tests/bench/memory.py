@@ -85,6 +85,8 @@ def _phases(one: Server, setting: Setting) -> tuple[Phases, bool]:
         held = _connections(one, IDLE, stack)
         time.sleep(SETTLE_SECONDS)
         open_still = sum(not _closed(connection) for connection in held)
+        if one.process.poll() is not None:
+            raise server.ServerError(f"ended with {len(held):,} connections")
         idle = proc.memory(one.pids())
     return Phases(at_rest, used, idle if open_still == IDLE else None, open_still), alone
 

@@ -129,6 +129,7 @@ def _uwsgi(place: Place, port: int, app: str) -> list[str]:
 
 def _granian(place: Place, port: int, app: str) -> list[str]:
     where = ["--host", "127.0.0.1", "--port", str(port), "--backlog", str(BACKLOG)]
+    where += ["--backpressure", str(ROOM)]  # connections at a time
     how = ["--interface", "wsgi", "--http", "1", "--workers", "1", "--blocking-threads", "1"]
     quiet = ["--no-access-log", "--log-level", "error", "--working-dir", str(place.apps)]
     return [str(place.bin / "granian"), *where, *how, *quiet, app]

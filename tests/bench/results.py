@@ -95,8 +95,9 @@ def _speed(workload: str, one: Speed, ours: Sequence[float]) -> Json:
         "cpu_us": spread(_cpu(one)),
         "fapws_to_it": ratio(ours, _cpu(one)) if comparable else None,
         "per_second": spread([a.per_second for a in answered]),
-        "p50_ms": spread([a.p50_ms for a in answered]),
-        "p99_ms": spread([a.p99_ms for a in answered]),
+        # wrk has no percentiles for pipelined requests: it prints 0.
+        "p50_ms": spread([a.p50_ms for a in answered if a.p99_ms]),
+        "p99_ms": spread([a.p99_ms for a in answered if a.p99_ms]),
         "busy": spread([r.busy for r in one.rounds]),
         "notes": _notes(workload, one),
         "rounds": [{"cpu_us": r.cpu_us, "busy": r.busy, **r.answered._asdict()} for r in one.rounds],

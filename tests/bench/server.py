@@ -23,6 +23,7 @@ TRY_AGAIN_SECONDS = 0.005
 ANSWER_SECONDS = 2.0  # a server that has nothing else to do and takes longer does not answer
 LARGE_ANSWER_SECONDS = 10.0  # the same for 100 MB, or with 20 MB to be read first
 SMALL = 100_000  # bytes
+PIPELINED = b"Hello world!"
 
 
 class ServerError(Exception):
@@ -88,6 +89,22 @@ def probe(server: Server, asks: Sequence[Ask] = (Ask(),)) -> Facts:
         keeps_alive = again and _answers(first, asks[0])
         with contextlib.closing(_connect(server, asks[0])) as second:
             return Facts(keeps_alive, _answers(second, asks[0]))
+
+
+def probe_pipeline(server: Server, depth: int) -> None:
+    """Raises ServerError unless so many requests in one write have as many answers."""
+    request = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    answers = b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_SECONDS) as connection:
+        connection.sendall(request * depth)
+        with contextlib.suppress(OSError):
+            while answers.count(PIPELINED) < depth:
+                piece = connection.recv(65536)
+                if not piece:
+                    break
+                answers += piece
+    if answers.count(PIPELINED) < depth:
+        raise ServerError(f"answered {answers.count(PIPELINED)} of {depth} pipelined requests")
 
 
 def _wait_for_answer(server: Server, ask: Ask, log: Path) -> None:

@@ -74,8 +74,7 @@ def _speed(name: str, workload: Json) -> str:
                 f"{figure['median']:,.2f}",
                 f"({figure['low']:,.2f}-{figure['high']:,.2f})",
                 f"{one['per_second']['median']:,.0f}",
-                f"{one['p50_ms']['median']:,.2f}",
-                f"{one['p99_ms']['median']:,.2f}",
+                *(f"{one[key]['median']:,.2f}" if one[key] else "-" for key in ("p50_ms", "p99_ms")),
                 f"{one['busy']['median']:.0%}",
                 _ratio(one["fapws_to_it"]) if one["fapws_to_it"] else "-",
             ]

@@ -41,6 +41,7 @@ class Workload(NamedTuple):
     asks: tuple[Ask, ...] = (Ask(),)
     request: bytes = b""  # load: what it sends
     fixed: int | None = None  # seconds of a round that the workload itself asks for
+    depth: int = 1  # requests that go out together
     readers: int = 0  # slow ones, beside the client that is measured
 
 
@@ -120,7 +121,14 @@ WORKLOADS = {
             app="work:baseline",
             asks=_SUMS,
         ),
-        Workload("pipelined", f"16 requests deep, {_KEPT}", _wrk("pipelined.lua"), clients.parse_wrk, "wrk"),
+        Workload(
+            "pipelined",
+            f"16 requests deep, {_KEPT}",
+            _wrk("pipelined.lua"),
+            clients.parse_wrk,
+            "wrk",
+            depth=16,
+        ),
         Workload(
             "limited",
             f"connections closed by the client after 10 answers, {CONNECTIONS} at a time",

@@ -26,8 +26,9 @@ def fastpysgi(app, port, backlog):  # type: ignore[no-untyped-def]
 def waitress(app, port, backlog):  # type: ignore[no-untyped-def]
     import waitress
 
-    # Its own limit is 100 connections; the one thread that is left runs the application.
-    waitress.serve(app, host=HOST, port=port, threads=1, backlog=backlog, connection_limit=20000)
+    # Its own limit is 100 connections, and select() has one of 1,024; one thread runs the application.
+    room = {"connection_limit": 20000, "asyncore_use_poll": True}
+    waitress.serve(app, host=HOST, port=port, threads=1, backlog=backlog, **room)
 
 
 def cheroot(app, port, backlog):  # type: ignore[no-untyped-def]
