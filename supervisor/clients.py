@@ -89,6 +89,11 @@ class Clients:
         """The descriptors of those who wait for a topic."""
         return tuple(client.fd for client in self._waiting.get(topic, ()))
 
+    def not_waiting(self) -> tuple[int, ...]:
+        """The descriptors of those who wait for nothing yet: what they ask may be on its way."""
+        waiting = {client.fd for clients in self._waiting.values() for client in clients}
+        return tuple(fd for fd in self._connected if fd not in waiting)
+
     def adopt(self, fd: int) -> Client:
         """After an upgrade: a client of the old master."""
         client = Client(fd)

@@ -52,6 +52,8 @@ class Saved(NamedTuple):
     deaths: tuple[status.Death, ...]
     service: notify.Service
     last_reload: status.LastReload | None = None
+    other_clients: tuple[int, ...] = ()
+    """Who has connected to the control socket and was not heard yet."""
 
 
 _KINDS: dict[str, Any] = {

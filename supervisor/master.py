@@ -144,6 +144,8 @@ class Master(Answering, Upgrading):
                 self._watch_pool(events.WatchPool(pool))
         for fd in saved.clients:
             self._clients.wait_for_reload(self._clients.adopt(fd))
+        for fd in saved.other_clients:
+            self._clients.adopt(fd)
 
     def _release(self) -> None:
         for undo in reversed(self._undo):

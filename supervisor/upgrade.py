@@ -162,7 +162,8 @@ def descriptors_of(saved: Saved) -> list[int]:
     single = (saved.lifeline, saved.lifeline_writer, saved.board, saved.pidfile, saved.control)
     channels = (fd for worker in saved.workers for fd in (worker.channel, worker.output))
     sockets = (listener.fd for listener in saved.open.values())
-    return [fd for fd in (*single, *channels, *sockets, *saved.clients) if fd >= 0]
+    clients = (*saved.clients, *saved.other_clients)
+    return [fd for fd in (*single, *channels, *sockets, *clients) if fd >= 0]
 
 
 def overdue(attempt: Attempt) -> bool:

@@ -147,5 +147,6 @@ class Upgrading:
             gone=self._workers.gone,
             deaths=self._deaths,
             last_reload=self._last_reload,
+            other_clients=self._clients.not_waiting(),
             service=self._notifier.service,
         )

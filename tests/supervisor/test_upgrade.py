@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -189,6 +191,19 @@ def test_stop_during_the_trial_leaves_no_child(house: Any, copy: Path, until: An
     house.assert_nothing_is_left()
 
 
+def test_client_that_is_connected_is_heard_by_the_new_master(house: Any, copy: Path) -> None:
+    house.start()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+        client.connect(str(house.control))
+        house.status()  # it has been accepted
+        house.ctl("upgrade")
+        client.sendall(b'{"v": 1, "command": "status"}\n')
+        assert json.loads(client.recv(65536))["generation"] == 2
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
 def test_half_a_line_of_output_is_not_lost_in_the_upgrade(house: Any, copy: Path) -> None:
     house.write_app(
         "import os\n"
@@ -229,6 +244,7 @@ def saved() -> Saved:
         deaths=(Death(1.0, "blog", 0, 4710, "x"),),
         service=Service("@x", 1.5),
         last_reload=LastReload(2.0, False, "why"),
+        other_clients=(11,),
     )
 
 
