@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"to install them: {tools.install_command(found.missing)}")
     if found.python is None or any(name in found.missing for name in tools.INDISPENSABLE):
         return _give_up("nothing can be measured without them")
+    # So that the servers are ended too: each is in a session of its own.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     OUTPUT.mkdir(parents=True, exist_ok=True)
     with (OUTPUT / "lock").open("w") as lock:
         try:
