@@ -55,24 +55,24 @@ if ! fresh tools tools/requirements-build.txt; then
 fi
 
 # ---- Fapws itself ---------------------------------------------------------------------------------------
-core='setup.py fapws/core_build.py'
-core="$core $(echo csrc/*.[ch] csrc/python/*.[ch])"
+fresh_core() { fresh core setup.py fapws/core_build.py csrc/*.[ch] csrc/python/*.[ch]; }
+stamp_core() { stamp core setup.py fapws/core_build.py csrc/*.[ch] csrc/python/*.[ch]; }
 # pip once, and again when what it read changed; for the C core alone the compiler is enough.
 if ! fresh package pyproject.toml setup.py fapws/__init__.py; then
     say 'installing Fapws into .venv, by path'
     look_at_machine
     rm -rf build/temp.*
     pip install -q --no-build-isolation --no-deps -e .
-    stamp core $core
+    stamp_core
     stamp package pyproject.toml setup.py fapws/__init__.py
 fi
 if ! .venv/bin/python -B -c 'import fapws._core' 2>/dev/null ||
-    ! fresh core $core; then
+    ! fresh_core; then
     say 'compiling the C core'
     look_at_machine
     .venv/bin/python -W ignore setup.py -q build_ext --inplace --force
     .venv/bin/python -B -c 'import fapws._core'
-    stamp core $core
+    stamp_core
 fi
 
 # ---- What a purpose needs beside it -------------------------------------------------------------------
