@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -14,6 +16,10 @@ import pytest
 from support.tree import TREE, copy_tree, run
 
 CPYTHON = sys.implementation.name == "cpython"
+HAS_ACCELERATOR = CPYTHON and not sysconfig.get_config_var("Py_GIL_DISABLED")
+needs_accelerator = pytest.mark.skipif(
+    not HAS_ACCELERATOR, reason="the accelerator is for CPython with its lock: runs there"
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +30,40 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return archive
 
 
-@pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
+def make_wheel(sdist: Path, folder: Path, **environment: str) -> Path:
     run("tar", "xzf", str(sdist), cwd=folder)
     (source,) = folder.iterdir()
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "-q"]
-    run(*pip, "--no-deps", "--no-build-isolation", "-w", str(folder), ".", cwd=source)
+    run(*pip, "--no-deps", "--no-build-isolation", "-w", str(folder), ".", cwd=source, **environment)
     (built,) = folder.glob("*.whl")
     return built
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As most people get it: with the accelerator, where there is one."""
+    return make_wheel(sdist, tmp_path_factory.mktemp("wheel"), FAPWS_PURE="0")
+
+
+@pytest.fixture(scope="module")
+def pure_wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_wheel(sdist, tmp_path_factory.mktemp("pure"), FAPWS_PURE="1")
+
+
+@pytest.fixture(scope="module")
+def crippled_wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made where the accelerator cannot be compiled, and the core can."""
+    compiler = tmp_path_factory.mktemp("compiler") / "cc"
+    real = shlex.quote(os.environ.get("CC", "cc"))
+    compiler.write_text(f'#!/bin/sh\ncase "$*" in *csrc/python/*) exit 1;; esac\nexec {real} "$@"\n')
+    compiler.chmod(0o755)
+    return make_wheel(sdist, tmp_path_factory.mktemp("crippled"), FAPWS_PURE="0", CC=str(compiler))
+
+
+def compiled(wheel: Path) -> set[str]:
+    """Names of the extension modules in a wheel, without what the platform adds."""
+    names = zipfile.ZipFile(wheel).namelist()
+    return {name.partition(".")[0] for name in names if name.endswith(".so")}
 
 
 def modules_of_the_supervisor() -> set[str]:
@@ -70,6 +101,7 @@ def test_the_sdist_holds_what_builds_and_tests_it(sdist: Path, folder: str) -> N
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert any(name.startswith(f"{folder}/") for name in names)
     assert {"Makefile", "LICENSE", "README.md", "CHANGES.md", "csrc/fapws.h"} <= names
+    assert {"csrc/python/accelerator.h", "csrc/python/accelerator.c"} <= names
 
 
 def test_the_wheel_holds_the_package_once_and_nothing_beside_it(wheel: Path) -> None:
@@ -81,20 +113,52 @@ def test_the_wheel_holds_the_package_once_and_nothing_beside_it(wheel: Path) -> 
 
 
 @pytest.mark.skipif(not CPYTHON, reason="the stable ABI is CPython's: runs on CPython")
-def test_one_wheel_serves_every_cpython(wheel: Path) -> None:
-    assert "-cp39-abi3-" in wheel.name
-    assert "fapws/_core.abi3.so" in zipfile.ZipFile(wheel).namelist()
+def test_one_pure_wheel_serves_every_cpython(pure_wheel: Path) -> None:
+    assert "-cp39-abi3-" in pure_wheel.name
+    assert [name for name in zipfile.ZipFile(pure_wheel).namelist() if name.endswith(".so")] == [
+        "fapws/_core.abi3.so"
+    ]
 
 
-def test_the_wheel_runs_in_a_clean_venv(wheel: Path, tmp_path: Path) -> None:
+@needs_accelerator
+def test_a_wheel_with_the_accelerator_serves_one_version(wheel: Path) -> None:
+    version = "cp{}{}".format(*sys.version_info)
+    assert f"-{version}-{version}-" in wheel.name
+    assert compiled(wheel) == {"fapws/_core", "fapws/_accelerator"}
+
+
+@needs_accelerator
+def test_it_is_installed_where_the_accelerator_cannot_be_compiled(crippled_wheel: Path) -> None:
+    assert compiled(crippled_wheel) == {"fapws/_core"}
+
+
+@needs_accelerator
+def test_both_extensions_compile_without_a_warning(sdist: Path, tmp_path: Path) -> None:
+    run("tar", "xzf", str(sdist), cwd=tmp_path)
+    (source,) = tmp_path.iterdir()
+    command = [sys.executable, "-W", "ignore", "setup.py", "-q", "build_ext", "--inplace"]
+    told = run(*command, cwd=source, FAPWS_PURE="0", FAPWS_WERROR="1")
+    assert "warning" not in told, told
+    assert list(source.glob("fapws/_accelerator.*.so")), told
+
+
+@pytest.mark.parametrize(
+    "kind", ["wheel", "pure_wheel", pytest.param("crippled_wheel", marks=needs_accelerator)]
+)
+def test_the_wheel_runs_in_a_clean_venv(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     home = tmp_path / "venv"
     run(sys.executable, "-m", "venv", "--without-pip", str(home), cwd=tmp_path)
     python = str(home / "bin" / "python")
-    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])", cwd=tmp_path).strip())
-    zipfile.ZipFile(wheel).extractall(site)
+    site = Path(
+        run(python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])", cwd=tmp_path).strip()
+    )
+    zipfile.ZipFile(request.getfixturevalue(kind)).extractall(site)
     if CPYTHON:  # PyPy brings its own
         import _cffi_backend
 
         shutil.copy2(_cffi_backend.__file__, site)
-    script = "import fapws._core, fapws.supervisor; print(fapws.__file__)"
+    script = "import fapws.supervisor; print(fapws.__file__)"
     assert Path(run(python, "-c", script, cwd=tmp_path).strip()) == site / "fapws" / "__init__.py"
+    script = "import fapws.worker; from fapws.wsgi import exchange; print(exchange.accelerator is not None)"
+    fast = run(python, "-c", script, cwd=tmp_path, FAPWS_PURE="0").strip()
+    assert fast == str(HAS_ACCELERATOR and kind == "wheel")
