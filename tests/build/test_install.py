@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import fapws
 import pytest
 
+from support.raw import fetch
+from support.server import Server
 from support.tree import TREE, clean_environment, copy_tree, run
 
 MAKES = [
@@ -22,13 +26,17 @@ MAKES = [
     )
     for name in ("make", "bmake")
 ]
+needs_accelerator = pytest.mark.skipif(
+    sys.implementation.name != "cpython" or bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="the accelerator is for CPython with its lock: runs there",
+)
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy in which `make build` has run, with the Python that runs this test."""
     tree = copy_tree(tmp_path_factory.mktemp("clone") / "fapws")
-    run("make", "build", cwd=tree, PYTHON=os.path.realpath(sys.executable))
+    run("make", "build", cwd=tree, PYTHON=os.path.realpath(sys.executable), FAPWS_PURE="0")
     return tree
 
 
@@ -70,6 +78,75 @@ def test_an_installation_runs_without_the_clone_and_leaves_nothing(
         hidden.rename(clone)
     run(make, "uninstall", f"PREFIX={prefix}", cwd=clone)
     assert files_below(tmp_path) == []
+
+
+WHAT_RUNS = """\
+import fapws, sys
+from fapws.wsgi.exchange import accelerator
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    way = "fast" if accelerator else "pure"
+    return ["{}.{} {} {}".format(*sys.version_info[:2], way, fapws.__file__).encode()]
+"""
+"""Tells the version of Python, the way a request takes, and where Fapws is."""
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, *command: str) -> list[str]:
+    """What WHAT_RUNS answers under a server that is started by these words."""
+    monkeypatch.setenv("FAPWS_COMMAND", shlex.join(command))
+    with Server(WHAT_RUNS) as server:
+        return fetch(server.address, "/").body.decode().split(maxsplit=2)
+
+
+def another_cpython() -> str | None:
+    """A CPython of another version that can make environments, if the machine has one."""
+    home = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
+    found = [shutil.which(f"python3.{minor}") for minor in range(9, 15)]
+    found += [str(path) for path in sorted(home.glob("3.*/bin/python3"))]
+    ask = "import sys, venv, ensurepip; print(sys.implementation.name, *sys.version_info[:2])"
+    for python in found:
+        if python is not None:
+            done = subprocess.run(
+                [python, "-c", ask], capture_output=True, text=True, env=clean_environment()
+            )
+            name, *version = done.stdout.split() or [""]
+            if name == "cpython" and (3, 9) <= tuple(map(int, version)) != sys.version_info[:2]:
+                return python
+    return None
+
+
+@needs_accelerator
+def test_the_accelerator_is_installed_and_taken_away(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAPWS_PURE", "0")
+    prefix = tmp_path / "prefix"
+    run("make", "install", f"PREFIX={prefix}", cwd=clone)
+    folder = prefix / "lib" / "fapws" / "fapws"
+    assert len(list(folder.glob("_accelerator.*.so"))) == 1
+    version, way, where = serve(monkeypatch, str(prefix / "bin" / "fapws"))
+    assert (version, way, Path(where).parent) == ("{}.{}".format(*sys.version_info), "fast", folder)
+    run("make", "uninstall", f"PREFIX={prefix}", cwd=clone)
+    assert not prefix.exists()
+
+
+@needs_accelerator
+def test_another_version_of_python_runs_what_is_installed_without_the_accelerator(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = another_cpython()
+    if other is None:
+        pytest.skip("no CPython of another version: runs where one is in PATH or among pyenv's")
+    prefix = tmp_path / "prefix"
+    run("make", "install", f"PREFIX={prefix}", cwd=clone)
+    run(other, "-m", "venv", str(tmp_path / "other"), cwd=tmp_path)
+    python = str(tmp_path / "other" / "bin" / "python")
+    # The system's packages bring it for the new version, as they did for the old.
+    run(python, "-m", "pip", "install", "-q", "cffi", cwd=tmp_path)
+    version, way, where = serve(monkeypatch, python, str(prefix / "bin" / "fapws"))
+    assert version != "{}.{}".format(*sys.version_info)
+    assert (way, Path(where).parent) == ("pure", prefix / "lib" / "fapws" / "fapws")
 
 
 @pytest.mark.parametrize("make", MAKES)
@@ -130,9 +207,7 @@ def test_a_change_in_the_core_is_compiled(clone: Path) -> None:
     assert "compiling the C core" in run("make", "build", cwd=clone)
 
 
-@pytest.mark.skipif(
-    sys.implementation.name != "cpython", reason="PyPy brings its own cffi: runs on CPython"
-)
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="PyPy brings its own cffi: runs on CPython")
 def test_an_interpreter_without_cffi_gets_the_builds_copy(clone: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare"), cwd=tmp_path)
     python = str(tmp_path / "bare" / "bin" / "python")
