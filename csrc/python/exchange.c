@@ -11,6 +11,7 @@
 #include "accelerator.h"
 
 #include <string.h>
+#include <time.h>
 
 #define HEAD_MAX 4096      /* bytes; a larger head is joined in Python */
 #define REMEMBERED_MAX 256 /* bytes; a longer value is not kept for the next request of its shape */
@@ -20,6 +21,8 @@
 
 typedef int64_t respond_function(fw_worker *, int64_t, const char *, size_t, size_t, const char *,
                                  size_t);
+
+typedef int64_t send_function(fw_worker *, int64_t, const char *, size_t);
 
 typedef struct {
     const char *at;
@@ -34,6 +37,7 @@ typedef struct {
     const char *text;
     fw_worker *core;
     respond_function *respond;
+    send_function *send;
     int64_t left;        /* records still to come */
     const int64_t *next; /* the next of them */
     const char *at;      /* the next field */
@@ -303,6 +307,70 @@ static PyObject *respond(PyObject *object, PyObject *const *arguments, Py_ssize_
     return PyLong_FromLongLong(rest);
 }
 
+static PyObject *pair_of(PyObject *piece, PyObject *rest)
+{
+    PyObject *pair = rest == NULL ? NULL : PyTuple_Pack(2, piece, rest);
+    Py_DECREF(piece);
+    Py_XDECREF(rest);
+    return pair;
+}
+
+static int64_t send_unlocked(const exchange *self, int64_t connection, const char *at, size_t size)
+{
+    if (size < UNLOCKED_MIN)
+        return self->send(self->core, connection, at, size);
+    int64_t rest;
+    Py_BEGIN_ALLOW_THREADS rest = self->send(self->core, connection, at, size);
+    Py_END_ALLOW_THREADS return rest;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* What write() was given goes before what the iterator gives, and Python has it. */
+static bool is_plain_piece(const answer *given, PyObject *piece)
+{
+    return PyBytes_CheckExact(piece) && PyBytes_GET_SIZE(piece) > 0 && !given->full &&
+           (given->unsent == NULL || given->unsent == Py_None);
+}
+
+static PyObject *send_pieces(PyObject *object, PyObject *arguments)
+{
+    exchange *self = (exchange *)object;
+    answer *given;
+    PyObject *pieces;
+    Py_ssize_t most, sent = 0;
+    double seconds;
+    if (!PyArg_ParseTuple(arguments, "O!Ond:send_pieces", &answer_type, &given, &pieces, &most,
+                          &seconds))
+        return NULL;
+    uint64_t ends = now_ns() + (uint64_t)(seconds * 1e9);
+    do {
+        PyObject *piece = PyIter_Next(pieces);
+        if (piece == NULL) {
+            if (!PyErr_Occurred())
+                PyErr_SetNone(PyExc_StopIteration);
+            return NULL;
+        }
+        if (!is_plain_piece(given, piece)) {
+            Py_INCREF(Py_None);
+            return pair_of(piece, Py_None);
+        }
+        Py_ssize_t size = PyBytes_GET_SIZE(piece);
+        int64_t rest =
+            send_unlocked(self, given->connection, PyBytes_AS_STRING(piece), (size_t)size);
+        if (rest != 0)
+            return pair_of(piece, PyLong_FromLongLong(rest));
+        Py_DECREF(piece);
+        sent += size;
+    } while (sent < most && now_ns() < ends);
+    Py_RETURN_NONE;
+}
+
 /* ---- The type -------------------------------------------------------------------------------- */
 
 static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
@@ -310,9 +378,9 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     (void)keywords;
     PyTypeObject *answers;
     PyObject *shapes;
-    unsigned long long records, text, core, respond_address;
-    if (!PyArg_ParseTuple(arguments, "O!O!KKKK:Exchange", &PyType_Type, &answers, &PyList_Type,
-                          &shapes, &records, &text, &core, &respond_address))
+    unsigned long long records, text, core, respond_address, send_address;
+    if (!PyArg_ParseTuple(arguments, "O!O!KKKKK:Exchange", &PyType_Type, &answers, &PyList_Type,
+                          &shapes, &records, &text, &core, &respond_address, &send_address))
         return NULL;
     if (!PyType_IsSubtype(answers, &answer_type)) {
         PyErr_SetString(PyExc_TypeError, "the type of the answers is no AnswerBase");
@@ -329,6 +397,7 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     self->text = (const char *)(uintptr_t)text;
     self->core = (fw_worker *)(uintptr_t)core;
     self->respond = (respond_function *)(uintptr_t)respond_address;
+    self->send = (send_function *)(uintptr_t)send_address;
     return (PyObject *)self;
 }
 
@@ -364,6 +433,8 @@ static PyMethodDef methods[] = {
      "fapws.wsgi.exchange."},
     {"respond", (PyCFunction)(void (*)(void))respond, METH_FASTCALL,
      "respond(answer, result): as fw_respond(), or None when the answer is not plain."},
+    {"send_pieces", send_pieces, METH_VARARGS,
+     "send_pieces(answer, pieces, most, seconds): sends while all is plain."},
     {NULL, NULL, 0, NULL},
 };
 

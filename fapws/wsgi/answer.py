@@ -140,7 +140,10 @@ class Answer(AnswerBase):
         start: bytes at its beginning that were sent before; they are passed over, not copied.
         """
         content: Any = ffi.from_buffer("char[]", piece) + start if start else piece
-        rest: int = lib.fw_send(self.server.core, self.connection, content, len(piece) - start)
+        return self.settle(lib.fw_send(self.server.core, self.connection, content, len(piece) - start))
+
+    def settle(self, rest: int) -> int:
+        """What fw_send() returned, without the notes that come with it. Raises ClientGone."""
         if rest > lib.FW_REST_MASK:
             if not self.full:
                 self.server.tell_notes(rest)

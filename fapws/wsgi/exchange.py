@@ -8,6 +8,7 @@ unless FAPWS_PURE is set in the environment to anything but 0.
 from __future__ import annotations
 
 import os
+import time
 from itertools import chain
 
 from fapws._core import ffi, lib
@@ -100,6 +101,29 @@ class PureExchange:
             answer.connection = NOBODY
         return rest
 
+    def send_pieces(
+        self, answer: PureAnswer, pieces: Iterator[bytes], most: int, seconds: float
+    ) -> tuple[Any, int | None] | None:
+        """Sends what an iterator gives, one fw_send() for each piece; the head is with the core already.
+
+        None: at least ``most`` bytes were sent or the time is over. (piece, what fw_send() returned) when that
+        was not 0; (piece, None) for one that was not sent: no bytes, empty, or behind what write() was given.
+        Raises StopIteration at the end, and what the application raises.
+        """
+        send, core, connection = lib.fw_send, self._core, answer.connection
+        ends = time.monotonic() + seconds
+        sent = 0
+        while True:
+            piece = next(pieces)
+            if type(piece) is not bytes or not piece or answer.full or answer.unsent is not None:
+                return piece, None
+            rest = send(core, connection, piece, len(piece))
+            if rest:
+                return piece, rest
+            sent += len(piece)
+            if sent >= most or time.monotonic() >= ends:
+                return None
+
     def release(self) -> None:
         """Before the core is freed."""
         self._records.release()
@@ -129,5 +153,6 @@ def make_exchange(answers: type[PureAnswer], shapes: list[Shape | None], view: A
     """The exchange of a core, the fast one if it can be; answers: a subclass of AnswerBase."""
     if accelerator is None:
         return PureExchange(answers, shapes, view, core)
-    addresses = (view.records, view.text, core, ffi.addressof(lib, "fw_respond"))
-    return accelerator.Exchange(answers, shapes, *[int(ffi.cast("uintptr_t", each)) for each in addresses])
+    functions = [ffi.addressof(lib, name) for name in ("fw_respond", "fw_send")]
+    addresses = [int(ffi.cast("uintptr_t", each)) for each in (view.records, view.text, core, *functions)]
+    return accelerator.Exchange(answers, shapes, *addresses)

@@ -105,6 +105,7 @@ class Server:
         """Anything else: _between() is to be asked before each turn."""
         answers = type("Answer", (Answer,), {"server": self, "__slots__": ()})
         self._exchange = make_exchange(answers, self._shapes, view, self.core)
+        self.send_pieces = self._exchange.send_pieces
 
     # ---- Set-up ----------------------------------------------------------------------------------
 

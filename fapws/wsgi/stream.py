@@ -47,44 +47,61 @@ class Stream:
         if self.piece and not self._send(self.piece, self.taken):
             return False
         sent = 0
-        started = time.monotonic()
+        ends = time.monotonic() + TURN_SECONDS
         while sent < TURN_BYTES:
-            piece = answer.unsent.take() if answer.unsent else self._next_piece()
-            if not piece:
-                if time.monotonic() - started > TURN_SECONDS:
-                    break  # an iterator that waits says so with empty pieces (PEP 3333)
-                continue
-            if not answer.begun:
-                answer.begin()
-            if answer.empty:
-                raise StopIteration
-            if not self._send(piece):
+            given = self._next_piece(TURN_BYTES - sent, ends - time.monotonic())
+            if given is None:
+                break
+            piece, rest = given
+            if rest is not None:
+                rest = answer.settle(rest)
+            elif piece:
+                if not answer.begun:
+                    answer.begin()
+                if answer.empty:
+                    raise StopIteration
+                rest = answer.send(piece)
+            if rest:
+                self.piece, self.taken = piece, len(piece) - rest
                 return False
             if answer.full:
                 raise StopIteration
             sent += len(piece)
-            if time.monotonic() - started > TURN_SECONDS:
-                break
+            if time.monotonic() > ends:
+                break  # also an iterator that waits, and says so with empty pieces (PEP 3333)
         return True
 
-    def _next_piece(self) -> bytes:
-        """From the application; empty when write() was called meanwhile, which goes first."""
+    def _next_piece(self, most: int, seconds: float) -> tuple[bytes, int | None] | None:
+        """A piece and what fw_send() said of it, None if it was not sent; None when the turn is over.
+
+        It comes from write() if that was called, else from the application, whose plain pieces are sent at
+        once. Empty when write() was called meanwhile, which goes first.
+        """
         answer = self.answer
+        if answer.unsent:
+            return answer.unsent.take(), None
         try:
-            piece = next(self.pieces)
+            if answer.begun:
+                send_pieces = answer.server.send_pieces
+                given: tuple[Any, int | None] | None = send_pieces(answer, self.pieces, most, seconds)
+                if given is None or given[1] is not None:
+                    return given
+                piece = given[0]
+            else:
+                piece = next(self.pieces)
         except StopIteration:
             self.pieces = iter(())
             if answer.unsent:
-                return b""
+                return b"", None
             raise
         if type(piece) is not bytes:
             piece = check_piece(piece)
         if answer.unsent:
             answer.keep(piece)
-            return b""
-        return piece
+            return b"", None
+        return piece, None
 
-    def _send(self, piece: bytes, start: int = 0) -> bool:
+    def _send(self, piece: bytes, start: int) -> bool:
         rest = self.answer.send(piece, start)
         self.piece = piece if rest else b""
         self.taken = len(piece) - rest
