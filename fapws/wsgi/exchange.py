@@ -106,7 +106,7 @@ class PureExchange:
     ) -> tuple[Any, int | None] | None:
         """Sends what an iterator gives, one fw_send() for each piece; the head is with the core already.
 
-        None: at least ``most`` bytes were sent or the time is over. (piece, what fw_send() returned) when that
+        None: at least ``most`` bytes were sent or the time is over. (piece, what fw_send() returned) when it
         was not 0; (piece, None) for one that was not sent: no bytes, empty, or behind what write() was given.
         Raises StopIteration at the end, and what the application raises.
         """
