@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -18,6 +19,9 @@ BEHAVIOURS = Path(__file__).parent / "apps" / "behaviours.py"
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="reads memory and descriptors from /proc"
 )
+
+PYPY = sys.implementation.name == "pypy"
+"""Its heap and its compiled code grow with the first thousands of calls, to some 100 MB, and then stay."""
 
 
 @pytest.fixture
@@ -47,18 +51,18 @@ def descriptors(server: Server, pid: int, most: int = 0) -> list[str]:
     for _ in range(500):
         # The last client's connection may still be there when its answer is.
         fetch(server.address, "/hello", "Connection: close")
-        now = sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in _fds(pid))
+        now = _opened(pid)
         if len(now) <= most:
             break
     return now
 
 
-def _fds(pid: int) -> list[str]:
+def _opened(pid: int) -> list[str]:
     found = []
     for name in os.listdir(f"/proc/{pid}/fd"):
-        if os.path.islink(f"/proc/{pid}/fd/{name}"):
-            found.append(name)
-    return found
+        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+    return sorted(found)
 
 
 def test_no_descriptor_is_left_behind(fresh: Server, tmp_path: Path) -> None:
@@ -87,14 +91,20 @@ def test_no_descriptor_is_left_behind(fresh: Server, tmp_path: Path) -> None:
 
 def test_a_large_upload_costs_no_memory(fresh: Server) -> None:
     pid = worker(fresh)
-    with Client(fresh.address) as client:
-        client.get("/upload", method="POST", body=b"x" * 200_000)
-        before = memory(pid, "VmHWM")
-        piece, count = bytes(2**20), 100
+    piece, count = bytes(2**20), 100
+
+    def upload(client: Client) -> None:
         client.send(request("/upload", f"Content-Length: {count * len(piece)}", method="POST"))
         for _ in range(count):
             client.send(piece)
         assert json.loads(client.read().body)[0] == count * len(piece)
+
+    with Client(fresh.address) as client:
+        client.get("/upload", method="POST", body=b"x" * 200_000)
+        for _ in range(3 if PYPY else 0):
+            upload(client)
+        before = memory(pid, "VmHWM")
+        upload(client)
     assert memory(pid, "VmHWM") - before < 5000
 
 
@@ -102,7 +112,8 @@ def test_idle_connections_cost_little(fresh: Server) -> None:
     pid = worker(fresh)
     clients = [Client(fresh.address) for _ in range(100)]
     for client in clients:
-        client.get("/hello")
+        for _ in range(20 if PYPY else 1):
+            client.get("/hello")
     before = memory(pid)
     more = [Client(fresh.address) for _ in range(400)]
     try:
