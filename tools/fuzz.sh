@@ -31,7 +31,7 @@ export ASAN_OPTIONS="detect_leaks=$leaks${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 # ---- Build: objects once, then every fuzzer with all of the core ------------------------------------
 
 flags="-O1 -g $sanitize -fsanitize=fuzzer-no-link $(libuv_cflags)"
-stamp=$(echo "$CLANG $C_BASE $flags" | cat - csrc/* tests/fuzz/*.[ch] tests/c/*.h | cksum)
+stamp=$(echo "$CLANG $C_BASE $flags" | cat - csrc/*.[ch] tests/fuzz/*.[ch] tests/c/*.h | cksum)
 if [ "$(cat $out/.stamp 2>/dev/null)" != "$stamp" ]; then
     rm -f $out/objects/*.o $out/.stamp
     # The core's memory runs out when an input says so (tests/fuzz/memory.h).

@@ -34,7 +34,7 @@ core=$(for name in $(names_of csrc/*.c); do echo "$out/$name.o"; done)
 
 # Everything is compiled again when anything changed: a file, a flag, the compiler.
 flags="-O1 -g $sanitize $(libuv_cflags)"
-stamp=$(echo "$CC $C_STRICT $flags" | cat - csrc/* tests/c/*.[ch] tools/common.sh 2>/dev/null | cksum)
+stamp=$(echo "$CC $C_STRICT $flags" | cat - csrc/*.[ch] tests/c/*.[ch] tools/common.sh 2>/dev/null | cksum)
 if [ "$(cat $out/.stamp 2>/dev/null)" != "$stamp" ]; then
     rm -f $out/*.o $out/.stamp
     # shellcheck disable=SC2016
