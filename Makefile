@@ -16,7 +16,9 @@ help:
 	@echo 'make run        serve the hello sample on http://127.0.0.1:8888/ (APP=file.py BIND=host:port)'
 	@echo 'make test       all tests: the C core under sanitizers, then pytest (T="tests/wsgi -k name")'
 	@echo 'make test-c     only the C core under sanitizers'
-	@echo 'make test-pypy  build on PyPy and run a smoke test there'
+	@echo 'make test-pypy  the tests of WSGI, protocol and compatibility on PyPy'
+	@echo 'make test-pure  the tests of WSGI and protocol on CPython without the accelerator'
+	@echo 'make test-asan  the accelerator and the core in CPython under sanitizers'
 	@echo 'make build      leave .venv/bin/fapws and .venv/bin/fapwsctl, which run this very tree'
 	@echo 'make fuzz       fuzz the C core for 10 minutes (SECONDS=60: another time)'
 	@echo 'make chaos      reloads, upgrades, kills at random under load for 5 minutes (SECONDS=60, SEED=7)'
@@ -46,6 +48,14 @@ test-c:
 
 test-pypy:
 	@sh tools/test-pypy.sh
+
+test-pure:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh test
+	@FAPWS_PURE=1 .venv/bin/python -m pytest tests/wsgi tests/protocol/test_cases.py
+
+test-asan:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh test
+	@sh tools/test-asan.sh
 
 fuzz:
 	@sh tools/bootstrap.sh build
@@ -85,4 +95,4 @@ clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build run test test-c test-pypy fuzz chaos lint bench soak dist install uninstall clean
+.PHONY: help build run test test-c test-pypy test-pure test-asan fuzz chaos lint bench soak dist install uninstall clean
