@@ -9,7 +9,7 @@ import _socket
 import os
 import sys
 
-from fapws import __version__
+from fapws import __version__, reuse_port
 from fapws._core import ffi, lib
 from fapws.lean import Any, Callable
 from fapws.settings.model import Network, Pool
@@ -39,6 +39,8 @@ def make_server(
     row: a worker's row of the scoreboard. multiprocess: whether others serve the same sockets.
     """
     listeners = _adopt(descriptors)
+    if pool.reuseport:
+        _open_queues(listeners, pool.backlog)
     wants_heads = getattr(application, "wants_heads", False)
     if pool.trusted_proxies:
         from fapws.wsgi.forwarded import Forwarded
@@ -70,6 +72,13 @@ def _adopt(descriptors: tuple[int, ...]) -> list[_socket.socket]:
         return [_socket.socket(fileno=descriptor) for descriptor in descriptors]
     finally:
         _socket.setdefaulttimeout(None)
+
+
+def _open_queues(listeners: list[_socket.socket], backlog: int) -> None:
+    """From now on the kernel gives this worker its part: it will be served at once. Raises OSError."""
+    for listener in listeners:
+        if not reuse_port.listens(listener):  # the first worker there
+            listener.listen(backlog)
 
 
 def _expect_proxies(server: Server, trusted: tuple[Network, ...], listeners: int) -> None:
@@ -119,7 +128,7 @@ def settings_of(pool: Pool, multiprocess: bool) -> Settings:
         max_connections=limits.max_connections,
         max_body_size=limits.max_body_size,
         memory_body=MEMORY_BODY,
-        accept_burst=ACCEPT_BURST_SHARED if multiprocess else ACCEPT_BURST,
+        accept_burst=ACCEPT_BURST_SHARED if multiprocess and not pool.reuseport else ACCEPT_BURST,
         header_timeout=_milliseconds(limits.header_timeout),
         body_timeout=_milliseconds(limits.body_timeout),
         keepalive_timeout=_milliseconds(limits.keepalive_timeout),

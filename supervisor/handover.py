@@ -14,6 +14,8 @@ from fapws.supervisor import listeners, notify, scoreboard, sockets, status, tur
 from fapws.supervisor.children import Child, Children
 
 VERSION = 1
+WITH_QUEUES = 2
+"""Workers have sockets of their own (reuseport), which code that knows only 1 would lose."""
 
 
 class SavedWorker(NamedTuple):
@@ -74,7 +76,8 @@ def encode(saved: Saved) -> str:
     """The text."""
     import json
 
-    return json.dumps({"version": VERSION, "layout": scoreboard.LAYOUT, "saved": _encode(saved)})
+    version = WITH_QUEUES if any(key.slot for key in saved.open) else VERSION
+    return json.dumps({"version": version, "layout": scoreboard.LAYOUT, "saved": _encode(saved)})
 
 
 def decode(text: str) -> Saved:
@@ -82,7 +85,7 @@ def decode(text: str) -> Saved:
     import json
 
     data = json.loads(text)
-    if data["version"] != VERSION or data["layout"] != scoreboard.LAYOUT:
+    if data["version"] not in (VERSION, WITH_QUEUES) or data["layout"] != scoreboard.LAYOUT:
         raise Unreadable("the running master is of a version that this one cannot take over from; restart")
     saved = _decode(data["saved"])
     assert isinstance(saved, Saved)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import os
 
+from fapws import reuse_port
 from fapws.lean import NamedTuple
 from fapws.settings.model import Address, Config, Pool
 from fapws.supervisor import sockets
-from fapws.supervisor.errors import CannotStart
+from fapws.supervisor.errors import CannotStart, refused
 from fapws.supervisor.sockets import Listener
 
 
@@ -23,7 +24,11 @@ class Key(NamedTuple):
     where: str
     port: int
     owner: str
-    """Port 0 is another one each time, so there the pool and the position belong to it."""
+    """Port 0 is another one each time, so there the pool and the position belong to it; to the socket of
+    a slot above 0 at least the pool."""
+    slot: int = 0
+    """reuseport: whose queue it is. What everybody shares without it is the first worker's with it, so that
+    a reload may change the option."""
 
 
 class Listeners:
@@ -56,12 +61,13 @@ class Listeners:
             for pool in config.pools:
                 for key, address in _keys(pool):
                     former = self._open.get(key)
-                    if former and not sockets.is_lost(former.address.path, former.inode):
-                        continue
-                    self._open[key] = self._listen(address, pool.backlog)
-                    fresh.append(key)
-                    if former:
-                        self._former[key] = former
+                    if not former or sockets.is_lost(former.address.path, former.inode):
+                        self._open[key] = self._listen(address, pool.backlog)
+                        fresh.append(key)
+                        if former:
+                            self._former[key] = former
+                    if _is_split(pool, address):
+                        self._share(self._open[key])
         except BaseException:
             for key in fresh:
                 self._discard(key)
@@ -84,7 +90,7 @@ class Listeners:
         self._former = {}
         wanted: set[Key] = set()
         for pool in config.pools:
-            for key, address in _keys(pool):
+            for key, address in _all_keys(pool):
                 wanted.add(key)
                 if key in self._open:
                     self._adapt(key, address, pool.backlog)
@@ -92,8 +98,44 @@ class Listeners:
             self._discard(key)
 
     def of_pool(self, pool: Pool) -> list[Listener]:
-        """The pool's sockets, in the order of its addresses."""
+        """A socket of each of the pool's addresses, in their order."""
         return [self._open[key] for key, _ in _keys(pool)]
+
+    def queues_of_pool(self, pool: Pool) -> list[Listener]:
+        """Every socket at which a client of the pool may wait."""
+        return [self._open[key] for key, _ in _all_keys(pool) if key in self._open]
+
+    def of_slot(self, pool: Pool, slot: int) -> list[Listener]:
+        """What a worker serves, in the order of the pool's addresses; opened when it is the first there.
+
+        Raises CannotStart.
+        """
+        found: list[Listener] = []
+        for common, address in _keys(pool):
+            key = _key_of_slot(common, pool, slot) if _is_split(pool, address) else common
+            if key not in self._open:
+                self._open[key] = sockets.join(self._open[common], pool.backlog)
+            found.append(self._open[key])
+        return found
+
+    def let_go(self, pool: str, slot: int, config: Config) -> bool:
+        """A worker is about to leave: whether its own queues end with it, and are closed here.
+
+        The worker's descriptors are then the last, and what waits there is for it to take.
+        """
+        ending = [k for k in self._superfluous(config) if (k.owner.partition("/")[0], k.slot) == (pool, slot)]
+        for key in ending:
+            self._discard(key)
+        return bool(ending)
+
+    def trim(self, config: Config) -> None:
+        """Closes the queues of slots that are no more, also of those whose worker was dead already."""
+        for key in self._superfluous(config):
+            self._discard(key)
+
+    def _superfluous(self, config: Config) -> list[Key]:
+        wanted = {key for pool in config.pools for key, _ in _all_keys(pool)}
+        return [key for key in self._open if key.slot and key not in wanted]
 
     def close(self) -> None:
         """Closes all; the files of unix sockets stay, for the workers still serve what came in."""
@@ -120,6 +162,13 @@ class Listeners:
                 raise
             text = f"{error} by {mine} of this very server; to replace one by the other takes a restart"
             raise CannotStart(text) from error
+
+    @staticmethod
+    def _share(listener: Listener) -> None:
+        try:
+            reuse_port.share(listener.fd)
+        except OSError as error:
+            raise refused(f"cannot share {listener.address.text} among the workers", error) from error
 
     def _in_the_way(self, address: Address, error: BaseException | None) -> str:
         """The address of ours that takes this one in, or the other way round; empty: there is none.
@@ -148,6 +197,24 @@ class Listeners:
 
 def _keys(pool: Pool) -> list[tuple[Key, Address]]:
     return [(_key(pool.name, number, address), address) for number, address in enumerate(pool.listen)]
+
+
+def _is_split(pool: Pool, address: Address) -> bool:
+    """Whether each worker has a queue of its own there."""
+    return pool.reuseport and address.kind == "tcp"
+
+
+def _all_keys(pool: Pool) -> list[tuple[Key, Address]]:
+    """Of every slot."""
+    return [
+        (_key_of_slot(key, pool, slot), address)
+        for key, address in _keys(pool)
+        for slot in range(pool.workers if _is_split(pool, address) else 1)
+    ]
+
+
+def _key_of_slot(common: Key, pool: Pool, slot: int) -> Key:
+    return common._replace(owner=common.owner or pool.name, slot=slot) if slot else common
 
 
 def _key(pool: str, number: int, address: Address) -> Key:

@@ -217,14 +217,21 @@ class Master(Answering, Upgrading):
     # ---- Workers --------------------------------------------------------------------------------
 
     def _start(self, action: events.Start) -> None:
-        fds = tuple(listener.fd for listener in self._listeners.of_pool(action.pool))
-        reason = self._workers.start(action, fds, Inheritance(self._lifeline[0], self._logs))
+        try:
+            fds = tuple(listener.fd for listener in self._listeners.of_slot(action.pool, action.slot))
+        except CannotStart as error:
+            reason = str(error)
+        else:
+            reason = self._workers.start(action, fds, Inheritance(self._lifeline[0], self._logs))
         if reason:
             self._events.append(events.WorkerFailed(action.worker, reason))
             self._events.append(events.WorkerExited(action.worker, 1))
 
     def _send_drain(self, action: events.SendDrain) -> None:
-        if not self._workers.send(action.worker, messages.Drain()):
+        child = self._state.children.get(action.worker)
+        ends = child is not None and self._listeners.let_go(child.pool, child.slot, self._state.config)
+        # With its own queues it does as at a stop: it takes what waits there.
+        if ends or not self._workers.send(action.worker, messages.Drain()):
             self._workers.signal(action.worker, signal.SIGTERM)
 
     def _terminate(self, action: events.Terminate) -> None:
@@ -255,7 +262,7 @@ class Master(Answering, Upgrading):
         self._log.write(texts.recycling(action.child, self._workers.pid(action.child.number)))
 
     def _watch_pool(self, action: events.WatchPool) -> None:
-        for listener in self._listeners.of_pool(action.pool):
+        for listener in self._listeners.queues_of_pool(action.pool):
             self._knockers[listener.fd] = action.pool.name
             self._waiter.watch(listener.fd)
         self._log_quietly(f"pool {action.pool.name} has no clients: its workers leave until one comes")
@@ -266,6 +273,7 @@ class Master(Answering, Upgrading):
             del self._knockers[fd]
 
     def _scaled(self, action: events.Scaled) -> None:
+        self._listeners.trim(self._state.config)
         self._log.write(action.text)
         topic = f"scale {action.pool}"
         if action.ok:

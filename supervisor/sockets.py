@@ -10,6 +10,7 @@ import _socket  # not socket: that brings selectors and its enums along, 0.3 MB
 import os
 import stat
 
+from fapws import reuse_port
 from fapws.lean import NamedTuple
 from fapws.privileges import CannotConfine, find_group, find_user
 from fapws.settings.model import Address
@@ -57,16 +58,10 @@ def is_lost(path: str, made: tuple[int, int] | None) -> bool:
 
 def set_backlog(listener: Listener, backlog: int) -> None:
     """Changes the backlog of a socket that already listens."""
-    # PyPy gives a socket that takes a descriptor over the default timeout; without one it would
-    # make it blocking, and a worker, which shares that flag, would hang in accept().
-    default = _socket.getdefaulttimeout()
-    _socket.setdefaulttimeout(0.0)
+    sock = reuse_port.borrow(listener.fd)
     try:
-        sock = _socket.socket(fileno=os.dup(listener.fd))
-    finally:
-        _socket.setdefaulttimeout(default)
-    try:
-        sock.listen(backlog)
+        if reuse_port.listens(sock):  # else that is left to its worker
+            sock.listen(backlog)
     finally:
         sock.close()
 
@@ -83,6 +78,39 @@ def set_owner(address: Address) -> None:
 
 def _listen_tcp(address: Address, backlog: int) -> Listener:
     family, where = _resolve(address)
+    sock = _tcp_socket(family)
+    try:
+        sock.bind(where)
+        sock.listen(backlog)
+        url = _url(address.host or where[0], sock.getsockname()[1])
+        return Listener(sock.detach(), address, url, backlog)
+    finally:
+        sock.close()
+
+
+def join(first: Listener, backlog: int) -> Listener:
+    """Another socket of the address of one that is shared, only bound: the kernel gives it connections
+    when its worker, ready to serve, listens. Raises CannotStart."""
+    try:
+        model = reuse_port.borrow(first.fd)
+        try:
+            sock = _tcp_socket(model.family)
+            where = model.getsockname()
+        finally:
+            model.close()
+        try:
+            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEPORT, 1)
+            sock.bind(where)
+            sock.setblocking(False)
+            return first._replace(fd=sock.detach(), backlog=backlog)
+        finally:
+            sock.close()
+    except OSError as error:
+        raise refused(f"cannot listen on {first.address.text} once more", error) from error
+
+
+def _tcp_socket(family: int) -> _socket.socket:
+    """Not bound yet. Raises OSError."""
     sock = _socket.socket(family, _socket.SOCK_STREAM)
     try:
         sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
@@ -92,12 +120,10 @@ def _listen_tcp(address: Address, backlog: int) -> Listener:
             # So that [::]:80 and 0.0.0.0:80 stand side by side.
             sock.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
         defer_accept.apply(sock)
-        sock.bind(where)
-        sock.listen(backlog)
-        url = _url(address.host or where[0], sock.getsockname()[1])
-        return Listener(sock.detach(), address, url, backlog)
-    finally:
+    except BaseException:
         sock.close()
+        raise
+    return sock
 
 
 def _resolve(address: Address) -> tuple[int, tuple[str, int]]:

@@ -44,7 +44,8 @@ def bound(option: Option, number: int) -> str:
 def entry(option: Option) -> list[str]:
     """One item of the list."""
     sentence = option.help[0].upper() + option.help[1:].replace("; 0: off", "; 0 turns it off")
-    sentence = sentence.replace("see fapws.ini(5)", "see LOGS below")
+    below = "REUSEPORT" if option.name == "reuseport" else "LOGS"
+    sentence = sentence.replace("see fapws.ini(5)", f"see {below} below")
     facts = []
     if option.default:
         facts.append(f"The default is {option.default}")

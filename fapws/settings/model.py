@@ -87,6 +87,8 @@ class Pool(NamedTuple):
     listen: tuple[Address, ...] = ()
     backlog: int = 1024
     workers: int = 1
+    reuseport: bool = False
+    """Each worker has sockets of its own for the TCP addresses; see fapws.reuse_port."""
     boot_timeout: float = 60.0
     """Seconds from fork to READY."""
     drain_timeout: float = 25.0

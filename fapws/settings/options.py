@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 
+from fapws import reuse_port
 from fapws.lean import Any, Callable, NamedTuple
 from fapws.privileges import CannotConfine, find_group, find_user
 from fapws.settings import values
@@ -113,6 +114,9 @@ OPTIONS: tuple[Option, ...] = (
            "connections the kernel keeps until a worker takes them", 1, 65535),
     Option("workers", POOL, "integer", "1",
            "worker processes", 1, 1024),
+    Option("reuseport", POOL, "reuseport", "no",
+           "Linux only: a queue of its own for each worker and TCP address, by SO_REUSEPORT; see "
+           "fapws.ini(5)"),
     Option("boot_timeout", POOL, "time", "1m",
            "time a worker may take to load the application", 1, 3600),
     Option("drain_timeout", POOL, "time", "25s",
@@ -330,6 +334,13 @@ def _parse_unveil(text: str, base_directory: str) -> tuple[tuple[str, str], ...]
     return tuple(found)
 
 
+def _parse_reuseport(text: str, _base_directory: str) -> bool:
+    wanted = values.parse_boolean(text)
+    if wanted:
+        reuse_port.check(os.uname().sysname)
+    return wanted
+
+
 def _parse_user(text: str, _base_directory: str) -> str:
     if text:
         _known(find_user, text)
@@ -451,6 +462,7 @@ def _parse_field(text: str, _base_directory: str) -> str:
 
 KINDS: dict[str, Kind] = {
     "boolean": Kind(lambda text, _: values.parse_boolean(text), values.format_boolean),
+    "reuseport": Kind(_parse_reuseport, values.format_boolean),
     "integer": Kind(lambda text, _: values.parse_integer(text), str),
     "size": Kind(lambda text, _: values.parse_size(text), values.format_size),
     "time": Kind(lambda text, _: values.parse_time(text), values.format_time),
