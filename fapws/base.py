@@ -67,23 +67,32 @@ class Start_response:
     """The server's own start_response; None: this object is not of a request."""
     server_write: Callable[[bytes], Any] | None = None
     """What that returned."""
+    text = False
+    """The content began with a str, so that a text type without a charset is UTF-8."""
 
-    def __init__(self) -> None:
-        self.response_headers: Any = Fields()
+    _headers: Any = None
+    """None: no field has been set, so that none is made for an object that only returns its content."""
+
+    @property
+    def response_headers(self) -> Any:
         """A mapping that keeps repeated fields; a program may put a dict in its place."""
+        if self._headers is None:
+            self._headers = Fields()
+        return self._headers
+
+    @response_headers.setter
+    def response_headers(self, given: Any) -> None:
+        self._headers = given
 
     def __call__(
         self, status: str, response_headers: Iterable[tuple[Any, Any]], exc_info: Any = None
     ) -> Callable[[Any], None]:
         """PEP 3333, "The start_response() Callable". Numbers are taken as values, for fapws3's sake.
 
-        Fields that add_header() gave before are kept. With exc_info, all that was given is replaced.
-        Raises TypeError, ValueError; AssertionError for another call without exc_info.
+        Fields that add_header() gave before are kept. With exc_info, all that was given is replaced, cookies
+        too. Raises TypeError, ValueError; AssertionError for another call without exc_info.
         """
         try:
-            if self.sent and self.server_start is not None:
-                # It raises what exc_info holds, or that it was called twice.
-                self.server_start(status, list(response_headers), exc_info)
             if self.started and exc_info is None:
                 raise AssertionError("start_response was called twice without exc_info")
             if not isinstance(status, str):
@@ -92,12 +101,14 @@ class Start_response:
                 raise ValueError(f"the status has control characters: {status!r}")
             self.started = True
             if exc_info is not None:
-                self.response_headers = Fields()
-            self.exc_info = exc_info
+                self._headers = self.cookies = None
+                self.exc_info = exc_info
             self.status_code, _, self.status_reasons = status.partition(" ")
-            fields = self._fields()
-            for pair in response_headers:
-                fields.add(*_pair(pair))
+            self._fields().extend(response_headers)
+            if self.sent and self.server_start is not None:
+                self.exc_info = None
+                # It raises what exc_info holds, or that it was called twice, or replaces the head.
+                self.server_start(*self._complete_head(), exc_info)
         finally:
             exc_info = None  # PEP 3333: no circular reference through the traceback
         return self.write
@@ -164,21 +175,37 @@ class Start_response:
         if self.server_write is None:
             if self.server_start is None:
                 raise RuntimeError("this start_response does not belong to a request")
-            status, fields = self.status_and_fields()
-            if not self.started and not any(name.lower() == "content-type" for name, _ in fields):
-                fields.insert(0, ("Content-Type", DEFAULT_TYPE))
-            if text:
-                fields = [_with_charset(name, value) for name, value in fields]
-            self.server_write = self.server_start(status, with_ident(fields, self.config))
+            self.text = text
+            self.server_write = self.server_start(*self._complete_head())
             self.sent = True
-            self.exc_info = None  # PEP 3333: no circular reference through the traceback
+            if self.exc_info is not None:
+                self.exc_info = None  # PEP 3333: no circular reference through the traceback
         return self.server_write
+
+    def _complete_head(self) -> tuple[str, list[tuple[str, str]]]:
+        """Status and fields, with what the server adds to them. Raises ValueError, TypeError."""
+        status, fields = self.status_and_fields()
+        for at, (name, value) in enumerate(fields):
+            if len(name) == _TYPE_LENGTH and name.lower() == "content-type":
+                if self.text:
+                    fields[at] = (name, _charsets.get(value) or _with_charset(value))
+                break  # there is but one
+        else:
+            if not self.started:
+                kind = DEFAULT_TYPE
+                if self.text:
+                    kind = _charsets.get(kind) or _with_charset(kind)
+                fields.insert(0, ("Content-Type", kind))
+        if getattr(self.config, "SERVER_IDENT", "") is _DEFAULT_IDENT:
+            return status, fields
+        return status, with_ident(fields, self.config)
 
     def status_and_fields(self) -> tuple[str, list[tuple[str, str]]]:
         """The head as PEP 3333's start_response takes it, cookies included. Raises ValueError, TypeError."""
-        fields = self._fields().pairs()
-        if self.cookies:
-            for morsel in self.cookies.values():
+        fields = [] if self._headers is None else self._fields().pairs()
+        cookies = self.cookies
+        if cookies:
+            for morsel in cookies.values():
                 fields.append(check_field("Set-Cookie", morsel.OutputString()))
         return f"{self.status_code} {self.status_reasons}".rstrip(), fields
 
@@ -191,24 +218,28 @@ class Start_response:
 
     def _fields(self) -> Fields:
         """response_headers, made ours if a program has put something else there."""
-        if not isinstance(self.__dict__.get("response_headers"), Fields):
-            # A subclass may not have called our __init__ either.
-            self.response_headers = Fields.of(self.__dict__.get("response_headers", ()))
-        fields: Fields = self.response_headers
+        if type(self._headers) is not Fields:
+            self._headers = Fields.of(self._headers or ())
+        fields: Fields = self._headers
         return fields
 
 
-def _pair(pair: Any) -> tuple[Any, Any]:
-    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-        raise TypeError(f"a header must be a (name, value) tuple, not {pair!r}")
-    return pair[0], pair[1]
+def _with_charset(kind: str) -> str:
+    """A Content-Type for content that is a str."""
+    lowered = kind.lower()
+    needs = lowered.startswith("text/") and "charset" not in lowered
+    sent = kind + "; charset=utf-8" if needs else kind
+    if len(_charsets) < _CHARSETS_MAX and len(kind) < _CHARSET_LENGTH:
+        _charsets[kind] = sent
+    return sent
 
 
-def _with_charset(name: str, value: str) -> tuple[str, str]:
-    lowered = value.lower()
-    if name.lower() == "content-type" and lowered.startswith("text/") and "charset" not in lowered:
-        value += "; charset=utf-8"
-    return name, value
+_TYPE_LENGTH = len("content-type")
+_CHARSET_LENGTH = 64
+_CHARSETS_MAX = 50
+"""Content-Types that are remembered; a program uses a handful."""
+_charsets: dict[str, str] = {}
+"""Content-Type of an object: the one that is sent."""
 
 
 def with_ident(fields: list[tuple[str, str]], settings: Any) -> list[tuple[str, str]]:
@@ -224,6 +255,8 @@ def encode(piece: Any) -> bytes:
     """A piece of content as bytes, a str as UTF-8. Raises TypeError for what is neither."""
     if isinstance(piece, str):
         return piece.encode("utf-8")
+    if type(piece) is bytes:
+        return piece
     if isinstance(piece, (bytes, bytearray, memoryview)):
         return bytes(piece)
     raise TypeError(bad_content(piece))

@@ -64,18 +64,23 @@ class Paths:
         self._routes.append((prefix, served))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("REQUEST_METHOD", "GET") not in self._base.supported_HTTP_command:
+        method = environ.get("REQUEST_METHOD", "GET")
+        if method not in self._base.supported_HTTP_command:
             return self._refuse(start_response, "501 Not Implemented", _HTML, _NOT_IMPLEMENTED)
         served = self._route(environ)
         if served is None:
             return self._refuse(start_response, "404 Not Found", _HTML, _NOT_FOUND)
         start = None
         try:
-            environ = self._extend(environ, start_response)
+            add_extras(environ, start_response)
+            if method == "POST" or self._environ_class is not None:
+                environ = self._extend(environ)
             given = self._start_class()
             start = given if isinstance(given, Start_response) else Start_response()
             start.server_start = start_response
-            start.config = self._base.config
+            config = self._base.config
+            if start.config is not config:
+                start.config = config
             result = served(environ, given)
             if start is not given:
                 _take_over(start, given)
@@ -89,21 +94,27 @@ class Paths:
 
     def _route(self, environ: Environ) -> Callable[..., Any] | None:
         """Who serves the request; SCRIPT_NAME and PATH_INFO are set for him."""
-        path = _raw_path(environ)
+        try:
+            path = environ["PATH_INFO"]
+            if path != environ["REQUEST_URI"]:  # a query, or something encoded
+                path = _raw_path(environ)
+        except KeyError:  # another server
+            path = _raw_path(environ)
         for prefix, served in self._routes:
             if path.startswith(prefix):
                 if self._strict:
                     prefix = prefix.rstrip("/")
                     if path[len(prefix) : len(prefix) + 1] not in ("", "/"):
                         continue
-                environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
-                environ["PATH_INFO"] = _decode(path[len(prefix) :])
+                mounted = environ.get("SCRIPT_NAME")
+                environ["SCRIPT_NAME"] = mounted + prefix if mounted else prefix
+                rest = path[len(prefix) :]
+                environ["PATH_INFO"] = _decode(rest) if "%" in rest else rest
                 return served
         return self.fallback
 
-    def _extend(self, environ: Environ, start_response: StartResponse) -> Environ:
-        """The environ the program gets: an instance of its own class if it has one."""
-        add_extras(environ, start_response)
+    def _extend(self, environ: Environ) -> Environ:
+        """The environ the program gets: with its form; an instance of its own class if it has one."""
         form = read_form(environ)
         if self._environ_class is not None:
             own: Environ = self._environ_class()

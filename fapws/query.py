@@ -17,6 +17,12 @@ def parse_query(query: str | bytes) -> dict[str, list[str]]:
     """
     data = query.encode("utf-8", "surrogatepass") if isinstance(query, str) else query
     found: dict[str, list[str]] = {}
+    if b"%" not in data:  # plain text, read at once
+        for field in data.replace(b"+", b" ").decode("utf-8", "replace").split("&"):
+            if field:
+                key, _, text = field.partition("=")
+                found.setdefault(key, []).append(text)
+        return found
     for piece in data.split(b"&"):
         if piece:
             name, _, value = piece.partition(b"=")

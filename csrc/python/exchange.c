@@ -21,6 +21,8 @@
 
 typedef int64_t respond_function(fw_worker *, int64_t, const char *, size_t, size_t, const char *,
                                  size_t);
+typedef int64_t head_function(fw_worker *, int64_t, const char **);
+typedef int fd_function(fw_worker *, int64_t);
 
 typedef int64_t send_function(fw_worker *, int64_t, const char *, size_t);
 
@@ -38,6 +40,8 @@ typedef struct {
     fw_worker *core;
     respond_function *respond;
     send_function *send;
+    head_function *request_head;
+    fd_function *connection_fd;
     int64_t left;        /* records still to come */
     const int64_t *next; /* the next of them */
     const char *at;      /* the next field */
@@ -371,6 +375,34 @@ static PyObject *send_pieces(PyObject *object, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+/* ---- What else a program may ask ------------------------------------------------------------- */
+
+static PyObject *asked(PyObject *object, PyObject *given)
+{
+    exchange *self = (exchange *)object;
+    if (!PyObject_TypeCheck(given, &answer_type)) {
+        PyErr_SetString(PyExc_TypeError, "asked() takes an answer");
+        return NULL;
+    }
+    int64_t connection = ((answer *)given)->connection;
+    const char *head;
+    int64_t size = self->request_head(self->core, connection, &head);
+    int fd = size < 0 ? (int)size : self->connection_fd(self->core, connection);
+    if (fd < 0)
+        return PyLong_FromLong(fd);
+    PyObject *pair = PyTuple_New(2);
+    PyObject *text = text_of((field){head, (size_t)size}), *number = PyLong_FromLong(fd);
+    if (pair != NULL && text != NULL && number != NULL) {
+        PyTuple_SET_ITEM(pair, 0, text);
+        PyTuple_SET_ITEM(pair, 1, number);
+        return pair;
+    }
+    Py_XDECREF(pair);
+    Py_XDECREF(text);
+    Py_XDECREF(number);
+    return NULL;
+}
+
 /* ---- The type -------------------------------------------------------------------------------- */
 
 static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
@@ -378,9 +410,10 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     (void)keywords;
     PyTypeObject *answers;
     PyObject *shapes;
-    unsigned long long records, text, core, respond_address, send_address;
-    if (!PyArg_ParseTuple(arguments, "O!O!KKKKK:Exchange", &PyType_Type, &answers, &PyList_Type,
-                          &shapes, &records, &text, &core, &respond_address, &send_address))
+    unsigned long long records, text, core, functions[4];
+    if (!PyArg_ParseTuple(arguments, "O!O!KKKKKKK:Exchange", &PyType_Type, &answers, &PyList_Type,
+                          &shapes, &records, &text, &core, &functions[0], &functions[1],
+                          &functions[2], &functions[3]))
         return NULL;
     if (!PyType_IsSubtype(answers, &answer_type)) {
         PyErr_SetString(PyExc_TypeError, "the type of the answers is no AnswerBase");
@@ -396,8 +429,10 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     self->records = (const int64_t *)(uintptr_t)records;
     self->text = (const char *)(uintptr_t)text;
     self->core = (fw_worker *)(uintptr_t)core;
-    self->respond = (respond_function *)(uintptr_t)respond_address;
-    self->send = (send_function *)(uintptr_t)send_address;
+    self->respond = (respond_function *)(uintptr_t)functions[0];
+    self->send = (send_function *)(uintptr_t)functions[1];
+    self->request_head = (head_function *)(uintptr_t)functions[2];
+    self->connection_fd = (fd_function *)(uintptr_t)functions[3];
     return (PyObject *)self;
 }
 
@@ -435,6 +470,8 @@ static PyMethodDef methods[] = {
      "respond(answer, result): as fw_respond(), or None when the answer is not plain."},
     {"send_pieces", send_pieces, METH_VARARGS,
      "send_pieces(answer, pieces, most, seconds): sends while all is plain."},
+    {"asked", asked, METH_O,
+     "asked(answer): the request's head and its client's descriptor, or a negative code."},
     {NULL, NULL, 0, NULL},
 };
 

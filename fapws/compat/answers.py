@@ -16,6 +16,12 @@ def as_iterable(result: Any, start: Start_response) -> Iterable[bytes]:
     Raises TypeError for what is no content, and what an iterable raises; a file or iterable is then
     closed.
     """
+    if type(result) is str:  # the usual ones at once
+        start.send_head(True)
+        return [result.encode("utf-8")] if result else []
+    if type(result) is list and len(result) == 1 and type(result[0]) is bytes:
+        start.send_head(False)
+        return result
     if result is None or isinstance(result, (str, bytes, bytearray, memoryview)):
         content = encode(result) if result else b""
         start.send_head(isinstance(result, str))

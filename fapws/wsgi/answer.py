@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from fapws.wsgi.serve import Server
 
 
-
 class Fault(Exception):
     """The application broke a rule of WSGI; the text names it."""
 
@@ -115,11 +114,15 @@ class Answer(AnswerBase):
         Only after Server.keep_heads() (fapws3's ``fapws.raw_header``). Raises ClientGone, or Fault once
         the answer is complete.
         """
-        head = ffi.new("const char **")
-        size = lib.fw_request_head(self.server.core, self.connection, head)
-        if size < 0:
-            raise asking_fault(size)
-        return bytes(ffi.buffer(head[0], size)).decode("latin-1")
+        return self.asked()[0]
+
+    def asked(self) -> tuple[str, int]:
+        """raw_head() and socket_fd() at once. Raises as they do."""
+        told: Any = self.server.asked(self)
+        if type(told) is int:
+            raise asking_fault(told)
+        pair: tuple[str, int] = told
+        return pair
 
     def early_hints(self, headers: Headers) -> None:
         """``wsgi.early_hints``: sends 103 with these fields at once (RFC 8297). Raises ClientGone."""

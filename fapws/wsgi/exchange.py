@@ -124,6 +124,15 @@ class PureExchange:
             if sent >= most or time.monotonic() >= ends:
                 return None
 
+    def asked(self, answer: PureAnswer) -> tuple[str, int] | int:
+        """The request's head as it was received, and the client's descriptor; or a negative code."""
+        head = ffi.new("const char **")
+        size: int = lib.fw_request_head(self._core, answer.connection, head)
+        descriptor: int = size if size < 0 else lib.fw_connection_fd(self._core, answer.connection)
+        if descriptor < 0:
+            return descriptor
+        return bytes(ffi.buffer(head[0], size)).decode("latin-1"), descriptor
+
     def release(self) -> None:
         """Before the core is freed."""
         self._records.release()
@@ -153,6 +162,7 @@ def make_exchange(answers: type[PureAnswer], shapes: list[Shape | None], view: A
     """The exchange of a core, the fast one if it can be; answers: a subclass of AnswerBase."""
     if accelerator is None:
         return PureExchange(answers, shapes, view, core)
-    functions = [ffi.addressof(lib, name) for name in ("fw_respond", "fw_send")]
-    addresses = [int(ffi.cast("uintptr_t", each)) for each in (view.records, view.text, core, *functions)]
+    names = ("fw_respond", "fw_send", "fw_request_head", "fw_connection_fd")
+    places = [view.records, view.text, core, *[ffi.addressof(lib, name) for name in names]]
+    addresses = [int(ffi.cast("uintptr_t", each)) for each in places]
     return accelerator.Exchange(answers, shapes, *addresses)

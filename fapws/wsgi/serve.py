@@ -106,6 +106,8 @@ class Server:
         answers = type("Answer", (Answer,), {"server": self, "__slots__": ()})
         self._exchange = make_exchange(answers, self._shapes, view, self.core)
         self.send_pieces = self._exchange.send_pieces
+        self.asked = self._exchange.asked
+        """See PureExchange.asked()."""
 
     # ---- Set-up ----------------------------------------------------------------------------------
 

@@ -194,6 +194,41 @@ def test_exc_info_after_the_head_goes_to_the_server() -> None:
     assert late == [b"x", "500 Oops"]
 
 
+def test_exc_info_takes_cookies_back_whichever_way_they_were_set() -> None:
+    start = Start_response()
+    start.set_cookie("a", "1")
+    start.add_header("Set-Cookie", "b=2")
+    start("500 Oops", [("Set-Cookie", "c=3")], fail())
+    assert sent(start) == ("500 Oops", [("Set-Cookie", "c=3")])
+
+
+def test_head_that_is_replaced_before_any_content_is_as_complete_as_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(config, "SERVER_IDENT", "mine")
+    heads: list[Any] = []
+    start = Start_response()
+    start.server_start = lambda status, fields, exc_info=None: heads.append((status, fields))
+    start.set_cookie("a", "1")
+    start.send_head(text=True)  # a generator whose first piece is ""
+    start("500 Oops", [("Content-Type", "text/plain")], fail())
+    assert heads[1] == ("500 Oops", [("Content-Type", "text/plain; charset=utf-8"), ("Server", "mine")])
+    assert start.exc_info is None
+
+
+def test_field_names_are_checked_however_often_they_come() -> None:
+    for _ in range(2):
+        for pair in (("X-A", "a\nb"), ("X:A", "b"), ("X-A", "\u20ac"), (["X"], "a")):
+            with pytest.raises((ValueError, TypeError)):
+                Start_response()("200 OK", [pair])
+        start = Start_response()
+        start("200 OK", [("content-length", "1"), ("X-A", "a"), ("Content-Length", 2), ("x-a", "b")])
+        assert sent(start)[1] == [("X-A", "a"), ("Content-Length", "2"), ("x-a", "b")]
+        start = Start_response()
+        start("200 OK", [("Content-Type", "a"), ("Content-Type", "b")])
+        assert sent(start)[1] == [("Content-Type", "b")]
+
+
 def test_write_sends_head_and_content_once() -> None:
     start = Start_response()
     calls: list[Any] = []

@@ -152,6 +152,13 @@ def test_strict_paths_of_the_ini_file() -> None:
         assert (told["SCRIPT_NAME"], told["PATH_INFO"]) == ("/mount/env", "x")
 
 
+def test_query_of_very_many_fields_is_not_read(server: Server) -> None:
+    most = "&".join(["a=1"] * FORM_FIELDS_MAX)
+    assert ask(server, f"/env?{most}")["fapws.params"] == {"a": ["1"] * FORM_FIELDS_MAX}
+    told = ask(server, f"/env?{most}&b")
+    assert (told["fapws.params"], told["QUERY_STRING"]) == ({}, most + "&b")
+
+
 def test_without_our_server_they_are_there_as_well() -> None:
     environ: dict[str, Any] = {"SERVER_PROTOCOL": "HTTP/1.0", "QUERY_STRING": "a=\xc3\xa9"}
     add_extras(environ, lambda status, fields: None)
@@ -162,7 +169,7 @@ def test_without_our_server_they_are_there_as_well() -> None:
 
 def test_client_that_has_left_has_no_descriptor() -> None:
     class Answer:
-        def raw_head(self) -> str:
+        def asked(self) -> tuple[str, int]:
             raise ClientGone("the client has left")
 
         def start_response(self, status: str, fields: Any) -> None:

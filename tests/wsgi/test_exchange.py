@@ -151,9 +151,18 @@ def test_shape_that_was_not_told_is_an_error_and_no_crash() -> None:
 
 def test_exchange_takes_only_answers() -> None:
     with pytest.raises(TypeError, match="AnswerBase"):
-        exchange.accelerator.Exchange(int, [], 0, 0, 0, 0, 0)
+        exchange.accelerator.Exchange(int, [], 0, 0, 0, 0, 0, 0, 0)
     with pytest.raises(TypeError):
         Pair().fast.respond(1, [b""])
+    with pytest.raises(TypeError):
+        Pair().fast.asked(1)
+
+
+def test_both_ask_the_core_and_return_its_code() -> None:
+    pair = Pair()
+    pair.put([(0, 7, 0, ["/"] * 5)])
+    codes = [by.asked(answer) for by in (pair.pure, pair.fast) for _, answer, _, _ in by.take(1)]
+    assert codes[0] == codes[1] < 0, "there is no core"
 
 
 def test_nothing_is_left_behind() -> None:
