@@ -5,6 +5,7 @@
  *         large content stays with the caller. */
 #include "core.h"
 
+#define BULK_MIN 4096 /* bytes of a piece of a stream; about three segments on Ethernet */
 #define CHUNK_LINE_MAX (2 * sizeof(size_t) + 2) /* hexadecimal digits, CR LF */
 
 #include <stdio.h>
@@ -274,6 +275,15 @@ static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
     return send_one_chunk(conn, piece + first, size - first);
 }
 
+/* Large pieces need not each have a segment of their own: the kernel sends full ones at once and what
+ * is over with the next piece, or when the client has confirmed the former. A small piece may be an
+ * event that somebody waits for. */
+static void choose_segments(fw_conn *conn, bool bulk)
+{
+    if (conn->bulk != bulk && fw__join_pieces(conn->fd, bulk))
+        conn->bulk = bulk;
+}
+
 int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t piece_size)
 {
     fw_conn *conn;
@@ -289,6 +299,7 @@ int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t
     }
     if (piece_size == 0)
         return add_excess(0, excess, 0);
+    choose_segments(conn, piece_size >= BULK_MIN);
     int64_t rest = conn->framing == FW_FRAME_CHUNKED ? send_chunk(conn, piece, piece_size)
                                                      : send_plain(conn, piece, piece_size);
     return add_excess(rest, excess, 0);
@@ -315,6 +326,7 @@ int64_t fw_end(fw_worker *worker, int64_t connection)
     conn->wants_writable = false;
     if (fw__out_send(conn, NULL, 0) < 0)
         return fw__answer_lost(conn);
+    choose_segments(conn, false); /* which sends what is over */
     answer_complete(conn);
     return notes;
 }

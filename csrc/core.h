@@ -120,6 +120,7 @@ typedef struct fw_conn {
     bool untrusted;      /* ... but not from this address */
     bool proxy_due;      /* a PROXY header comes first */
     bool bounded;        /* fw__bound_unsent() was called */
+    bool bulk;           /* the kernel may join pieces, see fw__sock_join() */
     bool refused;        /* the core answered itself; unread bytes may be on their way */
     uint8_t ready;       /* FW_READY_... while in worker->ready */
     fw_link ready_link;
@@ -270,8 +271,9 @@ int fw__accept(int listener, struct sockaddr *address,
 /* Bytes sent, FW_EGONE, or FW_MORE: would block. more: something else follows at once. */
 ssize_t fw__send(int fd, const struct iovec *pieces, int count, bool more);
 ssize_t fw__recv(int fd, void *room,
-                 size_t len); /* bytes, 0: end, FW_EGONE, or FW_MORE: nothing there */
-bool fw__pending(int fd);     /* whether bytes have come that nobody has read */
+                 size_t len);            /* bytes, 0: end, FW_EGONE, or FW_MORE: nothing there */
+bool fw__pending(int fd);                /* whether bytes have come that nobody has read */
+bool fw__join_pieces(int fd, bool join); /* TCP_NODELAY off or on; false: not a TCP socket */
 int fw__set_nonblocking(int fd);
 int64_t
 fw__unsent(int fd); /* bytes the kernel holds that the client has not taken; -1: not known */

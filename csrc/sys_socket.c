@@ -45,6 +45,12 @@ int fw__set_nonblocking(int fd)
     return 0;
 }
 
+bool fw__join_pieces(int fd, bool join)
+{
+    int at_once = !join;
+    return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once) == 0;
+}
+
 #ifndef HAVE_ACCEPT4
 static int prepare_accepted(int fd)
 {

@@ -12,7 +12,7 @@ from fapws._core import lib
 from fapws.lean import Any, Iterable, Iterator, deque
 from fapws.wsgi.answer import Answer, ClientGone, check_piece, code_fault
 
-TURN_BYTES = 65536
+TURN_BYTES = 262144
 """A stream that has sent so much lets the others have their turn."""
 TURN_SECONDS = 0.002
 """The same for one whose pieces take their time to make."""

@@ -46,6 +46,21 @@ def test_each_piece_is_on_the_wire_before_the_next_is_asked_for(
         assert client.read_rest() == b"step 2"
 
 
+@pytest.mark.parametrize("size", [4095, 4096, 70_000])
+def test_large_pieces_do_not_wait_for_the_next_either(server: Server, gate: Gate, size: int) -> None:
+    """The kernel may join them into full segments, but holds nothing back for good."""
+    with Client(server.address) as client:
+        client.send(request(f"/stepwise?gate={gate.path}&size={size}"))
+        client.read_head()
+        for number in range(2):
+            assert client.read_until(size) == (b"step %d" % number).ljust(size, b".")
+            assert gate.arrival() == f"before {number + 1}"
+            gate.open()
+        assert client.read_rest() == b"step 2".ljust(size, b".")
+        client.send(request("/hello"))
+        assert client.read_head().status in (200, 404)
+
+
 def test_the_head_does_not_wait_for_a_second_piece(server: Server, gate: Gate) -> None:
     with Client(server.address) as client:
         client.send(request(f"/stepwise?gate={gate.path}"))

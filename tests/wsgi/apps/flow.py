@@ -14,14 +14,15 @@ from registry import EVENTS, TEXT, Closing, Environ, at_gate, query, raw, valid
 
 @valid
 def stepwise(environ: Environ, start_response: Any) -> Iterable[bytes]:
-    """Stops at the gate before each piece but the first."""
+    """Stops at the gate before each piece but the first. size: bytes of a piece, padded with dots."""
     gate = query(environ, "gate")
+    size = int(query(environ, "size", "0"))
 
     def generate() -> Iterator[bytes]:
         for number in range(3):
             if number:
                 at_gate(gate, f"before {number}")
-            yield b"step %d" % number
+            yield (b"step %d" % number).ljust(size, b".")
 
     start_response("200 OK", TEXT)
     return generate()
