@@ -207,7 +207,10 @@ class Start_response:
         if cookies:
             for morsel in cookies.values():
                 fields.append(check_field("Set-Cookie", morsel.OutputString()))
-        return f"{self.status_code} {self.status_reasons}".rstrip(), fields
+        status = f"{self.status_code} {self.status_reasons}".rstrip()
+        if not status.isprintable():
+            raise ValueError(f"the status has control characters: {status!r}")
+        return status, fields
 
     def __str__(self) -> str:
         """The head as text, for a log."""

@@ -17,6 +17,9 @@ _LONGEST_MS = 2**31 - 1
 """What the core's poll can wait; a timer that is further off is looked at once more."""
 _ROUNDING_MS = 1e-6
 """What binary fractions of a second may add up to: it is not worth a millisecond."""
+PATIENCE = 0.1
+"""Seconds without an idle turn after which deferred calls are made in others too, one in each: a stream that
+always has something to send would hold them up for ever."""
 _EXTRA_AT_END = 1000
 """Calls that deferred calls of the end may defer in their turn, so that the end comes."""
 
@@ -48,6 +51,8 @@ class Schedule:
         """A heap: when, in which order, which start of the timer."""
         self._order = 0
         self._deferred: deque[tuple[Callable[[Any], Any], Any]] = deque()
+        self._last_idle: float | None = None
+        """When a turn was idle; or the first turn."""
 
     # ---- Timers ----------------------------------------------------------------------------------
 
@@ -103,14 +108,17 @@ class Schedule:
     # ---- The loop --------------------------------------------------------------------------------
 
     def run(self, now: float, idle: bool) -> int:
-        """What is due: timers, and if the last turn of the loop was idle, one deferred call.
+        """What is due: timers, and if the last turn of the loop was idle, one deferred call. One also if
+        no turn was idle for PATIENCE.
 
         now: seconds of a clock that does not jump. Returns the ms until the next wanted call (0: as
         soon as nothing else is to be done), or NEVER.
         """
         if self._due:
             self._fire(now)
-        if idle and self._deferred:
+        if idle or self._last_idle is None:
+            self._last_idle = now
+        if self._deferred and (idle or now - self._last_idle >= PATIENCE):
             self._call_deferred()
         if self._fresh:
             self._begin(now)

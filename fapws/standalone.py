@@ -24,6 +24,7 @@ from fapws.supervisor.errors import CannotStart
 from fapws.wsgi.serve import FOREVER, Server
 
 _READ_SIZE = 4096
+_LINGER = 2.0
 _IMPATIENCE = 2
 """So many SIGINT may wait for the loop."""
 
@@ -104,11 +105,13 @@ def serve(server: Server, drain_timeout: float, line: str, parent: int = -1) -> 
     """Runs a server until a signal drains it, or until parent, a pipe, ends; frees it.
 
     line: for the log, as soon as signals are heard. SIGINT and SIGTERM drain; another one, or the end of
-    drain_timeout (seconds), cuts off what is not answered by then. With a parent SIGINT is ignored: a
-    terminal sends it to all, and the master decides. Afterwards the process does on these signals what
+    drain_timeout (seconds), cuts off what is not answered by then. Clients that ask nothing are let go at
+    once: nobody else will serve them, so waiting would only move the race of RFC 9112 9.6. With a parent,
+    others serve on and they are given time to leave by themselves; and SIGINT is ignored: a terminal sends
+    it to all, and the master decides. Afterwards the process does on these signals what
     it did before.
     """
-    drain = _Drain(server, drain_timeout)
+    drain = _Drain(server, drain_timeout, _LINGER if parent >= 0 else 0.0)
     with _Signals(server, drain.begin, signal.SIG_IGN if parent >= 0 else None):
         if parent >= 0:
             lib.fw_guard_lifeline(parent, max(int(drain_timeout * 1000), 1))
@@ -129,8 +132,10 @@ def serve(server: Server, drain_timeout: float, line: str, parent: int = -1) -> 
 class _Drain:
     """The end of a server that nobody watches from outside."""
 
-    def __init__(self, server: Server, seconds: float) -> None:
+    def __init__(self, server: Server, seconds: float, linger: float) -> None:
+        """linger: seconds for idle clients."""
         self._server = server
+        self._linger = linger
         self._seconds = seconds
         self._ends: float | None = None
 
@@ -140,7 +145,7 @@ class _Drain:
             self._server.abandon()
             return
         self._ends = time.monotonic() + self._seconds
-        self._server.drain(accept_rest=True)
+        self._server.drain(accept_rest=True, linger=self._linger)
         self._server.add_ticker(self._watch)
 
     def _watch(self, now: float, idle: bool) -> int:

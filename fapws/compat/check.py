@@ -172,10 +172,19 @@ def _only_defines(tree: ast.Module) -> bool:
     for node in tree.body:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
-        if isinstance(node, (*_DEFINING, ast.AnnAssign, ast.Pass)) and not _imports_others(node):
-            continue
-        return False
+        plain = isinstance(node, (*_DEFINING, ast.AnnAssign, ast.Pass)) and not _imports_others(node)
+        if not plain or _calls(node):
+            return False
     return True
+
+
+def _calls(node: ast.AST) -> bool:
+    """Whether a definition calls something when it is run; the body of a function is not run yet."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return bool(node.decorator_list) or _calls(node.args)
+    if isinstance(node, ast.ClassDef):
+        return bool(node.decorator_list) or any(map(_calls, (*node.bases, *node.keywords, *node.body)))
+    return any(isinstance(inner, ast.Call) for inner in ast.walk(node))
 
 
 def _nothing_told(tree: ast.Module) -> str:

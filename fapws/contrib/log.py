@@ -129,7 +129,13 @@ class _Counted:
         self._record: _Record | None = record
         self._close = getattr(result, "close", None)
         read = getattr(result, "read", None)
-        self._pieces: Iterator[Any] = iter(result) if read is None else _blocks(read)
+        try:
+            self._pieces: Iterator[Any] = iter(result) if read is None else _blocks(read)
+        except BaseException:
+            record.failed()
+            if self._close is not None:
+                self._close()
+            raise
 
     def __iter__(self) -> Iterator[Any]:
         return self

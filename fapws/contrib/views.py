@@ -44,6 +44,8 @@ _STATUS = {
     412: "412 Precondition Failed",
     416: "416 Range Not Satisfiable",
 }
+_MAXAGE_MAX = 100 * 365 * 86400
+"""Seconds: what is longer means nothing else, and Expires must be a date that can be written."""
 _CODINGS = frozenset(("gzip", "br", "compress", "zstd"))
 """Content codings of HTTP; other compressed files are shown as what they are."""
 _PACKED_TYPES = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
@@ -54,11 +56,12 @@ class Staticfile:
 
     rootpath may also be a file, which is then what the prefix itself shows, as fapws3's programs have it.
     maxage: seconds that a client may keep an answer without asking again (Cache-Control and Expires);
-    None says nothing about it. Raises ValueError if it is negative. The folder need not exist yet.
+    None says nothing about it. Raises ValueError if it is negative or above 100 years. The folder need
+    not exist yet.
     """
 
     def __init__(self, rootpath: str | os.PathLike[str] = "", maxage: float | None = None) -> None:
-        if maxage is not None and maxage < 0:
+        if maxage is not None and not 0 <= maxage <= _MAXAGE_MAX:
             raise ValueError(f"maxage is a number of seconds, not {maxage}")
         self.rootpath = os.path.abspath(rootpath)
         self.maxage = None if maxage is None else int(maxage)

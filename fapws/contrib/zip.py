@@ -240,7 +240,11 @@ class _Packed:
         self._answer = answer
         self._close = getattr(result, "close", None)
         self._file = hasattr(result, "read")
-        self._pieces: Iterator[Any] = _blocks(result.read) if self._file else iter(result)
+        try:
+            self._pieces: Iterator[Any] = _blocks(result.read) if self._file else iter(result)
+        except BaseException:
+            self.close()
+            raise
         self._begun = False
         self._ended = False
 

@@ -229,6 +229,13 @@ def test_field_names_are_checked_however_often_they_come() -> None:
         assert sent(start)[1] == [("Content-Type", "b")]
 
 
+def test_status_that_would_begin_a_field_is_refused_however_it_was_set() -> None:
+    start = Start_response()
+    start.status_reasons = "OK\r\nX-A: b"
+    with pytest.raises(ValueError, match="control"):
+        sent(start)
+
+
 def test_write_sends_head_and_content_once() -> None:
     start = Start_response()
     calls: list[Any] = []

@@ -113,6 +113,17 @@ def test_pieces_are_counted_until_the_answer_is_closed() -> None:
     assert result.closed == 1
 
 
+def test_an_answer_that_cannot_be_iterated_is_closed() -> None:
+    class Broken(Closing):
+        def __iter__(self) -> Iterator[Any]:
+            raise LookupError("broken")
+
+    result = Broken()
+    with pytest.raises(LookupError):
+        ask(Log(io.StringIO())(answering(result)), valid=False)
+    assert result.closed == 1
+
+
 def test_a_client_that_leaves_is_logged_with_what_it_got() -> None:
     output = io.StringIO()
     result = Closing(b"ab", b"cd")

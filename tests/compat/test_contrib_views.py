@@ -67,8 +67,10 @@ def test_maxage_is_a_number_of_seconds_and_not_a_time(root: Path) -> None:
     expires = email.utils.parsedate_to_datetime(answer.get("Expires") or "")
     assert abs(expires.timestamp() - email.utils.localtime().timestamp() - 3600) < 100
     assert get(root, "/a.txt", 0).get("Cache-Control") == "max-age=0"
-    with pytest.raises(ValueError, match="seconds"):
-        Staticfile(root, -1)
+    for wrong in (-1, float("inf"), float("nan"), 10**12):
+        with pytest.raises(ValueError, match="seconds"):
+            Staticfile(root, wrong)
+    assert get(root, "/a.txt", 100 * 365 * 86400).code == 200
 
 
 def test_the_root_may_be_a_single_file_also_by_a_link(root: Path, tmp_path: Path) -> None:

@@ -418,3 +418,14 @@ def test_a_piece_reaches_the_client_before_the_next_is_made(root: Path) -> None:
                 gate.arrival()
             gate.open()
             assert unpacker.decompress(client.read_rest()) == "pièce pièce ".encode()
+
+
+def test_an_answer_that_cannot_be_iterated_is_closed() -> None:
+    class Broken(Closing):
+        def __iter__(self) -> Iterator[Any]:
+            raise LookupError("broken")
+
+    result = Broken()
+    with pytest.raises(LookupError):
+        ask(Gzip()(answering(result)), valid=False, HTTP_ACCEPT_ENCODING="gzip")
+    assert result.closed == 1

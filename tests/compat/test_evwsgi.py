@@ -84,6 +84,21 @@ say("after run")
         assert program.wait() == 0 and "after run" in program.log
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_clients_that_ask_nothing_do_not_hold_up_the_end(number: int) -> None:
+    text = """
+from fapws.wsgi.serve import Server
+Server.drain.__defaults__ = (3600.0,)
+begin()
+evwsgi.run()
+"""
+    with ByHand(text) as program, Client(program.address) as client:
+        client.send(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.read().status == 200
+        assert program.end(number) == 0
+        assert client.at_end() and "in time" not in program.log
+
+
 def test_a_second_signal_cuts_off_what_is_not_answered() -> None:
     text = """
 def endless(environ, start_response):

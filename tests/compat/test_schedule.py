@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fapws.schedule import NEVER, Schedule
+from fapws.schedule import NEVER, PATIENCE, Schedule
 
 
 class Kept:
@@ -166,6 +166,20 @@ def test_deferred_calls_come_one_an_idle_turn_in_their_order(kept: Kept) -> None
     assert kept.schedule.queue_size() == 2
     kept.schedule.run(0.0, True)
     assert kept.schedule.run(0.0, True) == NEVER and kept.calls == [0, 1, 2]
+
+
+def test_deferred_calls_are_made_though_no_turn_is_idle(kept: Kept) -> None:
+    for number in range(4):
+        kept.schedule.defer(kept.calls.append, number)
+    kept.schedule.run(10.0, False)
+    kept.schedule.run(10.0 + PATIENCE - 0.001, False)
+    assert not kept.calls
+    kept.schedule.run(10.001 + PATIENCE, False)
+    kept.schedule.run(10.001 + PATIENCE, False)
+    assert kept.calls == [0, 1], "one a turn"
+    kept.schedule.run(11.0, True)
+    kept.schedule.run(11.0, False)
+    assert kept.calls == [0, 1, 2], "after an idle turn the time begins anew"
 
 
 def test_combine_drops_an_equal_pair_that_waits_and_only_then(kept: Kept) -> None:

@@ -29,6 +29,10 @@ def told(source: str) -> str:
     [
         ("", "defines none of application, app and PATHS"),
         (HELLO, "defines none of application, app and PATHS; callable there: hello"),
+        (
+            "class A:\n    def b(self): return str()\nC = 5",
+            "defines none of application, app and PATHS; callable there: A",
+        ),
         ("import fapws.base, fapws\nPATH = []", "defines none of application, app and PATHS"),
         ("PATHS = None", "PATHS must be a list of (prefix, callable) pairs, not NoneType"),
         ("PATHS = {'/': print}", "PATHS must be a list of (prefix, callable) pairs, not dict"),
@@ -100,6 +104,10 @@ def test_mistake_names_the_entry(source: str, message: str) -> None:
         "from fapws import _evwsgi\n_evwsgi.run()",
         "from mine import serve\nserve()",
         "import not_there_at_all",
+        "import importlib\nm = importlib.import_module('program')",
+        "import runpy\n@runpy.run_path\ndef program(): pass",
+        "import runpy\nclass A:\n    served = runpy.run_path('program.py')",
+        "import runpy\ndef main(served=runpy.run_path('program.py')): pass",
         "from . import serving",
         "try:\n    from x import hello\nexcept ImportError:\n    hello = None\nPATHS = [('/', hello)]",
         "for h in (print,):\n    pass\nPATHS = [('/', h)]",
