@@ -60,9 +60,43 @@ def application(environ, start_response):
 """
 
 
-def modules_of_a_worker() -> set[str]:
+PATHS = """
+import sys
+
+def hello(environ, start_response):
+    return "\\n".join(sorted(sys.modules))
+
+PATHS = [("/", hello)]
+"""
+# What these and programs of fapws3 have beyond a plain application, and nothing of the standard library.
+COMPATIBILITY = {
+    "fapws.base",
+    "fapws.compat",
+    "fapws.compat.answers",
+    "fapws.compat.extras",
+    "fapws.compat.fields",
+    "fapws.config",
+    "fapws.paths",
+    "fapws.query",
+}
+EVWSGI = """
+import sys
+import fapws._evwsgi as evwsgi
+from fapws import base
+
+def hello(environ, start_response):
+    return "\\n".join(sorted(sys.modules))
+
+evwsgi.start("127.0.0.1", "0")
+evwsgi.set_base_module(base)
+evwsgi.wsgi_cb(("/", hello))
+evwsgi.run()
+"""
+
+
+def modules_of_a_worker(app: str = APP) -> set[str]:
     """What the master had imported before the fork, and the worker after it."""
-    with Server(APP) as server:
+    with Server(app) as server:
         return set(requests.get(server.url, timeout=10).text.split("\n"))
 
 
@@ -81,3 +115,12 @@ def test_plain_application_brings_in_no_module_that_is_not_on_the_list(tmp_path:
     assert own & ON_DEMAND == set()
     others = loaded - own - modules_of_the_interpreter(tmp_path) - {"app"}
     assert others - STANDARD_LIBRARY == set()
+
+
+@pytest.mark.parametrize(
+    ("program", "more"),
+    [(PATHS, set()), (EVWSGI, {"fapws._evwsgi", "fapws.compat.start_address"})],
+    ids=["PATHS", "evwsgi"],
+)
+def test_old_program_brings_in_what_makes_it_one_and_nothing_else(program: str, more: set[str]) -> None:
+    assert modules_of_a_worker(program) - modules_of_a_worker() - {"app"} == COMPATIBILITY | more
