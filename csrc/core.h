@@ -37,6 +37,9 @@ _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 #define FW_LISTENERS 64       /* listening sockets of one worker */
 #define FW_LINGER_MS 2000     /* how long a refused client may go on sending before the close */
 #define FW_STARVED_MS 100     /* accepting pauses this long when descriptors run out */
+#define FW_SHARE_AHEAD 4      /* connections that a worker may have more than another ... */
+#define FW_SHARE_MS 1         /* ... beyond them it leaves the others so long to come first */
+#define FW_SHARE_BUSY_MS 20   /* who has worked for longer on a batch is not waited for */
 #define FW_STARVED_TELL_MS 60000 /* FW_STARVED records come no oftener */
 #define FW_TRUSTED 64            /* networks that may send PROXY headers */
 #define FW_DEBUG_BYTES 200       /* of a request, in an FW_DEBUG record */
@@ -219,6 +222,9 @@ struct fw_worker {
     int listener_count;
     uv_timer_t accept_timer; /* resumes accepting after a pause */
     bool accept_paused;
+    const fw_score *peers; /* see share.c */
+    uint32_t peer_count;
+    unsigned gave_way;     /* pauses in a row after which a client still waited */
     uint64_t starved_told; /* uv_now() of the last FW_STARVED record; 0: never */
 
     fw_conn **table; /* see conn_table.c */
@@ -284,6 +290,9 @@ int fw__temporary_file(const char *directory); /* unlinked, CLOEXEC; -1 on failu
 int64_t fw__sendfile(fw_worker *worker, int socket, int file, int64_t offset, size_t count);
 size_t fw__format_peer(const struct sockaddr *address,
                        char *text); /* "address\nport" into FW_PEER_SIZE */
+
+/* ---- share.c ----------------------------------------------------------------------------------- */
+uint32_t fw__share(const fw_worker *worker); /* connections to accept now; 0: others come first */
 
 /* ---- listener.c -------------------------------------------------------------------------------- */
 void fw__listeners_update(fw_worker *worker); /* pauses or resumes accepting as room asks for */

@@ -58,8 +58,10 @@ typedef struct {
     uint64_t bytes_in;
     uint64_t bytes_out;
     uint64_t accept_pauses; /* times accepting paused for want of descriptors */
-    uint64_t rss; /* bytes of resident memory, weighed at most once a second; 0: unknown */
-    uint64_t reserved[4];
+    uint64_t rss;      /* bytes of resident memory, weighed at most once a second; 0: unknown */
+    uint64_t group;    /* whose sockets it listens on, see fw_share(); 0: nobody else's */
+    uint64_t gave_way; /* times accepting paused in favour of others of the group */
+    uint64_t reserved[2];
     char request_line
         [FW_REQUEST_LINE]; /* method and target of the request in hand; NUL-terminated */
 } fw_score;
@@ -77,6 +79,10 @@ int fw_set_debug(fw_worker *worker, uint32_t level);
 /* Adopts a bound, listening stream socket (TCP or unix): made non-blocking, owned from now on.
  * Returns the listener's number, 0 and up, or a negative code. */
 int fw_listen(fw_worker *worker, int fd);
+
+/* Other workers listen on the same sockets: connections are left to those of the same group (not 0) who have
+ * fewer. rows: what of the scoreboard is looked at, read-only, there for the worker's life. */
+int fw_share(fw_worker *worker, const fw_score *rows, uint32_t count, uint64_t group);
 
 /* Connections of this listener begin with a PROXY header, version 1 or 2; others are refused. */
 int fw_expect_proxy(fw_worker *worker, int listener);

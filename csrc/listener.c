@@ -27,23 +27,18 @@ void fw__listeners_update(fw_worker *worker)
     }
 }
 
-static void on_accept_timer(uv_timer_t *timer)
-{
-    fw_worker *worker = timer->data;
-    worker->accept_paused = false;
-    fw__listeners_update(worker);
-}
+static void on_accept_timer(uv_timer_t *timer);
 
-static void pause_accepting(fw_worker *worker)
+static void pause_accepting(fw_worker *worker, uint64_t ms)
 {
     worker->accept_paused = true;
-    uv_timer_start(&worker->accept_timer, on_accept_timer, FW_STARVED_MS, 0);
+    uv_timer_start(&worker->accept_timer, on_accept_timer, ms, 0);
 }
 
 static void starve(fw_worker *worker)
 {
     uint64_t now = uv_now(&worker->loop) + 1; /* never 0 */
-    pause_accepting(worker);
+    pause_accepting(worker, FW_STARVED_MS);
     worker->score->accept_pauses++;
     if (!fw__batch_full(worker) &&
         (worker->starved_told == 0 || now - worker->starved_told >= FW_STARVED_TELL_MS)) {
@@ -76,24 +71,62 @@ static bool accept_one(fw_listener *listener)
     case EBADF:
     case EINVAL: /* somebody has shut the socket down: nobody will come, but do not spin on it */
     case ENOTSOCK:
-    case EOPNOTSUPP: pause_accepting(listener->worker); return false;
+    case EOPNOTSUPP: pause_accepting(listener->worker, FW_STARVED_MS); return false;
     default: /* ECONNABORTED and its like: that client is gone, the next may not be */ return true;
     }
+}
+
+/* Whether somebody was there. */
+static bool accept_some(fw_listener *listener, uint32_t count)
+{
+    fw_worker *worker = listener->worker;
+    uint32_t i = 0;
+    /* Also when the batch is full: they wait in worker->ready, or a flood would keep them out. */
+    while (i < count && worker->open_count < worker->settings.max_connections &&
+           accept_one(listener))
+        i++;
+    return i > 0;
 }
 
 static void on_listener(uv_poll_t *poll, int status, int events)
 {
     fw_listener *listener = poll->data;
     fw_worker *worker = listener->worker;
+    uint32_t share = fw__share(worker);
     (void)status;
     (void)events;
-    for (uint32_t i = 0; i < worker->settings.accept_burst; i++) {
-        /* Also when the batch is full: they wait in worker->ready, or a flood would keep them out. */
-        if (worker->open_count >= worker->settings.max_connections)
-            break;
-        if (!accept_one(listener))
-            break;
+    if (share > 0) {
+        worker->gave_way = 0;
+        accept_some(listener, share);
+    } else {
+        worker->score->gave_way++;
+        pause_accepting(worker, FW_SHARE_MS);
     }
+    fw__listeners_update(worker);
+}
+
+/* Who was left to the others and still waits: they may be unable to come, so more from time to time. */
+static void accept_left(fw_worker *worker)
+{
+    uint32_t count = UINT32_C(1) << worker->gave_way;
+    bool left = false;
+    if (count > worker->settings.accept_burst)
+        count = worker->settings.accept_burst;
+    else
+        worker->gave_way++;
+    for (int i = 0; i < worker->listener_count; i++)
+        if (worker->listeners[i].fd >= 0 && accept_some(&worker->listeners[i], count))
+            left = true;
+    if (!left)
+        worker->gave_way = 0;
+}
+
+static void on_accept_timer(uv_timer_t *timer)
+{
+    fw_worker *worker = timer->data;
+    worker->accept_paused = false;
+    if (worker->peer_count > 0)
+        accept_left(worker);
     fw__listeners_update(worker);
 }
 

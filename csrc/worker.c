@@ -299,6 +299,7 @@ int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms)
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
     worker->draining = true;
+    worker->score->group = 0;
     fw__listeners_close(worker, accept_rest != 0);
     /* Again and again: a connection may become idle a moment after the first time. */
     return uv_timer_start(&worker->drain_timer, on_drain_timer, linger_ms, 100) ? FW_ESYSTEM : 0;

@@ -28,6 +28,8 @@ AUTORELOAD_MS = 500
 STACK_SIGNAL = signal.SIGUSR2
 """The worker writes the Python stacks of its threads to its standard error."""
 _READ_SIZE = 65536
+_GROUPS = 2**61 - 1
+"""A prime, so that every character of a pool's name counts."""
 _DRAINING_SIGNALS = (signal.SIGTERM,)
 _IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGINT)
 
@@ -48,6 +50,8 @@ class WorkerSpec(NamedTuple):
     """Read end of a pipe that nobody writes to: readable (EOF) means that the master is dead."""
     row: Any
     """This worker's row of the scoreboard: a writable buffer of SCORE_SIZE bytes."""
+    neighbours: Any
+    """Other workers' rows, and this one's: read-only."""
     multiprocess: bool
     """Whether the pool has several workers (wsgi.multiprocess)."""
     log: int = -1
@@ -214,6 +218,8 @@ class Worker:
     def _make_server(self, application: Callable[..., Any]) -> Server:
         spec = self._spec
         server = make_server(application, spec.pool, spec.listeners, spec.multiprocess, spec.row)
+        if spec.multiprocess and not spec.pool.reuseport:
+            server.share(spec.neighbours, _group(spec.pool))
         self._log_access(server)
         server.watch(self._wake_reader, self._on_wake)
         self._channel_token = server.watch(spec.channel, self._on_channel)
@@ -325,6 +331,11 @@ class Worker:
     def _unwatch(self, token: int) -> None:
         if self._server is not None:
             self._server.unwatch(token)
+
+
+def _group(pool: Pool) -> int:
+    """Who listens on the same sockets; never 0."""
+    return int.from_bytes(pool.name.encode(), "big") % _GROUPS + 1
 
 
 def _exit_status(leaving: SystemExit) -> int:

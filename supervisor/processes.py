@@ -147,6 +147,7 @@ def fork(
         access_log=given.logs.access(pool.access_log),
         access_prefix=line_prefix(pool),
         row=row.buffer(),
+        neighbours=row.neighbours(),
         multiprocess=pool.workers > 1,
     )
     mask = signals.block()

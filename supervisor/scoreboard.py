@@ -40,12 +40,17 @@ class Score(NamedTuple):
     bytes_out: int = 0
     accept_pauses: int = 0
     rss: int = 0
+    group: int = 0
+    gave_way: int = 0
     request_line: str = ""
     """Method and target of the request in hand, made printable."""
 
 
 _COUNTS = len(Score._fields) - 1
-SUMMED = ("requests", "responses", "refused", "accepted", "bytes_in", "bytes_out", "accept_pauses")
+SUMMED = (
+    *("requests", "responses", "refused", "accepted", "bytes_in", "bytes_out"),
+    *("accept_pauses", "gave_way"),
+)
 """What may be added up over workers that are gone; the rest describes a moment."""
 
 
@@ -61,6 +66,10 @@ class Row:
     def buffer(self) -> memoryview:
         """The writable bytes, for the worker."""
         return memoryview(self._page)[self._offset : self._offset + SCORE_SIZE]
+
+    def neighbours(self) -> memoryview:
+        """The rows of its page, its own among them, for the worker to look at."""
+        return memoryview(self._page).toreadonly()
 
     def read(self) -> Score:
         """What the worker has counted so far."""
@@ -94,6 +103,7 @@ class Scoreboard:
 
     def give_back(self, row: Row) -> None:
         """Its worker has been reaped."""
+        row.clear()  # the others must not wait for it
         self._free.append(row)
 
     def row(self, number: int) -> Row:

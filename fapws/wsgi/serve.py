@@ -118,6 +118,11 @@ class Server:
             raise OSError(f"cannot listen on descriptor {descriptor}: {core_text(lib.fw_error_text(number))}")
         self._bases.append(base)
 
+    def share(self, rows: Any, group: int) -> None:
+        """Leaves connections to other workers of the group who have fewer; rows: theirs, as ``score``."""
+        self._peers = ffi.from_buffer("fw_score[]", rows)
+        lib.fw_share(self.core, self._peers, len(self._peers), group)
+
     def expect_proxy(self, listener: int) -> None:
         """Connections of this listener (its number, from 0) begin with a PROXY header."""
         if lib.fw_expect_proxy(self.core, listener) < 0:

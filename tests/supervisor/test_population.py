@@ -165,3 +165,23 @@ def test_processes_bear_names(house: Any) -> None:
     assert shown == {"fapws: worker hello/0", "fapws: worker hello/1"}
     house.ctl("stop")
     house.assert_nothing_is_left()
+
+
+def test_connections_that_stay_are_shared_out(house: Any) -> None:
+    house.configure(workers=2, listen=f"unix:{house.unix}")
+    house.start()
+    clients = []
+    for _ in range(64):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(30)
+        sock.connect(str(house.unix))
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(65536)
+        clients.append(sock)
+    held = [worker["connections"] for worker in house.status()["workers"]]
+    assert sum(held) == 64
+    assert min(held) >= 16, held  # 30 and more on a quiet machine
+    for sock in clients:
+        sock.close()
+    house.ctl("stop")
+    house.assert_nothing_is_left()

@@ -261,7 +261,7 @@ def test_who_waits_at_a_worker_that_scaling_removes_is_served_by_it(house: Any, 
     leaving = next(w["pid"] for w in house.status()["workers"] if w["slot"] == 1)
     os.kill(leaving, signal.SIGSTOP)
     waiting: list[socket.socket] = []
-    for _ in range(40):
+    for _ in range(300):  # more in one queue than one turn of accepting takes
         sock = socket.create_connection(("127.0.0.1", port), 30)
         sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         waiting.append(sock)

@@ -52,6 +52,7 @@ def test_row_is_clean_for_its_next_worker() -> None:
     row = board.take()
     row.buffer()[:] = b"\xff" * SCORE_SIZE
     board.give_back(row)
+    assert row.read() == Score(), "the others would wait for a worker that is gone"
     assert board.take().read() == Score()
 
 
