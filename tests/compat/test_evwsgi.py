@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -271,6 +272,33 @@ say("statuses", [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in chi
         assert "statuses [3, 3]" in program.log
 
 
+def test_of_four_forked_children_one_may_be_killed_and_an_interrupt_ends_the_rest() -> None:
+    text = """
+begin()
+children = []
+for _ in range(4):
+    pid = os.fork()
+    if pid == 0:
+        evwsgi.run()
+        os._exit(3)
+    children.append(pid)
+say("children", *children)
+evwsgi.run()
+for pid in children[1:]:
+    os.kill(pid, signal.SIGINT)
+say("statuses", [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children])
+"""
+    with ByHand(text) as program:
+        children = program.wait_log(r"children ([\d ]+)")[1].split()
+        for pid in children:
+            program.wait_log(rf"\(pid {pid}, no master\)")
+        os.kill(int(children[0]), signal.SIGKILL)
+        for _ in range(20):
+            assert fetch(program.address, "/hello").status == 200
+        assert program.end() == 0
+        assert "statuses [-9, 3, 3, 3]" in program.log
+
+
 def test_timers_fire_with_no_request_coming_and_a_lambda_is_one() -> None:
     text = """
 begin()
@@ -335,6 +363,23 @@ say("size", evwsgi.defer_queue_size())
         assert calls == ["deferred 0", "deferred 1", "deferred 2", "equal"]
         program.end()
         assert "size 1" in program.log
+
+
+def test_deferred_calls_are_made_while_an_answer_waits_with_empty_pieces() -> None:
+    text = """
+done = []
+def waits(environ, start_response):
+    yield "begun "
+    evwsgi.defer(done.append, 1)
+    while not done:
+        yield ""
+    yield "done"
+begin()
+evwsgi.wsgi_cb(("/waits", waits))
+evwsgi.run()
+"""
+    with ByHand(text) as program:
+        assert fetch(program.address, "/waits").text == "begun done"
 
 
 def test_what_is_deferred_when_the_end_comes_is_called_before_run_returns(tmp_path: Path) -> None:
