@@ -185,25 +185,33 @@ class Start_response:
     def _complete_head(self) -> tuple[str, list[tuple[str, str]]]:
         """Status and fields, with what the server adds to them. Raises ValueError, TypeError."""
         status, fields = self.status_and_fields()
-        for at, (name, value) in enumerate(fields):
-            if len(name) == _TYPE_LENGTH and name.lower() == "content-type":
-                if self.text:
-                    fields[at] = (name, _charsets.get(value) or _with_charset(value))
-                break  # there is but one
-        else:
-            if not self.started:
-                kind = DEFAULT_TYPE
-                if self.text:
-                    kind = _charsets.get(kind) or _with_charset(kind)
-                fields.insert(0, ("Content-Type", kind))
+        if self.text or not self.started:
+            self._settle_type(fields)
         if getattr(self.config, "SERVER_IDENT", "") is _DEFAULT_IDENT:
             return status, fields
         return status, with_ident(fields, self.config)
 
+    def _settle_type(self, fields: list[tuple[str, str]]) -> None:
+        """Content-Type with its charset; DEFAULT_TYPE if there is none and start_response was not called."""
+        text = self.text
+        for at, (name, value) in enumerate(fields):
+            if len(name) == _TYPE_LENGTH and name.lower() == "content-type":
+                if text:
+                    fields[at] = (name, _charsets.get(value) or _with_charset(value))
+                return  # there is but one
+        if not self.started:
+            kind = DEFAULT_TYPE
+            if text:
+                kind = _charsets.get(kind) or _with_charset(kind)
+            fields.insert(0, ("Content-Type", kind))
+
     def status_and_fields(self) -> tuple[str, list[tuple[str, str]]]:
         """The head as PEP 3333's start_response takes it, cookies included. Raises ValueError, TypeError."""
-        fields = [] if self._headers is None else self._fields().pairs()
-        cookies = self.cookies
+        given, cookies = self._headers, self.cookies
+        if given is None:
+            fields: list[tuple[str, str]] = []
+        else:
+            fields = (given if type(given) is Fields else self._fields()).pairs()
         if cookies:
             for morsel in cookies.values():
                 fields.append(check_field("Set-Cookie", morsel.OutputString()))
@@ -221,10 +229,10 @@ class Start_response:
 
     def _fields(self) -> Fields:
         """response_headers, made ours if a program has put something else there."""
-        if type(self._headers) is not Fields:
-            self._headers = Fields.of(self._headers or ())
-        fields: Fields = self._headers
-        return fields
+        given = self._headers
+        if type(given) is not Fields:
+            given = self._headers = Fields() if given is None else Fields.of(given)
+        return given
 
 
 def _with_charset(kind: str) -> str:

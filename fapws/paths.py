@@ -27,6 +27,7 @@ _HTML = "text/html; charset=utf-8"
 _PLAIN = "text/plain; charset=utf-8"
 _TARGET_KEYS = ("REQUEST_URI", "RAW_URI", "fapws.uri")
 _HEX = frozenset("0123456789abcdefABCDEF")
+_CONFIG = Start_response.config
 
 
 class Paths:
@@ -75,12 +76,14 @@ class Paths:
             add_extras(environ, start_response)
             if method == "POST" or self._environ_class is not None:
                 environ = self._extend(environ)
-            given = self._start_class()
-            start = given if isinstance(given, Start_response) else Start_response()
-            start.server_start = start_response
             config = self._base.config
-            if start.config is not config:
+            if self._start_class is Start_response and config is _CONFIG:
+                given = start = Start_response()
+            else:
+                given = self._start_class()
+                start = given if isinstance(given, Start_response) else Start_response()
                 start.config = config
+            start.server_start = start_response
             result = served(environ, given)
             if start is not given:
                 _take_over(start, given)

@@ -82,7 +82,7 @@ class Fields(MutableMapping[str, str]):
                 if type(name) is str is type(value) and value.isascii() and value.isprintable():
                     # Every request comes here: two thirds of add()'s instructions are saved.
                     single = _accepted.get(name)
-                    if single == "" or (single and not self._has(single)):
+                    if single == "" or (single and (not own or not self._has(single))):
                         own.append(pair)
                         continue
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
