@@ -29,7 +29,8 @@ extern struct names names;
 
 /* The C half of fapws.wsgi.answer.Answer: its attributes and the usual call of start_response. */
 typedef struct {
-    PyObject_HEAD long long connection;
+    PyObject ob_base; /* what PyObject_HEAD stands for */
+    long long connection;
     PyObject *status;  /* NULL or None: start_response was not called */
     PyObject *headers; /* NULL as long as status is */
     PyObject *unsent;
@@ -43,6 +44,50 @@ bool answer_started(const answer *self); /* and the head is not with the core ye
 
 /* exchange.c */
 
+typedef int64_t respond_function(fw_worker *, int64_t, const char *, size_t, size_t, const char *,
+                                 size_t);
+typedef int64_t send_function(fw_worker *, int64_t, const char *, size_t);
+typedef int64_t head_function(fw_worker *, int64_t, const char **);
+typedef int fd_function(fw_worker *, int64_t);
+
+typedef struct {
+    PyObject *shape;   /* (base, keys); NULL: nothing is known */
+    PyObject *base;    /* borrowed from shape: a dict with the values of the request before */
+    PyObject *keys;    /* borrowed from shape */
+    PyObject **values; /* the same values by place, which spares looking them up; NULL among them */
+} known_shape;
+
+typedef struct {
+    PyObject ob_base;
+    PyTypeObject *answers; /* what is made for each request: a subclass of AnswerBase */
+    PyObject *shapes;      /* list of (base, keys) or None, by number */
+    const int64_t *records;
+    const char *text;
+    fw_worker *core;
+    respond_function *respond;
+    send_function *send;
+    head_function *request_head;
+    fd_function *connection_fd;
+    int64_t left;        /* records still to come */
+    const int64_t *next; /* the next of them */
+    const char *at;      /* the next field */
+    const char *end;
+    known_shape known[FW_SHAPES];
+    PyObject *row; /* the tuple given out last; used again once nobody else holds it */
+} exchange;
+
 extern PyTypeObject exchange_type;
+
+/* records.c */
+
+PyObject *exchange_take(PyObject *object, PyObject *count);
+PyObject *exchange_next(PyObject *object);
+void exchange_forget(known_shape *known);
+
+/* replies.c */
+
+PyObject *exchange_respond(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
+PyObject *exchange_send_pieces(PyObject *object, PyObject *arguments);
+PyObject *exchange_asked(PyObject *object, PyObject *given);
 
 #endif

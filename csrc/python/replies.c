@@ -1,0 +1,175 @@
+/* replies.c -- from a finished answer to the core.
+ *
+ * Called: respond(answer, result) after a request, send_pieces() for a stream.
+ * Never:  explains a mistake: what is not plain goes back to Python.
+ */
+#include "accelerator.h"
+
+#include <string.h>
+#include <time.h>
+
+#define HEAD_MAX 4096      /* bytes; a larger head is joined in Python */
+#define UNLOCKED_MIN 65536 /* bytes of content from which other threads may run meanwhile */
+
+/* Appends a str and a line feed; the place behind, or NULL if it is none that fits as it is. */
+static char *put(char *at, const char *end, PyObject *text)
+{
+    if (at == NULL || !PyUnicode_CheckExact(text))
+        return NULL;
+#if PY_VERSION_HEX < 0x030c0000
+    if (PyUnicode_READY(text) < 0) {
+        PyErr_Clear();
+        return NULL;
+    }
+#endif
+    size_t size = (size_t)PyUnicode_GET_LENGTH(text);
+    if (PyUnicode_KIND(text) != PyUnicode_1BYTE_KIND || size + 1 > (size_t)(end - at))
+        return NULL;
+    memcpy(at, PyUnicode_1BYTE_DATA(text), size);
+    at[size] = '\n';
+    return at + size + 1;
+}
+
+/* Joins status, names and values as fw_respond() wants them; the size, or 0 if Python must do it. */
+static size_t join_head(char head[HEAD_MAX], const answer *given)
+{
+    const char *end = head + HEAD_MAX;
+    char *at = put(head, end, given->status);
+    for (Py_ssize_t i = 0; at != NULL && i < PyList_GET_SIZE(given->headers); i++) {
+        PyObject *pair = PyList_GET_ITEM(given->headers, i);
+        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2)
+            return 0;
+        at = put(put(at, end, PyTuple_GET_ITEM(pair, 0)), end, PyTuple_GET_ITEM(pair, 1));
+    }
+    return at == NULL ? 0 : (size_t)(at - head - 1);
+}
+
+PyObject *exchange_respond(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
+{
+    exchange *self = (exchange *)object;
+    if (count != 2 || !PyObject_TypeCheck(arguments[0], &answer_type)) {
+        PyErr_SetString(PyExc_TypeError, "respond() takes an answer and a result");
+        return NULL;
+    }
+    answer *given = (answer *)arguments[0];
+    PyObject *result = arguments[1];
+    if (!PyList_CheckExact(result) || PyList_GET_SIZE(result) != 1 || !answer_started(given))
+        Py_RETURN_NONE;
+    PyObject *body = PyList_GET_ITEM(result, 0);
+    if (!PyBytes_CheckExact(body) || !PyList_Check(given->headers))
+        Py_RETURN_NONE;
+    char head[HEAD_MAX];
+    size_t head_size = join_head(head, given);
+    if (head_size == 0)
+        Py_RETURN_NONE;
+    size_t fields = 1 + 2 * (size_t)PyList_GET_SIZE(given->headers);
+    size_t size = (size_t)PyBytes_GET_SIZE(body);
+    /* Sending does not wait; letting go of the lock costs more than a small answer keeps it. */
+    PyThreadState *unlocked = NULL;
+    if (size >= UNLOCKED_MIN) {
+        Py_INCREF(body);
+        unlocked = PyEval_SaveThread();
+    }
+    int64_t rest = self->respond(self->core, given->connection, head, head_size, fields,
+                                 PyBytes_AS_STRING(body), size);
+    if (unlocked != NULL) {
+        PyEval_RestoreThread(unlocked);
+        Py_DECREF(body);
+    }
+    if (rest == 0)
+        given->connection = -1;
+    return PyLong_FromLongLong(rest);
+}
+
+static PyObject *pair_of(PyObject *piece, PyObject *rest)
+{
+    PyObject *pair = rest == NULL ? NULL : PyTuple_Pack(2, piece, rest);
+    Py_DECREF(piece);
+    Py_XDECREF(rest);
+    return pair;
+}
+
+static int64_t send_unlocked(const exchange *self, int64_t connection, const char *at, size_t size)
+{
+    if (size < UNLOCKED_MIN)
+        return self->send(self->core, connection, at, size);
+    int64_t rest;
+    Py_BEGIN_ALLOW_THREADS rest = self->send(self->core, connection, at, size);
+    Py_END_ALLOW_THREADS return rest;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* What write() was given goes before what the iterator gives, and Python has it. */
+static bool is_plain_piece(const answer *given, PyObject *piece)
+{
+    return PyBytes_CheckExact(piece) && PyBytes_GET_SIZE(piece) > 0 && !given->full &&
+           (given->unsent == NULL || given->unsent == Py_None);
+}
+
+PyObject *exchange_send_pieces(PyObject *object, PyObject *arguments)
+{
+    exchange *self = (exchange *)object;
+    answer *given;
+    PyObject *pieces;
+    Py_ssize_t most, sent = 0;
+    double seconds;
+    if (!PyArg_ParseTuple(arguments, "O!Ond:send_pieces", &answer_type, &given, &pieces, &most,
+                          &seconds))
+        return NULL;
+    uint64_t ends = now_ns() + (uint64_t)(seconds * 1e9);
+    do {
+        PyObject *piece = PyIter_Next(pieces);
+        if (piece == NULL) {
+            if (!PyErr_Occurred())
+                PyErr_SetNone(PyExc_StopIteration);
+            return NULL;
+        }
+        if (!is_plain_piece(given, piece)) {
+            Py_INCREF(Py_None);
+            return pair_of(piece, Py_None);
+        }
+        Py_ssize_t size = PyBytes_GET_SIZE(piece);
+        int64_t rest =
+            send_unlocked(self, given->connection, PyBytes_AS_STRING(piece), (size_t)size);
+        if (rest != 0)
+            return pair_of(piece, PyLong_FromLongLong(rest));
+        Py_DECREF(piece);
+        sent += size;
+    } while (sent < most && now_ns() < ends);
+    Py_RETURN_NONE;
+}
+
+/* ---- What else a program may ask ------------------------------------------------------------- */
+
+PyObject *exchange_asked(PyObject *object, PyObject *given)
+{
+    exchange *self = (exchange *)object;
+    if (!PyObject_TypeCheck(given, &answer_type)) {
+        PyErr_SetString(PyExc_TypeError, "asked() takes an answer");
+        return NULL;
+    }
+    int64_t connection = ((answer *)given)->connection;
+    const char *head;
+    int64_t size = self->request_head(self->core, connection, &head);
+    int fd = size < 0 ? (int)size : self->connection_fd(self->core, connection);
+    if (fd < 0)
+        return PyLong_FromLong(fd);
+    PyObject *pair = PyTuple_New(2);
+    PyObject *text = PyUnicode_DecodeLatin1(head, (Py_ssize_t)size, NULL),
+             *number = PyLong_FromLong(fd);
+    if (pair != NULL && text != NULL && number != NULL) {
+        PyTuple_SET_ITEM(pair, 0, text);
+        PyTuple_SET_ITEM(pair, 1, number);
+        return pair;
+    }
+    Py_XDECREF(pair);
+    Py_XDECREF(text);
+    Py_XDECREF(number);
+    return NULL;
+}
