@@ -39,6 +39,7 @@ _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 #define FW_STARVED_MS 100     /* accepting pauses this long when descriptors run out */
 #define FW_SHARE_AHEAD 4      /* connections that a worker may have more than another ... */
 #define FW_SHARE_MS 1         /* ... beyond them it leaves the others so long to come first */
+#define FW_SHARE_PATIENCE 4   /* pauses in a row before twice as many are taken after the next */
 #define FW_SHARE_BUSY_MS 20   /* who has worked for longer on a batch is not waited for */
 #define FW_STARVED_TELL_MS 60000 /* FW_STARVED records come no oftener */
 #define FW_TRUSTED 64            /* networks that may send PROXY headers */

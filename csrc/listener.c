@@ -108,7 +108,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 /* Who was left to the others and still waits: they may be unable to come, so more from time to time. */
 static void accept_left(fw_worker *worker)
 {
-    uint32_t count = UINT32_C(1) << worker->gave_way;
+    uint32_t count = UINT32_C(1) << worker->gave_way / FW_SHARE_PATIENCE;
     bool left = false;
     if (count > worker->settings.accept_burst)
         count = worker->settings.accept_burst;
