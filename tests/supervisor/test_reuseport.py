@@ -8,6 +8,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -55,9 +56,9 @@ def queues(register: Listeners, wanted: Config) -> list[int]:
     return [register.of_slot(pool, slot)[0].fd for slot in range(pool.workers)]
 
 
-def as_socket(fd: int) -> socket.socket:
-    """A second descriptor of it, with Python's methods."""
-    return socket.socket(fileno=os.dup(fd))
+def as_socket(fd: int) -> closing[Any]:
+    """A second descriptor of it, with Python's methods; PyPy would make a usual one blocking."""
+    return closing(reuse_port.borrow(fd))
 
 
 def names(fds: list[int]) -> set[object]:
@@ -97,7 +98,7 @@ def test_slot_gets_no_connection_before_its_worker_listens(register: Listeners) 
         for client in clients:
             client.sendall(b"x")
             taking.settimeout(30)
-            taking.accept()[0].close()
+            os.close(taking._accept()[0])
             client.close()
 
 
