@@ -1,21 +1,19 @@
 /* conn.c -- one client connection, from accept to close.
- * Owns:   the descriptor, its uv_poll_t, the state and what is waited for in it.
- * Called: listener.c opens it, libuv and the ready list drive it, answer.c ends its requests.
+ * Owns:   the descriptor, the state and what is waited for in it.
+ * Called: listener.c opens it, the set and the ready list drive it, answer.c ends its requests.
  * Never:  parses bytes, builds answers.
  *
  *   IDLE -> HEAD -> CONTENT -> DISPATCHED -> STREAMING -> FLUSHING -> IDLE (keep-alive)
  *   IDLE, HEAD, CONTENT -> FLUSHING -> LINGERING (a refusal)      any -> CLOSED
  *
- * The poll handle is made only when the connection has to wait: a client that sends, gets its answer
- * and is closed costs accept, recv, send and close. on_closed() and close_now() are the only free(). */
+ * The set of sys_pollset.h learns of a connection only when it has to wait: a client that sends, gets
+ * its answer and is closed costs accept, recv, send and close. fw__conn_close() is the only free(). */
 #include "core.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static void on_poll(uv_poll_t *poll, int status, int events);
 
 /* ---- States ---------------------------------------------------------------------------------------- */
 
@@ -64,7 +62,6 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
     conn->worker = worker;
     conn->listener = listener;
     conn->fd = fd;
-    conn->poll_events = -1;
     conn->state = FW_CONN_IDLE;
     conn->proxy_due = listener->proxy;
     conn->untrusted = listener->proxy && !fw__trusted(worker, address);
@@ -82,23 +79,6 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
         fw__conn_run_ready(conn);
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-static void close_now(fw_conn *conn)
-{
-    if (conn->poll_events < 0) {
-        close(conn->fd);
-        free(conn);
-        return;
-    }
-    /* In this order: uv_close() takes the descriptor out of the poll set while it is still ours. */
-    uv_close((uv_handle_t *)&conn->poll, on_closed);
-    close(conn->fd);
-}
-
 void fw__conn_close(fw_conn *conn)
 {
     fw_worker *worker = conn->worker;
@@ -114,7 +94,10 @@ void fw__conn_close(fw_conn *conn)
     fw_buffer_clear(&conn->out);
     fw__table_remove(worker, conn);
     worker->score->connections = worker->open_count;
-    close_now(conn);
+    if (conn->polled)
+        fw__pollset_drop(worker, conn->fd, conn->polled);
+    close(conn->fd);
+    free(conn);
     fw__listeners_update(worker);
 }
 
@@ -168,26 +151,30 @@ static bool waits_to_read(const fw_conn *conn)
     return false;
 }
 
+static bool waits_to_write(const fw_conn *conn)
+{
+    return conn->wants_writable || (fw_buffer_len(&conn->out) && !conn->held);
+}
+
+static void listen_for(fw_conn *conn, unsigned events)
+{
+    if (events == conn->polled)
+        return;
+    if (fw__pollset_set(conn->worker, conn->fd, conn->id, conn->polled, events))
+        fw__conn_queue(conn,
+                       FW_READY_LOST); /* the kernel has no room for it: it could wait for ever */
+    else
+        conn->polled = (uint8_t)events;
+}
+
 void fw__conn_listen(fw_conn *conn)
 {
-    int events = waits_to_read(conn) ? UV_READABLE : 0;
-    if (conn->wants_writable || (fw_buffer_len(&conn->out) && !conn->held))
-        events |= UV_WRITABLE;
-    if (events == conn->poll_events)
-        return;
-    if (conn->poll_events < 0) {
-        if (uv_poll_init(&conn->worker->loop, &conn->poll, conn->fd)) {
-            fw__conn_queue(conn, FW_READY_READ); /* the read will tell what is wrong */
-            return;
-        }
-        conn->poll.data = conn;
-        conn->poll_events = 0;
-    }
-    if (events)
-        uv_poll_start(&conn->poll, events, on_poll);
-    else
-        uv_poll_stop(&conn->poll);
-    conn->poll_events = events;
+    unsigned events = waits_to_read(conn) ? FW_POLL_READ : 0;
+    if (waits_to_write(conn))
+        events |= FW_POLL_WRITE;
+    else if (conn->state == FW_CONN_STREAMING)
+        events |= conn->polled & FW_POLL_WRITE; /* more will come, and will have to wait again */
+    listen_for(conn, events);
 }
 
 void fw__conn_queue(fw_conn *conn, uint8_t ready)
@@ -335,18 +322,21 @@ static void conn_readable(fw_conn *conn)
     }
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+void fw__conn_polled(fw_conn *conn, unsigned events)
 {
-    fw_conn *conn = poll->data;
     uint8_t ready = 0;
-    if (status < 0) {
-        conn->poll_events = 0; /* libuv has stopped the handle */
+    if (events & FW_POLL_ERROR)
         ready = FW_READY_LOST;
-    }
-    if (events & UV_READABLE)
+    if (events & conn->polled & FW_POLL_READ)
         ready |= FW_READY_READ;
-    if (events & UV_WRITABLE)
-        ready |= FW_READY_WRITE;
+    if (events & conn->polled & FW_POLL_WRITE) {
+        if (waits_to_write(conn))
+            ready |= FW_READY_WRITE;
+        else /* the application takes its time: not to be told of that again and again */
+            listen_for(conn, conn->polled & ~FW_POLL_WRITE);
+    }
+    if (!ready)
+        return;
     fw__conn_queue(conn, ready);
     if (!fw__batch_full(conn->worker))
         fw__conn_run_ready(conn);
@@ -369,7 +359,7 @@ void fw__conn_run_ready(fw_conn *conn)
         if (fw__table_find(worker, id) != conn)
             return;
     }
-    conn->ready = 0;
+    conn->ready &= FW_READY_LOST; /* which the set may have said meanwhile */
     if (ready & FW_READY_WRITE) {
         fw__out_writable(conn);
         if (fw__table_find(worker, id) != conn)

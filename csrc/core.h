@@ -18,6 +18,7 @@
 #include "list.h"
 #include "parser.h"
 #include "proxy.h"
+#include "sys_pollset.h"
 
 _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 
@@ -74,7 +75,7 @@ typedef enum {
     FW_CONN_STREAMING,  /* the answer has begun and comes piece by piece */
     FW_CONN_FLUSHING,   /* the answer is complete, part of it waits for the socket */
     FW_CONN_LINGERING,  /* the last answer is out; what the client still sends is thrown away */
-    FW_CONN_CLOSED      /* only the memory is left, until libuv lets go of it */
+    FW_CONN_CLOSED      /* only the memory is left, for a moment */
 } fw_conn_state;
 
 typedef enum {
@@ -107,10 +108,9 @@ typedef struct {
 typedef struct fw_conn {
     struct fw_worker *worker;
     fw_listener *listener;
-    uv_poll_t poll; /* initialized only once the connection has had to wait */
     int fd;
-    int poll_events; /* what poll is started for; -1: poll is not initialized */
-    int64_t id;      /* generation and table index, see conn_table.c */
+    uint8_t polled; /* FW_POLL_...: what the set waits for; 0: it does not know fd */
+    int64_t id;     /* generation and table index, see conn_table.c */
     fw_conn_state state;
     fw_framing framing;  /* of the answer in hand */
     bool keep_alive;     /* what the request in hand asks for */
@@ -159,7 +159,6 @@ typedef struct {
 
 struct fw_listener {
     struct fw_worker *worker;
-    uv_poll_t poll;
     int fd; /* -1: closed or never used */
     int number;
     bool armed;
@@ -167,11 +166,8 @@ struct fw_listener {
 };
 
 typedef struct {
-    struct fw_worker *worker;
-    uv_poll_t poll;
-    int token;
-    bool used;    /* the caller watches it */
-    bool closing; /* libuv still holds the handle */
+    int fd;
+    bool used; /* the caller watches it */
 } fw_watched;
 
 typedef struct {
@@ -213,7 +209,8 @@ typedef struct {
 /* ---- The worker -------------------------------------------------------------------------------- */
 
 struct fw_worker {
-    uv_loop_t loop;
+    uv_loop_t loop; /* the timers */
+    fw_pollset pollset;
     uv_thread_t thread;
     fw_settings settings; /* server and spool_directory point to own copies */
     fw_score *score;
@@ -272,6 +269,14 @@ struct fw_worker {
 /* ---- worker.c ---------------------------------------------------------------------------------- */
 bool fw__on_thread(const fw_worker *worker);
 
+/* ---- worker.c for sys_pollset_*.c --------------------------------------------------------------- */
+/* What a token of the set means: a connection's number, or one of these. */
+#define FW_TOKEN_LISTENER (-1)                            /* and below, by the listener's number */
+#define FW_TOKEN_WATCH (FW_TOKEN_LISTENER - FW_LISTENERS) /* and below, by the watch's token */
+void fw__polled(fw_worker *worker, int64_t token, unsigned events);
+int fw__timers_wait(fw_worker *worker); /* ms until the next one is due; -1: there is none */
+bool fw__timers_run(fw_worker *worker); /* those that are due; whether there are others */
+
 /* ---- sys_socket.c: what differs between operating systems --------------------------------------- */
 int fw__accept(int listener, struct sockaddr *address,
                socklen_t *len); /* non-blocking, CLOEXEC; or -errno */
@@ -296,6 +301,7 @@ size_t fw__format_peer(const struct sockaddr *address,
 uint32_t fw__share(const fw_worker *worker); /* connections to accept now; 0: others come first */
 
 /* ---- listener.c -------------------------------------------------------------------------------- */
+void fw__listener_polled(fw_listener *listener);
 void fw__listeners_update(fw_worker *worker); /* pauses or resumes accepting as room asks for */
 void fw__listeners_close(fw_worker *worker, bool accept_rest);
 
@@ -311,7 +317,8 @@ void fw__conn_cut(fw_conn *conn);   /* close, and no answer that is not whole lo
 void fw__conn_lost(fw_conn *conn);  /* close, and FW_GONE if the caller holds a request of it */
 void fw__conn_close_when_sent(fw_conn *conn); /* nothing more is read; out is flushed first */
 void fw__conn_enter(fw_conn *conn, fw_conn_state state); /* asserts the step */
-void fw__conn_listen(fw_conn *conn);               /* (re)arms poll for what the state waits for */
+void fw__conn_listen(fw_conn *conn);                  /* tells the set what the state waits for */
+void fw__conn_polled(fw_conn *conn, unsigned events); /* the set's answer */
 void fw__conn_answered(fw_conn *conn);             /* the answer is complete and with the kernel */
 void fw__conn_queue(fw_conn *conn, uint8_t ready); /* to be looked at in the next fw_poll() */
 void fw__conn_run_ready(fw_conn *conn);            /* what fw__conn_queue() promised */

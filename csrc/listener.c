@@ -1,6 +1,6 @@
 /* listener.c -- listening sockets: who may come in, and when not.
  * Owns:   worker->listeners and the pauses in accepting.
- * Called: worker.c adopts and closes listeners, libuv tells of clients, conn.c of room that came free.
+ * Called: worker.c adopts and closes listeners and tells of clients, conn.c of room that came free.
  * Never:  drops a client that was accepted, spins when nothing can be accepted: the kernel's backlog
  *         waits while a limit is reached or descriptors run out. */
 #include "core.h"
@@ -9,7 +9,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static void on_listener(uv_poll_t *poll, int status, int events);
+static void pause_accepting(fw_worker *worker, uint64_t ms);
+
+static int arm(fw_listener *listener, bool open)
+{
+    int64_t token = FW_TOKEN_LISTENER - listener->number;
+    unsigned before = listener->armed ? FW_POLL_READ : 0;
+    int code =
+        fw__pollset_set(listener->worker, listener->fd, token, before, open ? FW_POLL_READ : 0);
+    if (code == 0)
+        listener->armed = open;
+    return code;
+}
 
 void fw__listeners_update(fw_worker *worker)
 {
@@ -19,11 +30,8 @@ void fw__listeners_update(fw_worker *worker)
         fw_listener *listener = &worker->listeners[i];
         if (listener->fd < 0 || listener->armed == open)
             continue;
-        if (open)
-            uv_poll_start(&listener->poll, UV_READABLE, on_listener);
-        else
-            uv_poll_stop(&listener->poll);
-        listener->armed = open;
+        if (arm(listener, open))
+            pause_accepting(worker, FW_STARVED_MS); /* the kernel has no room for it now */
     }
 }
 
@@ -88,13 +96,12 @@ static bool accept_some(fw_listener *listener, uint32_t count)
     return i > 0;
 }
 
-static void on_listener(uv_poll_t *poll, int status, int events)
+void fw__listener_polled(fw_listener *listener)
 {
-    fw_listener *listener = poll->data;
     fw_worker *worker = listener->worker;
+    if (!listener->armed)
+        return; /* since this turn began */
     uint32_t share = fw__share(worker);
-    (void)status;
-    (void)events;
     if (share > 0) {
         worker->gave_way = 0;
         accept_some(listener, share);
@@ -146,7 +153,8 @@ void fw__listeners_close(fw_worker *worker, bool accept_rest)
             continue;
         if (accept_rest)
             accept_rest_of(listener);
-        uv_close((uv_handle_t *)&listener->poll, NULL);
+        fw__pollset_drop(worker, listener->fd, listener->armed ? FW_POLL_READ : 0);
+        listener->armed = false;
         close(listener->fd);
         listener->fd = -1;
     }
@@ -167,9 +175,9 @@ int fw_listen(fw_worker *worker, int fd)
     listener->worker = worker;
     listener->fd = fd;
     listener->number = worker->listener_count;
-    if (fw__set_nonblocking(fd) || uv_poll_init(&worker->loop, &listener->poll, fd))
+    listener->armed = false;
+    if (fw__set_nonblocking(fd) || arm(listener, true))
         return FW_ESYSTEM;
-    listener->poll.data = listener;
     worker->listener_count++;
     fw__listeners_update(worker);
     return listener->number;

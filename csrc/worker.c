@@ -46,6 +46,8 @@ static int copy_settings(fw_worker *worker, const fw_settings *settings)
 static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score *score)
 {
     worker->thread = uv_thread_self();
+    if (fw__pollset_new(worker))
+        return FW_ESYSTEM;
     worker->score = score ? score : &worker->own_score;
     fw_list_init(&worker->ready);
     worker->read_buffer = malloc(FW_READ_SIZE);
@@ -65,6 +67,7 @@ fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score)
     fw_worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         return NULL;
+    worker->pollset.fd = -1;
     if (uv_loop_init(&worker->loop)) {
         free(worker);
         return NULL;
@@ -91,9 +94,12 @@ void fw_worker_free(fw_worker *worker)
         if (worker->table[i])
             fw__conn_cut(worker->table[i]);
     fw__listeners_close(worker, false);
+    for (int token = 0; token < FW_WATCHES; token++)
+        (void)fw_unwatch(worker, token);
     uv_walk(&worker->loop, close_handle, NULL);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     uv_loop_close(&worker->loop);
+    fw__pollset_free(worker);
     fw__access_free(worker);
     fw__shapes_free(worker);
     fw__batch_free(worker);
@@ -133,26 +139,16 @@ int64_t fw_open_connections(const fw_worker *worker)
 
 /* ---- Watched descriptors ----------------------------------------------------------------------------- */
 
-static void on_watched(uv_poll_t *poll, int status, int events)
+/* Any event will do: an error is news too, and the next read tells of it. */
+static void watch_polled(fw_worker *worker, int token)
 {
-    fw_watched *watched = poll->data;
-    (void)events;
-    if (status <
-        0) /* libuv has stopped the handle: an error is news too, and must go on being so */
-        uv_poll_start(poll, UV_READABLE, on_watched);
-    /* Once a batch: libuv asks the kernel again and again while it gets 1,024 events at a time. */
-    fw_batch *batch = &watched->worker->batch;
-    unsigned bit = 1u << watched->token;
-    if (!batch->filling || (batch->woken & bit))
+    /* Once a batch: the kernel may be asked again and again in one turn. */
+    fw_batch *batch = &worker->batch;
+    unsigned bit = 1u << token;
+    if (!worker->watches[token].used || !batch->filling || (batch->woken & bit))
         return;
     batch->woken |= bit;
-    fw__batch_event(watched->worker, FW_WAKE, watched->token);
-}
-
-static void on_watched_closed(uv_handle_t *handle)
-{
-    fw_watched *watched = handle->data;
-    watched->closing = false;
+    fw__batch_event(worker, FW_WAKE, token);
 }
 
 int fw_watch(fw_worker *worker, int fd)
@@ -161,15 +157,12 @@ int fw_watch(fw_worker *worker, int fd)
         return FW_ETHREAD;
     for (int token = 0; token < FW_WATCHES; token++) {
         fw_watched *watched = &worker->watches[token];
-        if (watched->used || watched->closing)
+        if (watched->used)
             continue;
-        if (uv_poll_init(&worker->loop, &watched->poll, fd))
+        if (fw__pollset_set(worker, fd, FW_TOKEN_WATCH - token, 0, FW_POLL_READ))
             return FW_ESYSTEM;
-        watched->worker = worker;
-        watched->poll.data = watched;
-        watched->token = token;
+        watched->fd = fd;
         watched->used = true;
-        uv_poll_start(&watched->poll, UV_READABLE, on_watched);
         return token;
     }
     return FW_EFULL;
@@ -182,9 +175,35 @@ int fw_unwatch(fw_worker *worker, int token)
     if (token < 0 || token >= FW_WATCHES || !worker->watches[token].used)
         return FW_ESTATE;
     worker->watches[token].used = false;
-    worker->watches[token].closing = true;
-    uv_close((uv_handle_t *)&worker->watches[token].poll, on_watched_closed);
+    (void)fw__pollset_set(worker, worker->watches[token].fd, 0, FW_POLL_READ, 0);
     return 0;
+}
+
+/* ---- Turns --------------------------------------------------------------------------------------------- */
+
+void fw__polled(fw_worker *worker, int64_t token, unsigned events)
+{
+    if (token <= FW_TOKEN_WATCH) {
+        watch_polled(worker, (int)(FW_TOKEN_WATCH - token));
+    } else if (token <= FW_TOKEN_LISTENER) {
+        fw__listener_polled(&worker->listeners[FW_TOKEN_LISTENER - token]);
+    } else {
+        fw_conn *conn = fw__table_find(worker, token);
+        if (conn) /* it may have been closed since the turn began */
+            fw__conn_polled(conn, events);
+    }
+}
+
+int fw__timers_wait(fw_worker *worker)
+{
+    return uv_loop_alive(&worker->loop) ? uv_backend_timeout(&worker->loop) : -1;
+}
+
+bool fw__timers_run(fw_worker *worker)
+{
+    if (fw__timers_wait(worker) == 0)
+        uv_run(&worker->loop, UV_RUN_NOWAIT);
+    return uv_loop_alive(&worker->loop) != 0;
 }
 
 /* ---- Poll ---------------------------------------------------------------------------------------------- */
@@ -229,7 +248,7 @@ static void wait_for_records(fw_worker *worker, int timeout_ms)
     /* A turn may bring only part of a request, or nothing: then wait on. */
     while (record_count(worker) == 0 && !worker->poll_timed_out) {
         bool waiting = fw_list_first(&worker->ready) != NULL;
-        if (!uv_run(&worker->loop, waiting ? UV_RUN_NOWAIT : UV_RUN_ONCE) && !waiting)
+        if (!fw__pollset_turn(worker, !waiting) && !waiting)
             break; /* nothing is left that could happen */
         run_ready(worker);
     }
@@ -263,7 +282,7 @@ int fw_poll(fw_worker *worker, int timeout_ms)
     } else {
         worker->polls_off_loop = 0;
         if (timeout_ms == 0 || record_count(worker) > 0)
-            uv_run(&worker->loop, UV_RUN_NOWAIT);
+            fw__pollset_turn(worker, false);
         else
             wait_for_records(worker, timeout_ms);
     }

@@ -1,7 +1,10 @@
 #!/bin/sh
 # test-c.sh -- the C core alone, without Python: every tests/c/test_*.c is a program of its own,
 # linked with all of csrc/ and libuv and run under AddressSanitizer and UBSan. Exit 0: it passed.
-# usage: tools/test-c.sh [NAME...]      (NAME: test_parser; none: all)
+# usage: tools/test-c.sh [NAME...]      (NAME: test_parser, test_core_file_fallback; none: all)
+#
+# test_core_*.c run twice: on this system's way, and with -DFW_PORTABLE (NAME_fallback) on the way of
+# systems that the core knows nothing of.
 #
 # The other .c files in tests/c are programs that Python tests use (parse_stream): built the same way
 # into build/c, not run.
@@ -31,6 +34,9 @@ UBSAN_OPTIONS="print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
 export ASAN_OPTIONS UBSAN_OPTIONS
 
 core=$(for name in $(names_of csrc/*.c); do echo "$out/$name.o"; done)
+fallback_core=$(for object in $core; do
+    case $object in */sys_*) echo "${object%.o}_fallback.o" ;; *) echo "$object" ;; esac
+done)
 
 # Everything is compiled again when anything changed: a file, a flag, the compiler.
 flags="-O1 -g $sanitize $(libuv_cflags)"
@@ -40,21 +46,28 @@ if [ "$(cat $out/.stamp 2>/dev/null)" != "$stamp" ]; then
     # shellcheck disable=SC2016
     compile='for file; do
         case $file in csrc/*) warn=$C_STRICT ;; *) warn="$C_BASE -Itests/c" ;; esac
-        $CC $warn $FLAGS -c "$file" -o "$OUT/$(basename "$file" .c).o" || exit 255
+        $CC $warn $FLAGS -c "$file" -o "$OUT/$(basename "$file" .c)$SUFFIX.o" || exit 255
     done'
     export CC C_STRICT C_BASE
     printf '%s\n' csrc/*.c tests/c/*.c |
-        FLAGS=$flags OUT=$out xargs -n 1 -P 2 sh -c "$compile" compile || die 'the C core does not compile'
+        FLAGS=$flags OUT=$out SUFFIX='' xargs -n 1 -P 2 sh -c "$compile" compile || die 'the C core does not compile'
+    printf '%s\n' csrc/sys_*.c tests/c/test_core_*.c |
+        FLAGS="$flags -DFW_PORTABLE" OUT=$out SUFFIX=_fallback xargs -n 1 -P 2 sh -c "$compile" compile ||
+        die 'the C core does not compile with -DFW_PORTABLE'
     # shellcheck disable=SC2046,SC2086
     for name in $(names_of tests/c/*.c); do
         $CC $sanitize -o $out/$name $out/$name.o $core $(libuv_libs)
+    done
+    # shellcheck disable=SC2046,SC2086
+    for name in $(names_of tests/c/test_core_*.c); do
+        $CC $sanitize -o $out/${name}_fallback $out/${name}_fallback.o $fallback_core $(libuv_libs)
     done
     echo "$stamp" >$out/.stamp
 fi
 
 passed=0 failed=0
 # shellcheck disable=SC2046
-[ $# -gt 0 ] || set -- $(names_of tests/c/test_*.c)
+[ $# -gt 0 ] || set -- $(names_of tests/c/test_*.c) $(names_of tests/c/test_core_*.c | sed 's/$/_fallback/')
 for name; do
     if "$out/$name" </dev/null; then
         passed=$((passed + 1))

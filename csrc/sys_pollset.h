@@ -1,0 +1,61 @@
+/* sys_pollset.h -- which descriptors are ready: the worker's connections, listeners and watches.
+ * Owns:   the kernel's set (epoll, kqueue), or the uv_poll_t of each descriptor where there is none
+ *         that we know, or with FW_PORTABLE, so that tests reach that way everywhere.
+ * Called: conn.c, listener.c and worker.c say what they wait for; worker.c takes the turns.
+ * Never:  keeps pointers to what it watches: a token is looked up when its event comes, so that an
+ *         event of something that ended earlier in the same turn finds nothing.
+ *
+ * libuv would need five system calls for a descriptor's first wait and three for a change of interest;
+ * a set needs one. It is waited for directly, not through libuv, which is left with the timers: a set
+ * inside libuv's own would cost a second call for each turn.
+ * Level-triggered: what was not read or sent is told again, so nothing about it must be remembered. */
+#ifndef FAPWS_SYS_POLLSET_H
+#define FAPWS_SYS_POLLSET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if defined(FW_PORTABLE)
+#define FW_POLLSET_UV 1
+#elif defined(__linux__)
+#define FW_POLLSET_EPOLL 1
+#elif (defined(__OpenBSD__) || defined(__FreeBSD__) || defined(__NetBSD__) ||                      \
+       defined(__APPLE__)) &&                                                                      \
+    UINTPTR_MAX > 0xffffffff /* a kevent carries a token in a pointer's bits */
+#define FW_POLLSET_KQUEUE 1
+#else
+#define FW_POLLSET_UV 1
+#endif
+
+#define FW_POLL_READ 1u
+#define FW_POLL_WRITE 2u
+#define FW_POLL_ERROR 4u /* only told, never asked for */
+
+#define FW_POLL_EVENTS 1024 /* taken from the kernel at once */
+#define FW_POLL_ROUNDS 48   /* how often in one turn, as long as so many come */
+
+typedef struct {
+    int fd;                    /* of epoll or kqueue */
+    uint32_t members;          /* descriptors that are waited for */
+    struct fw_uv_poll **by_fd; /* FW_POLLSET_UV only */
+    uint32_t by_fd_size;
+} fw_pollset;
+
+struct fw_worker;
+
+int fw__pollset_new(struct fw_worker *worker); /* 0, FW_EMEMORY or FW_ESYSTEM */
+void fw__pollset_free(struct fw_worker *worker);
+
+/* Waits for events with fd from now on, instead of before; 0: for none. Level-triggered; each goes to
+ * fw__polled() with the token, which must not change while events are waited for. 0 or FW_ESYSTEM:
+ * nothing has changed. */
+int fw__pollset_set(struct fw_worker *worker, int fd, int64_t token, unsigned before,
+                    unsigned events);
+/* The same for a descriptor that is about to be closed. */
+void fw__pollset_drop(struct fw_worker *worker, int fd, unsigned before);
+
+/* Tells of what is ready and runs the timers that are due; wait: until there is something of that.
+ * False when there is nothing left that could ever happen. */
+bool fw__pollset_turn(struct fw_worker *worker, bool wait);
+
+#endif

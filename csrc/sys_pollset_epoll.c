@@ -1,0 +1,79 @@
+/* sys_pollset_epoll.c -- the set of sys_pollset.h on Linux. */
+#include "core.h"
+
+#if defined(FW_POLLSET_EPOLL)
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+int fw__pollset_new(fw_worker *worker)
+{
+    worker->pollset.fd = epoll_create1(EPOLL_CLOEXEC);
+    return worker->pollset.fd < 0 ? FW_ESYSTEM : 0;
+}
+
+void fw__pollset_free(fw_worker *worker)
+{
+    if (worker->pollset.fd >= 0)
+        close(worker->pollset.fd);
+}
+
+int fw__pollset_set(fw_worker *worker, int fd, int64_t token, unsigned before, unsigned events)
+{
+    fw_pollset *set = &worker->pollset;
+    if (before == events)
+        return 0;
+    struct epoll_event event = {.data.u64 = (uint64_t)token};
+    if (events & FW_POLL_READ)
+        event.events |= EPOLLIN;
+    if (events & FW_POLL_WRITE)
+        event.events |= EPOLLOUT;
+    /* Nothing to wait for: out, because a member is told of errors and hang-ups whatever it wants. */
+    int change = !events ? EPOLL_CTL_DEL : before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(set->fd, change, fd, &event) && events)
+        return FW_ESYSTEM;
+    set->members += (uint32_t)(events != 0) - (uint32_t)(before != 0);
+    return 0;
+}
+
+/* close() alone would do, were it not for children that the application forks: as long as one of them
+ * has the descriptor too, a member that is ready would be told for ever, and could not be removed. */
+void fw__pollset_drop(fw_worker *worker, int fd, unsigned before)
+{
+    (void)fw__pollset_set(worker, fd, 0, before, 0);
+}
+
+static unsigned events_of(uint32_t told)
+{
+    unsigned events = 0;
+    if (told & (EPOLLIN | EPOLLHUP))
+        events |= FW_POLL_READ;
+    if (told & (EPOLLOUT | EPOLLHUP))
+        events |= FW_POLL_WRITE;
+    if (told & EPOLLERR)
+        events |= FW_POLL_ERROR;
+    return events;
+}
+
+bool fw__pollset_turn(fw_worker *worker, bool wait)
+{
+    fw_pollset *set = &worker->pollset;
+    struct epoll_event told[FW_POLL_EVENTS];
+    int timeout = wait ? fw__timers_wait(worker) : 0;
+    int rounds = 0;
+    int count = 0;
+    do {
+        count =
+            set->members || timeout > 0 ? epoll_wait(set->fd, told, FW_POLL_EVENTS, timeout) : 0;
+        uv_update_time(&worker->loop);
+        for (int i = 0; i < count; i++)
+            fw__polled(worker, (int64_t)told[i].data.u64, events_of(told[i].events));
+        timeout = 0;
+    } while (count == FW_POLL_EVENTS && ++rounds < FW_POLL_ROUNDS);
+    return fw__timers_run(worker) || set->members;
+}
+
+#else
+typedef int fw_pollset_epoll_unused; /* ISO C wants something in every file */
+#endif

@@ -1,0 +1,101 @@
+/* sys_pollset_kqueue.c -- the set of sys_pollset.h on the BSDs and macOS. */
+#include "core.h"
+
+#if defined(FW_POLLSET_KQUEUE)
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/event.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+int fw__pollset_new(fw_worker *worker)
+{
+    worker->pollset.fd = kqueue();
+    if (worker->pollset.fd < 0)
+        return FW_ESYSTEM;
+    (void)fcntl(worker->pollset.fd, F_SETFD, FD_CLOEXEC); /* a child of fork() has none at all */
+    return 0;
+}
+
+void fw__pollset_free(fw_worker *worker)
+{
+    if (worker->pollset.fd >= 0)
+        close(worker->pollset.fd);
+}
+
+/* Not EV_SET: its casts differ from system to system, as udata does (a number in old NetBSD). */
+static void add_change(struct kevent *changes, int *count, int fd, int filter, int64_t token,
+                       bool wanted)
+{
+    struct kevent *change = &changes[(*count)++];
+    memset(change, 0, sizeof *change);
+    change->ident = (uintptr_t)fd;
+    change->filter = (__typeof__(change->filter))filter;
+    change->flags = wanted ? EV_ADD : EV_DELETE;
+    change->udata = (__typeof__(change->udata))(intptr_t)token;
+}
+
+int fw__pollset_set(fw_worker *worker, int fd, int64_t token, unsigned before, unsigned events)
+{
+    fw_pollset *set = &worker->pollset;
+    struct kevent changes[2];
+    int count = 0;
+    unsigned other = before ^ events;
+    if (other & FW_POLL_READ)
+        add_change(changes, &count, fd, EVFILT_READ, token, (events & FW_POLL_READ) != 0);
+    if (other & FW_POLL_WRITE)
+        add_change(changes, &count, fd, EVFILT_WRITE, token, (events & FW_POLL_WRITE) != 0);
+    /* A change that adds may find no memory; the first of two is then taken back. */
+    if (count && kevent(set->fd, changes, count, NULL, 0, NULL) < 0 && events) {
+        unsigned gone = events & ~before;
+        if (count == 2) {
+            changes[0].flags = gone & FW_POLL_READ ? EV_DELETE : EV_ADD;
+            (void)kevent(set->fd, changes, 1, NULL, 0, NULL);
+        }
+        return FW_ESYSTEM;
+    }
+    set->members += (uint32_t)(events != 0) - (uint32_t)(before != 0);
+    return 0;
+}
+
+/* close() takes a descriptor out: a kqueue knows descriptors of this process, not open files. */
+void fw__pollset_drop(fw_worker *worker, int fd, unsigned before)
+{
+    (void)fd;
+    worker->pollset.members -= before != 0;
+}
+
+static unsigned events_of(const struct kevent *told)
+{
+    if (told->flags & EV_ERROR)
+        return FW_POLL_ERROR;
+    /* EV_EOF as well: the next recv() or send() says what it means. */
+    return told->filter == EVFILT_WRITE ? FW_POLL_WRITE : FW_POLL_READ;
+}
+
+bool fw__pollset_turn(fw_worker *worker, bool wait)
+{
+    fw_pollset *set = &worker->pollset;
+    struct kevent told[FW_POLL_EVENTS];
+    int timeout = wait ? fw__timers_wait(worker) : 0;
+    int rounds = 0;
+    int count = 0;
+    do {
+        struct timespec left = {.tv_sec = timeout / 1000,
+                                .tv_nsec = (long)(timeout % 1000) * 1000000};
+        count = set->members || timeout > 0
+                    ? kevent(set->fd, NULL, 0, told, FW_POLL_EVENTS, timeout < 0 ? NULL : &left)
+                    : 0;
+        uv_update_time(&worker->loop);
+        for (int i = 0; i < count; i++)
+            fw__polled(worker, (int64_t)(intptr_t)told[i].udata, events_of(&told[i]));
+        timeout = 0;
+    } while (count == FW_POLL_EVENTS && ++rounds < FW_POLL_ROUNDS);
+    return fw__timers_run(worker) || set->members;
+}
+
+#else
+typedef int fw_pollset_kqueue_unused; /* ISO C wants something in every file */
+#endif
