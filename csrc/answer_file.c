@@ -52,5 +52,12 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
         return sent;
     if (conn->framing == FW_FRAME_LENGTH)
         conn->answer_left -= (uint64_t)sent;
-    return fw__answer_wait(conn, (size_t)(count - (uint64_t)sent));
+    uint64_t rest = count - (uint64_t)sent;
+    if (rest && sent == TURN_BYTES) {
+        /* The kernel would take more: nothing to wait for, only others come first. */
+        conn->wants_writable = true;
+        fw__conn_queue(conn, FW_READY_WRITE);
+        return (int64_t)rest;
+    }
+    return fw__answer_wait(conn, (size_t)rest);
 }

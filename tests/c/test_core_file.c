@@ -1,5 +1,6 @@
 /* test_core_file.c -- content that comes out of a file. */
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "core_reply.h"
 
@@ -222,5 +223,68 @@ TEST(a_file_goes_out_after_the_answers_held_before_it)
     CHECK(client_reply_is(&here, &one, 200, "/0"));
     check_content(0, SIZE);
     CHECK(client_reply_is(&here, &one, 200, "/2"));
+    close_both();
+}
+
+#define TURN 1048576 /* answer_file.c */
+
+/* In a process of its own, so that the kernel finds a reader whenever it likes. */
+static pid_t fork_reader(const struct sockaddr_in *address)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    pid_t child = fork();
+    if (child)
+        return child;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (const struct sockaddr *)address, sizeof *address) ||
+        send(fd, request, sizeof request - 1, 0) < 0)
+        _exit(1);
+    size_t all = 0;
+    for (ssize_t len = 1; len > 0; all += (size_t)len)
+        if ((len = recv(fd, bytes, sizeof bytes, 0)) < 0)
+            _exit(2);
+    _exit(all > 64 * (size_t)TURN ? 0 : 3);
+}
+
+/* Without a wait for the socket, but others come first, as ever. */
+TEST(a_file_that_the_kernel_takes_goes_on_in_the_next_poll_with_others_between)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof any;
+    int listener = socket(AF_INET, SOCK_STREAM, 0); /* with the system's own buffers, which grow */
+    CHECK(bind(listener, (struct sockaddr *)&any, sizeof any) == 0 && listen(listener, 8) == 0);
+    CHECK(getsockname(listener, (struct sockaddr *)&any, &len) == 0);
+    open_with(client_open);
+    CHECK(ftruncate(file, 64 * TURN) == 0 && fw_listen(here.worker, listener) == 2);
+    pid_t child = fork_reader(&any);
+    int64_t id = site_request(&here)->id;
+    CHECK(begin_sized(id, "200 OK", 64 * TURN) == 0);
+    int64_t rest = 64 * TURN;
+    for (uint64_t end = clock_ms() + 2 * SOON_MS; rest > 0 && clock_ms() < end;) {
+        int64_t before = rest;
+        rest = fw_send_file(here.worker, id, file, 64 * TURN - rest, (size_t)rest);
+        CHECK(rest >= 0);
+        if (rest <= 0 || before - rest < TURN) {
+            while (rest > 0 && clock_ms() < end && site_poll(&here, 10) == 0)
+                continue;
+        } else {
+            client_ask(&here, &one, "GET /between HTTP/1.1", "");
+            site_poll(&here, 0);
+        }
+        bool writable = rest <= 0;
+        while (here.first) {
+            const test_record *record = site_take(&here, 0);
+            writable |= record->kind == FW_WRITABLE && record->id == id;
+            if (is_request(record))
+                CHECK(respond(&here, record->id, "200 OK", "") == 0);
+        }
+        CHECK(writable);
+        site_forget(&here);
+    }
+    CHECK(rest == 0 && fw_end(here.worker, id) == 0);
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    client_read(&one, SIZE_MAX);
+    CHECK(here.score.responses == count_text(one.data, "HTTP/1.1 200 OK") + 1);
     close_both();
 }
