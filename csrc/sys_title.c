@@ -22,6 +22,7 @@ int fw_set_title(const char *title)
 
 #elif defined(__linux__)
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,11 +58,14 @@ static int find_area(char **start, size_t *size)
     return 0;
 }
 
-/* The environment begins where the arguments end; if it does not, the area is not what it seems. */
+/* The C library keeps a pointer to argv[0]. Where that is not in the area, the area is another program's
+ * that runs this one: valgrind's own arguments, from which it still reads. The environment begins where
+ * the arguments end; if it does not, the area is not what it seems. */
 static bool is_ours(const char *start, size_t size)
 {
     extern char **environ;
-    if (start[size - 1] != '\0')
+    const char *name = program_invocation_name;
+    if (name < start || name >= start + size || start[size - 1] != '\0')
         return false;
     for (char **entry = environ; entry && *entry; entry++)
         if (*entry >= start && *entry < start + size)
