@@ -19,6 +19,7 @@ help:
 	@echo 'make test-pypy  the tests of WSGI, protocol and compatibility on PyPy'
 	@echo 'make test-pure  the tests of WSGI and protocol on CPython without the accelerator'
 	@echo 'make test-asan  the accelerator and the core in CPython under sanitizers'
+	@echo 'make valgrind   50,000 mixed requests to a server under valgrind: no error, nothing lost'
 	@echo 'make build      leave .venv/bin/fapws and .venv/bin/fapwsctl, which run this very tree'
 	@echo 'make fuzz       fuzz the C core for 10 minutes (SECONDS=60: another time)'
 	@echo 'make chaos      reloads, upgrades, kills at random under load for 5 minutes (SECONDS=60, SEED=7)'
@@ -56,6 +57,10 @@ test-pure:
 test-asan:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test
 	@sh tools/test-asan.sh
+
+valgrind:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh build
+	@sh tools/valgrind.sh
 
 fuzz:
 	@sh tools/bootstrap.sh build
@@ -95,4 +100,4 @@ clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build run test test-c test-pypy test-pure test-asan fuzz chaos lint bench soak dist install uninstall clean
+.PHONY: help build run test test-c test-pypy test-pure test-asan valgrind fuzz chaos lint bench soak dist install uninstall clean
