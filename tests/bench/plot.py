@@ -56,7 +56,7 @@ def svg(data: Json) -> str:
             f"<rect width='{WIDTH}' height='{height:.0f}' fill='{PAPER}'/>",
             *_heading(data),
             *parts,
-            _text(MARGIN, height - 14, _footer(data), 12, MUTED),
+            svg_text(MARGIN, height - 14, _footer(data), 12, MUTED),
             "</svg>\n",
         ]
     )
@@ -114,8 +114,8 @@ def _heading(data: Json) -> list[str]:
         ("no Python", OTHER, "1"),
     )
     parts = [
-        _text(MARGIN, 40, "What a request costs: fapws beside other servers", 25, INK, weight="bold"),
-        _text(
+        svg_text(MARGIN, 40, "What a request costs: fapws beside other servers", 25, INK, weight="bold"),
+        svg_text(
             MARGIN,
             66,
             "Server CPU time per request (user and system, all processes), unless a panel says otherwise. "
@@ -123,7 +123,7 @@ def _heading(data: Json) -> list[str]:
             14,
             INK,
         ),
-        _text(
+        svg_text(
             MARGIN,
             88,
             "The vertical line is fapws. A bar to the right: so many times as much as fapws; to the left: "
@@ -135,7 +135,7 @@ def _heading(data: Json) -> list[str]:
     for name, colour, opacity in reversed(legend):
         x -= 7.6 * len(name) + 36
         parts.append(f"<rect x='{x:.0f}' y='27' width='14' height='14' fill='{colour}' opacity='{opacity}'/>")
-        parts.append(_text(x + 20, 39, name, 13, INK))
+        parts.append(svg_text(x + 20, 39, name, 13, INK))
     return parts
 
 
@@ -164,19 +164,19 @@ def _panel(panel: Panel, left: float, top: float, width: float) -> str:
     rows_top, one = top + TITLE, place(1.0)
     bottom = rows_top + len(panel.rows) * ROW
     parts = [
-        _text(left, top + 12, panel.title, 16, INK, weight="bold"),
-        _text(left, top + 30, _fitted(panel.what, width, 11), 11, MUTED),
+        svg_text(left, top + 12, panel.title, 16, INK, weight="bold"),
+        svg_text(left, top + 30, _fitted(panel.what, width, 11), 11, MUTED),
     ]
     previous = -100.0
     for tick in TICKS:
         x = place(tick)
         if low <= tick <= high and x - previous > 30:
             previous = x
-            parts.append(_line(x, rows_top, x, bottom, LINE))
-            parts.append(_text(x, bottom + 12, f"{tick:g}{TIMES}", 10, MUTED, anchor="middle"))
+            parts.append(svg_line(x, rows_top, x, bottom, LINE))
+            parts.append(svg_text(x, bottom + 12, f"{tick:g}{TIMES}", 10, MUTED, anchor="middle"))
     for number, row in enumerate(panel.rows):
         parts += _bar(row, panel.unit, rows_top + number * ROW, left, place, unit)
-    parts.append(_line(one, rows_top - 2, one, bottom + 2, FAPWS if base else MUTED, 1.5))
+    parts.append(svg_line(one, rows_top - 2, one, bottom + 2, FAPWS if base else MUTED, 1.5))
     return "\n".join(parts)
 
 
@@ -189,10 +189,10 @@ def _bar(
     middle = y + ROW / 2 + 4
     weight = "bold" if ours else "normal"
     ink = colour if ours else INK
-    parts = [_text(left + NAME - 8, middle, row.server, 12, ink, anchor="end", weight=weight)]
+    parts = [svg_text(left + NAME - 8, middle, row.server, 12, ink, anchor="end", weight=weight)]
     if row.figure is None:
         said = row.note if row.note.startswith("holds") else f"fails: {row.note}"
-        parts.append(_text(place(1.0) + 7, middle, _fitted(said, 330, 11), 11, MUTED, style="italic"))
+        parts.append(svg_text(place(1.0) + 7, middle, _fitted(said, 330, 11), 11, MUTED, style="italic"))
         return parts
     one, x = place(1.0), place(row.figure / base)
     from_x, to_x = min(one, x), max(one, x)
@@ -202,7 +202,7 @@ def _bar(
         f"height='{BAR}' fill='{colour}' fill-opacity='{opacity}'/>"
     )
     times = "" if ours else f" · {_times(row.figure / base)}"
-    parts.append(_text(to_x + 7, middle, f"{_figure(row.figure)} {unit}{times}", 12, ink, weight=weight))
+    parts.append(svg_text(to_x + 7, middle, f"{_figure(row.figure)} {unit}{times}", 12, ink, weight=weight))
     return parts
 
 
@@ -220,12 +220,12 @@ def _fitted(words: str, width: float, size: float) -> str:
     return words if len(words) <= room else words[: room - 1].rstrip() + "…"
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1) -> str:
+def svg_line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1) -> str:
     place = f"x1='{x1:.1f}' y1='{y1:.1f}' x2='{x2:.1f}' y2='{y2:.1f}'"
     return f"<line {place} stroke='{colour}' stroke-width='{width}'/>"
 
 
-def _text(
+def svg_text(
     x: float,
     y: float,
     words: str,

@@ -3,18 +3,22 @@
 
     python tests/soak/mixed.py -n 1000000                       starts a server of its own
     python tests/soak/mixed.py -n 100000 --address HOST:PORT    asks one that runs APP already
-    FAPWS_COMMAND='valgrind -q python -m fapws' python tests/soak/mixed.py -n 100000 --seconds 3600
+    python tests/soak/mixed.py -n 10000000 --seconds 1800 --plot mixed.svg
+    make soak S=mixed                                           a million, after make build
+    sh tools/valgrind.sh 50000                                  the same requests under valgrind
 
 Each thread has one connection at a time, pipelines a batch of requests of a random plan (seeded) and
 checks each answer's status and content. Some batches end in a way that costs the connection: a bad
-request, a client that resets in mid-content or in mid-answer. The first tenth warms up; memory is
-measured from then on. Exits 0 when every answer was right and the worker's RSS grew by no more than
---growth; 1 otherwise. Bounded by -n and by --seconds.
+request, a client that resets in mid-content or in mid-answer. Memory is sampled up to 400 times; the
+first tenth warms up. Exits 0 when every answer was right and no process was ever larger by more than
+--growth than after the warm-up; 1 otherwise. Bounded by -n and by --seconds. --plot draws RSS over
+requests, from zero, as SVG.
 """
 
 from __future__ import annotations
 
 import argparse
+import platform
 import random
 import re
 import socket
@@ -29,6 +33,8 @@ from typing import NamedTuple, Union
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.server import Server
+
+from soak import memory_plot
 
 Address = Union[tuple[str, int], str]
 
@@ -71,6 +77,8 @@ STREAMED = b"".join(b"piece %d;" % number for number in range(20))
 LARGE = b"l" * 200000
 BIG_BODY = bytes(range(256)) * 400  # 100 KB: goes through a temporary file
 TIMEOUT = 60.0
+SAMPLES = 400  # of memory in a run
+POLL_SECONDS = 0.01  # a run of 100,000 takes 3 s and is to have most of its samples
 
 
 class Kind(NamedTuple):
@@ -335,12 +343,11 @@ class Run:
         ]
         for thread in threads:
             thread.start()
-        marks = [self.requests * tenth // 10 for tenth in range(1, 10)]
+        every = max(self.requests // SAMPLES, 1)
         while any(thread.is_alive() for thread in threads):
-            self._done.wait(0.2)
-            if marks and self._begun >= marks[0]:
+            self._done.wait(POLL_SECONDS)
+            if self._begun // every > memory[-1][0] // every:
                 memory.append((self._begun, rss(self.pid)))
-                marks = [mark for mark in marks if mark > self._begun]
         memory.append((self._begun, rss(self.pid)))
         return Result(self.counts, self.wrong, time.monotonic() - started, memory)
 
@@ -365,26 +372,26 @@ def rss(pid: int) -> dict[int, int]:
     return found
 
 
-def report(result: Result) -> str:
-    """The run in words."""
+def report(result: Result, requests: int) -> str:
+    """The run in words; of the samples of memory only about ten."""
     lines = []
     total = sum(count for name, count in result.counts.items() if name != "connections")
     rate = total / result.seconds if result.seconds else 0.0
     lines.append(f"{total} requests in {result.seconds:.1f} s, {rate:.0f} a second")
     lines += [f"  {name:16} {count}" for name, count in sorted(result.counts.items())]
+    tenth = -1
     for done, memory in result.memory:
-        sizes = ", ".join(f"pid {pid}: {size} KB" for pid, size in memory.items())
-        lines.append(f"RSS after {done}: {sizes or 'unknown'}")
+        if done * 10 // max(requests, 1) > tenth:
+            tenth = done * 10 // max(requests, 1)
+            sizes = ", ".join(f"pid {pid}: {size} KB" for pid, size in memory.items())
+            lines.append(f"RSS after {done}: {sizes or 'unknown'}")
+    for pid, largest, at, last in memory_plot.growths(result.memory, requests):
+        lines.append(
+            f"pid {pid} after the first tenth: at most {largest:+} KB (at {at}), at last {last:+} KB"
+        )
+    lines.append(f"{len(result.memory)} samples of RSS")
     lines += [f"WRONG: {text}" for text in result.wrong]
     return "\n".join(lines)
-
-
-def growth(result: Result) -> int:
-    """KB by which the process that grew most has grown since a tenth of the run."""
-    if len(result.memory) < 3:
-        return 0
-    warm, last = result.memory[1][1], result.memory[-1][1]
-    return max((last[pid] - size for pid, size in warm.items() if pid in last), default=0)
 
 
 def main() -> int:
@@ -395,6 +402,7 @@ def main() -> int:
     parser.add_argument("-t", "--threads", type=int, default=4)
     parser.add_argument("--depth", type=int, default=32, help="most requests in a pipeline")
     parser.add_argument("--growth", type=int, default=2048, help="KB of RSS a process may gain")
+    parser.add_argument("--plot", type=Path, help="write RSS over requests to this file, as SVG")
     parser.add_argument("--address", default="", help="HOST:PORT or a unix socket's path")
     parser.add_argument("--pid", type=int, default=0, help="of the master, for its memory")
     parser.add_argument("-w", "--workers", type=int, default=1)
@@ -410,12 +418,12 @@ def main() -> int:
     if options.address:
         host, colon, port = options.address.rpartition(":")
         result = run((host, int(port)) if colon else options.address, options.pid)
-        print(report(result))
+        print(report(result, options.requests))
         crashes = ""
     else:
         with Server(APP, arguments=["-w", str(options.workers)], directory=Path.cwd()) as own:
             result = run(own.address, own.pid)
-            print(report(result), flush=True)
+            print(report(result, options.requests), flush=True)
             workers = {pid for _, memory in result.memory for pid in memory}
             crashes = own.log if len(workers) != options.workers + 1 else ""
     asked = sum(count for name, count in result.counts.items() if name != "connections")
@@ -423,9 +431,15 @@ def main() -> int:
     if crashes:
         print(f"workers came and went:\n{crashes[-5000:]}")
         failed = True
-    if growth(result) > options.growth:
-        print(f"RSS grew by {growth(result)} KB, more than {options.growth}")
+    grown = memory_plot.largest_growth(result.memory, options.requests)
+    if grown is not None and grown.largest > options.growth:
+        print(f"RSS of pid {grown.pid} grew by {grown.largest} KB, more than {options.growth}")
         failed = True
+    if options.plot:
+        machine = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+        machine += f", {asked:,} requests in {result.seconds:.0f} s, {len(result.memory)} samples"
+        options.plot.write_text(memory_plot.svg(result.memory, asked, machine), encoding="utf-8")
+        print(f"plot: {options.plot}")
     if asked < options.requests * 0.99:
         print(f"only {asked} of {options.requests} requests within {options.seconds} s")
         failed = True
