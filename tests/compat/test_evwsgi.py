@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.evwsgi import ByHand, run_to_end
+from support.ports import unused_port
 from support.raw import Client, fetch
 
 from fapws import _evwsgi as evwsgi
@@ -157,7 +158,7 @@ def test_start_binds_at_once_and_run_again_needs_another_start(tmp_path: Path) -
     done = run_to_end(
         """
 import socket
-probe = socket.socket(); probe.bind(("127.0.0.1", 0)); port = probe.getsockname()[1]; probe.close()
+port = PORT
 begin(port=port)
 socket.create_connection(("127.0.0.1", port)).close()
 assert evwsgi.socket_fd() >= 0
@@ -176,7 +177,7 @@ begin(port=port)
 evwsgi.restart_timer(0)
 evwsgi.run()
 say("second")
-""",
+""".replace("PORT", str(unused_port())),
         tmp_path,
     )
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ import socket
 from typing import Any
 
 import pytest
+from support.ports import unused_port
 
 
 def test_all_workers_serve(house: Any, load: Any, until: Any) -> None:
@@ -42,9 +43,7 @@ def test_killed_worker_is_replaced_and_the_others_go_on(house: Any, load: Any, u
 
 
 def test_killed_master_frees_the_port_and_a_new_start_works(house: Any, until: Any) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = unused_port()
     house.configure(workers=2, listen=f"127.0.0.1:{port}, unix:{house.unix}")
     house.start()
     os.kill(house.pid, signal.SIGKILL)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import sys
 import time
 from typing import Any
 
 import pytest
+from support.ports import unused_port
 
 from fapws.supervisor import rolling
 
@@ -139,9 +139,7 @@ def test_reload_changes_workers_listeners_and_pools(house: Any, load: Any) -> No
 def test_address_that_takes_in_one_of_ours_is_refused_with_the_reason(
     house: Any, before: str, after: str
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = unused_port()
     house.configure(listen=f"{before}:{port}")
     house.start()
     house.configure(listen=f"{after}:{port}")

@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from support.ports import unused_port
 
 from fapws import reuse_port
 from fapws.settings.model import Address, Config, Pool
@@ -35,13 +36,6 @@ def config(workers: int, reuseport: bool = True, port: int = 0, host: str = "127
     address = Address(f"{host}:{port}", "tcp", host=host, port=port)
     pool = Pool("hello", listen=(address,), backlog=16, workers=workers, reuseport=reuseport)
     return Config("", (pool,))
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @pytest.fixture
@@ -114,7 +108,7 @@ def test_port_of_another_process_is_noticed_though_it_could_be_shared(register: 
 
 @linux
 def test_option_turned_on_and_off_keeps_the_first_queue(register: Listeners) -> None:
-    port = free_port()
+    port = unused_port()
     plain, split = config(2, False, port), config(2, True, port)
     register.prepare(plain)
     before = queues(register, plain)
@@ -190,7 +184,7 @@ def test_reloads_under_load_lose_no_request(house: Any, load: Any, how: str) -> 
 
 @linux
 def test_reload_that_turns_it_on_loses_no_request(house: Any, load: Any) -> None:
-    listen = f"127.0.0.1:{free_port()}"
+    listen = f"127.0.0.1:{unused_port()}"
     house.configure(workers=2, listen=listen)
     house.start()
     with load(house, house.port()) as clients:
