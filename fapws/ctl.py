@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from fapws import __version__
 from fapws.ctl_place import (
     MARGIN,
     Ended,
@@ -52,6 +53,7 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   -c, --config FILE      the configuration (default: {DEFAULT_FILE})
   -j, --json             answer with one JSON object
   -t, --timeout SECONDS  wait no longer (default: what the configuration's own timeouts allow)
+  --version              print the version
 
 exit codes: 0 done, 1 failed, 2 usage, 4 not allowed, 6 not configured, 7 not running;
 of status: 0 running, 1 dead with a pidfile, 3 stopped, 4 unknown
@@ -103,6 +105,8 @@ def parse_arguments(arguments: list[str]) -> Options:
         word = rest.pop(0)
         if word in ("-h", "--help"):
             raise Ended(DONE, USAGE_TEXT)
+        if word == "--version":
+            raise Ended(DONE, f"fapwsctl {__version__}")
         if word in ("-c", "--config"):
             options = options._replace(file=_value(word, rest))
         elif word in ("-t", "--timeout"):
