@@ -409,21 +409,21 @@ def test_worker_holds_no_descriptor_of_the_master(house: Any) -> None:
     [[], ["explode"], ["start", "stop"], ["-t", "x", "start"], ["-c"], ["-F", "stop"], ["-t", "-1", "stop"]],
 )
 def test_usage_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    import fapws
-from fapws import ctl
+    from fapws import ctl
 
     assert ctl.main(words) == 2
     assert "usage: fapwsctl" in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from fapws import __version__, ctl
+
     assert ctl.main(["--version"]) == 0
-    assert capsys.readouterr().out == f"fapwsctl {fapws.__version__}\n"
+    assert capsys.readouterr().out == f"fapwsctl {__version__}\n"
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
-    import fapws
-from fapws import ctl
+    from fapws import ctl
 
     assert ctl.main(["--help"]) == 0
     assert capsys.readouterr().out.startswith("usage: fapwsctl")
