@@ -277,11 +277,13 @@ static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
 
 /* Large pieces need not each have a segment of their own: the kernel sends full ones at once and what
  * is over with the next piece, or when the client has confirmed the former. A small piece may be an
- * event that somebody waits for. */
+ * event that somebody waits for. A unix socket cannot be told; it is not asked again for each piece. */
 static void choose_segments(fw_conn *conn, bool bulk)
 {
-    if (conn->bulk != bulk && fw__join_pieces(conn->fd, bulk))
-        conn->bulk = bulk;
+    if (conn->bulk == bulk)
+        return;
+    conn->bulk = bulk;
+    (void)fw__join_pieces(conn->fd, bulk);
 }
 
 int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t piece_size)
