@@ -58,13 +58,11 @@ class Stream:
             elif piece:
                 if not answer.begun:
                     answer.begin()
-                if answer.empty:
-                    raise StopIteration
                 rest = answer.send(piece)
             if rest:
                 self.piece, self.taken = piece, len(piece) - rest
                 return False
-            if answer.full:
+            if answer.full or answer.empty:
                 raise StopIteration
             sent += len(piece)
             if time.monotonic() > ends:
@@ -170,16 +168,18 @@ class Streams:
             stream = self.ready.popleft()
             if stream.gone:
                 continue
+            ended = more = False
             try:
                 more = stream.advance()
             except StopIteration:
-                self._finish(stream, server)
+                ended = True  # and left behind: the application's close() has nothing to do with it
             except BaseException as error:  # the application's: logged with its traceback
                 self.forget(stream.answer.connection)
                 server.fail(stream.answer, error, stream.result)
-            else:
-                if more:
-                    self.ready.append(stream)
+            if ended:
+                self._finish(stream, server)
+            elif more:
+                self.ready.append(stream)
 
     def _finish(self, stream: Stream, server: Any) -> None:
         """The iterator has ended, and all of it is with the kernel."""
