@@ -4,7 +4,7 @@
  * Called: by the application, and by Python code through the attributes.
  * Never:  judges a call that is not plain: start_response_checked() of the subclass does, in Python.
  *
- * No support for the cycle collector: an answer refers to a str, a list of str pairs, and files.
+ * The cycle collector knows answers: headers may be a list of a class whose instances know start_response.
  */
 #include "accelerator.h"
 
@@ -52,13 +52,30 @@ static PyObject *start_response(PyObject *object, PyObject *const *arguments, Py
     return PyObject_GetAttr(object, names.write);
 }
 
-static void answer_dealloc(PyObject *object)
+static int answer_traverse(PyObject *object, visitproc visit, void *arg)
 {
     answer *self = (answer *)object;
-    Py_XDECREF(self->status);
-    Py_XDECREF(self->headers);
-    Py_XDECREF(self->unsent);
-    Py_XDECREF(self->spooled);
+    Py_VISIT(self->status);
+    Py_VISIT(self->headers);
+    Py_VISIT(self->unsent);
+    Py_VISIT(self->spooled);
+    return 0;
+}
+
+static int answer_clear(PyObject *object)
+{
+    answer *self = (answer *)object;
+    Py_CLEAR(self->status);
+    Py_CLEAR(self->headers);
+    Py_CLEAR(self->unsent);
+    Py_CLEAR(self->spooled);
+    return 0;
+}
+
+static void answer_dealloc(PyObject *object)
+{
+    PyObject_GC_UnTrack(object);
+    (void)answer_clear(object);
     Py_TYPE(object)->tp_free(object);
 }
 
@@ -76,6 +93,7 @@ static PyMemberDef members[] = {
 
 static PyMethodDef methods[] = {
     {"start_response", (PyCFunction)(void (*)(void))start_response, METH_FASTCALL | METH_KEYWORDS,
+     "start_response($self, status, headers, exc_info=None)\n--\n\n"
      "PEP 3333, \"The start_response() Callable\"."},
     {NULL, NULL, 0, NULL},
 };
@@ -84,7 +102,9 @@ PyTypeObject answer_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "fapws._accelerator.AnswerBase",
     .tp_basicsize = sizeof(answer),
     .tp_dealloc = answer_dealloc,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .tp_traverse = answer_traverse,
+    .tp_clear = answer_clear,
     .tp_methods = methods,
     .tp_members = members,
     .tp_new = PyType_GenericNew,

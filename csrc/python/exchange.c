@@ -33,6 +33,18 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     return (PyObject *)self;
 }
 
+/* A program may keep an answer, and with it this, for longer than the core lives. The core's functions
+ * refuse NULL. */
+static PyObject *exchange_release(PyObject *object, PyObject *nothing)
+{
+    (void)nothing;
+    exchange *self = (exchange *)object;
+    self->core = NULL;
+    self->records = NULL;
+    self->left = 0;
+    Py_RETURN_NONE;
+}
+
 /* The type of the answers knows the server, which has the exchange. */
 static int exchange_traverse(PyObject *object, visitproc visit, void *arg)
 {
@@ -68,11 +80,13 @@ static PyMethodDef methods[] = {
      "take(count): an iterator over the records of a new batch. See Exchange of "
      "fapws.wsgi.exchange."},
     {"respond", (PyCFunction)(void (*)(void))exchange_respond, METH_FASTCALL,
-     "respond(answer, result): as fw_respond(), or None when the answer is not plain."},
+     "respond(answer, result): 0, (content, what fw_respond() returned), or None: the answer is "
+     "not plain."},
     {"send_pieces", exchange_send_pieces, METH_VARARGS,
      "send_pieces(answer, pieces, most, seconds): sends while all is plain."},
     {"asked", exchange_asked, METH_O,
      "asked(answer): the request's head and its client's descriptor, or a negative code."},
+    {"release", exchange_release, METH_NOARGS, "release(): before the core is freed."},
     {NULL, NULL, 0, NULL},
 };
 

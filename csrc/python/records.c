@@ -26,6 +26,10 @@ PyObject *exchange_take(PyObject *object, PyObject *count)
     long long records = PyLong_AsLongLong(count);
     if (records == -1 && PyErr_Occurred())
         return NULL;
+    if (self->records == NULL) {
+        PyErr_SetString(PyExc_ValueError, "the core is freed");
+        return NULL;
+    }
     self->left = records;
     self->next = self->records + 1;
     self->at = self->text;

@@ -30,18 +30,27 @@ static char *put(char *at, const char *end, PyObject *text)
     return at + size + 1;
 }
 
-/* Joins status, names and values as fw_respond() wants them; the size, or 0 if Python must do it. */
-static size_t join_head(char head[HEAD_MAX], const answer *given)
+/* Joins status, names and values as fw_respond() wants them; the size, or -1 if Python must do it. */
+static Py_ssize_t join_head(char head[HEAD_MAX], const answer *given)
 {
     const char *end = head + HEAD_MAX;
     char *at = put(head, end, given->status);
     for (Py_ssize_t i = 0; at != NULL && i < PyList_GET_SIZE(given->headers); i++) {
         PyObject *pair = PyList_GET_ITEM(given->headers, i);
-        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2)
-            return 0;
+        if (!PyTuple_CheckExact(pair) || PyTuple_GET_SIZE(pair) != 2)
+            return -1;
         at = put(put(at, end, PyTuple_GET_ITEM(pair, 0)), end, PyTuple_GET_ITEM(pair, 1));
     }
-    return at == NULL ? 0 : (size_t)(at - head - 1);
+    return at == NULL ? -1 : at - head - 1;
+}
+
+/* Takes over both references; NULL for rest is an error that has been raised already. */
+static PyObject *pair_of(PyObject *piece, PyObject *rest)
+{
+    PyObject *pair = rest == NULL ? NULL : PyTuple_Pack(2, piece, rest);
+    Py_DECREF(piece);
+    Py_XDECREF(rest);
+    return pair;
 }
 
 PyObject *exchange_respond(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
@@ -56,37 +65,28 @@ PyObject *exchange_respond(PyObject *object, PyObject *const *arguments, Py_ssiz
     if (!PyList_CheckExact(result) || PyList_GET_SIZE(result) != 1 || !answer_started(given))
         Py_RETURN_NONE;
     PyObject *body = PyList_GET_ITEM(result, 0);
-    if (!PyBytes_CheckExact(body) || !PyList_Check(given->headers))
+    if (!PyBytes_CheckExact(body) || !PyList_CheckExact(given->headers))
         Py_RETURN_NONE;
     char head[HEAD_MAX];
-    size_t head_size = join_head(head, given);
-    if (head_size == 0)
+    Py_ssize_t head_size = join_head(head, given);
+    if (head_size < 0)
         Py_RETURN_NONE;
     size_t fields = 1 + 2 * (size_t)PyList_GET_SIZE(given->headers);
     size_t size = (size_t)PyBytes_GET_SIZE(body);
     /* Sending does not wait; letting go of the lock costs more than a small answer keeps it. */
     PyThreadState *unlocked = NULL;
-    if (size >= UNLOCKED_MIN) {
-        Py_INCREF(body);
+    Py_INCREF(body); /* the list is the application's: another thread may change it */
+    if (size >= UNLOCKED_MIN)
         unlocked = PyEval_SaveThread();
-    }
-    int64_t rest = self->respond(self->core, given->connection, head, head_size, fields,
+    int64_t rest = self->respond(self->core, given->connection, head, (size_t)head_size, fields,
                                  PyBytes_AS_STRING(body), size);
-    if (unlocked != NULL) {
+    if (unlocked != NULL)
         PyEval_RestoreThread(unlocked);
-        Py_DECREF(body);
-    }
-    if (rest == 0)
-        given->connection = -1;
-    return PyLong_FromLongLong(rest);
-}
-
-static PyObject *pair_of(PyObject *piece, PyObject *rest)
-{
-    PyObject *pair = rest == NULL ? NULL : PyTuple_Pack(2, piece, rest);
-    Py_DECREF(piece);
-    Py_XDECREF(rest);
-    return pair;
+    if (rest != 0)
+        return pair_of(body, PyLong_FromLongLong(rest));
+    Py_DECREF(body);
+    given->connection = -1;
+    return PyLong_FromLong(0);
 }
 
 static int64_t send_unlocked(const exchange *self, int64_t connection, const char *at, size_t size)
@@ -98,11 +98,11 @@ static int64_t send_unlocked(const exchange *self, int64_t connection, const cha
     Py_END_ALLOW_THREADS return rest;
 }
 
-static uint64_t now_ns(void)
+static int64_t now_ns(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return (int64_t)now.tv_sec * 1000000000 + (int64_t)now.tv_nsec;
 }
 
 /* What write() was given goes before what the iterator gives, and Python has it. */
@@ -122,7 +122,7 @@ PyObject *exchange_send_pieces(PyObject *object, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "O!Ond:send_pieces", &answer_type, &given, &pieces, &most,
                           &seconds))
         return NULL;
-    uint64_t ends = now_ns() + (uint64_t)(seconds * 1e9);
+    int64_t ends = now_ns() + (int64_t)(seconds * 1e9); /* seconds is below 0 after a pause */
     do {
         PyObject *piece = PyIter_Next(pieces);
         if (piece == NULL) {
@@ -160,9 +160,9 @@ PyObject *exchange_asked(PyObject *object, PyObject *given)
     int fd = size < 0 ? (int)size : self->connection_fd(self->core, connection);
     if (fd < 0)
         return PyLong_FromLong(fd);
-    PyObject *pair = PyTuple_New(2);
+    /* First the text: what the collector runs for a tuple may end the request, and with it the head. */
     PyObject *text = PyUnicode_DecodeLatin1(head, (Py_ssize_t)size, NULL),
-             *number = PyLong_FromLong(fd);
+             *number = PyLong_FromLong(fd), *pair = PyTuple_New(2);
     if (pair != NULL && text != NULL && number != NULL) {
         PyTuple_SET_ITEM(pair, 0, text);
         PyTuple_SET_ITEM(pair, 1, number);

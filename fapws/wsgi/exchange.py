@@ -77,13 +77,14 @@ class PureExchange:
             environ["REQUEST_URI"] = environ["RAW_URI"]
             yield kind, answer, content, environ
 
-    def respond(self, answer: PureAnswer, result: Any) -> int | None:
-        """As fw_respond(), for a list with one bytes object; None if result or head are anything else.
+    def respond(self, answer: PureAnswer, result: Any) -> tuple[bytes, int] | int | None:
+        """fw_respond() for a list with one bytes object; None if result or head are anything else.
 
-        0 means that the answer is over. Raises nothing: what is wrong with a head is found by who joins it
-        after None was returned.
+        0: the answer is over. Otherwise the bytes object, because the list may hold another one by now, and
+        what fw_respond() returned. Raises nothing that is wrong with a head: who joins it after None was
+        returned finds it.
         """
-        if type(result) is not list or len(result) != 1 or not answer.status or answer.begun:
+        if type(result) is not list or len(result) != 1 or answer.status is None or answer.begun:
             return None
         body = result[0]
         if type(body) is not bytes:
@@ -94,12 +95,15 @@ class PureExchange:
             head = "\n".join(fields).encode("latin-1")
         except (TypeError, UnicodeEncodeError):
             return None
+        if len(fields) != 2 * len(answer.headers) + 1:
+            return None
         rest: int = lib.fw_respond(
             self._core, answer.connection, head, len(head), len(fields), body, len(body)
         )
-        if rest == 0:
-            answer.connection = NOBODY
-        return rest
+        if rest:
+            return body, rest
+        answer.connection = NOBODY
+        return 0
 
     def send_pieces(
         self, answer: PureAnswer, pieces: Iterator[bytes], most: int, seconds: float
@@ -134,7 +138,8 @@ class PureExchange:
         return bytes(ffi.buffer(head[0], size)).decode("latin-1"), descriptor
 
     def release(self) -> None:
-        """Before the core is freed."""
+        """Before the core is freed: a program may keep an answer, and with it this, for longer."""
+        self._core = ffi.NULL
         self._records.release()
         self._text.release()
 

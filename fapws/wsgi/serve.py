@@ -15,7 +15,7 @@ from fapws._core import ffi, lib
 from fapws.lean import Any, Callable, Iterable, Iterator, NamedTuple
 from fapws.wsgi.answer import Answer, ClientGone, Fault, check_piece, code_fault, core_text, head_fault
 from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, percent_decode, with_room
-from fapws.wsgi.exchange import NOBODY, PureExchange, make_exchange
+from fapws.wsgi.exchange import NOBODY, make_exchange
 from fapws.wsgi.file_wrapper import FileWrapper, file_span
 from fapws.wsgi.input import EMPTY, memory_input, spooled_input
 from fapws.wsgi.stream import FileStream, Stream, Streams
@@ -192,8 +192,7 @@ class Server:
             stream = self._streams.forget(connection)
             if stream is not None:
                 self.close(stream.answer, stream.result)
-        if isinstance(self._exchange, PureExchange):
-            self._exchange.release()
+        self._exchange.release()
         self._content.release()
         core, self.core = self.core, ffi.NULL  # which the core takes for a wrong thread
         lib.fw_worker_free(core)
@@ -248,8 +247,10 @@ class Server:
                     rest = respond(answer, result)
                     if rest is None:
                         self._answer(answer, result)
-                    elif rest or content:
-                        self._after_respond(answer, result, result[0], rest)
+                    elif rest:
+                        self._after_respond(answer, result, *rest)
+                    elif content:
+                        self.close(answer, result)
                 except BaseException as error:  # the application's: logged with its traceback
                     self.fail(answer, error, result)
             if ready:
@@ -330,6 +331,7 @@ class Server:
 
         It ends at Content-Length if that comes first, and that is no excess (PEP 3333).
         """
+        answer.head()  # what is wrong with it is told first
         for name, value in answer.headers:
             if name.lower() == "content-length" and value.isdecimal():
                 size = min(size, int(value[:18]))

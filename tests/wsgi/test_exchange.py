@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import sys
 import types
+import weakref
 from typing import Any
 
 import pytest
@@ -179,3 +181,83 @@ def test_nothing_is_left_behind() -> None:
             pass
     gc.collect()
     assert abs(sys.getallocatedblocks() - blocks) < 100
+
+
+def both_answers() -> list[tuple[Any, Any]]:
+    """Each exchange with an answer of its own; there is no core behind them."""
+    pair = Pair()
+    pair.put([(0, 7, 0, ["/"] * 5)])
+    return [(by, answer) for by in (pair.pure, pair.fast) for _, answer, _, _ in by.take(1)]
+
+
+def test_answer_in_a_circle_of_references_is_collected() -> None:
+    class Headers(list):  # type: ignore[type-arg]
+        start_response: Any
+
+    given = both_answers()
+    while given:
+        by, answer = given.pop()
+        headers = Headers()
+        headers.start_response = answer.start_response
+        answer.start_response("200 OK", headers)
+        seen = weakref.ref(headers)
+        del by, answer, headers
+        gc.collect()
+        assert seen() is None
+
+
+def test_start_response_can_be_inspected() -> None:
+    for _, answer in both_answers():
+        names = list(inspect.signature(answer.start_response).parameters)
+        assert names == ["status", "headers", "exc_info"]
+
+
+def test_what_was_sent_comes_back_with_what_the_core_said() -> None:
+    for by, answer in both_answers():
+        answer.start_response("200 OK", [("A", "b")])
+        body, rest = by.respond(answer, [b"x"])
+        assert body == b"x"
+        assert rest < 0, "there is no core"
+
+
+def test_headers_of_other_classes_are_left_to_python() -> None:
+    class Odd(list):  # type: ignore[type-arg]
+        def __iter__(self) -> Any:
+            return iter([("X-Odd", "yes")])
+
+    class Pairs(tuple):  # type: ignore[type-arg]
+        def __iter__(self) -> Any:
+            return iter(("X-Odd", "yes"))
+
+    for headers in (Odd([("A", "b")]), [Pairs(("A", "b"))]):
+        _, (fast, answer) = both_answers()
+        answer.start_response("200 OK", headers)
+        assert fast.respond(answer, [b"x"]) is None
+
+
+@pytest.mark.parametrize("header", [(), ("A",), ("A", "b", "c"), (1, 2), ("A", "\u20ac"), 5])
+def test_header_that_is_no_pair_of_text_is_left_to_who_explains_it(header: Any) -> None:
+    for by, answer in both_answers():
+        headers: list[Any] = []
+        answer.start_response("200 OK", headers)
+        headers.append(header)
+        assert by.respond(answer, [b"x"]) is None
+
+
+@pytest.mark.parametrize("size", range(4070, 4096))
+def test_heads_around_the_limit_of_what_c_joins(size: int) -> None:
+    _, (fast, answer) = both_answers()
+    answer.start_response("200 OK", [("A", "b" * size)])
+    joined = fast.respond(answer, [b"x"]) is not None
+    assert joined == (len("200 OK\nA\n") + size + 1 <= 4096)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_nothing_of_a_freed_core_is_touched(number: int) -> None:
+    by, answer = both_answers()[number]
+    by.release()
+    with pytest.raises(ValueError, match=r"released|freed"):
+        list(by.take(1))
+    assert by.asked(answer) < 0
+    answer.start_response("200 OK", [])
+    assert by.respond(answer, [b"x"])[1] < 0
