@@ -1,6 +1,6 @@
 #!/bin/sh
 # test-asan.sh -- the accelerator and the core inside CPython under AddressSanitizer and UBSan: the tests
-# of the exchange, and many mixed requests to a server. Exit 0: nothing was found.
+# of the exchange, odd applications, and many mixed requests to a server. Exit 0: nothing was found.
 # usage: tools/test-asan.sh [REQUESTS]          (PYTHON=.venv/bin/python: another one, with what tests/ imports)
 #
 # Built in a copy of the tree. Python's own allocator is out of the way (PYTHONMALLOC), so that each
@@ -34,6 +34,7 @@ CC=$CC CFLAGS="$sanitize -g -fno-omit-frame-pointer" LDFLAGS=$sanitize \
 
 under="env LD_PRELOAD=$preload PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1"
 $under "$PYTHON" -c 'import fapws._accelerator'
-$under "$PYTHON" -m pytest tests/wsgi/test_exchange.py
+# With pytest's own capture a report would be lost: the process ends before it is shown.
+$under "$PYTHON" -m pytest --capture=sys tests/wsgi/test_exchange.py tests/wsgi/test_odd_applications.py
 # Growth without limit: ASan keeps what was freed, to see it being used.
 FAPWS_COMMAND="$under $PYTHON -m fapws" "$PYTHON" tests/soak/mixed.py -n "$requests" --seconds 300 --growth 100000000

@@ -249,6 +249,7 @@ class Server:
                         self._answer(answer, result)
                     elif rest:
                         self._after_respond(answer, result, *rest)
+                        rest = None  # the content may be large
                     elif content:
                         self.close(answer, result)
                 except BaseException as error:  # the application's: logged with its traceback

@@ -43,6 +43,17 @@ def application(environ, start_response):
     return result
 """
 
+COUNTED = f"""
+import sys
+
+LARGE = b"a" * {LARGE}
+
+
+def application(environ, start_response):
+    start_response("200 OK", [("X-References", str(sys.getrefcount(LARGE)))])
+    return [LARGE]
+"""
+
 ENDLESS = """
 import itertools
 
@@ -95,6 +106,13 @@ def test_content_is_what_the_list_held_when_it_was_answered(mode: dict[str, str]
         answer = fetch(server.address, "/")
         assert len(answer.body) == LARGE
         assert answer.body.count(b"a") == LARGE
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="only CPython counts references")
+def test_large_content_is_let_go_of_before_the_next_is_made(mode: dict[str, str]) -> None:
+    with Server(COUNTED, env=mode) as server, Client(server.address) as client:
+        counts = [client.get("/").head.get("X-References") for _ in range(3)]
+        assert len(set(counts)) == 1, counts
 
 
 def test_head_ends_although_the_iterator_behind_write_does_not(mode: dict[str, str]) -> None:
