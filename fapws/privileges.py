@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 import time
 
 from fapws.lean import Callable, NamedTuple
@@ -110,6 +109,8 @@ class Confinement:
             os.environ.update(HOME=wanted.home, USER=wanted.login, LOGNAME=wanted.login)
         if self._pool.chroot:
             _import_what_lies_outside()
+            if self._pool.script:  # perhaps a program of fapws4 or fapws3
+                import http.cookies  # noqa: F401  # what set_cookie() and get_status() look for later
             if wanted is not None:
                 _become(wanted, finally_=False)
         elif wanted is not None:
@@ -120,8 +121,6 @@ class Confinement:
         root = self._pool.chroot
         if not root:
             return
-        if "fapws.base" in sys.modules:  # a program of fapws4 or fapws3, which pays for it only here
-            import http.cookies  # noqa: F401  # what set_cookie() and get_status() would look for later
         try:
             if self._identity is not None:
                 os.seteuid(0)

@@ -93,12 +93,16 @@ def test_script_that_fails_has_no_settings(tmp_path: Path, source: str) -> None:
 
 def test_script_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "TIMEOUT", 0.3)
+    forked: list[int] = []
+    fork = os.fork
+    monkeypatch.setattr(os, "fork", lambda: forked.append(fork()) or forked[-1])
     source = "import time\nSERVER = time.sleep(60)"
     began = time.monotonic()
     assert settings(tmp_path, source) == (ScriptSettings(), True)
     assert time.monotonic() - began < 30, "the child slept to its end"
+    assert len(forked) == 1
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(forked[0], os.WNOHANG)
 
 
 def test_script_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
