@@ -8,6 +8,8 @@
  * libuv would need five system calls for a descriptor's first wait and three for a change of interest;
  * a set needs one. It is waited for directly, not through libuv, which is left with the timers: a set
  * inside libuv's own would cost a second call for each turn.
+ * The BSDs and macOS have libuv's polling, which is proven there, until the kqueue file has run on one of
+ * them: -DFW_KQUEUE chooses it.
  * Level-triggered: what was not read or sent is told again, so nothing about it must be remembered. */
 #ifndef FAPWS_SYS_POLLSET_H
 #define FAPWS_SYS_POLLSET_H
@@ -19,8 +21,8 @@
 #define FW_POLLSET_UV 1
 #elif defined(__linux__)
 #define FW_POLLSET_EPOLL 1
-#elif (defined(__OpenBSD__) || defined(__FreeBSD__) || defined(__NetBSD__) ||                      \
-       defined(__APPLE__)) &&                                                                      \
+#elif defined(FW_KQUEUE) &&                                                                        \
+    (defined(__OpenBSD__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__APPLE__)) && \
     UINTPTR_MAX > 0xffffffff /* a kevent carries a token in a pointer's bits */
 #define FW_POLLSET_KQUEUE 1
 #else
