@@ -8,9 +8,10 @@ usage: python tools/manual.py [--check]
 from __future__ import annotations
 
 import re
-import sys
 import textwrap
 from pathlib import Path
+
+from pages import write_or_check
 
 from fapws.settings.options import MASTER, OPTIONS, POOL, Option, format_value, parse
 
@@ -82,15 +83,8 @@ def render(page: str) -> str:
 
 
 def main() -> int:
-    page = PAGE.read_text(encoding="utf-8")
-    rendered = render(page)
-    if "--check" in sys.argv[1:]:
-        if rendered != page:
-            print(f"{PAGE}: not what fapws/settings/options.py says; run tools/manual.py")
-            return 1
-        return 0
-    PAGE.write_text(rendered, encoding="utf-8")
-    return 0
+    rendered = render(PAGE.read_text(encoding="utf-8"))
+    return write_or_check(PAGE, rendered, "fapws/settings/options.py", "tools/manual.py")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ usage: python tools/refusals.py [--check]
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from pages import write_or_check
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "csrc" / "error.h"
@@ -85,12 +86,7 @@ def render(header: str) -> str:
 
 def main() -> int:
     rendered = render(TABLE.read_text(encoding="utf-8"))
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(rendered, encoding="utf-8")
-    elif PAGE.read_text(encoding="utf-8") != rendered:
-        print(f"{PAGE}: not what csrc/error.h says; run tools/refusals.py")
-        return 1
-    return 0
+    return write_or_check(PAGE, rendered, "csrc/error.h", "tools/refusals.py")
 
 
 if __name__ == "__main__":

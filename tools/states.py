@@ -8,8 +8,9 @@ usage: python tools/states.py [--check]
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
+
+from pages import write_or_check
 
 from fapws.supervisor import states
 
@@ -63,15 +64,8 @@ def render(page: str) -> str:
 
 
 def main() -> int:
-    page = PAGE.read_text(encoding="utf-8")
-    rendered = render(page)
-    if "--check" in sys.argv[1:]:
-        if rendered != page:
-            print(f"{PAGE}: not what supervisor/states.py says; run tools/states.py")
-            return 1
-        return 0
-    PAGE.write_text(rendered, encoding="utf-8")
-    return 0
+    rendered = render(PAGE.read_text(encoding="utf-8"))
+    return write_or_check(PAGE, rendered, "supervisor/states.py", "tools/states.py")
 
 
 if __name__ == "__main__":
