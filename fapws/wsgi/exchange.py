@@ -1,8 +1,8 @@
 """The way from the core's batch to environ dicts, and from a finished answer back to the core.
 
 There are two of them with the same contract: this one in Python, and fapws._accelerator (csrc/python/), an
-extension for CPython that takes a third off the instructions of a request. It is used where it was built,
-unless FAPWS_PURE is set in the environment to anything but 0.
+extension for CPython that takes more than half off the instructions of a request. It is used where it was
+built, unless FAPWS_PURE is set in the environment to anything but 0.
 """
 
 from __future__ import annotations
