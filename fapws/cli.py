@@ -239,13 +239,8 @@ def _pool_name(app: str) -> str:
     """What the application is called in messages: ``hello`` for hello.py, ``mysite`` for
     mysite.wsgi:app."""
     path = split_callable(app)[0]
-    name = (
-        os.path.splitext(os.path.basename(path))[0]
-        if path.endswith(".py")
-        else path.partition(".")[0]
-    )
+    name = os.path.splitext(os.path.basename(path))[0] if path.endswith(".py") else path.partition(".")[0]
     kept = "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in "-._") else "-"
-        for letter in name
+        letter if letter.isascii() and (letter.isalnum() or letter in "-._") else "-" for letter in name
     )
     return kept.strip("-.") or "app"

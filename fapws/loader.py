@@ -125,9 +125,7 @@ def _modules_in(directory: str) -> list[str]:
         names = os.listdir(directory or ".")
     except OSError:
         return []
-    return [
-        name.partition(".")[0] for name in names if name.endswith((".py", ".so")) or "." not in name
-    ]
+    return [name.partition(".")[0] for name in names if name.endswith((".py", ".so")) or "." not in name]
 
 
 # ---- file.py -------------------------------------------------------------------------------------
@@ -246,9 +244,7 @@ def _resolve(module: ModuleType, expression: str, subject: str, where: str) -> C
     if expression != name:
         made = found()
         if not callable(made):
-            raise LoadError(
-                f"{subject}: {expression} returned {_describe(made)}, not a WSGI application\n"
-            )
+            raise LoadError(f"{subject}: {expression} returned {_describe(made)}, not a WSGI application\n")
         found = made
     elif not _takes_two(found):
         raise LoadError(

@@ -210,11 +210,7 @@ def _plain_assignment(statement: ast.stmt) -> list[tuple[str, Any]]:
     else."""
     import ast
 
-    if (
-        isinstance(statement, ast.AnnAssign)
-        and isinstance(statement.target, ast.Name)
-        and statement.value
-    ):
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
         return [(statement.target.id, statement.value)]
     if isinstance(statement, ast.Assign):
         names = [target.id for target in statement.targets if isinstance(target, ast.Name)]

@@ -14,9 +14,7 @@ Command = Callable[[Client, Request], None]
 class Clients:
     """The control socket and its connections. Without a path nothing is ever connected."""
 
-    def __init__(
-        self, control: ControlSocket | None, waiter: Waiter, commands: dict[str, Command]
-    ) -> None:
+    def __init__(self, control: ControlSocket | None, waiter: Waiter, commands: dict[str, Command]) -> None:
         """``commands``: what to call for each; it answers its client now or later."""
         self._waiter = waiter
         self._commands = commands

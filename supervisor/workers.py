@@ -235,4 +235,3 @@ class Workers:
         self.board.give_back(process.row)
         past = self.gone.get(process.pool, Score())
         self.gone[process.pool] = scoreboard.add(past, score)
-

@@ -1,11 +1,11 @@
 """Answers made of a head alone.
 
-    from fapws.contrib import headers
+from fapws.contrib import headers
 
-    def old(environ, start_response):
-        return headers.redirect(start_response, "/new", permanent=True)
+def old(environ, start_response):
+    return headers.redirect(start_response, "/new", permanent=True)
 
-    PATHS = [("/old", old)]
+PATHS = [("/old", old)]
 """
 
 from __future__ import annotations

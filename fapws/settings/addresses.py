@@ -63,11 +63,7 @@ def check_socket_path(path: str) -> None:
 
 def parse_mode(text: str) -> int:
     """Permission bits in octal, ``660`` or ``0660``."""
-    if (
-        not 3 <= len(text) <= 4
-        or any(digit not in "01234567" for digit in text)
-        or int(text, 8) > 0o777
-    ):
+    if not 3 <= len(text) <= 4 or any(digit not in "01234567" for digit in text) or int(text, 8) > 0o777:
         raise ValueError("mode must be octal permission bits, such as 660")
     return int(text, 8)
 

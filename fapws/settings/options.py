@@ -196,9 +196,7 @@ OPTIONS: tuple[Option, ...] = (
 
 MASTER_OPTIONS = {option.name: option for option in OPTIONS if option.section == MASTER}
 POOL_OPTIONS = {option.name: option for option in OPTIONS if option.section == POOL}
-SHARED_OPTIONS = {
-    option.name: option for option in OPTIONS if option.section == POOL and option.shared
-}
+SHARED_OPTIONS = {option.name: option for option in OPTIONS if option.section == POOL and option.shared}
 
 
 def parse(option: Option, text: str, base_directory: str) -> Any:
@@ -485,12 +483,8 @@ KINDS: dict[str, Kind] = {
     "access_log": Kind(_parse_access_log, str),
     "access_format": Kind(_parse_access_format, str),
     "socket": Kind(_parse_socket, str),
-    "addresses": Kind(
-        _parse_addresses, lambda parts: ", ".join(part.text for part in parts), lines=True
-    ),
-    "networks": Kind(
-        _parse_networks, lambda parts: ", ".join(part.text for part in parts), lines=True
-    ),
+    "addresses": Kind(_parse_addresses, lambda parts: ", ".join(part.text for part in parts), lines=True),
+    "networks": Kind(_parse_networks, lambda parts: ", ".join(part.text for part in parts), lines=True),
     "forwarded": Kind(_parse_forwarded, ", ".join, lines=True),
     "reload": Kind(_parse_reload, str),
     "prefix": Kind(_parse_prefix, str),

@@ -20,14 +20,8 @@ class Problem(NamedTuple):
         """``conf/x.ini:12: [app:blog] workrs = 2: unknown key, did you mean workers?``"""
         place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
         first_line, more, _ = self.value.partition("\n")
-        setting = (
-            f"{self.key} = {first_line}{' ...' if more else ''}".rstrip()
-            if self.value
-            else self.key
-        )
-        subject = " ".join(
-            part for part in (f"[{self.section}]" if self.section else "", setting) if part
-        )
+        setting = f"{self.key} = {first_line}{' ...' if more else ''}".rstrip() if self.value else self.key
+        subject = " ".join(part for part in (f"[{self.section}]" if self.section else "", setting) if part)
         return f"{place}{subject}: {self.message}" if subject else f"{place}{self.message}"
 
 

@@ -44,10 +44,7 @@ def render() -> str:
     master = "\n".join(_render_option(option) for option in MASTER_OPTIONS.values())
     pool = "\n".join(_render_option(option) for option in POOL_OPTIONS.values())
     return (
-        "\n".join(
-            [_HEAD, "[fapws]", master, _POOL_HEAD + "[app:hello]", pool, _ENVIRONMENT.rstrip()]
-        )
-        + "\n"
+        "\n".join([_HEAD, "[fapws]", master, _POOL_HEAD + "[app:hello]", pool, _ENVIRONMENT.rstrip()]) + "\n"
     )
 
 

@@ -145,5 +145,5 @@ def test_script_is_not_run_for_values_that_are_not_wanted(tmp_path: Path) -> Non
 
 def test_long_mistake_does_not_get_lost(tmp_path: Path) -> None:
     path = tmp_path / "s.py"
-    path.write_text(f"PATHS = [{'é' * 10 ** 4!r}]\n")
+    path.write_text(f"PATHS = [{'é' * 10**4!r}]\n")
     assert script_settings(str(path)).mistake.startswith("PATHS[0] = 'éé")

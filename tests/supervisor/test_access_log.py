@@ -41,12 +41,10 @@ def lines(house: Any, count: int, until: Any) -> list[str]:
 def test_combined_lines_for_answers_and_refusals(logged: Any, until: Any) -> None:
     logged.start()
     port = logged.port()
-    size = len(ask(port, "GET /a?b=c HTTP/1.1\r\nReferer: r\r\nUser-Agent: a\"b").partition(b"\r\n\r\n")[2])
+    size = len(ask(port, 'GET /a?b=c HTTP/1.1\r\nReferer: r\r\nUser-Agent: a"b').partition(b"\r\n\r\n")[2])
     ask(port, "GET / HTTP/1.1\r\nBad header")
     whole, refused = lines(logged, 2, until)
-    assert re.fullmatch(
-        rf'127\.0\.0\.1 - - {STAMP} "GET /a\?b=c HTTP/1\.1" 200 {size} "r" "a\\x22b"', whole
-    )
+    assert re.fullmatch(rf'127\.0\.0\.1 - - {STAMP} "GET /a\?b=c HTTP/1\.1" 200 {size} "r" "a\\x22b"', whole)
     assert re.fullmatch(rf'127\.0\.0\.1 - - {STAMP} "GET / HTTP/1\.1" 400 \d+ "-" "-"', refused)
     logged.ctl("stop")
 
@@ -71,7 +69,7 @@ def test_json_lines_are_json_whatever_comes(logged: Any, until: Any) -> None:
     logged.start()
     port = logged.port()
     ask(port, 'GET /"\\\x7f HTTP/1.1\r\nUser-Agent: "\\\t\xe9\r\nX-Forwarded-For: 10.0.0.1')
-    ask(port, "GET /b HTTP/1.1\r\nUser-Agent: \"\\\t\xe9\r\nX-Forwarded-For: 10.0.0.1\r\nReferer: x\x80")
+    ask(port, 'GET /b HTTP/1.1\r\nUser-Agent: "\\\t\xe9\r\nX-Forwarded-For: 10.0.0.1\r\nReferer: x\x80')
     found = [json.loads(line) for line in lines(logged, 2, until)]
     assert found[0]["status"] == 400
     assert found[1]["status"] == 200

@@ -91,6 +91,7 @@ def test_nothing_is_left_but_the_logs(house: Any) -> None:
 
 # ---- Processes ------------------------------------------------------------------------------------
 
+
 @needs_root
 @needs_proc
 def test_fork_that_fails_refuses_the_start_or_costs_workers(

@@ -109,9 +109,7 @@ def test_configuration_with_mistakes_is_refused_beforehand(house: Any, copy: Pat
     house.assert_nothing_is_left()
 
 
-def test_application_that_does_not_load_leaves_the_new_master_the_old_workers(
-    house: Any, copy: Path
-) -> None:
+def test_application_that_does_not_load_leaves_the_new_master_the_old_workers(house: Any, copy: Path) -> None:
     house.configure(listen=f"unix:{house.unix}")
     house.start()
     workers = house.workers()
