@@ -23,9 +23,12 @@ KSH = next(filter(None, map(shutil.which, ("ksh", "mksh", "oksh"))), "")
 class Script:
     """A copy of a shipped script that finds our rc.subr and our fapwsctl."""
 
-    def __init__(self, house: Any, system: str) -> None:
+    def __init__(self, house: Any, system: str, name: str = "rc-fapws") -> None:
         self.house = house
         self.notes = house.directory / "notes"
+        self.signals = house.directory / "notes.signals"
+        self.run_directory = house.directory / "var" / "run" / "fapws"
+        self.run_directory.parent.mkdir(parents=True, exist_ok=True)
         self.rc_conf = house.directory / "rc.conf"
         self.ctl = house.directory / "fapwsctl"
         self.ctl.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fapws.ctl "$@"\n')
@@ -37,18 +40,32 @@ class Script:
             ("/etc/rc.subr", str(STAND_INS / "freebsd.subr")),
             ("-c /etc/fapws.ini", f"-c {house.ini}"),
             ("/usr/local/etc/fapws.ini", str(house.ini)),
+            ("/var/run/fapws", str(self.run_directory)),
         ):
             text = text.replace(shipped, ours)
-        self.path = house.directory / "rc-fapws"
+        self.path = house.directory / name
         self.path.write_text(text)
         self.path.chmod(0o755)
         self.shell = KSH if system == "openbsd" else "/bin/sh"
 
+    def set_flags(self, flags: str) -> None:
+        """What `rcctl set fapws flags` does: the script's own are replaced."""
+        text = self.path.read_text()
+        self.path.write_text(re.sub(r"^daemon_flags=.*$", f'daemon_flags="{flags}"', text, flags=re.M))
+
     def run(self, *words: str, expect: int = 0) -> str:
         """What a call prints; the notes begin anew with it."""
+        return self._run([self.shell, str(self.path), *words], expect)
+
+    def at_boot_or_shutdown(self, command: str, expect: int = 0) -> str:
+        """What FreeBSD's rc(8) gets from the script, which it sources."""
+        return self._run(["/bin/sh", str(STAND_INS / "freebsd.rc"), str(self.path), command], expect)
+
+    def _run(self, words: list[str], expect: int) -> str:
         self.notes.write_text("")
+        self.signals.write_text("")
         done = subprocess.run(
-            [self.shell, str(self.path), *words],
+            words,
             env={**self.house.environment(), "RC_NOTES": str(self.notes), "RC_CONF": str(self.rc_conf)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -62,6 +79,10 @@ class Script:
     def called(self) -> list[str]:
         """The functions that rc.subr called, in their order."""
         return self.notes.read_text().splitlines()
+
+    def signalled(self) -> set[int]:
+        """The processes that rc.subr found by pexp and would have sent a signal."""
+        return {int(line.split()[1]) for line in self.signals.read_text().splitlines()}
 
 
 @pytest.mark.skipif(not KSH, reason="needs a Korn shell: ksh, mksh or oksh")
@@ -99,11 +120,67 @@ def test_openbsd_start_of_a_broken_application_fails(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_pattern_of_the_openbsd_script_is_the_masters_title() -> None:
-    found = re.search(r'^pexp="(.*)"$', (ROOT / "conf/rc.d/openbsd/fapws").read_text(), re.M)
-    assert found is not None
-    assert re.fullmatch(found[1], "python3.11: fapws: master /etc/fapws.ini (python3.11)")
-    assert not re.fullmatch(found[1], "python3.11: fapws: worker blog/0 (python3.11)")
+def second_service(house: Any, directory: Path) -> Path:
+    """The configuration of a service beside the house's own, with other.pid and other.sock."""
+    other = directory / "other.ini"
+    text = house.ini.read_text().replace(str(house.pidfile), f"{directory}/other.pid")
+    other.write_text(text.replace(str(house.control), f"{directory}/other.sock"))
+    return other
+
+
+@pytest.mark.skipif(not KSH, reason="needs a Korn shell: ksh, mksh or oksh")
+def test_openbsd_stop_of_one_service_signals_no_other(house: Any, tmp_path: Path) -> None:
+    one, other = Script(house, "openbsd"), Script(house, "openbsd", "rc-other")
+    other.set_flags(f"-c {second_service(house, tmp_path)}")
+    other.run("start")
+    try:
+        one.run("start")
+        former, neighbour = house.pid, int((tmp_path / "other.pid").read_text())
+        one.run("stop")
+        assert one.signalled() == {former}
+        other.run("check")
+    finally:
+        other.run("stop")
+    assert other.signalled() == {neighbour}
+
+
+@pytest.mark.skipif(not KSH, reason="needs a Korn shell: ksh, mksh or oksh")
+def test_openbsd_script_starts_after_a_boot_that_emptied_var_run(house: Any) -> None:
+    script = Script(house, "openbsd")
+    house.ini.write_text(
+        house.ini.read_text().replace(str(house.pidfile), f"{script.run_directory}/fapws.pid")
+    )
+    assert not script.run_directory.exists()
+    script.run("start")
+    assert (script.run_directory / "fapws.pid").exists()
+    script.run("stop")
+
+
+@pytest.mark.skipif(not KSH, reason="needs a Korn shell: ksh, mksh or oksh")
+@pytest.mark.parametrize(
+    "flags",
+    ["-c /etc/fapws.ini", "-c/etc/fapws.ini", "-j  -c  /etc/fapws.ini -t 9", "-t 9 -c /etc/fapws.ini"],
+)
+def test_pattern_of_the_openbsd_script_is_the_title_of_its_own_master(flags: str, tmp_path: Path) -> None:
+    text = (ROOT / "conf/rc.d/openbsd/fapws").read_text()
+    head = text[text.index("# The file after -c") : text.index("# /etc/rc empties")]
+    script = tmp_path / "pattern"
+    script.write_text(f"daemon_flags='{flags}'\n{head}\nprintf '%s' \"${{pexp}}\"\n")
+    pattern = subprocess.run(
+        [KSH, str(script)], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+    for title in (
+        "python3.11: fapws: master /etc/fapws.ini (python3.11)",
+        "python3: fapws: master /etc/fapws.ini",
+    ):
+        assert re.fullmatch(pattern, title), pattern
+    for title in (
+        "python3.11: fapws: worker blog/0 (python3.11)",
+        "python3.11: fapws: master /etc/fapws.ini.shop (python3.11)",
+        "python3.11: fapws: master /etc/fapws_ini (python3.11)",
+        "python3.11: fapws: master /srv/etc/fapws.ini (python3.11)",
+    ):
+        assert not re.fullmatch(pattern, title), title
 
 
 def test_freebsd_script_through_a_day(house: Any) -> None:
@@ -137,9 +214,7 @@ def test_freebsd_script_through_a_day(house: Any) -> None:
 
 def test_freebsd_profiles_are_services_of_their_own(house: Any, tmp_path: Path) -> None:
     script = Script(house, "freebsd")
-    other = tmp_path / "other.ini"
-    text = house.ini.read_text().replace(str(house.pidfile), f"{tmp_path}/other.pid")
-    other.write_text(text.replace(str(house.control), f"{tmp_path}/other.sock"))
+    other = second_service(house, tmp_path)
     script.rc_conf.write_text(
         "fapws_enable=YES\nfapws_profiles='shop blog'\n"
         f"fapws_shop_config={house.ini}\nfapws_blog_config={other}\n"
@@ -156,6 +231,35 @@ def test_freebsd_profiles_are_services_of_their_own(house: Any, tmp_path: Path) 
     finally:
         script.run("stop")
     assert not (tmp_path / "other.pid").exists()
+
+
+def test_freebsd_profiles_start_at_boot_and_stop_at_shutdown(house: Any, tmp_path: Path) -> None:
+    script = Script(house, "freebsd")
+    script.rc_conf.write_text(
+        "fapws_enable=YES\nfapws_profiles='shop blog'\n"
+        f"fapws_shop_config={house.ini}\nfapws_blog_config={second_service(house, tmp_path)}\n"
+    )
+    try:
+        script.at_boot_or_shutdown("faststart")
+        assert house.pidfile.exists()
+        assert (tmp_path / "other.pid").exists()
+    finally:
+        script.at_boot_or_shutdown("faststop")
+    assert not house.pidfile.exists()
+    assert not (tmp_path / "other.pid").exists()
+
+
+def test_freebsd_boot_goes_on_behind_a_service_that_fails(house: Any) -> None:
+    script = Script(house, "freebsd")
+    script.rc_conf.write_text(
+        f"fapws_enable=YES\nfapws_profiles='moon shop'\nfapws_shop_config={house.ini}\n"
+    )
+    try:
+        assert "fapws_moon_config is not set" in script.at_boot_or_shutdown("faststart", expect=1)
+        assert house.pidfile.exists()
+    finally:
+        script.at_boot_or_shutdown("faststop", expect=1)
+    assert not house.pidfile.exists()
 
 
 # ---- Rotation -------------------------------------------------------------------------------------
