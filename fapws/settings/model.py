@@ -116,7 +116,7 @@ class Pool(NamedTuple):
     strict_paths: bool = False
     """PATHS are matched by WSGI's rule instead of fapws3's; see fapws.paths."""
     trusted_proxies: tuple[Network, ...] = ()
-    forwarded: tuple[str, ...] = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+    forwarded: tuple[str, ...] = ("x-forwarded-for", "x-forwarded-proto")
     """Which fields the trusted proxies set, in lower case; ``forwarded`` stands alone."""
     proxy_protocol: bool = False
     """Every connection begins with a PROXY header; only trusted_proxies, if there are any, may send one."""

@@ -155,8 +155,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("trusted_proxies", POOL, "networks", "",
            "proxies whose word about the client is taken: addresses, networks such as 10.0.0.0/8, "
            "unix for whoever comes by a unix socket; several are separated by commas"),
-    Option("forwarded", POOL, "forwarded", "x-forwarded-for, x-forwarded-proto, x-forwarded-host",
-           "the fields by which trusted proxies tell it: these, some of these, or forwarded alone; "
+    Option("forwarded", POOL, "forwarded", "x-forwarded-for, x-forwarded-proto",
+           "the fields by which trusted proxies tell it: x-forwarded-for, x-forwarded-proto and "
+           "x-forwarded-host, or some of them, or forwarded alone; "
            "name only what the proxy sets itself, for the rest may come from the client"),
     Option("proxy_protocol", POOL, "boolean", "no",
            "each connection begins with a PROXY header, version 1 or 2, from one of trusted_proxies (if "

@@ -44,6 +44,8 @@ TOLD = (
 )
 TALE = ("X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example")
 FORWARDED_TALE = ("Forwarded: for=6.6.6.6;proto=https;host=evil.example",)
+WITH_HOST = "\nforwarded = x-forwarded-for, x-forwarded-proto, x-forwarded-host"
+"""For a proxy that sets all three."""
 
 
 def seen_by(address: Address, *fields: str) -> Any:
@@ -56,7 +58,7 @@ def seen_by(address: Address, *fields: str) -> Any:
 @pytest.fixture(scope="module")
 def trusting() -> Iterator[Server]:
     """It trusts the machine itself and one network."""
-    with Server(APPLICATION, options="trusted_proxies = 127.0.0.1, 10.0.0.0/8") as running:
+    with Server(APPLICATION, options="trusted_proxies = 127.0.0.1, 10.0.0.0/8" + WITH_HOST) as running:
         yield running
 
 
@@ -67,6 +69,15 @@ def test_a_trusted_proxy_is_believed(trusting: Server) -> None:
     assert seen["HTTP_HOST"] == seen["SERVER_NAME"] == "www.example.org"
     assert seen["SERVER_PORT"] == "443"
     assert seen["PATH_INFO"] == "/a b"
+
+
+def test_without_being_named_the_host_is_not_taken_over() -> None:
+    """nginx hands the client's X-Forwarded-Host on unless told otherwise."""
+    with Server(APPLICATION, options="trusted_proxies = 127.0.0.1") as server:
+        seen = seen_by(server.address, *TOLD)
+    assert (seen["REMOTE_ADDR"], seen["SERVER_PORT"]) == ("192.0.2.7", "443")
+    assert seen["wsgi.url_scheme"] == "https"
+    assert (seen["HTTP_HOST"], seen["HTTP_X_FORWARDED_HOST"]) == ("localhost", "www.example.org")
 
 
 def test_a_trusted_proxy_that_says_nothing_is_the_client(trusting: Server) -> None:
@@ -148,7 +159,7 @@ def test_forwarded_instead_of_the_others() -> None:
 @pytest.mark.parametrize("trusted", ["unix", "127.0.0.1, ::/0, 0.0.0.0/0"])
 def test_a_unix_socket_is_trusted_by_its_own_name(trusted: str) -> None:
     with (
-        Server(APPLICATION, options=f"trusted_proxies = {trusted}", unix=True) as server,
+        Server(APPLICATION, options=f"trusted_proxies = {trusted}" + WITH_HOST, unix=True) as server,
         Client(server.address) as client,
     ):
         client.send(request("/", *TOLD, host="inner:81"))
@@ -169,7 +180,7 @@ def test_ipv6_peers() -> None:
 
 
 def test_it_goes_with_a_script_name() -> None:
-    options = "trusted_proxies = 127.0.0.1\nscript_name = /a b"
+    options = "trusted_proxies = 127.0.0.1\nscript_name = /a b" + WITH_HOST
     with Server(APPLICATION, options=options) as server:
         seen = json.loads(fetch(server.address, "/a%20b/c", *TOLD).body)
     assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("/a b", "/c")
@@ -203,8 +214,7 @@ FORWARDED_RULES = (
 def test_flask_behind_haproxy(rules: tuple[str, ...], unix: bool, tmp_path: Path) -> None:
     """HAProxy is trusted, its client 127.0.0.1 is not: it comes from another address of the machine."""
     options = "trusted_proxies = unix" if unix else "trusted_proxies = 127.0.0.9"
-    if rules is FORWARDED_RULES:
-        options += "\nforwarded = forwarded"
+    options += "\nforwarded = forwarded" if rules is FORWARDED_RULES else WITH_HOST
     words = "" if unix else "source 127.0.0.9"
     tales = dict(line.split(": ", 1) for line in (TALE if rules is X_RULES else FORWARDED_TALE))
     with (
@@ -229,7 +239,7 @@ def test_two_haproxies_in_a_row(tmp_path: Path) -> None:
     """The first speaks to the client and to the second, which adds only the address."""
     (tmp_path / "near").mkdir()
     with (
-        Server(APPLICATION, options="trusted_proxies = 127.0.0.8/31") as server,
+        Server(APPLICATION, options="trusted_proxies = 127.0.0.8/31" + WITH_HOST) as server,
         haproxy(server.address, tmp_path / "near", "option forwardfor", words="source 127.0.0.9") as near,
         haproxy(near, tmp_path, *X_RULES, words="source 127.0.0.8") as address,
     ):
