@@ -25,6 +25,7 @@ struct fw_access {
     fw_span method;  /* an unreadable request line stands here as it came */
     fw_span target;
     fw_span host;
+    fw_span client; /* of whom a trusted proxy has told; empty: the peer is all that is known */
     fw_span fields[FW_ACCESS_FIELDS];
     fw_buffer text;
 };

@@ -157,6 +157,14 @@ static void put_peer(fw_buffer *line, const fw_conn *conn, bool port, char how)
         put_text(line, "-", 1);
 }
 
+static void put_client(fw_buffer *line, const fw_conn *conn, char how)
+{
+    if (conn->access->client.len)
+        put_value(line, conn->access, conn->access->client, how);
+    else
+        put_peer(line, conn, false, how);
+}
+
 static void refresh_clock(fw_access_log *log, time_t now)
 {
     /* strftime's names would follow the locale. */
@@ -197,6 +205,7 @@ static void put_part(const fw_access_log *log, fw_buffer *line, const fw_conn *c
     case 'U': put_user(line, access, access->fields[now->field], now->how); break;
     case 'a': put_peer(line, conn, false, now->how); break;
     case 'p': put_peer(line, conn, true, now->how); break;
+    case 'C': put_client(line, conn, now->how); break;
     case 'h': put_value(line, access, access->host, now->how); break;
     case 't': put_text(line, log->local, strlen(log->local)); break;
     case 'i': put_text(line, log->iso, strlen(log->iso)); break;

@@ -32,7 +32,7 @@ static int field_number(fw_access_log *log, fw_slice name)
 
 static int read_program(fw_access_log *log, size_t size)
 {
-    static const char letters[] = "LFUaphtiermuvsbBdcP";
+    static const char letters[] = "LFUaCphtiermuvsbBdcP";
     const char *at = log->program;
     const char *end = at + size;
     while (at < end) {
@@ -209,6 +209,17 @@ void fw__access_request(fw_conn *conn, const fw_head *head)
             if (head->fields[i].name.len == log->fields[n].len &&
                 fw_slice_is(head->fields[i].name, log->fields[n].at, log->fields[n].len))
                 keep_field(access, &access->fields[n], head->fields[i].value);
+}
+
+int fw_name_client(fw_worker *worker, int64_t connection, const char *client, size_t size)
+{
+    fw_conn *conn;
+    int code = fw__find_asked(worker, connection, &conn);
+    if (code)
+        return code;
+    if (conn->access && conn->access->client.len == 0)
+        conn->access->client = keep(conn->access, client, size);
+    return 0;
 }
 
 void fw__access_refused(fw_conn *conn, int code, size_t len, fw_slice bytes)

@@ -334,6 +334,8 @@ void fw__request_refuse(fw_conn *conn, int code,
 /* ---- kept_head.c ----------------------------------------------------------------------------------- */
 void fw__kept_head_set(fw_conn *conn, fw_slice head); /* only with worker->keep_heads */
 void fw__kept_head_free(fw_conn *conn);
+/* The connection while the program holds a request of it; FW_ETHREAD, FW_EGONE, FW_ESTATE. */
+int fw__find_asked(fw_worker *worker, int64_t id, fw_conn **found);
 
 /* ---- trust.c ------------------------------------------------------------------------------------- */
 bool fw__trusted(const fw_worker *worker, const struct sockaddr *address);

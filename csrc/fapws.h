@@ -110,6 +110,9 @@ int64_t fw_open_connections(const fw_worker *worker);
 int fw_set_access_format(fw_worker *worker, const char *program, size_t size);
 int fw_set_access_log(fw_worker *worker, int fd);
 int64_t fw_flush_access_log(fw_worker *worker);
+/* For a request that waits for its answer: the client that a proxy has told of, as text (copied, escaped as
+ * anything of a client). 0 also where no log is written; FW_ESTATE, FW_CLIENT_GONE as below. */
+int fw_name_client(fw_worker *worker, int64_t connection, const char *client, size_t size);
 
 /* ---- Work: one poll, one batch --------------------------------------------------------------- */
 

@@ -33,8 +33,7 @@ int fw_keep_heads(fw_worker *worker)
     return 0;
 }
 
-/* The connection while the program holds a request of it. */
-static int find_asked(fw_worker *worker, int64_t id, fw_conn **found)
+int fw__find_asked(fw_worker *worker, int64_t id, fw_conn **found)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
@@ -50,14 +49,14 @@ static int find_asked(fw_worker *worker, int64_t id, fw_conn **found)
 int fw_connection_fd(fw_worker *worker, int64_t connection)
 {
     fw_conn *conn;
-    int code = find_asked(worker, connection, &conn);
+    int code = fw__find_asked(worker, connection, &conn);
     return code ? code : conn->fd;
 }
 
 int64_t fw_request_head(fw_worker *worker, int64_t connection, const char **head)
 {
     fw_conn *conn;
-    int code = find_asked(worker, connection, &conn);
+    int code = fw__find_asked(worker, connection, &conn);
     if (code)
         return code;
     if (!conn->kept_head)

@@ -12,6 +12,7 @@ import sys
 from fapws import __version__, reuse_port
 from fapws._core import ffi, lib
 from fapws.lean import Any, Callable
+from fapws.settings.log_targets import OFF
 from fapws.settings.model import Network, Pool
 from fapws.wsgi.environ import listener_base
 from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
@@ -42,14 +43,14 @@ def make_server(
     if pool.reuseport:
         _open_queues(listeners, pool.backlog)
     wants_heads = getattr(application, "wants_heads", False)
+    if pool.script_name:
+        application = Mounted(application, pool.script_name)
     if pool.trusted_proxies:
         from fapws.wsgi.forwarded import Forwarded
 
-        application = Forwarded(application, pool.trusted_proxies, pool.forwarded)
+        application = Forwarded(application, pool.trusted_proxies, pool.forwarded, pool.access_log != OFF)
     if any(listener.family == getattr(_socket, "AF_UNIX", None) for listener in listeners):
         application = UnixServerName(application)
-    if pool.script_name:
-        application = Mounted(application, pool.script_name)
     if pool.early_hints:
         application = EarlyHints(application)
     server = Server(application, settings_of(pool, multiprocess), row)

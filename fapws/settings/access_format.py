@@ -8,12 +8,12 @@ forge a field too), or in JSON, which a text that begins with ``{`` is taken for
 from __future__ import annotations
 
 COMBINED = (
-    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
+    '$client_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
     '"$http_user_agent"'
 )
 JSON = (
-    '{"time":"$time_iso8601","remote_addr":"$remote_addr","remote_user":"$remote_user",'
-    '"forwarded_for":"$forwarded_for",'
+    '{"time":"$time_iso8601","client_addr":"$client_addr","remote_addr":"$remote_addr",'
+    '"remote_user":"$remote_user","forwarded_for":"$forwarded_for",'
     '"host":"$host","request_method":"$request_method","request_uri":"$request_uri",'
     '"server_protocol":"$server_protocol","status":$status,"body_bytes_sent":$body_bytes_sent,'
     '"request_time":$request_time,"http_referer":"$http_referer",'
@@ -21,6 +21,7 @@ JSON = (
 )
 NAMED = {"combined": COMBINED, "json": JSON}
 VARIABLES = {
+    "client_addr": b"C",
     "remote_addr": b"a",
     "remote_port": b"p",
     "host": b"h",

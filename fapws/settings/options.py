@@ -145,7 +145,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("access_log", POOL, "access_log", "off",
            "where each answer is told: off, a file, or syslog:FACILITY"),
     Option("access_format", POOL, "access_format", "combined",
-           "combined, json, or a line with variables such as $remote_addr \"$request\" $status; see "
+           "combined, json, or a line with variables such as $client_addr \"$request\" $status; see "
            "fapws.ini(5)"),
     Option("script_name", POOL, "prefix", "",
            "path under which a proxy shows the application, such as /blog", shared=False),

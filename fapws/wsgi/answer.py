@@ -124,6 +124,11 @@ class Answer(AnswerBase):
         pair: tuple[str, int] = told
         return pair
 
+    def name_client(self, address: str) -> None:
+        """For the access log: the client of whom a trusted proxy has told."""
+        client = address.encode("ascii")
+        lib.fw_name_client(self.server.core, self.connection, client, len(client))
+
     def early_hints(self, headers: Headers) -> None:
         """``wsgi.early_hints``: sends 103 with these fields at once (RFC 8297). Raises ClientGone."""
         for header in headers:

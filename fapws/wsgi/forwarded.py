@@ -65,10 +65,17 @@ class Forwarded:
     """Middleware: requests that come from trusted proxies get an environ as if the client had come."""
 
     def __init__(
-        self, application: Callable[..., Any], networks: tuple[Network, ...], fields: tuple[str, ...]
+        self,
+        application: Callable[..., Any],
+        networks: tuple[Network, ...],
+        fields: tuple[str, ...],
+        logged: bool = False,
     ) -> None:
-        """networks: the trusted proxies; fields: names of the fields that they set, in lower case."""
+        """networks: the trusted proxies; fields: names of the fields that they set, in lower case; logged:
+        whether the access log is to know the client too (then start_response must be the server's own).
+        """
         self._application = application
+        self._logged = logged
         self._trusts = lru_cache(PEERS_KEPT)(lambda peer: contains(networks, peer))
         self._keys = {field: "HTTP_" + field.upper().replace("-", "_") for field in fields}
 
@@ -76,7 +83,10 @@ class Forwarded:
         if self._trusts(environ["REMOTE_ADDR"]):
             given = {field: environ[key] for field, key in self._keys.items() if key in environ}
             if given:
-                take_over(environ, read(given, self._trusts))
+                said = read(given, self._trusts)
+                take_over(environ, said)
+                if self._logged and said.client is not None:
+                    start_response.__self__.name_client(said.client.address)  # type: ignore[attr-defined]
         return self._application(environ, start_response)
 
 

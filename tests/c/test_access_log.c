@@ -198,6 +198,24 @@ TEST(what_is_missing_is_a_dash_but_nothing_in_json)
     close_logged();
 }
 
+TEST(a_client_that_a_proxy_tells_of_is_told_instead_of_the_peer)
+{
+    static const char named[] = "192.0.2.7\n ";
+    open_logged("Ca", 'n');
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    CHECK(fw_name_client(here.worker, id, named, sizeof named - 1) == 0);
+    CHECK(fw_name_client(here.worker, id, "6.6.6.6", 7) == 0); /* the first counts */
+    CHECK(respond(&here, id, "200 OK", "") >= 0);
+    test_reply got = {0};
+    CHECK(client_reply_to(&here, &one, false, &got));
+    reply_free(&got);
+    CHECK(fw_name_client(here.worker, id, named, sizeof named - 1) == FW_ESTATE);
+    CHECK(fw_name_client(NULL, id, named, sizeof named - 1) == FW_ETHREAD);
+    answer("GET / HTTP/1.1", "", "200 OK", ""); /* the next one on the connection is nobody's */
+    CHECK(log_is("192.0.2.7\\x0a\\x20 127.0.0.1\n127.0.0.1 127.0.0.1\n"));
+    close_logged();
+}
+
 TEST(a_refused_head_is_told_by_its_first_line)
 {
     test_reply got = {0};

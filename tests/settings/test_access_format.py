@@ -49,7 +49,7 @@ def test_named_formats_are_what_they_are_called() -> None:
     assert compile_format("combined") == compile_format(COMBINED)
     filled = re.sub(r"\$\w+", "1", JSON)
     assert set(json.loads(filled)) >= {"time", "remote_addr", "status", "completion"}
-    assert [how for what, how, _ in parts(compile_format("json")) if what != "L"] == ["j"] * 14
+    assert [how for what, how, _ in parts(compile_format("json")) if what != "L"] == ["j"] * 15
 
 
 def test_letters_are_those_of_the_core() -> None:
@@ -70,7 +70,7 @@ def core_letters() -> str:
     [
         ("", "has no variable"),
         ("plain", "has no variable"),
-        ("$nothing", r"\$nothing is no variable; known are \$remote_addr"),
+        ("$nothing", r"\$nothing is no variable; known are \$client_addr"),
         ("$http_", "is no variable"),
         ("cost: $ 5", r"has a \$ without the name"),
         ("${status", r"has a \$\{ without its }"),

@@ -124,6 +124,32 @@ def test_address_of_the_proxy_protocol_is_the_peer(logged: Any, until: Any) -> N
     logged.ctl("stop")
 
 
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ("", "X-Forwarded-For: 6.6.6.6, 192.0.2.7"),
+        ("forwarded = forwarded", 'Forwarded: for=6.6.6.6, for="[2001:db8::7]:99";proto=https'),
+    ],
+)
+def test_the_client_behind_a_trusted_proxy_is_told(logged: Any, until: Any, options: str, field: str) -> None:
+    common = f"access_log = {logged.access}\nscript_name = /blog\n{options}\n"
+    logged.configure(pool=f"{common}trusted_proxies = 127.0.0.1")
+    logged.start()
+    port = logged.port()
+    for path in ("/blog/", "/beside"):  # the second is answered without the application
+        ask(port, f"GET {path} HTTP/1.1\r\n{field}")
+    ask(port, "GET /blog/ HTTP/1.1")
+    client = "2001:db8::7" if options else "192.0.2.7"
+    found = lines(logged, 3, until)
+    assert [line.split(" ")[0] for line in found] == [client, client, "127.0.0.1"]
+    logged.configure(pool=f"{common}trusted_proxies = 192.0.2.9\naccess_format = json")
+    logged.ctl("reload")
+    ask(port, f"GET /blog/ HTTP/1.1\r\n{field}")  # from whom nobody trusts
+    last = json.loads(lines(logged, 4, until)[-1])
+    assert (last["client_addr"], last["remote_addr"]) == ("127.0.0.1", "127.0.0.1")
+    logged.ctl("stop")
+
+
 def test_reload_turns_the_log_on_and_off(logged: Any, until: Any) -> None:
     logged.configure()
     logged.start()
