@@ -81,6 +81,7 @@ class BuildExt(build_ext):
 ACCELERATOR = Extension(
     "fapws._accelerator",
     sources=sorted(glob.glob("csrc/python/*.c")),
+    include_dirs=["csrc"],
     depends=["csrc/fapws.h", *glob.glob("csrc/python/*.h")],
     optional=True,  # nothing but speed is lost without it
 )

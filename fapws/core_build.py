@@ -30,6 +30,12 @@ def declarations(header: str) -> str:
     return NEGATIVE.sub(r"\1\2", text)
 
 
+def core_files(suffix: str) -> list[str]:
+    """The core's files of one kind in all its folders; the accelerator in csrc/python is none of it."""
+    found = glob.glob(f"csrc/**/*.{suffix}", recursive=True)
+    return sorted(path for path in found if not path.startswith(os.path.join("csrc", "python")))
+
+
 def make() -> FFI:
     """The builder cffi asks for. The working directory is the one that holds setup.py."""
     with open(os.path.join("csrc", "fapws.h"), encoding="utf-8") as header:
@@ -39,9 +45,9 @@ def make() -> FFI:
     builder.set_source(
         "fapws._core",
         '#include "fapws.h"\n',
-        sources=sorted(glob.glob("csrc/*.c")),
+        sources=core_files("c"),
         include_dirs=["csrc"],
-        depends=sorted(glob.glob("csrc/*.h")),
+        depends=core_files("h"),
     )
     return builder
 

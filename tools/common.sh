@@ -10,6 +10,15 @@ have() { command -v "$1" >/dev/null 2>&1; }
 C_BASE='-std=c11 -D_GNU_SOURCE -Icsrc -Wall -Wextra -Werror -Wshadow -Wswitch-enum -Wmissing-prototypes'
 C_STRICT="$C_BASE -Wconversion -Wsign-conversion -Wstrict-prototypes -Wpointer-arith -Wvla"
 
+# What the core is made of, folder by folder: its sources (the accelerator in csrc/python is none of it), the
+# part of them that differs between operating systems, and all files of csrc/.
+core_sources() { find csrc -name '*.c' ! -path 'csrc/python/*' | LC_ALL=C sort; }
+system_sources() { core_sources | grep '/sys[_/]'; }
+core_files() { find csrc -name '*.[ch]' | LC_ALL=C sort; }
+# object_of FILE...: the name of a file's object without .o, one a line. The folder is part of it, because two
+# folders may have files of the same name. To be used in the programs that xargs runs too.
+object_of() { for file; do echo "${file%.c}" | sed 's|^csrc/||; s|^tests/[a-z]*/||; s|/|-|g'; done; }
+
 # libuv's flags: from the environment, else from pkg-config. bootstrap.sh has seen to it being there.
 libuv_cflags() { if [ -n "${LIBUV_CFLAGS+set}" ]; then echo "$LIBUV_CFLAGS"; else pkg-config --cflags libuv; fi; }
 libuv_libs() { if [ -n "${LIBUV_LIBS+set}" ]; then echo "$LIBUV_LIBS"; else pkg-config --libs libuv; fi; }

@@ -24,16 +24,17 @@ names_of() { for file; do basename "$file" .c; done; }
 # ---- Build: no sanitizers, they have their own runs -------------------------------------------------
 
 flags="-O0 -g -fprofile-instr-generate -fcoverage-mapping $(libuv_cflags)"
-core=$(for name in $(names_of csrc/*.c) memory; do echo "$out/$name.o"; done) # memory: see tools/fuzz.sh
+core=$(for file in $(core_sources) tests/fuzz/memory.c; do echo "$out/$(object_of "$file").o"; done) # memory: see tools/fuzz.sh
 # shellcheck disable=SC2016
-compile='case $1 in
+compile='. tools/common.sh
+    case $1 in
         csrc/*) extra="-Dmalloc=core_malloc -Dcalloc=core_calloc -Drealloc=core_realloc" ;;
         */fuzz_*) extra=-fsanitize=fuzzer-no-link ;;
         *) extra= ;;
     esac
-    $CLANG $C_BASE -Itests/c $FLAGS $extra -c "$1" -o "$OUT/$(basename "$1" .c).o" || exit 255'
-export CLANG C_BASE
-printf '%s\n' csrc/*.c tests/c/*.c tests/fuzz/*.c |
+    $CLANG $C_BASE -Itests/c $FLAGS $extra -c "$1" -o "$OUT/$(object_of "$1").o" || exit 255'
+export CLANG
+{ core_sources; printf '%s\n' tests/c/*.c tests/fuzz/*.c; } |
     FLAGS=$flags OUT=$out xargs -n 1 -P 2 sh -c "$compile" compile || die 'it does not compile'
 programs=''
 for name in $(names_of tests/c/test_*.c) case_player; do

@@ -31,19 +31,21 @@ export ASAN_OPTIONS="detect_leaks=$leaks${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 # ---- Build: objects once, then every fuzzer with all of the core ------------------------------------
 
 flags="-O1 -g $sanitize -fsanitize=fuzzer-no-link $(libuv_cflags)"
-stamp=$(echo "$CLANG $C_BASE $flags" | cat - csrc/*.[ch] tests/fuzz/*.[ch] tests/c/*.h | cksum)
+# shellcheck disable=SC2046
+stamp=$(echo "$CLANG $C_BASE $flags" | cat - $(core_files) tests/fuzz/*.[ch] tests/c/*.h | cksum)
 if [ "$(cat $out/.stamp 2>/dev/null)" != "$stamp" ]; then
     rm -f $out/objects/*.o $out/.stamp
     # The core's memory runs out when an input says so (tests/fuzz/memory.h).
     # shellcheck disable=SC2016
-    compile='rename=
+    compile='. tools/common.sh
+        rename=
         case $1 in csrc/*) rename="-Dmalloc=core_malloc -Dcalloc=core_calloc -Drealloc=core_realloc" ;; esac
-        $CLANG $C_BASE $FLAGS $rename -c "$1" -o "$OUT/$(basename "$1" .c).o" || exit 255'
-    export CLANG C_BASE
-    printf '%s\n' csrc/*.c tests/fuzz/*.c |
+        $CLANG $C_BASE $FLAGS $rename -c "$1" -o "$OUT/$(object_of "$1").o" || exit 255'
+    export CLANG
+    { core_sources; printf '%s\n' tests/fuzz/*.c; } |
         FLAGS=$flags OUT=$out/objects xargs -n 1 -P 2 sh -c "$compile" compile ||
         die 'the fuzzers do not compile'
-    core=$(for file in csrc/*.c; do echo "$out/objects/$(basename "$file" .c).o"; done)
+    core=$(for file in $(core_sources); do echo "$out/objects/$(object_of "$file").o"; done)
     for name in $all; do
         # shellcheck disable=SC2046,SC2086
         "$CLANG" $sanitize -fsanitize=fuzzer -o $out/fuzz_$name $out/objects/fuzz_$name.o \

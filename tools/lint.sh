@@ -27,7 +27,7 @@ wanted() {
 compile_with() {
     status=0
     python_headers=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
-    for file in csrc/*.c csrc/*.h csrc/python/*.c csrc/python/*.h; do
+    for file in $(core_files); do
         source=$file
         case $file in *.h)
             source=build/lint.c
@@ -47,7 +47,7 @@ for compiler in gcc clang; do
 done
 if wanted clang-format; then
     # shellcheck disable=SC2046
-    check 'clang-format (clang-format -i csrc/*.[ch] tests/c/*.[ch] tests/fuzz/*.[ch] mends it)' \
+    check 'clang-format (clang-format -i csrc/*.[ch] csrc/*/*.[ch] tests/c/*.[ch] tests/fuzz/*.[ch] mends it)' \
         clang-format --dry-run -Werror $(find csrc tests/c tests/fuzz -name '*.[ch]')
 fi
 if wanted shellcheck; then

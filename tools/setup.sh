@@ -55,8 +55,10 @@ if ! fresh tools tools/requirements-build.txt; then
 fi
 
 # ---- Fapws itself ---------------------------------------------------------------------------------------
-fresh_core() { fresh core setup.py fapws/core_build.py csrc/*.[ch] csrc/python/*.[ch]; }
-stamp_core() { stamp core setup.py fapws/core_build.py csrc/*.[ch] csrc/python/*.[ch]; }
+# shellcheck disable=SC2046
+fresh_core() { fresh core setup.py fapws/core_build.py $(core_files); }
+# shellcheck disable=SC2046
+stamp_core() { stamp core setup.py fapws/core_build.py $(core_files); }
 # pip once, and again when what it read changed; for the C core alone the compiler is enough.
 if ! fresh package pyproject.toml setup.py fapws/__init__.py; then
     say 'installing Fapws into .venv, by path'

@@ -33,25 +33,29 @@ ASAN_OPTIONS="detect_leaks=${leaks:-1}:abort_on_error=0:strict_string_checks=1${
 UBSAN_OPTIONS="print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
 export ASAN_OPTIONS UBSAN_OPTIONS
 
-core=$(for name in $(names_of csrc/*.c); do echo "$out/$name.o"; done)
-fallback_core=$(for object in $core; do
-    case $object in */sys_*) echo "${object%.o}_fallback.o" ;; *) echo "$object" ;; esac
+systems=" $(system_sources | tr '\n' ' ')"
+core=$(for file in $(core_sources); do echo "$out/$(object_of "$file").o"; done)
+fallback_core=$(for file in $(core_sources); do
+    case $systems in *" $file "*) suffix=_fallback ;; *) suffix='' ;; esac
+    echo "$out/$(object_of "$file")$suffix.o"
 done)
 
 # Everything is compiled again when anything changed: a file, a flag, the compiler.
 flags="-O1 -g $sanitize $(libuv_cflags)"
-stamp=$(echo "$CC $C_STRICT $flags" | cat - csrc/*.[ch] tests/c/*.[ch] tools/common.sh 2>/dev/null | cksum)
+# shellcheck disable=SC2046
+stamp=$(echo "$CC $C_STRICT $flags" | cat - $(core_files) tests/c/*.[ch] tools/common.sh | cksum)
 if [ "$(cat $out/.stamp 2>/dev/null)" != "$stamp" ]; then
     rm -f $out/*.o $out/.stamp
     # shellcheck disable=SC2016
-    compile='for file; do
+    compile='. tools/common.sh
+    for file; do
         case $file in csrc/*) warn=$C_STRICT ;; *) warn="$C_BASE -Itests/c" ;; esac
-        $CC $warn $FLAGS -c "$file" -o "$OUT/$(basename "$file" .c)$SUFFIX.o" || exit 255
+        $CC $warn $FLAGS -c "$file" -o "$OUT/$(object_of "$file")$SUFFIX.o" || exit 255
     done'
-    export CC C_STRICT C_BASE
-    printf '%s\n' csrc/*.c tests/c/*.c |
+    export CC
+    { core_sources; printf '%s\n' tests/c/*.c; } |
         FLAGS=$flags OUT=$out SUFFIX='' xargs -n 1 -P 2 sh -c "$compile" compile || die 'the C core does not compile'
-    printf '%s\n' csrc/sys_*.c tests/c/test_core_*.c |
+    { system_sources; printf '%s\n' tests/c/test_core_*.c; } |
         FLAGS="$flags -DFW_PORTABLE" OUT=$out SUFFIX=_fallback xargs -n 1 -P 2 sh -c "$compile" compile ||
         die 'the C core does not compile with -DFW_PORTABLE'
     # shellcheck disable=SC2046,SC2086

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../fapws.h"
+#include "fapws.h"
 
 /* accelerator.c */
 

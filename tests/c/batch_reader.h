@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../csrc/fapws.h"
-#include "../../csrc/parser.h"
+#include "fapws.h"
+#include "parser.h"
 
 #define BATCH_FIELDS 300 /* more than max_headers can be, with the Host of a target */
 

@@ -22,8 +22,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "../../csrc/error.h"
-#include "../../csrc/fapws.h"
+#include "error.h"
+#include "fapws.h"
 #include "check.h"
 
 #define SOON_MS 4000 /* ms; what should happen at once has happened by then, or never will */

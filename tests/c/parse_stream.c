@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../csrc/chunked.h"
-#include "../../csrc/error.h"
-#include "../../csrc/fapws.h"
-#include "../../csrc/parser.h"
+#include "chunked.h"
+#include "error.h"
+#include "fapws.h"
+#include "parser.h"
 
 #define MAX_MESSAGE (1024 * 1024)
 #define MAX_FIELDS 100

@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <time.h>
 
-#include "../../csrc/log_writer.h"
+#include "log_writer.h"
 
 static test_site here;
 static test_client one;

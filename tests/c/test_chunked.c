@@ -3,9 +3,9 @@
  * pieces, byte by byte and in pieces of three, against pages that must not be touched. */
 #include "guard.h"
 
-#include "../../csrc/chunked.h"
-#include "../../csrc/error.h"
-#include "../../csrc/fapws.h"
+#include "chunked.h"
+#include "error.h"
+#include "fapws.h"
 #include "check.h"
 
 #define LONG_TEXT 600

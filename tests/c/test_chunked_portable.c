@@ -4,7 +4,7 @@
 
 #include "guard.h"
 
-#include "../../csrc/bytes.c"
-#include "../../csrc/chunked.c"
+#include "bytes.c"
+#include "chunked.c"
 
 #include "test_chunked.c"

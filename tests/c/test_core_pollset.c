@@ -10,9 +10,9 @@
 #define fw__pollset_drop played_drop
 #define fw__pollset_turn played_turn
 
-#include "../../csrc/sys_pollset_epoll.c"
-#include "../../csrc/sys_pollset_kqueue.c"
-#include "../../csrc/sys_pollset_uv.c"
+#include "sys_pollset_epoll.c"
+#include "sys_pollset_kqueue.c"
+#include "sys_pollset_uv.c"
 
 #include <sys/resource.h>
 #include <sys/wait.h>

@@ -2,7 +2,7 @@
  * their connection. */
 #include "core_reply.h"
 
-#include "../../csrc/core.h" /* what is waited for */
+#include "core.h" /* what is waited for */
 
 #define LARGE (6u << 20)
 

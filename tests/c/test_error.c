@@ -1,6 +1,6 @@
 /* test_error.c -- the error table: every code answers, no two share a value or a token. */
-#include "../../csrc/error.h"
-#include "../../csrc/fapws.h"
+#include "error.h"
+#include "fapws.h"
 #include "check.h"
 
 typedef struct {

@@ -3,9 +3,9 @@
 
 #include "guard.h"
 
-#include "../../csrc/bytes.c"
-#include "../../csrc/fields.c"
-#include "../../csrc/parser.c"
-#include "../../csrc/target.c"
+#include "bytes.c"
+#include "fields.c"
+#include "parser.c"
+#include "target.c"
 
 #include "test_fields.c"

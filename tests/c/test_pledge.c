@@ -1,6 +1,6 @@
 /* test_pledge.c -- what OpenBSD would be told, with its two calls played, and what others are told. */
-#include "../../csrc/error.h"
-#include "../../csrc/fapws.h"
+#include "error.h"
+#include "fapws.h"
 #include "check.h"
 
 static char told[64];
@@ -25,7 +25,7 @@ int fw_played_unveil(const char *path, const char *permissions);
 #endif
 #define fw_pledge fw_played_pledge
 #define fw_unveil fw_played_unveil
-#include "../../csrc/sys_pledge.c"
+#include "sys_pledge.c"
 #undef fw_pledge
 #undef fw_unveil
 

@@ -3,6 +3,6 @@
 
 #include "guard.h"
 
-#include "../../csrc/bytes.c"
+#include "bytes.c"
 
 #include "test_scan.c"

@@ -1,5 +1,5 @@
 /* test_shapes.c -- header shapes: what is admitted, found again, pushed out, and what stays out. */
-#include "../../csrc/core.h"
+#include "core.h"
 
 #include "core_reply.h"
 

@@ -2,8 +2,8 @@
  * touch pages which must not be touched. */
 #include "guard.h"
 
-#include "../../csrc/error.h"
-#include "../../csrc/parser.h"
+#include "error.h"
+#include "parser.h"
 #include "check.h"
 
 static fw_field fields[4];

@@ -1,6 +1,6 @@
 /* test_title.c -- whose memory the title of a process is written into. */
-#include "../../csrc/fapws.h"
-#include "../../csrc/error.h"
+#include "fapws.h"
+#include "error.h"
 #include "check.h"
 
 #if defined(__linux__)

@@ -3,9 +3,9 @@
 #ifndef VERDICT_H
 #define VERDICT_H
 
-#include "../../csrc/error.h"
-#include "../../csrc/fapws.h"
-#include "../../csrc/parser.h"
+#include "error.h"
+#include "fapws.h"
+#include "parser.h"
 #include "check.h"
 
 #define CAPACITY 300

@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-#include "../../csrc/error.h"
+#include "error.h"
 
 #define CONTENT_SIZE 1300000 /* bytes; the largest answer has fewer */
 

@@ -5,9 +5,9 @@
  *        decoded content, coded anew, gives it back. */
 #include "fuzz.h"
 
-#include "../../csrc/chunked.h"
-#include "../../csrc/error.h"
-#include "../../csrc/fapws.h"
+#include "chunked.h"
+#include "error.h"
+#include "fapws.h"
 
 /* Of portable_core.c. */
 int64_t portable_decode_chunked(fw_chunked *decoder, char *buf, size_t *len);

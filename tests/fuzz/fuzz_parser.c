@@ -4,9 +4,9 @@
  *        input; the verdict depends neither on how the bytes arrive nor on the width of the scans. */
 #include "fuzz.h"
 
-#include "../../csrc/error.h"
-#include "../../csrc/fapws.h"
-#include "../../csrc/parser.h"
+#include "error.h"
+#include "fapws.h"
+#include "parser.h"
 
 #define CAPACITY 256
 

@@ -4,8 +4,8 @@
  *        header is never longer than its input or than FW_PROXY_MAX. */
 #include "fuzz.h"
 
-#include "../../csrc/error.h"
-#include "../../csrc/proxy.h"
+#include "error.h"
+#include "proxy.h"
 
 static int64_t parse(const char *bytes, size_t len, fw_proxy *proxy)
 {

@@ -2,10 +2,10 @@
  * without SSE2 and NEON, under other names: the fuzzers hold the two against each other. */
 #include "../c/portable.h"
 
-#include "../../csrc/bytes.c"
-#include "../../csrc/fields.c"
-#include "../../csrc/parser.c"
-#include "../../csrc/target.c"
+#include "bytes.c"
+#include "fields.c"
+#include "parser.c"
+#include "target.c"
 
 #define read_line read_trailer_line /* both have a static one */
-#include "../../csrc/chunked.c"
+#include "chunked.c"

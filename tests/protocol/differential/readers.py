@@ -190,7 +190,7 @@ def build_program(folder: str) -> str:
     program = os.path.join(folder, "parse_stream")
     sources = [str(ROOT / "csrc" / f"{name}.c") for name in SOURCES]
     main = str(ROOT / "tests" / "c" / "parse_stream.c")
-    command = [*shlex.split(compiler), "-std=c11", "-O1", main, *sources, "-o", program]
+    command = [*shlex.split(compiler), "-std=c11", "-O1", f"-I{ROOT / 'csrc'}", main, *sources, "-o", program]
     subprocess.run(command, check=True)
     return program
 
