@@ -6,7 +6,7 @@
  *   IDLE -> HEAD -> CONTENT -> DISPATCHED -> STREAMING -> FLUSHING -> IDLE (keep-alive)
  *   IDLE, HEAD, CONTENT -> FLUSHING -> LINGERING (a refusal)      any -> CLOSED
  *
- * The set of sys_pollset.h learns of a connection only when it has to wait: a client that sends, gets
+ * The set of sys/pollset.h learns of a connection only when it has to wait: a client that sends, gets
  * its answer and is closed costs accept, recv, send and close. fw__conn_close() is the only free(). */
 #include "core.h"
 

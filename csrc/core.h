@@ -18,7 +18,7 @@
 #include "list.h"
 #include "parser.h"
 #include "proxy.h"
-#include "sys_pollset.h"
+#include "sys/pollset.h"
 
 _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 
@@ -269,7 +269,7 @@ struct fw_worker {
 /* ---- worker.c ---------------------------------------------------------------------------------- */
 bool fw__on_thread(const fw_worker *worker);
 
-/* ---- worker.c for sys_pollset_*.c --------------------------------------------------------------- */
+/* ---- worker.c for sys/pollset_*.c --------------------------------------------------------------- */
 /* What a token of the set means: a connection's number, or one of these. */
 #define FW_TOKEN_LISTENER (-1)                            /* and below, by the listener's number */
 #define FW_TOKEN_WATCH (FW_TOKEN_LISTENER - FW_LISTENERS) /* and below, by the watch's token */
@@ -277,7 +277,7 @@ void fw__polled(fw_worker *worker, int64_t token, unsigned events);
 int fw__timers_wait(fw_worker *worker); /* ms until the next one is due; -1: there is none */
 bool fw__timers_run(fw_worker *worker); /* those that are due; whether there are others */
 
-/* ---- sys_socket.c: what differs between operating systems --------------------------------------- */
+/* ---- sys/socket.c: what differs between operating systems --------------------------------------- */
 int fw__accept(int listener, struct sockaddr *address,
                socklen_t *len); /* non-blocking, CLOEXEC; or -errno */
 /* Bytes sent, FW_EGONE, or FW_MORE: would block. more: something else follows at once. */

@@ -1,4 +1,4 @@
-/* test_core_pollset.c -- the set of sys_pollset.h by itself: this system's file is compiled into the
+/* test_core_pollset.c -- the set of sys/pollset.h by itself: this system's file is compiled into the
  * test under other names, with fw__polled() and the timers played here. What a descriptor is told is
  * counted by token; a token that is closed is looked up in vain, as conn_table.c does. */
 #define fw__polled played_polled
@@ -10,9 +10,9 @@
 #define fw__pollset_drop played_drop
 #define fw__pollset_turn played_turn
 
-#include "sys_pollset_epoll.c"
-#include "sys_pollset_kqueue.c"
-#include "sys_pollset_uv.c"
+#include "sys/pollset_epoll.c"
+#include "sys/pollset_kqueue.c"
+#include "sys/pollset_uv.c"
 
 #include <sys/resource.h>
 #include <sys/wait.h>

@@ -25,7 +25,7 @@ int fw_played_unveil(const char *path, const char *permissions);
 #endif
 #define fw_pledge fw_played_pledge
 #define fw_unveil fw_played_unveil
-#include "sys_pledge.c"
+#include "sys/pledge.c"
 #undef fw_pledge
 #undef fw_unveil
 

@@ -1,4 +1,4 @@
-/* sys_pollset_kqueue.c -- the set of sys_pollset.h on the BSDs and macOS. */
+/* sys/pollset_kqueue.c -- the set of sys/pollset.h on the BSDs and macOS. */
 #include "core.h"
 
 #if defined(FW_POLLSET_KQUEUE)

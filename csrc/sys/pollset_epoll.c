@@ -1,4 +1,4 @@
-/* sys_pollset_epoll.c -- the set of sys_pollset.h on Linux. */
+/* sys/pollset_epoll.c -- the set of sys/pollset.h on Linux. */
 #include "core.h"
 
 #if defined(FW_POLLSET_EPOLL)

@@ -1,4 +1,4 @@
-/* sys_socket.c -- what differs between operating systems, and nothing else.
+/* sys/socket.c -- what differs between operating systems, and nothing else.
  * FW_PORTABLE forces the fallbacks, so that tests reach them everywhere.
  * Called: listener.c, conn.c, outgoing.c, content.c. Never: keeps state, retries for longer than EINTR. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)

@@ -1,4 +1,4 @@
-/* sys_pledge.c -- what a process promises not to do any more: pledge(2) and unveil(2) of OpenBSD.
+/* sys/pledge.c -- what a process promises not to do any more: pledge(2) and unveil(2) of OpenBSD.
  * Elsewhere both are refused: a promise that nobody keeps must not look like one. */
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-/* sys_title.c -- the name under which ps shows this process.
+/* sys/title.c -- the name under which ps shows this process.
  * The BSDs have setproctitle(). Linux shows the argument area of the process, so that is overwritten:
  * its own bytes only, never the environment behind it, which getenv() still reads.
  * Elsewhere, and where the area cannot be found, nothing happens. */

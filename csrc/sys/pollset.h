@@ -1,4 +1,4 @@
-/* sys_pollset.h -- which descriptors are ready: the worker's connections, listeners and watches.
+/* sys/pollset.h -- which descriptors are ready: the worker's connections, listeners and watches.
  * Owns:   the kernel's set (epoll, kqueue), or the uv_poll_t of each descriptor where there is none
  *         that we know, or with FW_PORTABLE, so that tests reach that way everywhere.
  * Called: conn.c, listener.c and worker.c say what they wait for; worker.c takes the turns.

@@ -1,4 +1,4 @@
-/* sys_clock.c -- milliseconds of the monotonic clock, as cheaply as the system gives them.
+/* sys/clock.c -- milliseconds of the monotonic clock, as cheaply as the system gives them.
  * Called: on every answer, to stamp the scoreboard; a few milliseconds of coarseness do no harm. */
 #include <time.h>
 #include <uv.h>

@@ -1,4 +1,4 @@
-/* sys_pollset_uv.c -- the set of sys_pollset.h wherever libuv runs: a uv_poll_t for each descriptor
+/* sys/pollset_uv.c -- the set of sys/pollset.h wherever libuv runs: a uv_poll_t for each descriptor
  * that is waited for. on_closed() is the only free() of one. */
 #include "core.h"
 
