@@ -12,12 +12,12 @@
 #include <uv.h>
 
 #include "buffer.h"
-#include "chunked.h"
+#include "http/chunked.h"
 #include "error.h"
 #include "fapws.h"
 #include "list.h"
-#include "parser.h"
-#include "proxy.h"
+#include "http/parser.h"
+#include "http/proxy.h"
 #include "sys/pollset.h"
 
 _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "fapws.h"
-#include "parser.h"
+#include "http/parser.h"
 
 #define BATCH_FIELDS 300 /* more than max_headers can be, with the Host of a target */
 

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chunked.h"
+#include "http/chunked.h"
 #include "error.h"
 #include "fapws.h"
-#include "parser.h"
+#include "http/parser.h"
 
 #define MAX_MESSAGE (1024 * 1024)
 #define MAX_FIELDS 100

@@ -3,7 +3,7 @@
  * pieces, byte by byte and in pieces of three, against pages that must not be touched. */
 #include "guard.h"
 
-#include "chunked.h"
+#include "http/chunked.h"
 #include "error.h"
 #include "fapws.h"
 #include "check.h"

@@ -4,7 +4,7 @@
 
 #include "guard.h"
 
-#include "bytes.c"
-#include "chunked.c"
+#include "http/bytes.c"
+#include "http/chunked.c"
 
 #include "test_chunked.c"

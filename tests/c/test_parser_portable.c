@@ -3,9 +3,9 @@
 
 #include "guard.h"
 
-#include "bytes.c"
-#include "fields.c"
-#include "parser.c"
-#include "target.c"
+#include "http/bytes.c"
+#include "http/fields.c"
+#include "http/parser.c"
+#include "http/target.c"
 
 #include "test_parser.c"

@@ -2,7 +2,7 @@
  * at every position of a block, without touching a byte outside. */
 #include "guard.h"
 
-#include "scan.h"
+#include "http/scan.h"
 #include "check.h"
 
 #define ALNUM "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

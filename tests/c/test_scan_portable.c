@@ -3,6 +3,6 @@
 
 #include "guard.h"
 
-#include "bytes.c"
+#include "http/bytes.c"
 
 #include "test_scan.c"

@@ -3,7 +3,7 @@
 #include "guard.h"
 
 #include "error.h"
-#include "parser.h"
+#include "http/parser.h"
 #include "check.h"
 
 static fw_field fields[4];

@@ -5,7 +5,7 @@
 
 #include "error.h"
 #include "fapws.h"
-#include "parser.h"
+#include "http/parser.h"
 #include "check.h"
 
 #define CAPACITY 300

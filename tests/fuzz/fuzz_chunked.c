@@ -1,11 +1,11 @@
-/* fuzz_chunked.c -- any bytes as a chunked content (csrc/chunked.c).
+/* fuzz_chunked.c -- any bytes as a chunked content (csrc/http/chunked.c).
  * Input: the coded content, perhaps with bytes behind it.
  * Holds: the same content and verdict whether it comes whole, byte by byte or in random pieces, and
  *        on either width of the scans; what is behind the end is not moved; a second reading of the
  *        decoded content, coded anew, gives it back. */
 #include "fuzz.h"
 
-#include "chunked.h"
+#include "http/chunked.h"
 #include "error.h"
 #include "fapws.h"
 

@@ -1,4 +1,4 @@
-/* fuzz_parser.c -- any bytes as a request head (csrc/parser.c, fields.c, target.c, bytes.c).
+/* fuzz_parser.c -- any bytes as a request head (csrc/http/parser.c, fields.c, target.c, bytes.c).
  * Input: one byte that chooses the limits, then the head.
  * Holds: what is accepted keeps the rules that the parser is there for; every slice lies in the
  *        input; the verdict depends neither on how the bytes arrive nor on the width of the scans. */
@@ -6,7 +6,7 @@
 
 #include "error.h"
 #include "fapws.h"
-#include "parser.h"
+#include "http/parser.h"
 
 #define CAPACITY 256
 

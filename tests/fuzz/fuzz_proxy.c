@@ -1,11 +1,11 @@
-/* fuzz_proxy.c -- any bytes as a PROXY header (csrc/proxy.c).
+/* fuzz_proxy.c -- any bytes as a PROXY header (csrc/http/proxy.c).
  * Input: the header, perhaps with bytes behind it.
  * Holds: the verdict depends neither on how the bytes arrive nor on what is behind the header, and a
  *        header is never longer than its input or than FW_PROXY_MAX. */
 #include "fuzz.h"
 
 #include "error.h"
-#include "proxy.h"
+#include "http/proxy.h"
 
 static int64_t parse(const char *bytes, size_t len, fw_proxy *proxy)
 {

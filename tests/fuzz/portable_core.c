@@ -2,10 +2,10 @@
  * without SSE2 and NEON, under other names: the fuzzers hold the two against each other. */
 #include "../c/portable.h"
 
-#include "bytes.c"
-#include "fields.c"
-#include "parser.c"
-#include "target.c"
+#include "http/bytes.c"
+#include "http/fields.c"
+#include "http/parser.c"
+#include "http/target.c"
 
 #define read_line read_trailer_line /* both have a static one */
-#include "chunked.c"
+#include "http/chunked.c"

@@ -1,5 +1,5 @@
-/* proxy.c -- see proxy.h. */
-#include "proxy.h"
+/* http/proxy.c -- see proxy.h. */
+#include "http/proxy.h"
 
 #include <arpa/inet.h>
 #include <stdbool.h>

@@ -1,11 +1,11 @@
-/* bytes.c -- what each byte may be part of, and the small questions about slices.
+/* http/bytes.c -- what each byte may be part of, and the small questions about slices.
  * Owns:   the class table, which is constant.
  * Called: the parser's files; the answer writer, for names and values that an application gives.
  * Never:  looks at the locale. */
 #include <string.h>
 
-#include "parser.h"
-#include "scan.h"
+#include "http/parser.h"
+#include "http/scan.h"
 
 /* Bits as in scan.h: 01 token, 02 target, 04 value, 08 reg-name, 10 hex digit, 20 digit. A row is
  * sixteen bytes, its first byte named at its end. */

@@ -1,11 +1,11 @@
-/* target.c -- the forms of a request target (RFC 9112 3.2), its host, and percent-decoding.
+/* http/target.c -- the forms of a request target (RFC 9112 3.2), its host, and percent-decoding.
  * Owns:   nothing.
  * Called: parser.c for the target, fields.c for Host, the batch writer for paths.
  * Never:  normalises: what a client wrote is what the application reads. */
 #include <string.h>
 
-#include "head.h"
-#include "scan.h"
+#include "http/head.h"
+#include "http/scan.h"
 
 static bool equals(fw_slice slice, const char *text, size_t len)
 {

@@ -1,10 +1,10 @@
-/* head.h -- what the files that parse a request head share; private to them.
+/* http/head.h -- what the files that parse a request head share; private to them.
  * parser.c reads the request line and steers, target.c and fields.c read what their names say. */
 #ifndef FAPWS_HEAD_H
 #define FAPWS_HEAD_H
 
 #include "error.h"
-#include "parser.h"
+#include "http/parser.h"
 
 /* Where reading stands. end is the end of the bytes received or of max_size, whichever is first. */
 typedef struct {

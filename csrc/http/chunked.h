@@ -1,4 +1,4 @@
-/* chunked.h -- the chunked transfer coding (RFC 9112 section 7.1), decoded in place.
+/* http/chunked.h -- the chunked transfer coding (RFC 9112 section 7.1), decoded in place.
  * Owns:   nothing; allocates nothing. The few words of state are the caller's.
  * Called: conn.c with each piece of content, the C tests, the fuzzers. */
 #ifndef FAPWS_CHUNKED_H

@@ -1,12 +1,12 @@
-/* fields.c -- the field section of a head: its lines, and the fields that steer the connection.
+/* http/fields.c -- the field section of a head: its lines, and the fields that steer the connection.
  * Owns:   nothing; what is learnt on the way lives on the stack for one head.
  * Called: parser.c, through fw__read_fields().
  * Never:  joins or drops fields. A name with "_" is a name like any other here; it never counts as
  *         its "-" twin, because names are compared whole. */
 #include <string.h>
 
-#include "head.h"
-#include "scan.h"
+#include "http/head.h"
+#include "http/scan.h"
 
 /* Bytes compared, in one head, to tell whether a name is repeated. Ordinary heads need a handful;
  * long names made to differ late would cost their length times n^2, so after this many the answer

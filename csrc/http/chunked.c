@@ -1,4 +1,4 @@
-/* chunked.c -- the chunked transfer coding, decoded where it stands.
+/* http/chunked.c -- the chunked transfer coding, decoded where it stands.
  * Owns:   nothing; the state is the caller's, so a content may be split at any byte.
  * Called: conn.c.
  * Never:  keeps extensions or trailers: they are checked, counted and dropped (RFC 9112 7.1.1,
@@ -6,13 +6,13 @@
  *
  *   SIZE -> [PAD ->] [EXTENSION ->] SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE
  *   SIZE_LF after the chunk of size 0 -> LINE -> NAME -> VALUE -> VALUE_LF -> LINE -> LAST_LF, done */
-#include "chunked.h"
+#include "http/chunked.h"
 
 #include <stdbool.h>
 #include <string.h>
 
 #include "error.h"
-#include "scan.h"
+#include "http/scan.h"
 
 /* Bytes of extensions in a whole content. They mean nothing to anybody, so a content that is
  * mostly extensions is an attack on the reader's time, past what max_body_size sees. */

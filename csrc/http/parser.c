@@ -1,15 +1,15 @@
-/* parser.c -- the request line, and the order in which a head is read.
+/* http/parser.c -- the request line, and the order in which a head is read.
  * Owns:   nothing; every slice points into the caller's bytes.
  * Called: conn.c, through fw_parse_head().
  * Never:  keeps state between calls. A head is read from its start each time, and reading stops at
  *         the first byte that is wrong, so more bytes never change a verdict. */
-#include "parser.h"
+#include "http/parser.h"
 
 #include <string.h>
 
 #include "error.h"
-#include "head.h"
-#include "scan.h"
+#include "http/head.h"
+#include "http/scan.h"
 
 /* Longer than any registered method (18), short enough for an eye and a log line. */
 #define METHOD_MAX 32
