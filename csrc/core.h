@@ -374,7 +374,7 @@ int fw__head_inform(fw_conn *conn, const char *fields, size_t size, size_t count
 void fw__head_standing(fw_worker *worker); /* refreshes Server and Date, once a second */
 size_t fw__head_refusal(fw_worker *worker, int code, bool is_head, char *out, size_t size);
 
-/* ---- access_log.c: all but the first and the last two only while conn->access is there ----------- */
+/* ---- log.c: all but the first and the last two only while conn->access is there ----------- */
 void fw__access_request(fw_conn *conn, const fw_head *head); /* only with worker->access_log */
 void fw__access_refused(fw_conn *conn, int code, size_t len, fw_slice bytes); /* likewise */
 void fw__access_head(fw_conn *conn, const char *status, size_t head_len);

@@ -103,7 +103,7 @@ int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms);
 int64_t fw_open_connections(const fw_worker *worker);
 
 /* The access log, a line for each answer. The program of its format is compiled from a text by
- * fapws/settings/access_format.py; csrc/access_log.c says what it looks like. FW_ESTATE: it is no program,
+ * fapws/settings/access_format.py; csrc/access/log.c says what it looks like. FW_ESTATE: it is no program,
  * or there is one already. fw_set_access_log() begins to write to a descriptor, or goes on with another
  * one; it owns it from now on. Nothing waits for the log: what it does not take is lost and counted.
  * fw_flush_access_log() waits, 2 s at most, until all is written; lines lost since the last record. */

@@ -39,7 +39,7 @@ VARIABLES = {
     "completion": b"c",
     "pid": b"P",
 }
-"""The letters of csrc/access_line.c."""
+"""The letters of csrc/access/line.c."""
 _NUMBERS = ("status", "body_bytes_sent", "bytes_sent", "request_time", "msec", "pid")
 _ALIASES = {"forwarded_for": "http_x_forwarded_for"}
 _FIELD = "http_"

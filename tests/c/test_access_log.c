@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <time.h>
 
-#include "log_writer.h"
+#include "access/writer.h"
 
 static test_site here;
 static test_client one;

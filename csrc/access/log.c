@@ -1,4 +1,4 @@
-/* access_log.c -- one line for each answer: what is remembered of its request, and how it is written.
+/* access/log.c -- one line for each answer: what is remembered of its request, and how it is written.
  * Owns:   conn->access from the end of a head to the end of its answer; worker->access_log.
  * Called: request.c, answer_head.c, outgoing.c and conn.c tell what happens, if conn->access or
  *         worker->access_log is there: without a log this costs a comparison each.
@@ -6,8 +6,8 @@
  *
  * The program that fw_set_access_format() takes is a sequence of parts: a letter that says what, one
  * that says how it is made harmless ('q' within quotes, 'n' naked, 'j' JSON), two bytes of length, high
- * byte first, and so many bytes. Letters: see put_part() in access_line.c. */
-#include "access.h"
+ * byte first, and so many bytes. Letters: see put_part() in line.c. */
+#include "access/access.h"
 
 #include <stdlib.h>
 #include <string.h>

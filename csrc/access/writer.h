@@ -1,6 +1,6 @@
-/* log_writer.h -- lines to a file, by a thread of its own, so that nobody ever waits for a disk.
+/* access/writer.h -- lines to a file, by a thread of its own, so that nobody ever waits for a disk.
  * Owns:   two blocks of FW_LOG_BLOCK bytes, the descriptor, the thread.
- * Called: access_log.c, from the worker's thread.
+ * Called: log.c, from the worker's thread.
  * Never:  makes its caller wait: when both blocks are full, a line is dropped and counted.
  *
  * The thread writes when half a block is full, at the latest FW_LOG_WAIT_MS after a line came, however

@@ -1,10 +1,10 @@
-/* access.h -- what the two files of the access log share; private to them.
- * access_log.c knows the format and remembers requests, access_line.c writes their lines. */
+/* access/access.h -- what the two files of the access log share; private to them.
+ * log.c knows the format and remembers requests, line.c writes their lines. */
 #ifndef FAPWS_ACCESS_H
 #define FAPWS_ACCESS_H
 
 #include "core.h"
-#include "log_writer.h"
+#include "access/writer.h"
 
 #define FW_ACCESS_PARTS 128
 #define FW_ACCESS_FIELDS 32
@@ -51,7 +51,7 @@ struct fw_access_log {
     char iso[32];
 };
 
-/* access_line.c: one line about conn->access, to the log's writer. */
+/* line.c: one line about conn->access, to the log's writer. */
 void fw__access_write(fw_access_log *log, const fw_conn *conn);
 
 #endif

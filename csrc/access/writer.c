@@ -1,6 +1,6 @@
-/* log_writer.c -- see log_writer.h. What both threads touch is under lock; block[1 - filling] belongs to
+/* access/writer.c -- see writer.h. What both threads touch is under lock; block[1 - filling] belongs to
  * the writing thread alone while busy. */
-#include "log_writer.h"
+#include "access/writer.h"
 
 #include <errno.h>
 #include <signal.h>

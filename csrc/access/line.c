@@ -1,8 +1,8 @@
-/* access_line.c -- the text of one line of the access log.
+/* access/line.c -- the text of one line of the access log.
  * Owns:   worker->access_log's line and clock.
- * Called: access_log.c at the end of an answer.
+ * Called: log.c at the end of an answer.
  * Never:  lets a byte of the client through that could end a line or a field. */
-#include "access.h"
+#include "access/access.h"
 
 #include <stdio.h>
 #include <string.h>
