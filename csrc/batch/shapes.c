@@ -1,4 +1,4 @@
-/* shapes.c -- the sequences of field names that clients repeat with every request.
+/* batch/shapes.c -- the sequences of field names that clients repeat with every request.
  * Owns:   worker->shapes: FW_SHAPES places in sets of SET_SIZE. Names only, never values, so nothing
  *         private is kept.
  * Called: batch.c, once a request.

@@ -1,4 +1,4 @@
-/* batch.c -- what one fw_poll() gives out: records, their text and the requests' contents.
+/* batch/batch.c -- what one fw_poll() gives out: records, their text and the requests' contents.
  * Owns:   worker->batch. Its buffers are made once and never move, because the caller wraps them.
  * Called: worker.c starts a batch, request.c and conn.c add to it.
  * Never:  overflows: fw__batch_full() is asked before bytes are turned into a request, and beyond
