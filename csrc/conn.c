@@ -1,6 +1,6 @@
 /* conn.c -- one client connection, from accept to close.
  * Owns:   the descriptor, the state and what is waited for in it.
- * Called: listener.c opens it, the set and the ready list drive it, answer.c ends its requests.
+ * Called: listener.c opens it, the set and the ready list drive it, response.c ends its requests.
  * Never:  parses bytes, builds answers.
  *
  *   IDLE -> HEAD -> CONTENT -> DISPATCHED -> STREAMING -> FLUSHING -> IDLE (keep-alive)

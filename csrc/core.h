@@ -355,12 +355,12 @@ int fw__out_flush(fw_conn *conn, bool more); /* sends conn->out as far as it goe
 int fw__out_keep(fw_conn *conn, const void *bytes, size_t len); /* for later; 0 or FW_EMEMORY */
 void fw__out_writable(fw_conn *conn);
 
-/* ---- answer.c ------------------------------------------------------------------------------------ */
+/* ---- response.c ------------------------------------------------------------------------------------ */
 int fw__answer_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found);
 int64_t fw__answer_lost(fw_conn *conn);              /* closes; FW_EGONE */
 int64_t fw__answer_wait(fw_conn *conn, size_t rest); /* for FW_WRITABLE if there is a rest; rest */
 
-/* ---- answer_head.c: the head of an answer -------------------------------------------------------- */
+/* ---- response_head.c: the head of an answer -------------------------------------------------------- */
 typedef struct {
     bool sized; /* in: content_size is all there is; out: unchanged */
     uint64_t content_size;

@@ -1,6 +1,6 @@
 /* outgoing.c -- bytes to the socket, and what to do when it takes no more.
  * Owns:   conn->out, the bytes that go before anything else.
- * Called: answer.c and request.c to send, conn.c when the socket is writable.
+ * Called: response.c and request.c to send, conn.c when the socket is writable.
  * Never:  blocks, decides what comes after the last byte. */
 #include "core.h"
 

@@ -1,6 +1,6 @@
 /* access/log.c -- one line for each answer: what is remembered of its request, and how it is written.
  * Owns:   conn->access from the end of a head to the end of its answer; worker->access_log.
- * Called: request.c, answer_head.c, outgoing.c and conn.c tell what happens, if conn->access or
+ * Called: request.c, response_head.c, outgoing.c and conn.c tell what happens, if conn->access or
  *         worker->access_log is there: without a log this costs a comparison each.
  * Never:  lets a byte of the client through that could end a line or a field, waits for the disk.
  *

@@ -1,6 +1,6 @@
 /* batch/in_hand.c -- which request the caller works on now, for whoever watches the scoreboard.
  * Owns:   batch->lines and batch->in_hand; the score's request_line.
- * Called: batch.c for each request, worker.c at the ends of a poll, answer.c for each answer.
+ * Called: batch.c for each request, worker.c at the ends of a poll, response.c for each answer.
  * A caller takes the requests of a batch in their order, so the one in hand is the first without an
  * answer. Its line is copied when the one before it is answered: about a hundred bytes a request. */
 #include "core.h"

@@ -25,7 +25,7 @@ struct names {
 };
 extern struct names names;
 
-/* answer.c */
+/* response.c */
 
 /* The C half of fapws.wsgi.answer.Answer: its attributes and the usual call of start_response. */
 typedef struct {

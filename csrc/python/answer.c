@@ -1,4 +1,4 @@
-/* answer.c -- the C half of fapws.wsgi.answer.Answer.
+/* response.c -- the C half of fapws.wsgi.answer.Answer.
  *
  * Owns:   the attributes of an answer; a plain call of start_response ends here.
  * Called: by the application, and by Python code through the attributes.

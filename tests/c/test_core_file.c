@@ -226,7 +226,7 @@ TEST(a_file_goes_out_after_the_answers_held_before_it)
     close_both();
 }
 
-#define TURN 1048576 /* answer_file.c */
+#define TURN 1048576 /* response_file.c */
 
 /* In a process of its own, so that the kernel finds a reader whenever it likes. */
 static pid_t fork_reader(const struct sockaddr_in *address)

@@ -1,6 +1,6 @@
-/* answer_head.c -- the head of an answer: checked, framed, written into worker->scratch.
+/* response/response_head.c -- the head of an answer: checked, framed, written into worker->scratch.
  * Owns:   worker->scratch and worker->standing (Server and Date, refreshed once a second).
- * Called: answer.c for the application's heads, request.c for the core's own refusals.
+ * Called: response.c for the application's heads, request.c for the core's own refusals.
  * Never:  sends, trusts a byte of what the application gave: no input can split a response. */
 #include "core.h"
 

@@ -1,4 +1,4 @@
-/* answer.c -- the public calls with which an application's answer comes in.
+/* response/response.c -- the public calls with which an application's answer comes in.
  * Owns:   the framing of the answer in hand (conn->framing, conn->answer_left).
  * Called: by the program around the core, between two polls.
  * Never:  blocks, keeps more than FW_HELD_MAX bytes of an answer: what the kernel does not take of a
