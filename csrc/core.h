@@ -110,7 +110,7 @@ typedef struct fw_conn {
     fw_listener *listener;
     int fd;
     uint8_t polled; /* FW_POLL_...: what the set waits for; 0: it does not know fd */
-    int64_t id;     /* generation and table index, see conn_table.c */
+    int64_t id;     /* generation and table index, see table.c */
     fw_conn_state state;
     fw_framing framing;  /* of the answer in hand */
     bool keep_alive;     /* what the request in hand asks for */
@@ -225,7 +225,7 @@ struct fw_worker {
     unsigned gave_way;     /* pauses in a row after which a client still waited */
     uint64_t starved_told; /* uv_now() of the last FW_STARVED record; 0: never */
 
-    fw_conn **table; /* see conn_table.c */
+    fw_conn **table; /* see table.c */
     uint32_t *generations;
     uint32_t *free_indexes;
     uint32_t table_size;
@@ -305,7 +305,7 @@ void fw__listener_polled(fw_listener *listener);
 void fw__listeners_update(fw_worker *worker); /* pauses or resumes accepting as room asks for */
 void fw__listeners_close(fw_worker *worker, bool accept_rest);
 
-/* ---- conn_table.c: connections by number ------------------------------------------------------- */
+/* ---- table.c: connections by number ------------------------------------------------------- */
 int fw__table_add(fw_worker *worker, fw_conn *conn); /* sets conn->id; 0 or FW_EMEMORY */
 void fw__table_remove(fw_worker *worker, fw_conn *conn);
 fw_conn *fw__table_find(const fw_worker *worker, int64_t id); /* NULL: gone */

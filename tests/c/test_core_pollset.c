@@ -1,6 +1,6 @@
 /* test_core_pollset.c -- the set of sys/pollset.h by itself: this system's file is compiled into the
  * test under other names, with fw__polled() and the timers played here. What a descriptor is told is
- * counted by token; a token that is closed is looked up in vain, as conn_table.c does. */
+ * counted by token; a token that is closed is looked up in vain, as table.c does. */
 #define fw__polled played_polled
 #define fw__timers_wait played_timers_wait
 #define fw__timers_run played_timers_run

@@ -1,4 +1,4 @@
-/* share.c -- how many connections a worker takes, and how many it leaves to others at the same sockets.
+/* conn/share.c -- how many connections a worker takes, and how many it leaves to others at the same sockets.
  * Without this whoever is awake first takes all that keep-alive clients open at one moment, and keeps them.
  * Owns:   worker->peers, a part of the scoreboard: other workers' rows.
  * Called: by the program around the core at set-up, listener.c in each turn of accepting.

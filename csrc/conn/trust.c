@@ -1,4 +1,4 @@
-/* trust.c -- who may send PROXY headers.
+/* conn/trust.c -- who may send PROXY headers.
  * Owns:   worker->trusted.
  * Called: by the program around the core at set-up, listener.c for each new connection. */
 #include "core.h"

@@ -1,4 +1,4 @@
-/* conn_table.c -- connections by number, so that an event never names memory that was reused.
+/* conn/table.c -- connections by number, so that an event never names memory that was reused.
  * Owns:   worker->table and its lists of free places.
  * Called: conn.c adds and removes, response.c finds.
  * A number is a generation above an index: a place that is used again gets the next generation, and

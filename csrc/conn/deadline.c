@@ -1,4 +1,4 @@
-/* deadline.c -- when a connection has waited long enough.
+/* conn/deadline.c -- when a connection has waited long enough.
  * Owns:   worker->deadlines, one FIFO list per kind (all members of a kind wait equally long, so the
  *         oldest is always the next due), and the one timer behind them.
  * Called: conn.c and its helpers on every change of state; libuv when the timer fires.

@@ -1,4 +1,4 @@
-/* outgoing.c -- bytes to the socket, and what to do when it takes no more.
+/* conn/outgoing.c -- bytes to the socket, and what to do when it takes no more.
  * Owns:   conn->out, the bytes that go before anything else.
  * Called: response.c and request.c to send, conn.c when the socket is writable.
  * Never:  blocks, decides what comes after the last byte. */

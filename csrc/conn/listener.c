@@ -1,4 +1,4 @@
-/* listener.c -- listening sockets: who may come in, and when not.
+/* conn/listener.c -- listening sockets: who may come in, and when not.
  * Owns:   worker->listeners and the pauses in accepting.
  * Called: worker.c adopts and closes listeners and tells of clients, conn.c of room that came free.
  * Never:  drops a client that was accepted, spins when nothing can be accepted: the kernel's backlog

@@ -1,4 +1,4 @@
-/* request.c -- bytes of a client become a request that the application gets.
+/* conn/request.c -- bytes of a client become a request that the application gets.
  * Owns:   the way from FW_CONN_IDLE over HEAD and CONTENT to DISPATCHED, and the core's refusals.
  * Called: conn.c with what it read, and again for what was read ahead.
  * Never:  reads from the socket. Runs only while the batch has room (fw__batch_full()). */

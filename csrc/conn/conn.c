@@ -1,4 +1,4 @@
-/* conn.c -- one client connection, from accept to close.
+/* conn/conn.c -- one client connection, from accept to close.
  * Owns:   the descriptor, the state and what is waited for in it.
  * Called: listener.c opens it, the set and the ready list drive it, response.c ends its requests.
  * Never:  parses bytes, builds answers.

@@ -1,4 +1,4 @@
-/* content.c -- the content of a request on its way in: memory first, then an unlinked file.
+/* conn/content.c -- the content of a request on its way in: memory first, then an unlinked file.
  * Owns:   fw_content, from the end of the head until the application has the request (and, spooled,
  *         until the caller takes the descriptor).
  * Called: request.c with each piece.
