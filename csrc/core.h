@@ -11,11 +11,11 @@
 #include <sys/uio.h>
 #include <uv.h>
 
-#include "buffer.h"
+#include "base/buffer.h"
 #include "http/chunked.h"
 #include "error.h"
 #include "fapws.h"
-#include "list.h"
+#include "base/list.h"
 #include "http/parser.h"
 #include "http/proxy.h"
 #include "sys/pollset.h"

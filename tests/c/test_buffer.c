@@ -1,8 +1,8 @@
 /* test_buffer.c -- the byte queue and the intrusive list. */
 #include <stdlib.h>
 
-#include "buffer.h"
-#include "list.h"
+#include "base/buffer.h"
+#include "base/list.h"
 #include "check.h"
 
 TEST(an_empty_buffer_has_no_memory)

@@ -1,4 +1,4 @@
-/* list.h -- an intrusive doubly linked list: FIFO queues whose members can leave from the middle.
+/* base/list.h -- an intrusive doubly linked list: FIFO queues whose members can leave from the middle.
  * Owns: nothing; the links live inside the members. */
 #ifndef FAPWS_LIST_H
 #define FAPWS_LIST_H

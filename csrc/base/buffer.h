@@ -1,4 +1,4 @@
-/* buffer.h -- a growable byte queue: bytes are appended at the end and used up from the start.
+/* base/buffer.h -- a growable byte queue: bytes are appended at the end and used up from the start.
  * Owns: its memory, which exists only while there are bytes: an idle connection has none. */
 #ifndef FAPWS_BUFFER_H
 #define FAPWS_BUFFER_H

@@ -1,5 +1,5 @@
-/* buffer.c -- see buffer.h. */
-#include "buffer.h"
+/* base/buffer.c -- see buffer.h. */
+#include "base/buffer.h"
 
 #include <stdlib.h>
 #include <string.h>
