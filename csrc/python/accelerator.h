@@ -84,7 +84,7 @@ PyObject *exchange_take(PyObject *object, PyObject *count);
 PyObject *exchange_next(PyObject *object);
 void exchange_forget(known_shape *known);
 
-/* replies.c */
+/* respond.c */
 
 PyObject *exchange_respond(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
 PyObject *exchange_send_pieces(PyObject *object, PyObject *arguments);

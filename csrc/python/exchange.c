@@ -1,5 +1,5 @@
 /* exchange.c -- the type fapws._accelerator.Exchange: one for each core, made by fapws/wsgi/exchange.py.
- * Its work is in records.c and replies.c. */
+ * Its work is in records.c and respond.c. */
 #include "accelerator.h"
 
 static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)

@@ -1,4 +1,4 @@
-/* replies.c -- from a finished answer to the core.
+/* respond.c -- from a finished answer to the core.
  *
  * Called: respond(answer, result) after a request, send_pieces() for a stream.
  * Never:  explains a mistake: what is not plain goes back to Python.
