@@ -90,12 +90,12 @@ awk -v least_parser="$least_parser" -v least_rest="$least_rest" '
         strict = $1 ~ /(parser|fields|target|bytes|chunked|scan)\.[ch]$/
         low = percent < (strict ? least_parser : least_rest)
         failed += low
-        printf "%-22s %5d lines %5d missed %6.1f %%%s\n", $1, $8, $9, percent, low ? "  too low" : ""
+        printf "%-28s %5d lines %5d missed %6.1f %%%s\n", $1, $8, $9, percent, low ? "  too low" : ""
         all += $8; missed += $9
     }
     END {
         if (all == 0) { print "no figures; see report.log"; exit 1 }
-        printf "%-22s %5d lines %5d missed %6.1f %%\n", "together", all, missed, 100 * (all - missed) / all
+        printf "%-28s %5d lines %5d missed %6.1f %%\n", "together", all, missed, 100 * (all - missed) / all
         exit failed > 0
     }' $out/report.txt >$out/table.txt || status=1
 sort $out/table.txt

@@ -101,7 +101,7 @@ def test_the_sdist_holds_what_builds_and_tests_it(sdist: Path, folder: str) -> N
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert any(name.startswith(f"{folder}/") for name in names)
     assert {"Makefile", "LICENSE", "README.md", "CHANGES.md", "csrc/fapws.h"} <= names
-    assert {"csrc/python/accelerator.h", "csrc/python/accelerator.c"} <= names
+    assert {"csrc/http/parser.h", "csrc/sys/socket.c", "csrc/python/accelerator.h", "csrc/python/accelerator.c"} <= names
 
 
 def test_the_wheel_holds_the_package_once_and_nothing_beside_it(wheel: Path) -> None:

@@ -53,7 +53,7 @@ def test_named_formats_are_what_they_are_called() -> None:
 
 
 def test_letters_are_those_of_the_core() -> None:
-    source = (Path(__file__).parents[2] / "csrc" / "access_line.c").read_text()
+    source = (Path(__file__).parents[2] / "csrc" / "access" / "line.c").read_text()
     cases = set(re.findall(r"case '(\w)':", source))
     assert cases == {letter.decode() for letter in VARIABLES.values()} | {"L", "F", "U"}
     known = re.search(r'letters\[\] = "(\w+)"', core_letters())
@@ -62,7 +62,7 @@ def test_letters_are_those_of_the_core() -> None:
 
 
 def core_letters() -> str:
-    return (Path(__file__).parents[2] / "csrc" / "access_log.c").read_text()
+    return (Path(__file__).parents[2] / "csrc" / "access" / "log.c").read_text()
 
 
 @pytest.mark.parametrize(

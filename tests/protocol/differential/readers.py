@@ -18,7 +18,7 @@ import h11
 import httptools
 
 ROOT = Path(__file__).resolve().parents[3]
-SOURCES = ["bytes", "chunked", "error", "fields", "parser", "target"]
+SOURCES = ["error", "http/bytes", "http/chunked", "http/fields", "http/parser", "http/target"]
 
 
 class Reading(NamedTuple):
