@@ -41,26 +41,49 @@ def haproxy(
 ) -> Iterator[tuple[str, int]]:
     """HAProxy in front of a server; where it listens. rules: lines of its frontend, words: of its
     ``server`` line."""
-    assert PROGRAM is not None
     where = f"unix@{server}" if isinstance(server, str) else f"{server[0]}:{server[1]}"
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        path = directory / "haproxy.cfg"
-        path.write_text(_text(mode, listener.fileno(), rules, f"{where} {words}"))
-        process = subprocess.Popen(
-            [PROGRAM, "-db", "-f", str(path)],
-            pass_fds=[listener.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            host, port = listener.getsockname()
-            yield host, port
-        finally:
-            process.terminate()
-            output, _ = process.communicate(timeout=10)
-        assert "[ALERT]" not in output, output
+        text = _text(mode, listener.fileno(), rules, f"{where} {words}")
+        with _running(text, directory, listener):
+            yield listener.getsockname()
+
+
+@contextmanager
+def shipped_haproxy(text: str, server: Address, directory: Path) -> Iterator[tuple[str, int]]:
+    """HAProxy with a configuration as shipped, but for the addresses in it; where it listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        where = f"unix@{server}" if isinstance(server, str) else f"{server[0]}:{server[1]}"
+        text = replace_once(text, "bind :80", f"bind fd@{listener.fileno()}")
+        shipped = "unix@/run/fapws/app.sock" if isinstance(server, str) else "127.0.0.1:8888"
+        with _running(replace_once(text, f"one {shipped}", f"one {where}"), directory, listener):
+            yield listener.getsockname()
+
+
+def replace_once(text: str, old: str, new: str) -> str:
+    """The text with its one ``old`` replaced."""
+    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in\n{text}"
+    return text.replace(old, new)
+
+
+@contextmanager
+def _running(text: str, directory: Path, listener: socket.socket) -> Iterator[None]:
+    assert PROGRAM is not None
+    path = directory / "haproxy.cfg"
+    path.write_text(text)
+    process = subprocess.Popen(
+        [PROGRAM, "-db", "-f", str(path)],
+        pass_fds=[listener.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        output, _ = process.communicate(timeout=10)
+    assert "[ALERT]" not in output, output
 
 
 def _text(mode: str, descriptor: int, rules: Sequence[str], server: str) -> str:

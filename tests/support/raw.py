@@ -80,8 +80,15 @@ class Answer(NamedTuple):
 class Client:
     """One connection."""
 
-    def __init__(self, address: Address, seconds: float = 10.0, receive_buffer: int | None = None) -> None:
-        """seconds bounds every single reading step. receive_buffer makes a slow reader felt."""
+    def __init__(
+        self,
+        address: Address,
+        seconds: float = 10.0,
+        receive_buffer: int | None = None,
+        source: tuple[str, int] | None = None,
+    ) -> None:
+        """seconds bounds every single reading step. receive_buffer makes a slow reader felt. source: the
+        client's own address."""
         self.seconds = seconds
         if isinstance(address, str):
             family = socket.AF_UNIX
@@ -92,6 +99,8 @@ class Client:
             if receive_buffer is not None:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             self.socket.settimeout(seconds)
+            if source is not None:
+                self.socket.bind(source)
             self.socket.connect(address)
             if family != socket.AF_UNIX:
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
