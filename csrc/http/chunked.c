@@ -4,8 +4,10 @@
  * Never:  keeps extensions or trailers: they are checked, counted and dropped (RFC 9112 7.1.1,
  *         7.1.2 allow both).
  *
- *   SIZE -> [PAD ->] [EXTENSION ->] SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE
- *   SIZE_LF after the chunk of size 0 -> LINE -> NAME -> VALUE -> VALUE_LF -> LINE -> LAST_LF, done */
+ *   SIZE -> [extensions ->] SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE
+ *   SIZE_LF after the chunk of size 0 -> LINE -> NAME -> VALUE -> VALUE_LF -> LINE -> LAST_LF, done
+ *   extensions: EXT_NEXT ";" EXT_BEGIN token EXT_NAME [EXT_EQUALS "=" EXT_VALUE, and then EXT_TOKEN or
+ *   EXT_QUOTED with EXT_ESCAPED], EXT_NEXT or SIZE_LF. */
 #include "http/chunked.h"
 
 #include <stdbool.h>
@@ -26,8 +28,15 @@
 
 typedef enum {
     SIZE,
-    PAD,
-    EXTENSION,
+    EXT_NEXT,    /* BWS, and ";" must follow */
+    EXT_BEGIN,   /* BWS, and a name must follow */
+    EXT_NAME,    /* within a name */
+    EXT_EQUALS,  /* BWS after a name: "=" or ";" must follow */
+    EXT_VALUE,   /* BWS, and a value must follow */
+    EXT_TOKEN,   /* within a value that is a token */
+    EXT_QUOTED,  /* within a quoted string */
+    EXT_ESCAPED, /* behind its backslash */
+    EXT_CLOSED,  /* behind its end */
     SIZE_LF,
     DATA,
     DATA_CR,
@@ -72,9 +81,9 @@ static int end_size(fw_chunked *decoder, reader *r)
         go(decoder, SIZE_LF);
         r->at++;
         return 0;
-    case ';': go(decoder, EXTENSION); return 0;
+    case ';':
     case ' ':
-    case '\t': go(decoder, PAD); return 0;
+    case '\t': go(decoder, EXT_NEXT); return 0;
     default: return FW_ECHUNK;
     }
 }
@@ -99,27 +108,105 @@ static int count_extension(fw_chunked *decoder, reader *r, const char *stop)
     return decoder->overhead > EXTENSIONS_MAX ? FW_ECHUNK_OVERHEAD : 0;
 }
 
-/* BWS before ";": a recipient must read over it (RFC 9110 5.6.3). Only there: a size that just
- * ends in spaces is malformed. */
-static int read_pad(fw_chunked *decoder, reader *r)
+static int take_extension_byte(fw_chunked *decoder, reader *r, state next)
+{
+    go(decoder, next);
+    return count_extension(decoder, r, r->at + 1);
+}
+
+/* chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ): RFC 9112 7.1.1.
+ *
+ * BWS: a recipient must read over it (RFC 9110 5.6.3), where the grammar has it. A line that just ends
+ * in spaces is malformed. *more: a byte that is none comes next. */
+static int skip_bws(fw_chunked *decoder, reader *r, bool *more)
 {
     const char *stop = r->at;
     while (stop < r->end && (*stop == ' ' || *stop == '\t'))
         stop++;
-    int code = count_extension(decoder, r, stop);
-    if (code != 0 || stop == r->end)
-        return code;
-    go(decoder, EXTENSION);
-    return *stop == ';' ? 0 : FW_ECHUNK;
+    *more = stop < r->end;
+    return count_extension(decoder, r, stop);
 }
 
-static int read_extension(fw_chunked *decoder, reader *r)
+static int read_ext_next(fw_chunked *decoder, reader *r)
 {
-    const char *stop = fw_scan_value(r->at, r->end);
+    bool more;
+    int code = skip_bws(decoder, r, &more);
+    if (code != 0 || !more)
+        return code;
+    return *r->at == ';' ? take_extension_byte(decoder, r, EXT_BEGIN) : FW_ECHUNK;
+}
+
+static int read_ext_equals(fw_chunked *decoder, reader *r)
+{
+    bool more;
+    int code = skip_bws(decoder, r, &more);
+    if (code != 0 || !more)
+        return code;
+    if (*r->at == '=')
+        return take_extension_byte(decoder, r, EXT_VALUE);
+    return *r->at == ';' ? take_extension_byte(decoder, r, EXT_BEGIN) : FW_ECHUNK;
+}
+
+static int read_ext_begin(fw_chunked *decoder, reader *r)
+{
+    bool more;
+    int code = skip_bws(decoder, r, &more);
+    if (code != 0 || !more)
+        return code;
+    go(decoder, EXT_NAME);
+    return fw_is(*r->at, FW_TOKEN) ? 0 : FW_ECHUNK;
+}
+
+static int read_ext_value(fw_chunked *decoder, reader *r)
+{
+    bool more;
+    int code = skip_bws(decoder, r, &more);
+    if (code != 0 || !more)
+        return code;
+    if (*r->at == '"')
+        return take_extension_byte(decoder, r, EXT_QUOTED);
+    go(decoder, EXT_TOKEN);
+    return fw_is(*r->at, FW_TOKEN) ? 0 : FW_ECHUNK;
+}
+
+/* What may stand behind a whole name or value. */
+static int end_extension(fw_chunked *decoder, reader *r, state padded)
+{
+    switch (*r->at) {
+    case '\r': return expect(decoder, r, '\r', SIZE_LF, 0);
+    case ';':
+    case ' ':
+    case '\t': go(decoder, padded); return 0;
+    case '=': go(decoder, padded); return padded == EXT_EQUALS ? 0 : FW_ECHUNK;
+    default: return FW_ECHUNK;
+    }
+}
+
+/* padded: what comes when the token has ended, but not the line. */
+static int read_ext_token(fw_chunked *decoder, reader *r, state padded)
+{
+    int code = count_extension(decoder, r, fw_scan_token(r->at, r->end));
+    if (code != 0 || r->at == r->end)
+        return code;
+    return end_extension(decoder, r, padded);
+}
+
+static int read_ext_quoted(fw_chunked *decoder, reader *r)
+{
+    const char *stop = r->at;
+    while (stop < r->end && fw_is(*stop, FW_VALUE) && *stop != '"' && *stop != '\\')
+        stop++;
     int code = count_extension(decoder, r, stop);
     if (code != 0 || stop == r->end)
         return code;
-    return expect(decoder, r, '\r', SIZE_LF, FW_ECHUNK);
+    if (*stop == '"')
+        return take_extension_byte(decoder, r, EXT_CLOSED);
+    return *stop == '\\' ? take_extension_byte(decoder, r, EXT_ESCAPED) : FW_ECHUNK;
+}
+
+static int read_ext_escaped(fw_chunked *decoder, reader *r)
+{
+    return fw_is(*r->at, FW_VALUE) ? take_extension_byte(decoder, r, EXT_QUOTED) : FW_ECHUNK;
 }
 
 static int read_size_lf(fw_chunked *decoder, reader *r)
@@ -200,8 +287,15 @@ static int step(fw_chunked *decoder, reader *r)
 {
     switch ((state)decoder->state) {
     case SIZE: return read_size(decoder, r);
-    case PAD: return read_pad(decoder, r);
-    case EXTENSION: return read_extension(decoder, r);
+    case EXT_NEXT: return read_ext_next(decoder, r);
+    case EXT_BEGIN: return read_ext_begin(decoder, r);
+    case EXT_NAME: return read_ext_token(decoder, r, EXT_EQUALS);
+    case EXT_EQUALS: return read_ext_equals(decoder, r);
+    case EXT_VALUE: return read_ext_value(decoder, r);
+    case EXT_TOKEN: return read_ext_token(decoder, r, EXT_NEXT);
+    case EXT_QUOTED: return read_ext_quoted(decoder, r);
+    case EXT_ESCAPED: return read_ext_escaped(decoder, r);
+    case EXT_CLOSED: return end_extension(decoder, r, EXT_NEXT);
     case SIZE_LF: return read_size_lf(decoder, r);
     case DATA: return read_data(decoder, r);
     case DATA_CR: return expect(decoder, r, '\r', DATA_LF, FW_ECHUNK);

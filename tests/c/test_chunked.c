@@ -189,11 +189,65 @@ TEST(content_before_a_fault_is_told)
 
 TEST(extensions_are_read_over)
 {
-    DECODED("1;\r\nx\r\n0\r\n\r\n", "x");
     DECODED("1;a\r\nx\r\n0;b=c\r\n\r\n", "x");
     DECODED("1;a=\"b;c d\";e\r\nx\r\n0\r\n\r\n", "x");
-    DECODED("1; \ta = \xC3\xA9 \r\nx\r\n0\r\n\r\n", "x");
+    DECODED("1; \ta = b\r\nx\r\n0;\t a;b\t=\t\"c\" ;d\r\n\r\n", "x");
+    DECODED("1;a=\"\"\r\nx\r\n0;b=\"\xC3\xA9\\\"\\\\\\\xE9;=,\t\"\r\n\r\n", "x");
     DECODED("1;7;8\r\nx\r\n0\r\n\r\n", "x");
+}
+
+/* What stands behind the size, from its semicolon to the line end. */
+TEST(extensions_outside_the_grammar_are_refused)
+{
+    static const char *const wrong[] = {";",
+                                        "; ",
+                                        ";;",
+                                        ";;a",
+                                        ";a;",
+                                        ";a; ;b",
+                                        ";=b",
+                                        ";a=",
+                                        ";a= ",
+                                        ";a=;b",
+                                        ";a==b",
+                                        ";a=b=c",
+                                        ";a b",
+                                        ";a=b c",
+                                        ";a(b)",
+                                        ";(",
+                                        ";a=(",
+                                        ";a=b,c",
+                                        ";a=\xC3\xA9",
+                                        ";\xE9",
+                                        ";\"a\"",
+                                        ";a ",
+                                        ";a=b\t",
+                                        ";a=\"b\" ",
+                                        ";a=\"b",
+                                        ";a=\"",
+                                        ";a=\"b\\",
+                                        ";a=\"\\\"",
+                                        ";a=\"b\"c",
+                                        ";a=b\"c\"",
+                                        ";a=\"b\"\"c\"",
+                                        ";a=\"b\"=c",
+                                        ";a=\"\x01\"",
+                                        ";a=\"\\\x7F\"",
+                                        ";a=\"b\\\x01\"",
+                                        ";a:b",
+                                        ";a=/"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        CHECK(verdict(build("1", wrong[i], 1, "\r\nx\r\n0\r\n\r\n")) == FW_ECHUNK);
+    CHECK(verdict_of("1;a=\"\0\"\r\nx\r\n", 12) == FW_ECHUNK);
+}
+
+TEST(an_extension_is_refused_as_soon_as_it_is_wrong)
+{
+    REFUSED(FW_ECHUNK, "1;;");
+    REFUSED(FW_ECHUNK, "1;a=\"b\r");
+    REFUSED(FW_ECHUNK, "1;a=\"b\\\r");
+    REFUSED(FW_ECHUNK, "1;a \r");
+    CHECK(verdict("1;a=\"b") == FW_MORE);
 }
 
 TEST(bad_white_space_is_read_over_before_a_semicolon_only)
@@ -218,13 +272,13 @@ TEST(an_extension_ends_only_at_crlf_and_holds_no_control)
 
 TEST(all_extensions_together_are_bounded_to_16_kb)
 {
-    CHECK(verdict(build("1", ";", 16384, "\r\nx\r\n0\r\n\r\n")) == 0);
-    CHECK(verdict(build("1", ";", 16385, "\r\nx\r\n0\r\n\r\n")) == FW_ECHUNK_OVERHEAD);
-    CHECK(verdict(build("1", ";", 20000, "")) == FW_ECHUNK_OVERHEAD);
+    CHECK(verdict(build("1", ";a", 8192, "\r\nx\r\n0\r\n\r\n")) == 0);
+    CHECK(verdict(build("1;b", ";a", 8192, "\r\nx\r\n0\r\n\r\n")) == FW_ECHUNK_OVERHEAD);
+    CHECK(verdict(build("1", ";a", 20000, "")) == FW_ECHUNK_OVERHEAD);
     CHECK(verdict(build("1", " ", 20000, "")) == FW_ECHUNK_OVERHEAD);
     CHECK(verdict(build("", "1;abcdefg\r\nx\r\n", 2048, "0\r\n\r\n")) == 0);
     CHECK(content_len == 2048);
-    CHECK(verdict(build("", "1;abcdefg\r\nx\r\n", 2048, "0;\r\n\r\n")) == FW_ECHUNK_OVERHEAD);
+    CHECK(verdict(build("", "1;abcdefg\r\nx\r\n", 2048, "0;a\r\n\r\n")) == FW_ECHUNK_OVERHEAD);
 }
 
 TEST(many_small_chunks_without_extensions_are_no_overhead)

@@ -6,11 +6,14 @@
 #include "fuzz.h"
 
 #include "http/chunked.h"
+#include "http/scan.h"
 #include "error.h"
 #include "fapws.h"
 
 /* Of portable_core.c. */
 int64_t portable_decode_chunked(fw_chunked *decoder, char *buf, size_t *len);
+
+#define TOKEN "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 typedef int64_t decode(fw_chunked *decoder, char *buf, size_t *len);
 
@@ -76,6 +79,73 @@ static outcome decode_whole(const char *bytes, size_t total)
     return whole;
 }
 
+/* RFC 9112 7.1.1 once more, plainly: what of a line is a run of such bytes. */
+static size_t span(const char *at, size_t len, const char *members)
+{
+    size_t count = 0;
+    while (count < len && at[count] && strchr(members, at[count]))
+        count++;
+    return count;
+}
+
+static size_t extension_value(const char *at, size_t len)
+{
+    if (len == 0 || at[0] != '"')
+        return span(at, len, TOKEN);
+    for (size_t i = 1; i < len; i++) {
+        if (at[i] == '"')
+            return i + 1;
+        i += at[i] == '\\';
+        MUST(i < len && (at[i] == '\t' || (unsigned char)at[i] >= ' ') && at[i] != 0x7f);
+    }
+    return 0;
+}
+
+/* line: what stands behind a size, without CRLF. */
+static void check_extensions(const char *line, size_t len)
+{
+    size_t at = 0;
+    while (at < len) {
+        at += span(line + at, len - at, " \t");
+        MUST(at < len && line[at] == ';');
+        at++;
+        at += span(line + at, len - at, " \t");
+        size_t name = span(line + at, len - at, TOKEN);
+        MUST(name > 0);
+        at += name;
+        size_t pad = span(line + at, len - at, " \t");
+        if (at + pad == len || line[at + pad] != '=')
+            continue;
+        at += pad + 1;
+        at += span(line + at, len - at, " \t");
+        size_t value = extension_value(line + at, len - at);
+        MUST(value > 0);
+        at += value;
+    }
+}
+
+/* The size lines of a content that was accepted. */
+static void check_size_lines(const char *bytes, size_t total)
+{
+    size_t at = 0;
+    for (;;) {
+        const char *feed = memchr(bytes + at, '\n', total - at);
+        MUST(feed != NULL && feed > bytes + at && feed[-1] == '\r');
+        size_t line = (size_t)(feed - bytes) - 1 - at;
+        size_t digits = span(bytes + at, line, "0123456789abcdefABCDEF");
+        uint64_t left = 0;
+        for (size_t i = 0; i < digits; i++)
+            left = left << 4 | (uint64_t)fw_hex_value(bytes[at + i]);
+        MUST(digits > 0 && digits <= 16);
+        check_extensions(bytes + at + digits, line - digits);
+        at += line + 2;
+        if (left == 0)
+            return;
+        MUST(left + 2 <= total - at);
+        at += (size_t)left + 2;
+    }
+}
+
 static void check_coded_anew(const outcome *whole)
 {
     char *coded = malloc(whole->len + 64);
@@ -104,6 +174,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_same(&whole, feed(fw_decode_chunked, bytes, size, 100, &random));
     check_same(&whole, feed(portable_decode_chunked, bytes, size, 60, &random));
     check_coded_anew(&whole);
+    if (whole.verdict >= 0)
+        check_size_lines(bytes, size);
     free(whole.content);
 
     /* No decoder starts like this, but none may go astray on it either. */
