@@ -162,13 +162,29 @@ static size_t match_reg_name(fw_slice in)
     }
 }
 
+/* RFC 3986 3.2.2: "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" ); no comma here either. */
+static bool is_future(fw_slice in)
+{
+    const char *end = in.at + in.len;
+    if (in.len == 0 || (in.at[0] | 0x20) != 'v')
+        return false;
+    const char *dot = fw_scan_class(in.at + 1, end, FW_HEX);
+    if (dot == in.at + 1 || dot == end || *dot != '.' || dot + 1 == end)
+        return false;
+    const char *at = dot + 1;
+    while (at < end && (*at == ':' || fw_is(*at, FW_NAME)))
+        at++;
+    return at == end;
+}
+
 static size_t match_bracketed(fw_slice in)
 {
     const char *close = memchr(in.at, ']', in.len);
     if (close == NULL)
         return 0;
     size_t len = (size_t)(close - in.at) + 1;
-    return is_ipv6((fw_slice){in.at + 1, len - 2}) ? len : 0;
+    fw_slice literal = {in.at + 1, len - 2};
+    return is_ipv6(literal) || is_future(literal) ? len : 0;
 }
 
 /* Nothing, or ":" and up to five digits; RFC 3986 3.2.3 lets the digits be missing. */
