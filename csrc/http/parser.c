@@ -102,9 +102,9 @@ static int read_version(fw_reader *reader, fw_head *head)
         return code;
     if (at[5] >= '2')
         return FW_EVERSION_UNSUPPORTED;
-    if (at[5] != '1' || at[7] > '1')
+    if (at[5] != '1')
         return FW_EVERSION;
-    head->minor = at[7] - '0';
+    head->minor = at[7] != '0'; /* RFC 9110 2.5: a higher one is the highest that is known */
     reader->at = at + sizeof "HTTP/1.1\r\n" - 1;
     return 0;
 }

@@ -32,7 +32,7 @@ typedef struct {
                          * then points to a slash before the authority); "*" */
     fw_slice query;     /* of target, after the first "?"; len 0 if there is none */
     fw_slice authority; /* host[:port] of an absolute-form target; len 0 otherwise */
-    int minor;          /* HTTP/1.minor: 0 or 1 */
+    int minor;          /* HTTP/1.minor: 0, or 1, which a higher one is served as (RFC 9110 2.5) */
     fw_field *fields;   /* the caller's array */
     size_t field_count;
     int64_t content_length; /* -1: none given */
@@ -62,8 +62,8 @@ int64_t fw_parse_head(const char *buf, size_t len, size_t seen, const fw_head_li
  * out may be in.at. */
 size_t fw_percent_decode(fw_slice in, char *out, bool *has_lf);
 
-/* host[:port] as RFC 9110 7.2 and 4.2 allow: reg-name without comma, IPv4 or [IPv6] without zone,
- * port of up to five digits and 65535, or none after its colon (RFC 3986 3.2.3). Empty: false. */
+/* host[:port] as RFC 9110 7.2 and 4.2 allow: reg-name without comma, IPv4, [IPv6] without zone or
+ * [vX.future]; port of up to five digits and 65535, or none after its colon (RFC 3986 3.2.3). Empty: false. */
 bool fw_valid_host(fw_slice host);
 
 /* Case-insensitive comparison with a lower-case literal. */

@@ -142,12 +142,16 @@ TEST(spaces_in_the_request_line_are_single)
     REFUSED(FW_EVERSION, "GET / \r\n" HOST "\r\n");
 }
 
-TEST(versions_are_exactly_1_0_and_1_1)
+TEST(versions_are_1_0_and_1_1_and_higher_minor_ones)
 {
     ACCEPTED("GET / HTTP/1.1\r\n" HOST "\r\n");
     CHECK(head.minor == 1);
     ACCEPTED("GET / HTTP/1.0\r\n\r\n");
     CHECK(head.minor == 0);
+    ACCEPTED("GET / HTTP/1.2\r\n" HOST "\r\n");
+    CHECK(head.minor == 1 && head.keep_alive);
+    ACCEPTED("GET / HTTP/1.9\r\n" HOST "\r\n");
+    CHECK(head.minor == 1);
     static const char *const unsupported[] = {"HTTP/2.0", "HTTP/2.1", "HTTP/3.0", "HTTP/9.9"};
     for (size_t i = 0; i < sizeof unsupported / sizeof unsupported[0]; i++) {
         CHECK(verdict(build("GET / ", unsupported[i], 1, "\r\n" HOST "\r\n")) ==
@@ -155,7 +159,7 @@ TEST(versions_are_exactly_1_0_and_1_1)
         CHECK(fw_error_status(FW_EVERSION_UNSUPPORTED) == 505);
     }
     static const char *const malformed[] = {
-        "HTTP/0.9",  "HTTP/1.2",  "HTTP/1.9",  "http/1.1",  "Http/1.1",   "HTTP/1.10",
+        "HTTP/0.9",  "HTTP/1.20", "HTTP/0.1",  "http/1.1",  "Http/1.1",   "HTTP/1.10",
         "HTTP/1.01", "HTTP/01.1", "HTTP/11.1", "HTTP/10.0", "HTTP/1",     "HTTP/1.",
         "HTTP/.1",   "HTTP/1,1",  "HTTP 1.1",  "HTTP/a.1",  "HTTP/1.a",   "HTTPS/1.1",
         "HTTP/-1.1", "ICE/1.0",   "HTTP/2",    "HTTP/1.1a", "HTTP/1.1\t", "HTTP/ 1.1"};
