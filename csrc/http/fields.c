@@ -185,15 +185,6 @@ static int note_transfer_encoding(field_notes *notes, fw_slice value)
     return 0;
 }
 
-/* RFC 9110 10.1.1: a 1.0 client cannot mean 100-continue. */
-static int note_expect(fw_head *head, fw_slice value)
-{
-    if (!IS(value, "100-continue"))
-        return FW_EEXPECT;
-    head->expect_continue = head->minor == 1;
-    return 0;
-}
-
 /* The next element of a comma-separated list (RFC 9110 5.6.1), without OWS; may be empty. */
 static fw_slice next_element(fw_slice *list)
 {
@@ -207,6 +198,20 @@ static fw_slice next_element(fw_slice *list)
     while (element.len > 0 && is_ows(element.at[0]))
         element = (fw_slice){element.at + 1, element.len - 1};
     return element;
+}
+
+/* RFC 9110 10.1.1: a 1.0 client cannot mean 100-continue. Empty elements count for nothing (5.6.1.2). */
+static int note_expect(fw_head *head, fw_slice value)
+{
+    while (value.len > 0) {
+        fw_slice expectation = next_element(&value);
+        if (expectation.len == 0)
+            continue;
+        if (!IS(expectation, "100-continue"))
+            return FW_EEXPECT;
+        head->expect_continue = head->minor == 1;
+    }
+    return 0;
 }
 
 /* RFC 9110 7.6.1: several fields are one list. */
@@ -256,7 +261,9 @@ static int note_field(fw_head *head, field_notes *notes)
 /* ---- What they mean together ----------------------------------------------------------------- */
 
 /* RFC 9112 6.1 and 6.3. chunked twice, or an empty list, is malformed; anything else is a coding
- * that is not known here. */
+ * that is not known here. Empty elements beside chunked are refused too, though they count for nothing
+ * in every other list (RFC 9110 5.6.1.2): two servers in a row that disagree on them read the content
+ * of one request as another request. */
 static int judge_coding(fw_head *head, fw_slice coding)
 {
     if (head->minor == 0 || head->content_length >= 0)

@@ -262,7 +262,11 @@ TEST(the_only_expectation_is_100_continue)
     ACCEPTED(WITH_1_0("Expect: 100-continue\r\n"));
     CHECK(!head.expect_continue);
     REFUSED(FW_EEXPECT, WITH("Expect: 200-ok\r\n"));
-    REFUSED(FW_EEXPECT, WITH("Expect:\r\n"));
+    ACCEPTED(WITH("Expect:\r\n"));
+    CHECK(!head.expect_continue);
+    ACCEPTED(WITH("Expect: ,\t,100-continue, ,\r\n"));
+    CHECK(head.expect_continue);
+    REFUSED(FW_EEXPECT, WITH("Expect: 100-continue,,x\r\n"));
     REFUSED(FW_EEXPECT, WITH("Expect: 100-continue, x\r\n"));
     REFUSED(FW_EEXPECT, WITH("Expect: 100-continue\r\nExpect: x\r\n"));
     REFUSED(FW_EEXPECT, WITH_1_0("Expect: x\r\n"));

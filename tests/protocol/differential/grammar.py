@@ -18,12 +18,13 @@ TARGETS = [
     b"HTTPS://[::1]:8443",
     b"http://example.com?y",
 ]
-VERSIONS = [b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0"]
+VERSIONS = [b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.2"]
 HOSTS = [
     b"example.com",
     b"example.com:8000",
     b"127.0.0.1",
     b"[::1]:80",
+    b"[v1.abc:d]",
     b"",
     b"a_b",
     b"a:",
@@ -41,6 +42,7 @@ FIELDS = [
     b"connection: x, Close",
     b"Content-Type: text/plain",
     b"Expect: 100-continue",
+    b"Expect: ,100-continue, ,",
     b"Content_Length: 7",
     b"X-Content-Length: 7",
     b"Trailer: X-Sum",
@@ -56,9 +58,8 @@ SIZES = [
     b"%x;ext",
     b"%x;a=b",
     b'%x;a="b c"',
-    b"%x;",
-    b"%x;;",
     b"%x;a=b;c",
+    b'%x ; a = "\\"" ;b',
 ]
 TRAILERS = [b"", b"", b"X-Sum: 1\r\n", b"Content-Length: 5\r\n", b"X: y\r\nZ:\r\n"]
 

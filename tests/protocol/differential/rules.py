@@ -15,7 +15,10 @@ VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
 BREAK = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 FIELD_LINE = re.compile(TOKEN + rb":" + VALUE)
 REG_NAME = re.compile(rb"(?:[-._~!$&'()*+;=0-9A-Za-z]|%[0-9A-Fa-f]{2})+")
-CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;" + VALUE + rb")?\r\n")
+FUTURE = re.compile(rb"[vV][0-9A-Fa-f]+\.[-._~!$&'()*+;=:0-9A-Za-z]+")
+QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
+EXTENSION = rb"[ \t]*;[ \t]*" + TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + TOKEN + rb"|" + QUOTED + rb"))?"
+CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + EXTENSION + rb")*\r\n")
 TRAILER = re.compile(rb"(?:" + TOKEN + rb":" + VALUE + rb"\r\n)*\r\n")
 
 
@@ -36,8 +39,12 @@ class Message(NamedTuple):
         return [*self.line.split(b" "), b"", b"", b""][:3]
 
     def options(self) -> set[bytes]:
-        listed = b",".join(self.values(b"connection")).lower().split(b",")
-        return {option.strip(b" \t") for option in listed}
+        return self.elements(b"connection")
+
+    def elements(self, name: bytes) -> set[bytes]:
+        """Of a field that is a list, in lower case; empty ones count for nothing (RFC 9110 5.6.1.2)."""
+        listed = b",".join(self.values(name)).lower().split(b",")
+        return {element.strip(b" \t") for element in listed} - {b""}
 
 
 def take_apart(message: bytes) -> Message:
@@ -61,7 +68,8 @@ def is_host(text: bytes) -> bool:
         try:
             ipaddress.IPv6Address(name.decode("ascii"))
         except ValueError:
-            return False
+            if FUTURE.fullmatch(name) is None:
+                return False
         return is_port(rest[1:])
     return REG_NAME.fullmatch(name) is not None and is_port(port)
 
@@ -95,7 +103,7 @@ def breaks_coding(message: Message) -> bool:
     if not codings:
         return False
     alone = len(codings) == 1 and not message.values(b"content-length")
-    return not alone or codings[0].lower() != b"chunked" or message.words()[2] != b"HTTP/1.1"
+    return not alone or codings[0].lower() != b"chunked" or message.words()[2] == b"HTTP/1.0"
 
 
 def chunk_fault(message: Message) -> str:
