@@ -123,6 +123,7 @@ typedef struct fw_conn {
     bool late;           /* the request in hand was given more time, see read_late() */
     bool untrusted;      /* ... but not from this address */
     bool proxy_due;      /* a PROXY header comes first */
+    bool nameless;       /* ... and has come, but does not say who the client is */
     bool bounded;        /* fw__bound_unsent() was called */
     bool bulk;           /* the kernel may join pieces, see fw__sock_join() */
     bool refused;        /* the core answered itself; unread bytes may be on their way */

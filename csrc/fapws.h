@@ -142,7 +142,8 @@ void fw_view_batch(const fw_worker *worker, fw_batch_view *view);
  *   FW_REQUEST_RAW  as FW_REQUEST, but path is not decoded (its decoded form holds a line feed).
  *   FW_SHAPE    defines shape number CONNECTION. One field: METHOD ":" VERSION ":" LISTENER, then
  *               ":" NAME for each field line in the order received (names as the client wrote
- *               them). Replaces an earlier shape of that number.
+ *               them). Replaces an earlier shape of that number. A "?" behind LISTENER: the PROXY
+ *               header did not say who the client is, so the remote address is the proxy's own.
  *   FW_WRITABLE no field: a streaming answer of CONNECTION may send again.
  *   FW_GONE     no field: CONNECTION's client left before its answer was complete; forget it.
  *   FW_WAKE     no field: the watched descriptor with token CONNECTION is readable.

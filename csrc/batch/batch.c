@@ -126,7 +126,7 @@ static fw_slice decoded_length(fw_conn *conn)
     return value;
 }
 
-/* METHOD:1.x:LISTENER:NAME:NAME... Also collects the values that go with the names. */
+/* METHOD:1.x:LISTENER[?]:NAME:NAME... Also collects the values that go with the names. */
 static size_t shape_text(fw_conn *conn, const fw_head *head, fw_slice *values, size_t *value_count)
 {
     char *text = conn->worker->batch.shape;
@@ -135,6 +135,8 @@ static size_t shape_text(fw_conn *conn, const fw_head *head, fw_slice *values, s
     if (conn->listener->number >= 10)
         text[at++] = (char)('0' + conn->listener->number / 10);
     text[at++] = (char)('0' + conn->listener->number % 10);
+    if (conn->nameless)
+        text[at++] = '?';
     size_t count = 0;
     const fw_field *told = NULL;
     for (size_t i = 0; i < head->field_count; i++) {

@@ -215,7 +215,9 @@ static void set_peer(fw_conn *conn, const fw_proxy *proxy)
         memcpy(&address.in6.sin6_addr, proxy->address, 16);
         address.in6.sin6_port = htons(proxy->port);
     } else {
-        return; /* LOCAL or UNKNOWN: the proxy speaks for itself */
+        conn->nameless =
+            true; /* the peer stays the proxy, which vouches for nothing that follows */
+        return;
     }
     conn->peer_len = (uint8_t)fw__format_peer(&address.any, conn->peer);
 }

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 typedef struct {
-    int family; /* 4 or 6; 0: the proxy does not say who the client is, the real peer counts */
+    int family;                /* 4 or 6; 0: the proxy does not say who the client is */
     unsigned char address[16]; /* network order; the first 4 or 16 bytes count */
     uint16_t port;
 } fw_proxy;

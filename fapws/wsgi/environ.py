@@ -16,6 +16,10 @@ Environ = dict[str, Any]
 TARGET_KEYS = ("PATH_INFO", "QUERY_STRING", "RAW_URI", "REMOTE_ADDR", "REMOTE_PORT")
 """What stands before the field values of every request (csrc/fapws.h, fw_poll)."""
 
+NAMELESS = "fapws.nameless"
+"""Stands in the environ of a request whose PROXY header does not say who the client is. REMOTE_ADDR is then
+the proxy's own, and what the request says about its client comes from that client."""
+
 _UNPREFIXED = ("CONTENT_TYPE", "CONTENT_LENGTH")
 # Fields defined as single: of several the first counts. Those whose repetition is dangerous (Host,
 # Content-Length, Content-Type, Authorization) never come this far.
@@ -35,6 +39,7 @@ _SINGLE = frozenset(
 )
 
 
+
 class Shape(NamedTuple):
     """What requests of one shape have in common."""
 
@@ -51,9 +56,11 @@ def environ_key(name: str) -> str:
 
 
 def make_shape(text: str, bases: list[Environ]) -> Shape:
-    """From METHOD:VERSION:LISTENER:NAME... as the core writes it; bases: one per listener."""
+    """From METHOD:VERSION:LISTENER[?]:NAME... as the core writes it; bases: one per listener."""
     method, version, listener, *names = text.split(":")
-    base = bases[int(listener)].copy()
+    base = bases[int(listener.rstrip("?"))].copy()
+    if listener[-1] == "?":
+        base[NAMELESS] = True
     base["REQUEST_METHOD"] = method
     base["SERVER_PROTOCOL"] = "HTTP/" + version
     return Shape(base, TARGET_KEYS + tuple(map(environ_key, names)))

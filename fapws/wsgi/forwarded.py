@@ -3,13 +3,15 @@
 Pools with trusted_proxies have Forwarded around their application; the others do not even import this.
 The rules, each of which only ever makes less believed:
 
-- Nothing is taken over unless the peer of the connection is trusted.
+- Nothing is taken over unless the peer of the connection is trusted. With a PROXY header that is the
+  address which the header gives; without one in it (UNKNOWN, LOCAL) nobody is known, and so not trusted.
 - Only the fields that the option `forwarded` names are looked at: a proxy hands on what it does not set,
   so any other may come from the client.
 - Each proxy adds to the right. The chain is read from there, hop by hop as long as the hop is trusted
   itself; the first one that is not is the client. What stands further left is the client's own tale.
 - A hop that is unknown, obfuscated (RFC 7239 6.3) or malformed ends the chain: the client is then the
-  last address that was known.
+  last address that was known. So does an empty one, though empty elements of other lists count for
+  nothing (RFC 9110 5.6.1.2): it may be a proxy that did not know, and what is left of it is not its word.
 - X-Forwarded-Proto and X-Forwarded-Host say nothing about which proxy they are from: the right-most
   value counts. Those of Forwarded belong to an element, and that of the client's hop counts.
 """
@@ -22,7 +24,7 @@ from functools import lru_cache
 from fapws.lean import Any, Callable, Iterator, NamedTuple
 from fapws.settings.model import Network
 from fapws.settings.networks import contains, parse_ip
-from fapws.wsgi.environ import Environ, name_unix_server
+from fapws.wsgi.environ import NAMELESS, Environ, name_unix_server
 
 FORWARDED = "forwarded"
 PEERS_KEPT = 1024
@@ -35,7 +37,8 @@ _QUOTED = r'"(?:[\t !\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t -\x7e\x80-\xff])*"'
 _PARAMETER = re.compile(rf"[ \t]*(?:({_TOKEN})=({_TOKEN}|{_QUOTED})[ \t]*)?(;|\Z)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NODE = re.compile(r"(?:([0-9.]+)|\[([0-9A-Fa-f:.]+)\])(?::(?:([0-9]{1,5})|_[0-9A-Za-z._-]+))?")
-_HOST = re.compile(r"(?:[0-9A-Za-z._~-]+|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{1,5}))?")
+_FUTURE = r"\[[vV][0-9A-Fa-f]+\.[-._~!$&'()*+;=:0-9A-Za-z]+\]"  # RFC 3986 section 3.2.2
+_HOST = re.compile(rf"(?:[0-9A-Za-z._~-]+|{_FUTURE}|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{{1,5}}))?")
 _PORT_MAX = 65535
 
 Trusts = Callable[[str], bool]
@@ -80,7 +83,7 @@ class Forwarded:
         self._keys = {field: "HTTP_" + field.upper().replace("-", "_") for field in fields}
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Any:
-        if self._trusts(environ["REMOTE_ADDR"]):
+        if NAMELESS not in environ and self._trusts(environ["REMOTE_ADDR"]):
             given = {field: environ[key] for field, key in self._keys.items() if key in environ}
             if given:
                 said = read(given, self._trusts)

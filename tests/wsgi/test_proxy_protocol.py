@@ -283,6 +283,37 @@ def test_without_the_option_a_header_is_a_bad_request() -> None:
                 client.assert_ended()
 
 
+# ---- A header that names nobody ------------------------------------------------------------------
+
+NAMELESS = {
+    "v1 UNKNOWN": b"PROXY UNKNOWN\r\n",
+    "v1 UNKNOWN with addresses": b"PROXY UNKNOWN 192.0.2.1 192.0.2.2 1 2\r\n",
+    "v2 LOCAL": v2(LOCAL, UNSPEC, b""),
+    "v2 LOCAL with addresses": v2(LOCAL, TCP4),
+    "v2 UNSPEC": v2(PROXY, UNSPEC, b""),
+    "v2 UNIX": v2(PROXY, UNIX, bytes(216)),
+    "v2 UDP4": v2(PROXY, UDP4),
+}
+FROM_10 = socket.inet_aton("10.0.0.1") + ADDRESSES4[4:]
+TALES = ("X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example")
+
+
+@pytest.mark.parametrize("name", NAMELESS)
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_without_a_client_nothing_that_it_says_of_itself_is_believed(name: str, unix: bool) -> None:
+    """The peer is the trusted proxy, but the fields are its unknown client's."""
+    options = "proxy_protocol = yes\ntrusted_proxies = 127.0.0.1, unix, 10.0.0.1"
+    with Server(APPLICATION, options=options, unix=unix) as server, Client(server.address) as client:
+        for number in range(4):  # as a new shape and as a cached one
+            client.send((b"" if number else NAMELESS[name]) + request("/", *TALES))
+            seen = json.loads(client.read().body)
+            assert seen["REMOTE_ADDR"] == ("" if unix else "127.0.0.1")
+            assert seen["wsgi.url_scheme"] == "http"
+            assert seen["HTTP_HOST"] != "evil.example"
+        # It is another shape than that of a trusted proxy in front of this one.
+        assert seen_by(server.address, v2(block=FROM_10), *TALES)["REMOTE_ADDR"] == "6.6.6.6"
+
+
 # ---- Who may send one ----------------------------------------------------------------------------
 
 
