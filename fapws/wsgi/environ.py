@@ -39,6 +39,8 @@ _SINGLE = frozenset(
 )
 
 
+_HEX = frozenset("0123456789ABCDEFabcdef")
+
 
 class Shape(NamedTuple):
     """What requests of one shape have in common."""
@@ -91,11 +93,10 @@ def percent_decode(path: str) -> str:
     first, *pieces = path.split("%")
     out = [first]
     for piece in pieces:
-        try:
-            if not piece[:2].isalnum():
-                raise ValueError
-            out.append(chr(int(piece[:2], 16)) + piece[2:])
-        except ValueError:
+        digits = piece[:2]
+        if len(digits) == 2 and _HEX.issuperset(digits):
+            out.append(chr(int(digits, 16)) + piece[2:])
+        else:
             out.append("%" + piece)
     return "".join(out)
 

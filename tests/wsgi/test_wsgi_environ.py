@@ -141,6 +141,35 @@ def test_path_info_is_decoded_to_bytes_as_latin_1(server: Server, target: str, p
     assert seen["REQUEST_URI"] == target + "?q=%0A"
 
 
+def test_a_path_with_a_line_feed_is_decoded_as_any_other(server: Server) -> None:
+    """The core decodes what has none, Python the others: whatever stands around a "%", they agree."""
+    ends = [
+        "%",
+        "%a",
+        "%0",
+        "%g",
+        "%1_",
+        "%_1",
+        "%+1",
+        "%-1",
+        "%0x",
+        "%1.",
+        "%%41",
+        "%4%41",
+        "%aG",
+        "%Ga",
+        "%fF",
+    ]
+    tails = [start + end for start in ("x", "%", "%41", "%4") for end in ends]
+    tails += [f"%{a}{b}" for a in "09afAFgG@`/:" for b in "09afAFgG@`/:"]
+    with Client(server.address) as client:
+        for tail in tails:
+            for start in ("/environ/", "/environ/%0A"):
+                client.send(request(start + tail))
+            plain, other = (json.loads(client.read().body)["PATH_INFO"] for _ in range(2))
+            assert other == plain.replace("/environ/", "/environ/\n"), tail
+
+
 def test_line_feeds_in_paths_do_not_shift_the_fields_of_neighbours(server: Server) -> None:
     # Many at once, so that they share a batch with requests that need the other way.
     clients = [Client(server.address) for _ in range(30)]
