@@ -178,8 +178,10 @@ def _write(result: Result, as_json: bool) -> None:
 
 def configtest(options: Options) -> Result:
     """Whether the configuration is good."""
-    _read(options.file)
-    return Result(DONE, f"fapws: {options.file} is good")
+    from fapws.settings.advice import missing_directories
+
+    notes = [f"fapws: {note}\n" for note in missing_directories(_read(options.file))]
+    return Result(DONE, "".join(notes) + f"fapws: {options.file} is good")
 
 
 def start(options: Options) -> Result:

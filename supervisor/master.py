@@ -20,7 +20,7 @@ from fapws.supervisor import decide, events, processes, status, texts, title
 from fapws.supervisor.answering import WORKERS_MAX, Answering
 from fapws.supervisor.clients import Clients
 from fapws.supervisor.control import ControlSocket
-from fapws.supervisor.errors import CannotStart, refused
+from fapws.supervisor.errors import NOT_CONFIGURED, CannotStart, refused
 from fapws.supervisor.handover import Saved
 from fapws.supervisor.listeners import Listeners
 from fapws.supervisor.log import STDERR
@@ -45,11 +45,20 @@ def run(config: Config, reread: Source, tell: Tell | None = None) -> int:
     """
     tell = tell or tell_terminal
     try:
+        _check_places(config)
         master = Master(config, reread, tell)
     except CannotStart as error:
         tell(error.status, f"fapws: {error}")
         return error.status
     return master.run()
+
+
+def _check_places(config: Config) -> None:
+    from fapws.settings.advice import missing_directories
+
+    missing = missing_directories(config)
+    if missing:
+        raise CannotStart("; ".join(missing), NOT_CONFIGURED)
 
 
 def tell_nobody(_code: int, _text: str) -> None:

@@ -380,6 +380,11 @@ def _parse_file(text: str, base_directory: str) -> str:
     path = _absolute(text, base_directory)
     if os.path.isdir(path):
         raise ValueError("is a directory; must be a file")
+    return path
+
+
+def _parse_log_file(text: str, base_directory: str) -> str:
+    path = _parse_file(text, base_directory)
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):
         raise ValueError(f"there is no directory {parent}; it must exist before the start")
@@ -389,13 +394,13 @@ def _parse_file(text: str, base_directory: str) -> str:
 def _parse_log(text: str, base_directory: str) -> str:
     if not text:
         raise ValueError("must be stderr, a file, or syslog:FACILITY")
-    return text if text == STDERR else parse_syslog(text) or _parse_file(text, base_directory)
+    return text if text == STDERR else parse_syslog(text) or _parse_log_file(text, base_directory)
 
 
 def _parse_access_log(text: str, base_directory: str) -> str:
     if not text:
         raise ValueError("must be off, a file, or syslog:FACILITY")
-    return text if text == OFF else parse_syslog(text) or _parse_file(text, base_directory)
+    return text if text == OFF else parse_syslog(text) or _parse_log_file(text, base_directory)
 
 
 def _parse_access_format(text: str, _base_directory: str) -> str:

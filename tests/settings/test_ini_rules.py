@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fapws.settings import options
+from fapws.settings.advice import missing_directories
 from fapws.settings.ini import ConfigError, read
 from fapws.settings.model import Config, Limits, Pool
 from fapws.settings.scan import scan
@@ -219,10 +220,21 @@ def test_bad_application(write, app: str, told: str) -> None:
     assert told in mistake
 
 
-@pytest.mark.parametrize("key", ["pidfile", "control", "error_log"])
-def test_directory_of_the_masters_files_must_exist(write, key: str) -> None:
-    (mistake,) = mistakes(write(f"[fapws]\n{key} = nix/file\n{APP}"))
+def test_directory_of_the_log_must_exist(write) -> None:
+    (mistake,) = mistakes(write(f"[fapws]\nerror_log = nix/file\n{APP}"))
     assert "x.ini:2:" in mistake and "there is no directory" in mistake
+
+
+def test_runtime_directories_may_be_missing_until_the_start(write, tmp_path) -> None:
+    listen = "listen = unix:nix/s, unix:nix/t, unix:nox/s, :80\n"
+    config = read(str(write(f"[fapws]\npidfile = nix/pid\ncontrol = control\n{APP}{listen}")))
+    assert missing_directories(config) == [
+        f"there is no directory {tmp_path}/{name}; it must exist before the start" for name in ("nix", "nox")
+    ]
+
+
+@pytest.mark.parametrize("key", ["pidfile", "control", "error_log"])
+def test_no_file_of_the_master_is_a_directory(write, key: str) -> None:
     (mistake,) = mistakes(write(f"[fapws]\n{key} = .\n{APP}"))
     assert "is a directory" in mistake
 
@@ -263,7 +275,7 @@ def test_name_of_a_pool(write) -> None:
 
 
 def test_everything_is_told_at_once_in_order(write) -> None:
-    text = "bad = 1\n[fapws]\npidfile = nix/p\n[app:a]\nworkrs = 2\nworkers = 0\n[oops]\n"
+    text = "bad = 1\n[fapws]\nerror_log = nix/p\n[app:a]\nworkrs = 2\nworkers = 0\n[oops]\n"
     lines = [line.split(":")[1] for line in mistakes(write(text))]
     assert lines == ["1", "3", "4", "5", "6", "7"]
 
@@ -409,6 +421,7 @@ def test_any_bytes_are_sections_or_problems(data: bytes) -> None:
 numeric = [option for option in options.OPTIONS if option.high]
 
 
+@settings(deadline=None)
 @given(st.fixed_dictionaries({option.name: st.integers(option.low, option.high) for option in numeric}))
 def test_values_survive_being_written(tmp_path_factory, numbers: dict[str, int]) -> None:
     numbers["max_uri"] = min(numbers["max_uri"], numbers["max_header_size"])

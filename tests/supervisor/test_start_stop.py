@@ -183,6 +183,24 @@ def test_without_a_control_socket_reload_is_unconfirmed_and_status_is_short(hous
     house.assert_nothing_is_left()
 
 
+def test_stopped_service_whose_runtime_directory_is_gone_is_stopped_and_well_configured(house: Any) -> None:
+    """systemd removes it at the stop; /etc/rc of OpenBSD empties /var/run at boot."""
+    runtime = house.directory / "run"
+    house.pidfile, house.control, house.unix = runtime / "pid", runtime / "control", runtime / "s"
+    house.configure(listen=f"unix:{house.unix}")
+    missing = f"fapws: there is no directory {runtime}; it must exist before the start\n"
+    assert house.ctl("status", expect=3) == "fapws: stopped\n"
+    assert house.ctl("configtest") == missing + f"fapws: {house.ini} is good\n"
+    assert house.ctl("stop") == "fapws: not running\n"
+    assert house.ctl("start", expect=6) == missing
+    assert house.ctl("start", "-F", expect=6) == missing
+    assert "not running" in house.ctl("reload", expect=7)
+    runtime.mkdir()
+    house.start()
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
 def test_without_a_pidfile_the_control_socket_is_enough(house: Any) -> None:
     house.configure(master=f"control = {house.control}\n")
     house.ctl("status", expect=3)
