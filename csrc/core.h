@@ -25,10 +25,10 @@ _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 /* ---- Limits of the core itself ---------------------------------------------------------------- */
 
 #define FW_READ_SIZE 65536    /* bytes; the loop's one read buffer */
-#define FW_HELD_MAX 65536     /* bytes of answers held back or left over for one connection */
-#define FW_CROWD 64           /* requests in hand; beyond that large answers are bounded ... */
+#define FW_HELD_MAX 65536     /* bytes of responses held back or left over for one connection */
+#define FW_CROWD 64           /* requests in hand; beyond that large responses are bounded ... */
 #define FW_UNSENT_MAX 16384   /* ... to so many bytes in the kernel beyond the client's window */
-#define FW_AHEAD_MAX 65536    /* bytes read ahead of an answer (a client that pipelines) */
+#define FW_AHEAD_MAX 65536    /* bytes read ahead of a response (a client that pipelines) */
 #define FW_BATCH_REQUESTS 64  /* requests given out by one poll */
 #define FW_BATCH_BYTES 262144 /* bytes of text, or of content, after which a batch is full */
 #define FW_BATCH_RECORDS 256  /* records of any kind */
@@ -72,14 +72,14 @@ typedef enum {
     FW_CONN_HEAD,       /* part of a head is in conn->in */
     FW_CONN_CONTENT,    /* the whole head is in conn->in, the content is coming */
     FW_CONN_DISPATCHED, /* the application has the request */
-    FW_CONN_STREAMING,  /* the answer has begun and comes piece by piece */
-    FW_CONN_FLUSHING,   /* the answer is complete, part of it waits for the socket */
-    FW_CONN_LINGERING,  /* the last answer is out; what the client still sends is thrown away */
+    FW_CONN_STREAMING,  /* the response has begun and comes piece by piece */
+    FW_CONN_FLUSHING,   /* the response is complete, part of it waits for the socket */
+    FW_CONN_LINGERING,  /* the last response is out; what the client still sends is thrown away */
     FW_CONN_CLOSED      /* only the memory is left, for a moment */
 } fw_conn_state;
 
 typedef enum {
-    FW_FRAME_NONE,   /* the answer has no content */
+    FW_FRAME_NONE,   /* the response has no content */
     FW_FRAME_LENGTH, /* Content-Length */
     FW_FRAME_CHUNKED,
     FW_FRAME_CLOSE /* the end of the connection is the end of the content */
@@ -112,9 +112,9 @@ typedef struct fw_conn {
     uint8_t polled; /* FW_POLL_...: what the set waits for; 0: it does not know fd */
     int64_t id;     /* generation and table index, see table.c */
     fw_conn_state state;
-    fw_framing framing;  /* of the answer in hand */
+    fw_framing framing;  /* of the response in hand */
     bool keep_alive;     /* what the request in hand asks for */
-    bool close_after;    /* the answer in hand is the last */
+    bool close_after;    /* the response in hand is the last */
     bool minor;          /* HTTP/1.minor of the request in hand */
     bool is_head;        /* the request in hand is HEAD */
     bool half_closed;    /* the client has finished sending */
@@ -126,7 +126,7 @@ typedef struct fw_conn {
     bool nameless;       /* ... and has come, but does not say who the client is */
     bool bounded;        /* fw__bound_unsent() was called */
     bool bulk;           /* the kernel may join pieces, see fw__sock_join() */
-    bool refused;        /* the core answered itself; unread bytes may be on their way */
+    bool refused;        /* the core responded itself; unread bytes may be on their way */
     uint8_t ready;       /* FW_READY_... while in worker->ready */
     fw_link ready_link;
     fw_deadline deadline;
@@ -135,7 +135,7 @@ typedef struct fw_conn {
     fw_buffer out;  /* bytes to send before anything else */
     int64_t unsent; /* bytes in the kernel's send queue when FW_DEADLINE_WRITE was set */
     uint64_t
-        answer_left;     /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
+        response_left;   /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
     fw_content *content; /* only in FW_CONN_CONTENT and until the spooled content is taken */
     fw_kept_head *kept_head; /* of the request in hand; NULL: nobody asked for it */
     fw_access *access; /* what the access log will say of the request in hand; NULL: nothing */
@@ -200,7 +200,7 @@ typedef struct {
     char *shape; /* scratch: the text of the shape in hand */
     size_t shape_size;
     unsigned requests;
-    unsigned in_hand; /* the first of lines that has no answer yet */
+    unsigned in_hand; /* the first of lines that has no response yet */
     fw_line lines[FW_BATCH_REQUESTS];
     unsigned woken;  /* bit per token: its FW_WAKE is in this batch */
     char length[24]; /* scratch: the Content-Length of a decoded content */
@@ -260,7 +260,7 @@ struct fw_worker {
 
     fw_access_log *access_log; /* NULL: there is none */
     char *read_buffer;         /* FW_READ_SIZE bytes, shared by all connections */
-    fw_buffer scratch;         /* the answer being put together */
+    fw_buffer scratch;         /* the response being put together */
     time_t date_second;
     char standing[192]; /* "Server: ...\r\nDate: ...\r\n" of date_second */
     size_t standing_len;
@@ -291,7 +291,7 @@ int fw__set_nonblocking(int fd);
 int64_t
 fw__unsent(int fd); /* bytes the kernel holds that the client has not taken; -1: not known */
 void fw__bound_unsent(int fd); /* the kernel takes no more than FW_UNSENT_MAX ahead of the client */
-void fw__reset_on_close(int fd); /* the next close() sends RST, so an answer cut short looks cut */
+void fw__reset_on_close(int fd); /* the next close() sends RST, so a response cut short looks cut */
 int fw__temporary_file(const char *directory); /* unlinked, CLOEXEC; -1 on failure */
 /* Bytes of a file to a socket: how many, 0 at the file's end, FW_MORE, FW_EGONE or FW_ESYSTEM. */
 int64_t fw__sendfile(fw_worker *worker, int socket, int file, int64_t offset, size_t count);
@@ -314,13 +314,13 @@ fw_conn *fw__table_find(const fw_worker *worker, int64_t id); /* NULL: gone */
 /* ---- conn.c: from accept to close --------------------------------------------------------------- */
 void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address);
 void fw__conn_close(fw_conn *conn); /* at once; the caller may not touch conn afterwards */
-void fw__conn_cut(fw_conn *conn);   /* close, and no answer that is not whole looks so */
+void fw__conn_cut(fw_conn *conn);   /* close, and no response that is not whole looks so */
 void fw__conn_lost(fw_conn *conn);  /* close, and FW_GONE if the caller holds a request of it */
 void fw__conn_close_when_sent(fw_conn *conn); /* nothing more is read; out is flushed first */
 void fw__conn_enter(fw_conn *conn, fw_conn_state state); /* asserts the step */
 void fw__conn_listen(fw_conn *conn);                  /* tells the set what the state waits for */
-void fw__conn_polled(fw_conn *conn, unsigned events); /* the set's answer */
-void fw__conn_answered(fw_conn *conn);             /* the answer is complete and with the kernel */
+void fw__conn_polled(fw_conn *conn, unsigned events); /* what the set says */
+void fw__conn_responded(fw_conn *conn); /* the response is complete and with the kernel */
 void fw__conn_queue(fw_conn *conn, uint8_t ready); /* to be looked at in the next fw_poll() */
 void fw__conn_run_ready(fw_conn *conn);            /* what fw__conn_queue() promised */
 void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind);
@@ -330,7 +330,7 @@ void fw__request_bytes(fw_conn *conn, char *bytes, size_t len); /* new bytes, in
 void fw__request_next(fw_conn *conn);                           /* bytes that wait in conn->in */
 bool fw__request_waits(fw_conn *conn); /* whether conn->in begins with a whole head, or a bad one */
 void fw__request_refuse(fw_conn *conn, int code,
-                        fw_slice bytes); /* the core's own answer, then lingering close */
+                        fw_slice bytes); /* the core's own response, then lingering close */
 
 /* ---- kept_head.c ----------------------------------------------------------------------------------- */
 void fw__kept_head_set(fw_conn *conn, fw_slice head); /* only with worker->keep_heads */
@@ -357,20 +357,22 @@ int fw__out_keep(fw_conn *conn, const void *bytes, size_t len); /* for later; 0 
 void fw__out_writable(fw_conn *conn);
 
 /* ---- response.c ------------------------------------------------------------------------------------ */
-int fw__answer_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found);
-int64_t fw__answer_lost(fw_conn *conn);              /* closes; FW_EGONE */
-int64_t fw__answer_wait(fw_conn *conn, size_t rest); /* for FW_WRITABLE if there is a rest; rest */
+int fw__response_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found);
+int64_t fw__response_lost(fw_conn *conn); /* closes; FW_EGONE */
+int64_t fw__response_wait(fw_conn *conn,
+                          size_t rest); /* for FW_WRITABLE if there is a rest; rest */
 
-/* ---- response_head.c: the head of an answer -------------------------------------------------------- */
+/* ---- response_head.c: the head of a response -------------------------------------------------------- */
 typedef struct {
     bool sized; /* in: content_size is all there is; out: unchanged */
     uint64_t content_size;
     int64_t declared;   /* out: Content-Length of the application, -1: none */
     int64_t notes;      /* out: FW_NOTE_HOP */
     fw_framing framing; /* out */
-} fw_answer;
+} fw_response;
 /* Writes the head into worker->scratch and sets conn->close_after. 0 or a code. */
-int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count, fw_answer *answer);
+int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
+                   fw_response *response);
 int fw__head_inform(fw_conn *conn, const char *fields, size_t size, size_t count);
 void fw__head_standing(fw_worker *worker); /* refreshes Server and Date, once a second */
 size_t fw__head_refusal(fw_worker *worker, int code, bool is_head, char *out, size_t size);
@@ -382,8 +384,8 @@ void fw__access_head(fw_conn *conn, const char *status, size_t head_len);
 void fw__access_interim(fw_conn *conn, size_t len); /* of what was sent, so much is no content */
 void fw__access_sent(fw_conn *conn, size_t len);    /* sent, or kept to be sent */
 void fw__access_cut(fw_conn *conn, int status);     /* not whole; status, if none was said */
-void fw__access_answered(fw_conn *conn);            /* writes the line */
-void fw__access_closed(fw_conn *conn);              /* the same, before the answer was whole */
+void fw__access_responded(fw_conn *conn);           /* writes the line */
+void fw__access_closed(fw_conn *conn);              /* the same, before the response was whole */
 void fw__access_tell(fw_worker *worker);            /* an FW_LOG_LOST record, if one is due */
 void fw__access_free(fw_worker *worker);
 
@@ -403,7 +405,7 @@ void fw__shapes_free(fw_worker *worker);
 /* ---- in_hand.c: the request_line of the scoreboard ----------------------------------------------- */
 void fw__in_hand_add(fw_conn *conn, fw_slice method, size_t target, size_t target_len);
 void fw__in_hand_first(fw_worker *worker);
-void fw__in_hand_answered(fw_worker *worker, int64_t connection);
+void fw__in_hand_responded(fw_worker *worker, int64_t connection);
 void fw__in_hand_begun(fw_worker *worker, int64_t connection); /* more of it will come */
 
 /* ---- deadline.c ---------------------------------------------------------------------------------- */

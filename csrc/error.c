@@ -1,6 +1,6 @@
 /* error.c -- the three questions about a code, answered from the table in error.h.
  * Owns:   nothing.
- * Called: Python for messages and logs, conn.c for the status to answer with. */
+ * Called: Python for messages and logs, conn.c for the status to response with. */
 #include "error.h"
 
 #include "fapws.h"

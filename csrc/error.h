@@ -24,7 +24,7 @@
     X(FW_ECOUNT, -9, 0, "bad_count", "the status or a header holds a line feed", "RFC 9110 5.5")   \
     X(FW_ELENGTH, -10, 0, "bad_length",                                                            \
       "Content-Length of the response is not a number, or is repeated", "RFC 9110 8.6")            \
-    X(FW_ETRUNCATED, -12, 0, "truncated", "the file is shorter than its answer promised",          \
+    X(FW_ETRUNCATED, -12, 0, "truncated", "the file is shorter than its response promised",        \
       "RFC 9112 6.3")                                                                              \
     X(FW_EFULL, -11, 0, "full", "no room left", "")                                                \
     /* the parser's "need more bytes" */                                                           \

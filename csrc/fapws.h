@@ -1,7 +1,7 @@
 /* fapws.h -- the whole surface of the C core. Everything else in csrc/ is private.
  *
  * The core serves HTTP/1.1 on libuv and knows no Python. A caller asks it for work with fw_poll()
- * and answers with fw_respond() or fw_begin()/fw_send()/fw_end(); the core never calls back.
+ * and responds with fw_respond() or fw_begin()/fw_send()/fw_end(); the core never calls back.
  * Only the thread that created a worker may use it: any other gets FW_ETHREAD.
  * The process must ignore SIGPIPE, as Python does: sendfile() has no other way to be spared it.
  *
@@ -47,11 +47,11 @@ typedef struct {
  * master at any time. Every number is a naturally aligned 64-bit word, so no read is torn; the
  * text may be, which only its readers' eyes notice. */
 typedef struct {
-    uint64_t beat; /* ms of the monotonic clock (uv_hrtime / 10^6) at the last poll or answer */
+    uint64_t beat; /* ms of the monotonic clock (uv_hrtime / 10^6) at the last poll or response */
     uint64_t busy_since;  /* the same clock when the batch in hand was given out; 0 while polling */
     uint64_t requests;    /* heads that reached the application */
-    uint64_t responses;   /* answers given completely to the kernel */
-    uint64_t refused;     /* answers the core gave itself (4xx, 5xx) */
+    uint64_t responses;   /* responses given completely to the kernel */
+    uint64_t refused;     /* responses the core gave itself (4xx, 5xx) */
     uint64_t connections; /* open now */
     uint64_t accepted;    /* ever */
     uint64_t in_flight;   /* requests with the application now */
@@ -95,14 +95,14 @@ int fw_trust(fw_worker *worker, int family, const unsigned char *address, unsign
 int fw_watch(fw_worker *worker, int fd);
 int fw_unwatch(fw_worker *worker, int token);
 
-/* Begins the end: no more accepting, keep-alive ends with the next answer, idle connections close
+/* Begins the end: no more accepting, keep-alive ends with the next response, idle connections close
  * after linger_ms. accept_rest: first take what the backlog still holds (a service that stops);
  * otherwise the listeners are closed at once (a reload, others go on accepting).
  * fw_open_connections() tells when it is over. */
 int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms);
 int64_t fw_open_connections(const fw_worker *worker);
 
-/* The access log, a line for each answer. The program of its format is compiled from a text by
+/* The access log, a line for each response. The program of its format is compiled from a text by
  * fapws/settings/access_format.py; csrc/access/log.c says what it looks like. FW_ESTATE: it is no program,
  * or there is one already. fw_set_access_log() begins to write to a descriptor, or goes on with another
  * one; it owns it from now on. Nothing waits for the log: what it does not take is lost and counted.
@@ -110,7 +110,7 @@ int64_t fw_open_connections(const fw_worker *worker);
 int fw_set_access_format(fw_worker *worker, const char *program, size_t size);
 int fw_set_access_log(fw_worker *worker, int fd);
 int64_t fw_flush_access_log(fw_worker *worker);
-/* For a request that waits for its answer: the client that a proxy has told of, as text (copied, escaped as
+/* For a request that waits for its response: the client that a proxy has told of, as text (copied, escaped as
  * anything of a client). 0 also where no log is written; FW_ESTATE, FW_CLIENT_GONE as below. */
 int fw_name_client(fw_worker *worker, int64_t connection, const char *client, size_t size);
 
@@ -144,8 +144,8 @@ void fw_view_batch(const fw_worker *worker, fw_batch_view *view);
  *               ":" NAME for each field line in the order received (names as the client wrote
  *               them). Replaces an earlier shape of that number. A "?" behind LISTENER: the PROXY
  *               header did not say who the client is, so the remote address is the proxy's own.
- *   FW_WRITABLE no field: a streaming answer of CONNECTION may send again.
- *   FW_GONE     no field: CONNECTION's client left before its answer was complete; forget it.
+ *   FW_WRITABLE no field: a streaming response of CONNECTION may send again.
+ *   FW_GONE     no field: CONNECTION's client left before its response was complete; forget it.
  *   FW_WAKE     no field: the watched descriptor with token CONNECTION is readable.
  *   FW_DEBUG    four fields: a token (of error.h for a refusal, "hidden_field" for a field that was
  *               left out), the client's address and port, and the bytes in question, made printable.
@@ -181,14 +181,14 @@ int fw_keep_heads(fw_worker *worker);
 int fw_connection_fd(fw_worker *worker, int64_t connection);
 int64_t fw_request_head(fw_worker *worker, int64_t connection, const char **head);
 
-/* ---- Answers --------------------------------------------------------------------------------- */
+/* ---- Responses --------------------------------------------------------------------------------- */
 
 /* A head is given as fields joined by "\n": the status ("200 OK"), then name, value, name, value...
  * field_count is how many fields the caller joined: a field that smuggles a line feed makes the
  * counts differ and the head is refused. The core adds Date, Server, Connection and the framing.
  *
- * fw_respond: the whole answer; content is everything there is. Content-Length is made if the head
- * has none. fw_begin: the head of an answer whose content comes by fw_send() pieces and ends with
+ * fw_respond: the whole response; content is everything there is. Content-Length is made if the head
+ * has none. fw_begin: the head of a response whose content comes by fw_send() pieces and ends with
  * fw_end(); nothing is sent before the first piece or the end.
  *
  * fw_respond and fw_send return the bytes of content NOT taken plus notes (below): 0 means that
@@ -198,10 +198,10 @@ int64_t fw_request_head(fw_worker *worker, int64_t connection, const char **head
  * fw_begin_sized: as fw_begin for content whose length is known, if the head does not say it.
  * fw_send_file: as fw_send for bytes of a file, by sendfile where the system has it; what is beyond
  * Content-Length is left out silently. FW_ETRUNCATED when the file is shorter than that, FW_ESTATE
- * when the answer is chunked.
+ * when the response is chunked.
  * fw_end is also due after the rest of an fw_respond().
  *
- * Negative: nothing was sent and the request still waits for its answer, except after FW_CLIENT_GONE:
+ * Negative: nothing was sent and the request still waits for its response, except after FW_CLIENT_GONE:
  * the connection is closed, forget it. */
 int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
                    size_t field_count, const char *content, size_t content_size);
@@ -214,12 +214,12 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
                      uint64_t count);
 int64_t fw_end(fw_worker *worker, int64_t connection);
 
-/* An interim answer ahead of the answer itself (a status from 102 to 199, such as 103 Early Hints of
+/* An interim response ahead of the response itself (a status from 102 to 199, such as 103 Early Hints of
  * RFC 8297): sent at once, left out for clients of HTTP/1.0. The head is given as for fw_respond(). */
 int64_t fw_inform(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
                   size_t field_count);
 
-/* Closes the connection at once, whatever is unsent, so that its client cannot take the answer for
+/* Closes the connection at once, whatever is unsent, so that its client cannot take the response for
  * whole. No FW_GONE follows. */
 int fw_abort(fw_worker *worker, int64_t connection);
 
@@ -228,7 +228,7 @@ int fw_abort(fw_worker *worker, int64_t connection);
 #define FW_NOTE_EXCESS 0x1000000000000 /* content beyond Content-Length was cut off */
 #define FW_NOTE_SHORT 0x2000000000000  /* content ended before Content-Length: connection closed */
 #define FW_NOTE_NO_CONTENT                                                                         \
-    0x4000000000000                 /* this answer has no content (HEAD, 204, 304): skip it */
+    0x4000000000000                 /* this response has no content (HEAD, 204, 304): skip it */
 #define FW_NOTE_HOP 0x8000000000000 /* a hop-by-hop field was left out */
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
@@ -238,7 +238,7 @@ int fw_abort(fw_worker *worker, int64_t connection);
 /* Negative codes come from one table (error.h). NULL / 0 for a code that is none. */
 const char *fw_error_name(int code); /* stable token, "bad_request_line" */
 const char *fw_error_text(int code); /* a sentence for people */
-int fw_error_status(int code);       /* the HTTP status the core answers with; 0: none */
+int fw_error_status(int code);       /* the HTTP status the core responds with; 0: none */
 
 /* OpenBSD's pledge(2), for this program, and unveil(2): two NULLs end the list. 0, or a negative code;
  * FW_ESTATE on other systems. */

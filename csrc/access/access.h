@@ -21,7 +21,7 @@ struct fw_access {
     uint64_t head;   /* bytes among them that are no content */
     int status;      /* 0: none was said yet */
     int minor;       /* -1: the request line could not be read */
-    bool cut;        /* the answer is not whole */
+    bool cut;        /* the response is not whole */
     fw_span method;  /* an unreadable request line stands here as it came */
     fw_span target;
     fw_span host;

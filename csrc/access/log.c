@@ -1,5 +1,5 @@
-/* access/log.c -- one line for each answer: what is remembered of its request, and how it is written.
- * Owns:   conn->access from the end of a head to the end of its answer; worker->access_log.
+/* access/log.c -- one line for each response: what is remembered of its request, and how it is written.
+ * Owns:   conn->access from the end of a head to the end of its response; worker->access_log.
  * Called: request.c, response_head.c, outgoing.c and conn.c tell what happens, if conn->access or
  *         worker->access_log is there: without a log this costs a comparison each.
  * Never:  lets a byte of the client through that could end a line or a field, waits for the disk.
@@ -15,7 +15,7 @@
 #define VALUE_MAX 8192u /* bytes of a value that are written; the rest is cut off */
 #define KEPT_MAX 4096u  /* bytes; what a record needed more is given back */
 #define UNREADABLE 512u /* bytes of a refused head's first line */
-#define GONE_STATUS 499 /* as nginx: the client left before its answer began */
+#define GONE_STATUS 499 /* as nginx: the client left before its response began */
 
 /* ---- The format ---------------------------------------------------------------------------------- */
 
@@ -262,7 +262,7 @@ void fw__access_cut(fw_conn *conn, int status)
         conn->access->status = status;
 }
 
-/* ---- The end of an answer ---------------------------------------------------------------------------- */
+/* ---- The end of a response ---------------------------------------------------------------------------- */
 
 static void access_end(fw_conn *conn)
 {
@@ -276,7 +276,7 @@ static void access_end(fw_conn *conn)
     log->free = access;
 }
 
-void fw__access_answered(fw_conn *conn)
+void fw__access_responded(fw_conn *conn)
 {
     access_end(conn);
 }

@@ -1,8 +1,8 @@
 /* batch/in_hand.c -- which request the caller works on now, for whoever watches the scoreboard.
  * Owns:   batch->lines and batch->in_hand; the score's request_line.
- * Called: batch.c for each request, worker.c at the ends of a poll, response.c for each answer.
+ * Called: batch.c for each request, worker.c at the ends of a poll, response.c for each response.
  * A caller takes the requests of a batch in their order, so the one in hand is the first without an
- * answer. Its line is copied when the one before it is answered: about a hundred bytes a request. */
+ * response. Its line is copied when the one before it is answered: about a hundred bytes a request. */
 #include "core.h"
 
 #include <string.h>
@@ -42,11 +42,11 @@ void fw__in_hand_first(fw_worker *worker)
     show(worker);
 }
 
-void fw__in_hand_answered(fw_worker *worker, int64_t connection)
+void fw__in_hand_responded(fw_worker *worker, int64_t connection)
 {
     fw_batch *batch = &worker->batch;
     if (batch->in_hand >= batch->requests || batch->lines[batch->in_hand].connection != connection)
-        return; /* an answer out of turn: by a stream of an earlier batch */
+        return; /* a response out of turn: by a stream of an earlier batch */
     batch->in_hand++;
     show(worker);
 }
@@ -55,5 +55,5 @@ void fw__in_hand_answered(fw_worker *worker, int64_t connection)
 void fw__in_hand_begun(fw_worker *worker, int64_t connection)
 {
     if (worker->batch.in_hand + 1 < worker->batch.requests)
-        fw__in_hand_answered(worker, connection);
+        fw__in_hand_responded(worker, connection);
 }

@@ -1,6 +1,6 @@
 /* batch/kept_head.c -- what a program that asks for it learns of a request beside its record: the head as it
  * was received, and the client's descriptor.
- * Owns:   conn->kept_head, from the dispatch of a request until its answer is with the kernel.
+ * Owns:   conn->kept_head, from the dispatch of a request until its response is with the kernel.
  * Called: request.c and conn.c at both ends of that time, the program in between.
  * Never:  costs a worker that did not call fw_keep_heads() more than looking at a flag. */
 #include "core.h"

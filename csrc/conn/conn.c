@@ -1,13 +1,13 @@
 /* conn/conn.c -- one client connection, from accept to close.
  * Owns:   the descriptor, the state and what is waited for in it.
  * Called: listener.c opens it, the set and the ready list drive it, response.c ends its requests.
- * Never:  parses bytes, builds answers.
+ * Never:  parses bytes, builds responses.
  *
  *   IDLE -> HEAD -> CONTENT -> DISPATCHED -> STREAMING -> FLUSHING -> IDLE (keep-alive)
  *   IDLE, HEAD, CONTENT -> FLUSHING -> LINGERING (a refusal)      any -> CLOSED
  *
  * The set of sys/pollset.h learns of a connection only when it has to wait: a client that sends, gets
- * its answer and is closed costs accept, recv, send and close. fw__conn_close() is the only free(). */
+ * its response and is closed costs accept, recv, send and close. fw__conn_close() is the only free(). */
 #include "core.h"
 
 #include <assert.h>
@@ -103,11 +103,11 @@ void fw__conn_close(fw_conn *conn)
 
 void fw__conn_cut(fw_conn *conn)
 {
-    /* Only a reset tells the client of a close-delimited answer that it is not whole. */
+    /* Only a reset tells the client of a close-delimited response that it is not whole. */
     if (conn->state == FW_CONN_STREAMING && conn->framing == FW_FRAME_CLOSE)
         fw__reset_on_close(conn->fd);
     if (conn->state == FW_CONN_DISPATCHED)
-        (void)fw__out_send(conn, NULL, 0); /* whole answers to earlier requests */
+        (void)fw__out_send(conn, NULL, 0); /* whole responses to earlier requests */
     fw__conn_close(conn);
 }
 
@@ -222,10 +222,10 @@ void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind)
     }
 }
 
-/* ---- After an answer ----------------------------------------------------------------------------------- */
+/* ---- After a response ----------------------------------------------------------------------------------- */
 
 /* Closing while the client's bytes are still on their way would reset the connection and could take
- * the answer with it (RFC 9112 9.6): half-close and throw away what comes, for a while. */
+ * the response with it (RFC 9112 9.6): half-close and throw away what comes, for a while. */
 static void linger(fw_conn *conn)
 {
     fw_buffer_clear(&conn->in);
@@ -238,7 +238,7 @@ static void linger(fw_conn *conn)
     fw__conn_listen(conn);
 }
 
-static void last_answer_sent(fw_conn *conn)
+static void last_response_sent(fw_conn *conn)
 {
     if (conn->refused || fw_buffer_len(&conn->in))
         linger(conn);
@@ -246,12 +246,12 @@ static void last_answer_sent(fw_conn *conn)
         fw__conn_close(conn);
 }
 
-void fw__conn_answered(fw_conn *conn)
+void fw__conn_responded(fw_conn *conn)
 {
     if (!conn->refused)
         conn->worker->score->responses++;
     if (conn->access)
-        fw__access_answered(conn);
+        fw__access_responded(conn);
     if (conn->content) {
         fw__content_free(conn->content);
         conn->content = NULL;
@@ -260,7 +260,7 @@ void fw__conn_answered(fw_conn *conn)
         fw__kept_head_free(conn);
     fw__deadline_set(conn, FW_DEADLINE_NONE);
     if (conn->close_after) {
-        last_answer_sent(conn);
+        last_response_sent(conn);
         return;
     }
     fw__conn_enter(conn, FW_CONN_IDLE);
@@ -281,7 +281,7 @@ static void client_finished(fw_conn *conn)
     conn->half_closed = true;
     if (with_application(conn->state) || conn->state == FW_CONN_FLUSHING ||
         (conn->ready & FW_READY_PIPELINE))
-        fw__conn_listen(conn); /* the answer is still owed */
+        fw__conn_listen(conn); /* the response is still owed */
     else
         fw__conn_close_when_sent(conn); /* idle, or a request that stays incomplete */
 }

@@ -11,7 +11,7 @@
 
 static void on_deadline(uv_timer_t *timer);
 
-/* The loop's own time stands still while the application works; its answers are stamped. */
+/* The loop's own time stands still while the application works; its responses are stamped. */
 static uint64_t present(const fw_worker *worker)
 {
     uint64_t now = uv_now(&worker->loop);

@@ -68,7 +68,7 @@ int fw__out_flush(fw_conn *conn, bool more)
 static void out_drained(fw_conn *conn)
 {
     if (conn->state == FW_CONN_FLUSHING) {
-        fw__conn_answered(conn);
+        fw__conn_responded(conn);
         return;
     }
     if (conn->state == FW_CONN_STREAMING)

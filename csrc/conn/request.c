@@ -126,7 +126,7 @@ static void begin_content(fw_conn *conn, const fw_head *head, const incoming *by
     }
 }
 
-/* A refused request is not parsed to its end, but an answer to HEAD must not have content. */
+/* A refused request is not parsed to its end, but a response to HEAD must not have content. */
 static bool begins_with_head(const incoming *bytes)
 {
     size_t skip = bytes->len >= 2 && bytes->at[0] == '\r' && bytes->at[1] == '\n' ? 2 : 0;
@@ -281,7 +281,7 @@ void fw__request_next(fw_conn *conn)
     take_head(conn, &in);
     if (fw__table_find(worker, id) != conn || conn->state == FW_CONN_DISPATCHED)
         return;
-    /* The next answer is not near: what was held back for its sake goes out now. */
+    /* The next response is not near: what was held back for its sake goes out now. */
     if (conn->state == FW_CONN_HEAD || conn->state == FW_CONN_CONTENT) {
         if (conn->half_closed) /* what is missing will never come */
             fw__conn_close_when_sent(conn);
@@ -307,11 +307,11 @@ bool fw__request_waits(fw_conn *conn)
 void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
 {
     fw_worker *worker = conn->worker;
-    char answer[REFUSAL_SIZE];
+    char response[REFUSAL_SIZE];
     worker->score->refused++;
     fw__batch_debug(conn, fw_error_name(code), bytes);
     fw__head_standing(worker);
-    size_t len = fw__head_refusal(worker, code, conn->is_head, answer, sizeof answer);
+    size_t len = fw__head_refusal(worker, code, conn->is_head, response, sizeof response);
     if (worker->access_log)
         fw__access_refused(conn, code, len, bytes);
     fw__content_free(conn->content);
@@ -319,7 +319,7 @@ void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
     fw_buffer_clear(&conn->in);
     conn->close_after = true;
     conn->refused = true;
-    if (fw__out_keep(conn, answer, len)) {
+    if (fw__out_keep(conn, response, len)) {
         fw__conn_lost(conn);
         return;
     }

@@ -9,7 +9,7 @@
 #include "http/scan.h"
 
 /* Bytes compared, in one head, to tell whether a name is repeated. Ordinary heads need a handful;
- * long names made to differ late would cost their length times n^2, so after this many the answer
+ * long names made to differ late would cost their length times n^2, so after this many the verdict
  * is a safe "perhaps", which is to say yes. */
 #define COMPARED_MAX 16384
 

@@ -121,7 +121,7 @@ static int read_request_line(fw_reader *reader, const fw_head_limits *limits, fw
     return code;
 }
 
-/* Whether the bytes after seen cannot have changed the answer FW_MORE. A line that begins, ends
+/* Whether the bytes after seen cannot have changed the verdict FW_MORE. A line that begins, ends
  * or may be ending is always read, so each line costs a few passes and no byte costs one; the same
  * goes for the few lengths at which a target can become too long. */
 static bool still_incomplete(const char *buf, size_t len, size_t seen, const fw_head_limits *limits)

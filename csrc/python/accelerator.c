@@ -1,4 +1,4 @@
-/* accelerator.c -- the module fapws._accelerator: AnswerBase and Exchange. */
+/* accelerator.c -- the module fapws._accelerator: ResponseBase and Exchange. */
 #include "accelerator.h"
 
 struct names names;
@@ -36,7 +36,7 @@ PyMODINIT_FUNC PyInit__accelerator(void)
         return NULL;
     if (intern(&names.request_uri, "REQUEST_URI") && intern(&names.write, "write") &&
         intern(&names.start_response_checked, "start_response_checked") &&
-        add_type(module, "AnswerBase", &answer_type) &&
+        add_type(module, "ResponseBase", &response_type) &&
         add_type(module, "Exchange", &exchange_type))
         return module;
     Py_DECREF(module);

@@ -1,7 +1,7 @@
 /* accelerator.h -- the parts of fapws._accelerator, an optional extension for CPython.
  *
  * It does in C what fapws/wsgi/exchange.py does in Python, with the same results: environ dicts
- * straight from the core's batch, answers straight from the application's status and headers.
+ * straight from the core's batch, responses straight from the application's status and headers.
  * The core is not linked in: what is needed of it comes as addresses. Where it is missing (PyPy,
  * a build without it, FAPWS_PURE=1) nothing but speed is lost.
  */
@@ -36,11 +36,11 @@ typedef struct {
     PyObject *unsent;
     PyObject *spooled;
     char begun, empty, full;
-} answer;
+} response;
 
-extern PyTypeObject answer_type;
+extern PyTypeObject response_type;
 
-bool answer_started(const answer *self); /* and the head is not with the core yet */
+bool response_started(const response *self); /* and the head is not with the core yet */
 
 /* exchange.c */
 
@@ -59,8 +59,8 @@ typedef struct {
 
 typedef struct {
     PyObject ob_base;
-    PyTypeObject *answers; /* what is made for each request: a subclass of AnswerBase */
-    PyObject *shapes;      /* list of (base, keys) or None, by number */
+    PyTypeObject *responses; /* what is made for each request: a subclass of ResponseBase */
+    PyObject *shapes;        /* list of (base, keys) or None, by number */
     const int64_t *records;
     const char *text;
     fw_worker *core;

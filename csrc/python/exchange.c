@@ -5,22 +5,22 @@
 static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
     (void)keywords;
-    PyTypeObject *answers;
+    PyTypeObject *responses;
     PyObject *shapes;
     unsigned long long records, text, core, functions[4];
-    if (!PyArg_ParseTuple(arguments, "O!O!KKKKKKK:Exchange", &PyType_Type, &answers, &PyList_Type,
+    if (!PyArg_ParseTuple(arguments, "O!O!KKKKKKK:Exchange", &PyType_Type, &responses, &PyList_Type,
                           &shapes, &records, &text, &core, &functions[0], &functions[1],
                           &functions[2], &functions[3]))
         return NULL;
-    if (!PyType_IsSubtype(answers, &answer_type)) {
-        PyErr_SetString(PyExc_TypeError, "the type of the answers is no AnswerBase");
+    if (!PyType_IsSubtype(responses, &response_type)) {
+        PyErr_SetString(PyExc_TypeError, "the type of the responses is no ResponseBase");
         return NULL;
     }
     exchange *self = (exchange *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
-    Py_INCREF(answers);
-    self->answers = answers;
+    Py_INCREF(responses);
+    self->responses = responses;
     Py_INCREF(shapes);
     self->shapes = shapes;
     self->records = (const int64_t *)(uintptr_t)records;
@@ -33,7 +33,7 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     return (PyObject *)self;
 }
 
-/* A program may keep an answer, and with it this, for longer than the core lives. The core's functions
+/* A program may keep a response, and with it this, for longer than the core lives. The core's functions
  * refuse NULL. */
 static PyObject *exchange_release(PyObject *object, PyObject *nothing)
 {
@@ -45,11 +45,11 @@ static PyObject *exchange_release(PyObject *object, PyObject *nothing)
     Py_RETURN_NONE;
 }
 
-/* The type of the answers knows the server, which has the exchange. */
+/* The type of the responses knows the server, which has the exchange. */
 static int exchange_traverse(PyObject *object, visitproc visit, void *arg)
 {
     exchange *self = (exchange *)object;
-    Py_VISIT(self->answers);
+    Py_VISIT(self->responses);
     Py_VISIT(self->shapes);
     Py_VISIT(self->row);
     for (size_t i = 0; i < FW_SHAPES; i++)
@@ -60,7 +60,7 @@ static int exchange_traverse(PyObject *object, visitproc visit, void *arg)
 static int exchange_clear(PyObject *object)
 {
     exchange *self = (exchange *)object;
-    Py_CLEAR(self->answers);
+    Py_CLEAR(self->responses);
     Py_CLEAR(self->shapes);
     Py_CLEAR(self->row);
     for (size_t i = 0; i < FW_SHAPES; i++)
@@ -80,12 +80,13 @@ static PyMethodDef methods[] = {
      "take(count): an iterator over the records of a new batch. See Exchange of "
      "fapws.wsgi.exchange."},
     {"respond", (PyCFunction)(void (*)(void))exchange_respond, METH_FASTCALL,
-     "respond(answer, result): 0, (content, what fw_respond() returned), or None: the answer is "
+     "respond(response, result): 0, (content, what fw_respond() returned), or None: the response "
+     "is "
      "not plain."},
     {"send_pieces", exchange_send_pieces, METH_VARARGS,
-     "send_pieces(answer, pieces, most, seconds): sends while all is plain."},
+     "send_pieces(response, pieces, most, seconds): sends while all is plain."},
     {"asked", exchange_asked, METH_O,
-     "asked(answer): the request's head and its client's descriptor, or a negative code."},
+     "asked(response): the request's head and its client's descriptor, or a negative code."},
     {"release", exchange_release, METH_NOARGS, "release(): before the core is freed."},
     {NULL, NULL, 0, NULL},
 };

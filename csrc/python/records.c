@@ -1,4 +1,4 @@
-/* records.c -- from the core's batch to (kind, answer, content, environ).
+/* records.c -- from the core's batch to (kind, response, content, environ).
  *
  * Owns:   the exchange's place in the batch, and what it knows of each shape.
  * Called: take(count) after each fw_poll(), then by the for loop of Server.run().
@@ -198,11 +198,11 @@ static PyObject *environ_of(exchange *self, int64_t kind)
     return NULL;
 }
 
-static PyObject *answer_for(const exchange *self, int64_t connection)
+static PyObject *response_for(const exchange *self, int64_t connection)
 {
-    PyObject *made = self->answers->tp_alloc(self->answers, 0);
+    PyObject *made = self->responses->tp_alloc(self->responses, 0);
     if (made != NULL)
-        ((answer *)made)->connection = connection;
+        ((response *)made)->connection = connection;
     return made;
 }
 
@@ -241,7 +241,7 @@ PyObject *exchange_next(PyObject *object)
     self->next += FW_RECORD_WORDS;
     PyObject *items[ROW] = {
         PyLong_FromLongLong(kind),
-        kind >= FW_REQUEST_RAW ? answer_for(self, connection) : PyLong_FromLongLong(connection),
+        kind >= FW_REQUEST_RAW ? response_for(self, connection) : PyLong_FromLongLong(connection),
         PyLong_FromLongLong(content),
         kind >= 0 ? environ_of(self, kind) : field_iterator(self, kind),
     };

@@ -1,6 +1,6 @@
-/* respond.c -- from a finished answer to the core.
+/* respond.c -- from a finished response to the core.
  *
- * Called: respond(answer, result) after a request, send_pieces() for a stream.
+ * Called: respond(response, result) after a request, send_pieces() for a stream.
  * Never:  explains a mistake: what is not plain goes back to Python.
  */
 #include "accelerator.h"
@@ -31,7 +31,7 @@ static char *put(char *at, const char *end, PyObject *text)
 }
 
 /* Joins status, names and values as fw_respond() wants them; the size, or -1 if Python must do it. */
-static Py_ssize_t join_head(char head[HEAD_MAX], const answer *given)
+static Py_ssize_t join_head(char head[HEAD_MAX], const response *given)
 {
     const char *end = head + HEAD_MAX;
     char *at = put(head, end, given->status);
@@ -56,13 +56,13 @@ static PyObject *pair_of(PyObject *piece, PyObject *rest)
 PyObject *exchange_respond(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
 {
     exchange *self = (exchange *)object;
-    if (count != 2 || !PyObject_TypeCheck(arguments[0], &answer_type)) {
-        PyErr_SetString(PyExc_TypeError, "respond() takes an answer and a result");
+    if (count != 2 || !PyObject_TypeCheck(arguments[0], &response_type)) {
+        PyErr_SetString(PyExc_TypeError, "respond() takes a response and a result");
         return NULL;
     }
-    answer *given = (answer *)arguments[0];
+    response *given = (response *)arguments[0];
     PyObject *result = arguments[1];
-    if (!PyList_CheckExact(result) || PyList_GET_SIZE(result) != 1 || !answer_started(given))
+    if (!PyList_CheckExact(result) || PyList_GET_SIZE(result) != 1 || !response_started(given))
         Py_RETURN_NONE;
     PyObject *body = PyList_GET_ITEM(result, 0);
     if (!PyBytes_CheckExact(body) || !PyList_CheckExact(given->headers))
@@ -73,7 +73,7 @@ PyObject *exchange_respond(PyObject *object, PyObject *const *arguments, Py_ssiz
         Py_RETURN_NONE;
     size_t fields = 1 + 2 * (size_t)PyList_GET_SIZE(given->headers);
     size_t size = (size_t)PyBytes_GET_SIZE(body);
-    /* Sending does not wait; letting go of the lock costs more than a small answer keeps it. */
+    /* Sending does not wait; letting go of the lock costs more than a small response keeps it. */
     PyThreadState *unlocked = NULL;
     Py_INCREF(body); /* the list is the application's: another thread may change it */
     if (size >= UNLOCKED_MIN)
@@ -106,7 +106,7 @@ static int64_t now_ns(void)
 }
 
 /* What write() was given goes before what the iterator gives, and Python has it. */
-static bool is_plain_piece(const answer *given, PyObject *piece)
+static bool is_plain_piece(const response *given, PyObject *piece)
 {
     return PyBytes_CheckExact(piece) && PyBytes_GET_SIZE(piece) > 0 && !given->full &&
            (given->unsent == NULL || given->unsent == Py_None);
@@ -115,11 +115,11 @@ static bool is_plain_piece(const answer *given, PyObject *piece)
 PyObject *exchange_send_pieces(PyObject *object, PyObject *arguments)
 {
     exchange *self = (exchange *)object;
-    answer *given;
+    response *given;
     PyObject *pieces;
     Py_ssize_t most, sent = 0;
     double seconds;
-    if (!PyArg_ParseTuple(arguments, "O!Ond:send_pieces", &answer_type, &given, &pieces, &most,
+    if (!PyArg_ParseTuple(arguments, "O!Ond:send_pieces", &response_type, &given, &pieces, &most,
                           &seconds))
         return NULL;
     int64_t ends = now_ns() + (int64_t)(seconds * 1e9); /* seconds is below 0 after a pause */
@@ -150,11 +150,11 @@ PyObject *exchange_send_pieces(PyObject *object, PyObject *arguments)
 PyObject *exchange_asked(PyObject *object, PyObject *given)
 {
     exchange *self = (exchange *)object;
-    if (!PyObject_TypeCheck(given, &answer_type)) {
-        PyErr_SetString(PyExc_TypeError, "asked() takes an answer");
+    if (!PyObject_TypeCheck(given, &response_type)) {
+        PyErr_SetString(PyExc_TypeError, "asked() takes a response");
         return NULL;
     }
-    int64_t connection = ((answer *)given)->connection;
+    int64_t connection = ((response *)given)->connection;
     const char *head;
     int64_t size = self->request_head(self->core, connection, &head);
     int fd = size < 0 ? (int)size : self->connection_fd(self->core, connection);

@@ -1,22 +1,22 @@
 /* response.c -- the C half of fapws.wsgi.answer.Answer.
  *
- * Owns:   the attributes of an answer; a plain call of start_response ends here.
+ * Owns:   the attributes of a response; a plain call of start_response ends here.
  * Called: by the application, and by Python code through the attributes.
  * Never:  judges a call that is not plain: start_response_checked() of the subclass does, in Python.
  *
- * The cycle collector knows answers: headers may be a list of a class whose instances know start_response.
+ * The cycle collector knows responses: headers may be a list of a class whose instances know start_response.
  */
 #include "accelerator.h"
 
 #include <structmember.h>
 
-bool answer_started(const answer *self)
+bool response_started(const response *self)
 {
     return self->status != NULL && self->status != Py_None && !self->begun;
 }
 
 /* Types as PEP 3333 wants them, exactly; anything else is Python's to explain. */
-static bool plain_call(const answer *self, PyObject *const *arguments, Py_ssize_t count,
+static bool plain_call(const response *self, PyObject *const *arguments, Py_ssize_t count,
                        PyObject *keywords)
 {
     if (keywords != NULL || count < 2 || count > 3 || (count == 3 && arguments[2] != Py_None))
@@ -34,7 +34,7 @@ static bool plain_call(const answer *self, PyObject *const *arguments, Py_ssize_
 static PyObject *start_response(PyObject *object, PyObject *const *arguments, Py_ssize_t count,
                                 PyObject *keywords)
 {
-    answer *self = (answer *)object;
+    response *self = (response *)object;
     if (!plain_call(self, arguments, count, keywords)) {
         PyObject *checked = PyObject_GetAttr(object, names.start_response_checked);
         if (checked == NULL)
@@ -52,9 +52,9 @@ static PyObject *start_response(PyObject *object, PyObject *const *arguments, Py
     return PyObject_GetAttr(object, names.write);
 }
 
-static int answer_traverse(PyObject *object, visitproc visit, void *arg)
+static int response_traverse(PyObject *object, visitproc visit, void *arg)
 {
-    answer *self = (answer *)object;
+    response *self = (response *)object;
     Py_VISIT(self->status);
     Py_VISIT(self->headers);
     Py_VISIT(self->unsent);
@@ -62,9 +62,9 @@ static int answer_traverse(PyObject *object, visitproc visit, void *arg)
     return 0;
 }
 
-static int answer_clear(PyObject *object)
+static int response_clear(PyObject *object)
 {
-    answer *self = (answer *)object;
+    response *self = (response *)object;
     Py_CLEAR(self->status);
     Py_CLEAR(self->headers);
     Py_CLEAR(self->unsent);
@@ -72,22 +72,22 @@ static int answer_clear(PyObject *object)
     return 0;
 }
 
-static void answer_dealloc(PyObject *object)
+static void response_dealloc(PyObject *object)
 {
     PyObject_GC_UnTrack(object);
-    (void)answer_clear(object);
+    (void)response_clear(object);
     Py_TYPE(object)->tp_free(object);
 }
 
 static PyMemberDef members[] = {
-    {"connection", T_LONGLONG, offsetof(answer, connection), 0, NULL},
-    {"status", T_OBJECT, offsetof(answer, status), 0, NULL},
-    {"headers", T_OBJECT_EX, offsetof(answer, headers), 0, NULL},
-    {"unsent", T_OBJECT, offsetof(answer, unsent), 0, NULL},
-    {"spooled", T_OBJECT, offsetof(answer, spooled), 0, NULL},
-    {"begun", T_BOOL, offsetof(answer, begun), 0, NULL},
-    {"empty", T_BOOL, offsetof(answer, empty), 0, NULL},
-    {"full", T_BOOL, offsetof(answer, full), 0, NULL},
+    {"connection", T_LONGLONG, offsetof(response, connection), 0, NULL},
+    {"status", T_OBJECT, offsetof(response, status), 0, NULL},
+    {"headers", T_OBJECT_EX, offsetof(response, headers), 0, NULL},
+    {"unsent", T_OBJECT, offsetof(response, unsent), 0, NULL},
+    {"spooled", T_OBJECT, offsetof(response, spooled), 0, NULL},
+    {"begun", T_BOOL, offsetof(response, begun), 0, NULL},
+    {"empty", T_BOOL, offsetof(response, empty), 0, NULL},
+    {"full", T_BOOL, offsetof(response, full), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -98,13 +98,13 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyTypeObject answer_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "fapws._accelerator.AnswerBase",
-    .tp_basicsize = sizeof(answer),
-    .tp_dealloc = answer_dealloc,
+PyTypeObject response_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "fapws._accelerator.ResponseBase",
+    .tp_basicsize = sizeof(response),
+    .tp_dealloc = response_dealloc,
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .tp_traverse = answer_traverse,
-    .tp_clear = answer_clear,
+    .tp_traverse = response_traverse,
+    .tp_clear = response_clear,
     .tp_methods = methods,
     .tp_members = members,
     .tp_new = PyType_GenericNew,

@@ -1,7 +1,7 @@
-/* response/response.c -- the public calls with which an application's answer comes in.
- * Owns:   the framing of the answer in hand (conn->framing, conn->answer_left).
+/* response/response.c -- the public calls with which an application's response comes in.
+ * Owns:   the framing of the response in hand (conn->framing, conn->response_left).
  * Called: by the program around the core, between two polls.
- * Never:  blocks, keeps more than FW_HELD_MAX bytes of an answer: what the kernel does not take of a
+ * Never:  blocks, keeps more than FW_HELD_MAX bytes of a response: what the kernel does not take of a
  *         large content stays with the caller. */
 #include "core.h"
 
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int fw__answer_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found)
+int fw__response_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
@@ -26,17 +26,17 @@ int fw__answer_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn 
     return 0;
 }
 
-int64_t fw__answer_lost(fw_conn *conn)
+int64_t fw__response_lost(fw_conn *conn)
 {
     fw__conn_close(conn);
     return FW_EGONE;
 }
 
-/* The last byte of the answer is in out or with the kernel. */
-static void answer_complete(fw_conn *conn)
+/* The last byte of the response is in out or with the kernel. */
+static void response_complete(fw_conn *conn)
 {
     if (fw_buffer_len(&conn->out) == 0) {
-        fw__conn_answered(conn);
+        fw__conn_responded(conn);
         return;
     }
     fw__conn_enter(conn, FW_CONN_FLUSHING);
@@ -44,9 +44,9 @@ static void answer_complete(fw_conn *conn)
     fw__conn_listen(conn);
 }
 
-/* A pipelining client gets several answers in one write: while another whole request waits, this
- * answer is held back. */
-static bool answer_hold(fw_conn *conn, const struct iovec *pieces, int count)
+/* A pipelining client gets several responses in one write: while another whole request waits, this
+ * response is held back. */
+static bool response_hold(fw_conn *conn, const struct iovec *pieces, int count)
 {
     size_t total = 0;
     for (int i = 0; i < count; i++)
@@ -64,7 +64,7 @@ static bool answer_hold(fw_conn *conn, const struct iovec *pieces, int count)
 
 /* Slow readers must not fill the kernel's memory, which all sockets of the machine share: a few may
  * have its large buffers, which are faster, a crowd may not. */
-static void answer_bound(fw_conn *conn)
+static void response_bound(fw_conn *conn)
 {
     if (conn->bounded || conn->worker->score->in_flight <= FW_CROWD)
         return;
@@ -74,7 +74,7 @@ static void answer_bound(fw_conn *conn)
 
 /* Sends head and content; what the kernel leaves is kept if it is little. Returns the bytes of
  * content that stay with the caller. */
-static int64_t answer_send(fw_conn *conn, struct iovec *pieces, int count)
+static int64_t response_send(fw_conn *conn, struct iovec *pieces, int count)
 {
     int64_t sent = fw__out_send(conn, pieces, count);
     if (sent < 0)
@@ -109,21 +109,21 @@ static int64_t respond_sized(fw_conn *conn, const char *content, size_t size)
         pieces[1].iov_len = size;
         count = 2;
     }
-    if (fw_buffer_len(&conn->in) && answer_hold(conn, pieces, count)) {
-        fw__conn_answered(conn);
+    if (fw_buffer_len(&conn->in) && response_hold(conn, pieces, count)) {
+        fw__conn_responded(conn);
         return 0;
     }
     if (size > FW_HELD_MAX)
-        answer_bound(conn);
-    int64_t rest = answer_send(conn, pieces, count);
+        response_bound(conn);
+    int64_t rest = response_send(conn, pieces, count);
     if (rest < 0)
-        return fw__answer_lost(conn);
+        return fw__response_lost(conn);
     if (rest == 0) {
-        answer_complete(conn);
+        response_complete(conn);
         return 0;
     }
     conn->framing = FW_FRAME_LENGTH;
-    conn->answer_left = (uint64_t)rest;
+    conn->response_left = (uint64_t)rest;
     conn->wants_writable = true;
     fw__conn_enter(conn, FW_CONN_STREAMING);
     fw__deadline_write(conn);
@@ -146,67 +146,68 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
                    size_t field_count, const char *content, size_t content_size)
 {
     fw_conn *conn;
-    fw_answer answer = {.sized = true, .content_size = content_size};
+    fw_response response = {.sized = true, .content_size = content_size};
     int64_t excess = 0;
-    int code = fw__answer_find(worker, connection, FW_CONN_DISPATCHED, &conn);
+    int code = fw__response_find(worker, connection, FW_CONN_DISPATCHED, &conn);
     if (code == 0)
-        code = fw__head_build(conn, head, head_size, field_count, &answer);
+        code = fw__head_build(conn, head, head_size, field_count, &response);
     if (code)
         return code;
-    if (answer.framing == FW_FRAME_NONE) {
+    if (response.framing == FW_FRAME_NONE) {
         content_size = 0;
-    } else if (answer.declared >= 0) {
-        if (content_size > (uint64_t)answer.declared) {
-            excess = (int64_t)content_size - answer.declared;
-            content_size = (size_t)answer.declared;
-        } else if (content_size < (uint64_t)answer.declared) {
-            answer.notes |= FW_NOTE_SHORT;
+    } else if (response.declared >= 0) {
+        if (content_size > (uint64_t)response.declared) {
+            excess = (int64_t)content_size - response.declared;
+            content_size = (size_t)response.declared;
+        } else if (content_size < (uint64_t)response.declared) {
+            response.notes |= FW_NOTE_SHORT;
             if (conn->access)
                 fw__access_cut(conn, 0);
         }
     }
-    fw__in_hand_answered(worker, connection);
-    return add_excess(respond_sized(conn, content, content_size), excess, answer.notes);
+    fw__in_hand_responded(worker, connection);
+    return add_excess(respond_sized(conn, content, content_size), excess, response.notes);
 }
 
 static int64_t begin(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
-                     size_t field_count, fw_answer answer)
+                     size_t field_count, fw_response response)
 {
     fw_conn *conn;
-    int code = fw__answer_find(worker, connection, FW_CONN_DISPATCHED, &conn);
+    int code = fw__response_find(worker, connection, FW_CONN_DISPATCHED, &conn);
     if (code == 0)
-        code = fw__head_build(conn, head, head_size, field_count, &answer);
+        code = fw__head_build(conn, head, head_size, field_count, &response);
     if (code == 0)
         code = fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch));
     if (code)
         return code;
     fw__in_hand_begun(worker, connection);
-    answer_bound(conn);
+    response_bound(conn);
     conn->held = true; /* the head waits for the first piece */
-    conn->framing = answer.framing;
-    conn->answer_left = 0;
-    if (answer.framing == FW_FRAME_LENGTH)
-        conn->answer_left = answer.declared >= 0 ? (uint64_t)answer.declared : answer.content_size;
+    conn->framing = response.framing;
+    conn->response_left = 0;
+    if (response.framing == FW_FRAME_LENGTH)
+        conn->response_left =
+            response.declared >= 0 ? (uint64_t)response.declared : response.content_size;
     fw__conn_enter(conn, FW_CONN_STREAMING);
     fw__conn_listen(conn); /* from here on the client may leave, and be noticed */
-    return answer.framing == FW_FRAME_NONE ? answer.notes | FW_NOTE_NO_CONTENT : answer.notes;
+    return response.framing == FW_FRAME_NONE ? response.notes | FW_NOTE_NO_CONTENT : response.notes;
 }
 
 int64_t fw_begin(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
                  size_t field_count)
 {
-    fw_answer answer = {.sized = false};
-    return begin(worker, connection, head, head_size, field_count, answer);
+    fw_response response = {.sized = false};
+    return begin(worker, connection, head, head_size, field_count, response);
 }
 
 int64_t fw_begin_sized(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
                        size_t field_count, uint64_t content_size)
 {
-    fw_answer answer = {.sized = true, .content_size = content_size};
-    return begin(worker, connection, head, head_size, field_count, answer);
+    fw_response response = {.sized = true, .content_size = content_size};
+    return begin(worker, connection, head, head_size, field_count, response);
 }
 
-int64_t fw__answer_wait(fw_conn *conn, size_t rest)
+int64_t fw__response_wait(fw_conn *conn, size_t rest)
 {
     if (rest)
         conn->wants_writable = true;
@@ -221,10 +222,10 @@ static int64_t send_plain(fw_conn *conn, const char *piece, size_t size)
     struct iovec data = {(void *)(uintptr_t)piece, size};
     int64_t sent = fw__out_send(conn, &data, 1);
     if (sent < 0)
-        return fw__answer_lost(conn);
+        return fw__response_lost(conn);
     if (conn->framing == FW_FRAME_LENGTH)
-        conn->answer_left -= (uint64_t)sent;
-    return fw__answer_wait(conn, size - (size_t)sent);
+        conn->response_left -= (uint64_t)sent;
+    return fw__response_wait(conn, size - (size_t)sent);
 }
 
 /* chunk-size CRLF (RFC 9112 7.1), right-aligned in line; where it begins. snprintf() takes a fifth
@@ -243,32 +244,32 @@ static const char *chunk_line(char line[CHUNK_LINE_MAX], size_t size)
 /* One chunk (RFC 9112 7.1), or the rest of one. Its size line goes out ahead of it. */
 static int64_t send_one_chunk(fw_conn *conn, const char *piece, size_t size)
 {
-    if (conn->answer_left == 0) {
+    if (conn->response_left == 0) {
         char line[CHUNK_LINE_MAX];
         const char *start = chunk_line(line, size);
         if (fw__out_keep(conn, start, (size_t)(line + sizeof line - start)))
-            return fw__answer_lost(conn);
-        conn->answer_left = size;
+            return fw__response_lost(conn);
+        conn->response_left = size;
     }
     static const char crlf[2] = {'\r', '\n'};
-    bool whole = size == conn->answer_left;
+    bool whole = size == conn->response_left;
     struct iovec pieces[2] = {{(void *)(uintptr_t)piece, size}, {(void *)(uintptr_t)crlf, 2}};
     int64_t sent = fw__out_send(conn, pieces, whole ? 2 : 1);
     if (sent < 0)
-        return fw__answer_lost(conn);
+        return fw__response_lost(conn);
     size_t taken = (size_t)sent < size ? (size_t)sent : size;
     size_t of_crlf = (size_t)sent - taken;
-    conn->answer_left -= taken;
+    conn->response_left -= taken;
     if (whole && taken == size && of_crlf < 2 && fw__out_keep(conn, crlf + of_crlf, 2 - of_crlf))
-        return fw__answer_lost(conn);
-    return fw__answer_wait(conn, size - taken);
+        return fw__response_lost(conn);
+    return fw__response_wait(conn, size - taken);
 }
 
 static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
 {
     size_t first = size;
-    if (conn->answer_left && size > conn->answer_left)
-        first = (size_t)conn->answer_left; /* the rest of a chunk, and something new behind it */
+    if (conn->response_left && size > conn->response_left)
+        first = (size_t)conn->response_left; /* the rest of a chunk, and something new behind it */
     int64_t rest = send_one_chunk(conn, piece, first);
     if (rest || first == size)
         return rest < 0 ? rest : rest + (int64_t)(size - first);
@@ -290,14 +291,14 @@ int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t
 {
     fw_conn *conn;
     int64_t excess = 0;
-    int code = fw__answer_find(worker, connection, FW_CONN_STREAMING, &conn);
+    int code = fw__response_find(worker, connection, FW_CONN_STREAMING, &conn);
     if (code)
         return code;
     if (conn->framing == FW_FRAME_NONE)
         return FW_NOTE_NO_CONTENT;
-    if (conn->framing == FW_FRAME_LENGTH && piece_size > conn->answer_left) {
-        excess = (int64_t)(piece_size - conn->answer_left);
-        piece_size = (size_t)conn->answer_left;
+    if (conn->framing == FW_FRAME_LENGTH && piece_size > conn->response_left) {
+        excess = (int64_t)(piece_size - conn->response_left);
+        piece_size = (size_t)conn->response_left;
     }
     if (piece_size == 0)
         return add_excess(0, excess, 0);
@@ -311,15 +312,15 @@ int64_t fw_end(fw_worker *worker, int64_t connection)
 {
     fw_conn *conn;
     int64_t notes = 0;
-    int code = fw__answer_find(worker, connection, FW_CONN_STREAMING, &conn);
+    int code = fw__response_find(worker, connection, FW_CONN_STREAMING, &conn);
     if (code)
         return code;
     if (conn->framing == FW_FRAME_CHUNKED) {
-        if (conn->answer_left)
+        if (conn->response_left)
             return FW_ESTATE;
         if (fw__out_keep(conn, "0\r\n\r\n", 5))
-            return fw__answer_lost(conn);
-    } else if (conn->framing == FW_FRAME_LENGTH && conn->answer_left) {
+            return fw__response_lost(conn);
+    } else if (conn->framing == FW_FRAME_LENGTH && conn->response_left) {
         notes = FW_NOTE_SHORT;
         if (conn->access)
             fw__access_cut(conn, 0);
@@ -327,9 +328,9 @@ int64_t fw_end(fw_worker *worker, int64_t connection)
     }
     conn->wants_writable = false;
     if (fw__out_send(conn, NULL, 0) < 0)
-        return fw__answer_lost(conn);
+        return fw__response_lost(conn);
     choose_segments(conn, false); /* which sends what is over */
-    answer_complete(conn);
+    response_complete(conn);
     return notes;
 }
 
@@ -337,7 +338,7 @@ int64_t fw_inform(fw_worker *worker, int64_t connection, const char *head, size_
                   size_t field_count)
 {
     fw_conn *conn;
-    int code = fw__answer_find(worker, connection, FW_CONN_DISPATCHED, &conn);
+    int code = fw__response_find(worker, connection, FW_CONN_DISPATCHED, &conn);
     if (code == 0)
         code = fw__head_inform(conn, head, head_size, field_count);
     if (code || !conn->minor)
@@ -346,7 +347,7 @@ int64_t fw_inform(fw_worker *worker, int64_t connection, const char *head, size_
         fw__access_interim(conn, fw_buffer_len(&worker->scratch));
     if (fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch)) ||
         fw__out_flush(conn, false))
-        return fw__answer_lost(conn);
+        return fw__response_lost(conn);
     return 0;
 }
 

@@ -30,28 +30,28 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
                      uint64_t count)
 {
     fw_conn *conn;
-    int code = fw__answer_find(worker, connection, FW_CONN_STREAMING, &conn);
+    int code = fw__response_find(worker, connection, FW_CONN_STREAMING, &conn);
     if (code)
         return code;
     if (conn->framing == FW_FRAME_NONE)
         return FW_NOTE_NO_CONTENT;
     if (conn->framing == FW_FRAME_CHUNKED)
         return FW_ESTATE;
-    if (conn->framing == FW_FRAME_LENGTH && count > conn->answer_left)
-        count = conn->answer_left;
+    if (conn->framing == FW_FRAME_LENGTH && count > conn->response_left)
+        count = conn->response_left;
     if (count == 0)
         return 0;
     if (fw__out_flush(conn, true))
-        return fw__answer_lost(conn);
+        return fw__response_lost(conn);
     if (fw_buffer_len(&conn->out))
-        return fw__answer_wait(conn, (size_t)count);
+        return fw__response_wait(conn, (size_t)count);
     int64_t sent = send_turn(conn, file, offset, count);
     if (sent == FW_EGONE)
-        return fw__answer_lost(conn);
+        return fw__response_lost(conn);
     if (sent < 0)
         return sent;
     if (conn->framing == FW_FRAME_LENGTH)
-        conn->answer_left -= (uint64_t)sent;
+        conn->response_left -= (uint64_t)sent;
     uint64_t rest = count - (uint64_t)sent;
     if (rest && sent == TURN_BYTES) {
         /* The kernel would take more: nothing to wait for, only others come first. */
@@ -59,5 +59,5 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
         fw__conn_queue(conn, FW_READY_WRITE);
         return (int64_t)rest;
     }
-    return fw__answer_wait(conn, (size_t)rest);
+    return fw__response_wait(conn, (size_t)rest);
 }

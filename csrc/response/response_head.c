@@ -1,4 +1,4 @@
-/* response/response_head.c -- the head of an answer: checked, framed, written into worker->scratch.
+/* response/response_head.c -- the head of a response: checked, framed, written into worker->scratch.
  * Owns:   worker->scratch and worker->standing (Server and Date, refreshed once a second).
  * Called: response.c for the application's heads, request.c for the core's own refusals.
  * Never:  sends, trusts a byte of what the application gave: no input can split a response. */
@@ -90,7 +90,7 @@ static field_role role_of(fw_slice name)
         {"proxy-authenticate", 18, FIELD_HOP},
         {"proxy-authorization", 19, FIELD_HOP},
     };
-    /* Content-Type (12), on nearly every answer, and other lengths in no row leave at once. */
+    /* Content-Type (12), on nearly every response, and other lengths in no row leave at once. */
     if (name.len == 12 || name.len > 19)
         return FIELD_PLAIN;
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
@@ -169,7 +169,7 @@ typedef struct {
     bool no_content; /* 204, where RFC 9110 8.6 forbids Content-Length too */
 } head_facts;
 
-static int put_field(char **out, fw_slice name, fw_slice value, fw_answer *answer,
+static int put_field(char **out, fw_slice name, fw_slice value, fw_response *response,
                      head_facts *facts)
 {
     if (!fw_is_token(name))
@@ -177,12 +177,12 @@ static int put_field(char **out, fw_slice name, fw_slice value, fw_answer *answe
     if (!fw_is_field_value(value))
         return FW_EVALUE;
     switch (role_of(name)) {
-    case FIELD_HOP: answer->notes |= FW_NOTE_HOP; return 0;
+    case FIELD_HOP: response->notes |= FW_NOTE_HOP; return 0;
     case FIELD_LENGTH: {
         int64_t length = parse_length(value);
-        if (length < 0 || answer->declared >= 0)
+        if (length < 0 || response->declared >= 0)
             return FW_ELENGTH;
-        answer->declared = length;
+        response->declared = length;
         return 0; /* written with the framing */
     }
     case FIELD_DATE: facts->has_date = true; break;
@@ -196,7 +196,7 @@ static int put_field(char **out, fw_slice name, fw_slice value, fw_answer *answe
     return 0;
 }
 
-static int put_fields(char **out, field_reader *reader, fw_answer *answer, head_facts *facts,
+static int put_fields(char **out, field_reader *reader, fw_response *response, head_facts *facts,
                       bool (*valid)(fw_slice status))
 {
     fw_slice status, name, value;
@@ -212,7 +212,7 @@ static int put_fields(char **out, field_reader *reader, fw_answer *answer, head_
     while (next_field(reader, &name)) {
         if (!next_field(reader, &value))
             return FW_ECOUNT;
-        int code = put_field(&at, name, value, answer, facts);
+        int code = put_field(&at, name, value, response, facts);
         if (code)
             return code;
     }
@@ -222,13 +222,13 @@ static int put_fields(char **out, field_reader *reader, fw_answer *answer, head_
 
 /* ---- Framing --------------------------------------------------------------------------------------- */
 
-/* RFC 9112 6.3, HTTP.md "Answer": who says where the content ends. */
-static fw_framing choose_framing(const fw_conn *conn, const fw_answer *answer,
+/* RFC 9112 6.3, who says where the content ends. */
+static fw_framing choose_framing(const fw_conn *conn, const fw_response *response,
                                  const head_facts *facts)
 {
     if (conn->is_head || facts->bodiless)
         return FW_FRAME_NONE;
-    if (answer->declared >= 0 || answer->sized)
+    if (response->declared >= 0 || response->sized)
         return FW_FRAME_LENGTH;
     return conn->minor ? FW_FRAME_CHUNKED : FW_FRAME_CLOSE;
 }
@@ -240,20 +240,21 @@ static char *put_length(char *out, uint64_t length)
     return PUT_LITERAL(out, "\r\n");
 }
 
-static char *put_framing(char *out, fw_conn *conn, const fw_answer *answer, const head_facts *facts)
+static char *put_framing(char *out, fw_conn *conn, const fw_response *response,
+                         const head_facts *facts)
 {
-    switch (answer->framing) {
+    switch (response->framing) {
     case FW_FRAME_NONE:
         if (facts->no_content)
             break;
-        if (answer->declared >= 0)
-            out = put_length(out, (uint64_t)answer->declared);
-        else if (conn->is_head && answer->sized && answer->content_size)
-            out = put_length(out, answer->content_size);
+        if (response->declared >= 0)
+            out = put_length(out, (uint64_t)response->declared);
+        else if (conn->is_head && response->sized && response->content_size)
+            out = put_length(out, response->content_size);
         break;
     case FW_FRAME_LENGTH:
-        out = put_length(out,
-                         answer->declared >= 0 ? (uint64_t)answer->declared : answer->content_size);
+        out = put_length(out, response->declared >= 0 ? (uint64_t)response->declared
+                                                      : response->content_size);
         break;
     case FW_FRAME_CHUNKED: out = PUT_LITERAL(out, "Transfer-Encoding: chunked\r\n"); break;
     case FW_FRAME_CLOSE: break;
@@ -265,13 +266,13 @@ static char *put_framing(char *out, fw_conn *conn, const fw_answer *answer, cons
     return out;
 }
 
-static bool must_close(fw_conn *conn, const fw_answer *answer)
+static bool must_close(fw_conn *conn, const fw_response *response)
 {
-    if (!conn->keep_alive || answer->framing == FW_FRAME_CLOSE)
+    if (!conn->keep_alive || response->framing == FW_FRAME_CLOSE)
         return true;
-    if (answer->sized && answer->framing == FW_FRAME_LENGTH && answer->declared >= 0 &&
-        (uint64_t)answer->declared > answer->content_size)
-        return true; /* the answer falls short: the client must notice */
+    if (response->sized && response->framing == FW_FRAME_LENGTH && response->declared >= 0 &&
+        (uint64_t)response->declared > response->content_size)
+        return true; /* the response falls short: the client must notice */
     /* While draining, requests that were read already are still answered. */
     return conn->worker->draining && !fw__request_waits(conn);
 }
@@ -294,7 +295,8 @@ static char *scratch_begin(fw_buffer *scratch, size_t room)
     return fw_buffer_reserve(scratch, room);
 }
 
-int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count, fw_answer *answer)
+int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
+                   fw_response *response)
 {
     fw_worker *worker = conn->worker;
     fw_buffer *scratch = &worker->scratch;
@@ -306,19 +308,19 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
     char *begin = scratch_begin(scratch, 3 * size + sizeof worker->standing + MARGIN);
     if (!begin)
         return FW_EMEMORY;
-    answer->declared = -1;
-    answer->notes = 0;
+    response->declared = -1;
+    response->notes = 0;
     char *out = begin;
-    int code = put_fields(&out, &reader, answer, &facts, final_status);
+    int code = put_fields(&out, &reader, response, &facts, final_status);
     /* A line feed smuggled into a field shifts all that follow it: tell the cause, not the damage. */
     if (code ? count_fields(fields, size) != count : reader.count != count)
         code = FW_ECOUNT;
     if (code)
         return code;
-    answer->framing = choose_framing(conn, answer, &facts);
-    conn->close_after = must_close(conn, answer);
+    response->framing = choose_framing(conn, response, &facts);
+    conn->close_after = must_close(conn, response);
     out = put_standing(out, worker, &facts);
-    out = put_framing(out, conn, answer, &facts);
+    out = put_framing(out, conn, response, &facts);
     out = PUT_LITERAL(out, "\r\n");
     scratch->end = (size_t)(out - scratch->data);
     if (conn->access)
@@ -326,18 +328,18 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
     return 0;
 }
 
-/* ---- Interim answers ---------------------------------------------------------------------------------- */
+/* ---- Interim responses ---------------------------------------------------------------------------------- */
 
 int fw__head_inform(fw_conn *conn, const char *fields, size_t size, size_t count)
 {
-    fw_answer answer = {.declared = -1};
+    fw_response response = {.declared = -1};
     head_facts facts = {false, false, false, false};
     field_reader reader = {fields, fields + size, 0};
     fw_buffer *scratch = &conn->worker->scratch;
     char *out = scratch_begin(scratch, 3 * size + MARGIN);
     if (!out)
         return FW_EMEMORY;
-    int code = put_fields(&out, &reader, &answer, &facts, interim_status);
+    int code = put_fields(&out, &reader, &response, &facts, interim_status);
     if (code ? count_fields(fields, size) != count : reader.count != count)
         code = FW_ECOUNT;
     if (code)

@@ -1,5 +1,5 @@
 /* sys/clock.c -- milliseconds of the monotonic clock, as cheaply as the system gives them.
- * Called: on every answer, to stamp the scoreboard; a few milliseconds of coarseness do no harm. */
+ * Called: on every response, to stamp the scoreboard; a few milliseconds of coarseness do no harm. */
 #include <time.h>
 #include <uv.h>
 

@@ -6,7 +6,7 @@ from itertools import chain
 
 from fapws._core import ffi, lib
 from fapws.lean import TYPE_CHECKING, Any, Callable
-from fapws.wsgi.exchange import AnswerBase, Headers, PureAnswer
+from fapws.wsgi.exchange import Headers, PureAnswer, ResponseBase
 from fapws.wsgi.unsent import Unsent
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class ClientGone(ConnectionError):
     """The client has left; what remains of its answer is not wanted."""
 
 
-class Answer(AnswerBase):
+class Answer(ResponseBase):
     """The answer to one request: its attributes are those of PureAnswer."""
 
     __slots__ = ()
@@ -42,7 +42,7 @@ class Answer(AnswerBase):
         self.headers = headers
         return self.write
 
-    if AnswerBase is PureAnswer:
+    if ResponseBase is PureAnswer:
         start_response = start_response_checked
 
     def _check(self, check: Callable[..., None], *given: object) -> None:

@@ -158,13 +158,13 @@ def _load_accelerator() -> Any:
 accelerator = _load_accelerator()
 
 if TYPE_CHECKING or accelerator is None:  # noqa: SIM108  # a type checker must see one name
-    AnswerBase = PureAnswer
+    ResponseBase = PureAnswer
 else:
-    AnswerBase = accelerator.AnswerBase
+    ResponseBase = accelerator.ResponseBase
 
 
 def make_exchange(answers: type[PureAnswer], shapes: list[Shape | None], view: Any, core: Any) -> Any:
-    """The exchange of a core, the fast one if it can be; answers: a subclass of AnswerBase."""
+    """The exchange of a core, the fast one if it can be; answers: a subclass of ResponseBase."""
     if accelerator is None:
         return PureExchange(answers, shapes, view, core)
     names = ("fw_respond", "fw_send", "fw_request_head", "fw_connection_fd")

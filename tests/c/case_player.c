@@ -1,12 +1,12 @@
 /* case_player.c -- plays wire cases (tests/protocol) against the core in this very process, split at
- * every position, with an application that answers what it saw (tests/support/cases.py, ECHO).
+ * every position, with an application that responses what it saw (tests/support/cases.py, ECHO).
  * usage: case_player SOCKET MAX_HEADER_SIZE MAX_HEADERS MAX_URI MAX_BODY_SIZE
  *
  * stdin:  cases. Each a count of steps, then for each step half_close (0 or 1), a length, bytes.
  * stdout: for each case the count of different outcomes, then for each of them how many splits had
  *         it, the first of these (0: whole), how many requests the application saw, and for each step
  *         whether the connection has ended, a length, and the bytes that came back; flushed.
- * All numbers are uint32, big-endian. Answers that differ only in their Date count as equal.
+ * All numbers are uint32, big-endian. Responses that differ only in their Date count as equal.
  *
  * Nothing waits here: on a unix socket what was sent is there at once, so when the core finds no work
  * and the client nothing to read, the step is over. */
@@ -225,11 +225,11 @@ typedef struct {
 typedef struct {
     text got;
     bool ended;
-} answers;
+} responses;
 
 typedef struct {
     uint32_t splits, first, seen;
-    answers steps[STEPS_MAX];
+    responses steps[STEPS_MAX];
 } outcome;
 
 static void play(const step *steps, size_t count, size_t split, outcome *result)

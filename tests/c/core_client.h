@@ -33,7 +33,7 @@ static inline void client_open(test_site *site, test_client *client)
     client_from(client, fd);
 }
 
-/* With a receive window this small, an answer soon fills what the kernel takes. */
+/* With a receive window this small, a response soon fills what the kernel takes. */
 static inline void client_open_slow(test_site *site, test_client *client)
 {
     int size = 16384;

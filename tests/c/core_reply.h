@@ -1,4 +1,4 @@
-/* core_reply.h -- the answers that a client has received, taken apart as RFC 9112 says, with none of
+/* core_reply.h -- the responses that a client has received, taken apart as RFC 9112 says, with none of
  * the core's own code. */
 #ifndef CORE_REPLY_H
 #define CORE_REPLY_H
@@ -114,7 +114,7 @@ static inline ssize_t reply_parse(const char *data, size_t len, bool ended, bool
     return used == -2 ? 0 : -1;
 }
 
-/* Waits for the next whole answer; false when it does not come or is malformed. Frees what reply
+/* Waits for the next whole response; false when it does not come or is malformed. Frees what reply
  * held; the caller frees it at the end. */
 static inline bool client_reply_to(test_site *site, test_client *client, bool to_head,
                                    test_reply *reply)
@@ -133,7 +133,7 @@ static inline bool client_reply_to(test_site *site, test_client *client, bool to
             break;
         pump(site, client);
     }
-    printf("no whole answer in: %.300s\n", client->data + client->used);
+    printf("no whole response in: %.300s\n", client->data + client->used);
     reply_free(reply);
     reply->head = calloc(1, 1);
     reply->content = calloc(1, 1);
@@ -145,7 +145,7 @@ static inline bool client_reply(test_site *site, test_client *client, test_reply
     return client_reply_to(site, client, false, reply);
 }
 
-/* The next answer has this status and content. */
+/* The next response has this status and content. */
 static inline bool client_reply_is(test_site *site, test_client *client, int status,
                                    const char *content)
 {

@@ -98,7 +98,7 @@ typedef struct {
 static inline int listen_on(const void *address, socklen_t len, int family)
 {
     int one = 1;
-    int size = 262144; /* what the kernel takes of an answer is bounded, whatever it has learnt */
+    int size = 262144; /* what the kernel takes of a response is bounded, whatever it has learnt */
     int fd = socket(family, SOCK_STREAM, 0);
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);

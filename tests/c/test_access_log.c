@@ -1,4 +1,4 @@
-/* test_access_log.c -- what the access log says of each answer, and that nobody waits for it. */
+/* test_access_log.c -- what the access log says of each response, and that nobody waits for it. */
 #include "core_reply.h"
 
 #include <poll.h>
@@ -86,7 +86,7 @@ static void close_logged(void)
     (void)unlink(path);
 }
 
-static void answer(const char *line, const char *fields, const char *head, const char *content)
+static void exchange(const char *line, const char *fields, const char *head, const char *content)
 {
     test_reply got = {0};
     int64_t id = client_request(&here, &one, line, fields);
@@ -97,12 +97,12 @@ static void answer(const char *line, const char *fields, const char *head, const
 
 /* ---- What is said ---------------------------------------------------------------------------------- */
 
-TEST(a_whole_answer_is_told_with_request_status_and_size)
+TEST(a_whole_response_is_told_with_request_status_and_size)
 {
     open_logged("amuvsbc", 'q');
-    answer("GET /a?b HTTP/1.1", "", "200 OK", "hello");
-    answer("HEAD / HTTP/1.1", "", "404 No", "hello");
-    answer("GET /0 HTTP/1.0", "Connection: keep-alive\r\n", "204 None", "");
+    exchange("GET /a?b HTTP/1.1", "", "200 OK", "hello");
+    exchange("HEAD / HTTP/1.1", "", "404 No", "hello");
+    exchange("GET /0 HTTP/1.0", "Connection: keep-alive\r\n", "204 None", "");
     CHECK(log_is("127.0.0.1 GET /a?b HTTP/1.1 200 5 whole\n"
                  "127.0.0.1 HEAD / HTTP/1.1 404 0 whole\n"
                  "127.0.0.1 GET /0 HTTP/1.0 204 0 whole\n"));
@@ -118,8 +118,8 @@ TEST(fields_are_found_without_regard_to_case_and_joined)
     part('L', 'q', "|");
     part('h', 'q', "");
     open_logged(NULL, 0);
-    answer("GET / HTTP/1.1", "X-A: one\r\nOther: x\r\nx-a: two\r\n", "200 OK", "");
-    answer("GET http://b/ HTTP/1.1", "X-A: \r\n", "200 OK", "");
+    exchange("GET / HTTP/1.1", "X-A: one\r\nOther: x\r\nx-a: two\r\n", "200 OK", "");
+    exchange("GET http://b/ HTTP/1.1", "X-A: \r\n", "200 OK", "");
     CHECK(log_is("one, two|-|a\n-|-|b\n"));
     close_logged();
 }
@@ -149,7 +149,7 @@ TEST(user_of_basic_credentials_is_told_and_the_password_is_not)
     part('U', 'n', "authorization");
     open_logged(NULL, 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        answer("GET / HTTP/1.1", cases[i].field, "200 OK", "");
+        exchange("GET / HTTP/1.1", cases[i].field, "200 OK", "");
     CHECK(log_is(expected));
     close_logged();
 
@@ -160,7 +160,7 @@ TEST(user_of_basic_credentials_is_told_and_the_password_is_not)
     for (size_t i = 0; i + 4 < sizeof digits; i += 4)
         memcpy(digits + i, "eHh4", 4);
     (void)snprintf(fields, sizeof fields, "Authorization: Basic %s\r\n", digits);
-    answer("GET / HTTP/1.1", fields, "200 OK", "");
+    exchange("GET / HTTP/1.1", fields, "200 OK", "");
     memset(expected, 'x', 256);
     (void)strcpy(expected + 256, "\n");
     CHECK(log_is(expected));
@@ -178,7 +178,7 @@ TEST(no_byte_of_a_client_ends_a_line_or_a_field)
         program_len = 0;
         part('F', ways[i], "x");
         open_logged(NULL, 0);
-        answer("GET / HTTP/1.1", fields, "200 OK", "");
+        exchange("GET / HTTP/1.1", fields, "200 OK", "");
         CHECK(log_is(expected[i]));
         close_logged();
     }
@@ -193,7 +193,7 @@ TEST(what_is_missing_is_a_dash_but_nothing_in_json)
     part('L', 'q', "=");
     part('r', 'n', "");
     open_logged(NULL, 0);
-    answer("GET / HTTP/1.1", "", "200 OK", "");
+    exchange("GET / HTTP/1.1", "", "200 OK", "");
     CHECK(log_is("-==GET\\x20/\\x20HTTP/1.1\n"));
     close_logged();
 }
@@ -211,7 +211,7 @@ TEST(a_client_that_a_proxy_tells_of_is_told_instead_of_the_peer)
     reply_free(&got);
     CHECK(fw_name_client(here.worker, id, named, sizeof named - 1) == FW_ESTATE);
     CHECK(fw_name_client(NULL, id, named, sizeof named - 1) == FW_ETHREAD);
-    answer("GET / HTTP/1.1", "", "200 OK", ""); /* the next one on the connection is nobody's */
+    exchange("GET / HTTP/1.1", "", "200 OK", ""); /* the next one on the connection is nobody's */
     CHECK(log_is("192.0.2.7\\x0a\\x20 127.0.0.1\n127.0.0.1 127.0.0.1\n"));
     close_logged();
 }
@@ -238,7 +238,7 @@ TEST(a_refused_content_is_told_with_its_request)
     close_logged();
 }
 
-TEST(a_client_that_leaves_before_its_answer_is_499)
+TEST(a_client_that_leaves_before_its_response_is_499)
 {
     open_logged("usc", 'q');
     client_ask(&here, &one, "POST /up HTTP/1.1", "Content-Length: 10\r\n");
@@ -250,7 +250,7 @@ TEST(a_client_that_leaves_before_its_answer_is_499)
     close_logged();
 }
 
-TEST(an_answer_that_is_cut_keeps_its_status)
+TEST(a_response_that_is_cut_keeps_its_status)
 {
     open_logged("usbc", 'q');
     int64_t id = client_request(&here, &one, "GET /s HTTP/1.1", "");
@@ -270,7 +270,7 @@ TEST(an_answer_that_is_cut_keeps_its_status)
     close_logged();
 }
 
-TEST(interim_answers_and_heads_are_no_content)
+TEST(interim_responses_and_heads_are_no_content)
 {
     open_logged("ub", 'q');
     client_ask(&here, &one, "PUT /p HTTP/1.1", "Content-Length: 3\r\nExpect: 100-continue\r\n");
@@ -284,7 +284,7 @@ TEST(interim_answers_and_heads_are_no_content)
     close_logged();
 }
 
-TEST(answers_held_back_for_one_write_count_their_own_bytes)
+TEST(responses_held_back_for_one_write_count_their_own_bytes)
 {
     open_logged("ub", 'q');
     client_say(&here, &one, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -295,7 +295,7 @@ TEST(answers_held_back_for_one_write_count_their_own_bytes)
     close_logged();
 }
 
-TEST(a_large_answer_that_is_left_unread_tells_what_was_sent)
+TEST(a_large_response_that_is_left_unread_tells_what_was_sent)
 {
     static char large[8 << 20];
     memset(large, 'x', sizeof large);
@@ -314,7 +314,7 @@ TEST(a_large_answer_that_is_left_unread_tells_what_was_sent)
 TEST(time_and_process_are_told)
 {
     open_logged("tiedP", 'q');
-    answer("GET / HTTP/1.1", "", "200 OK", "");
+    exchange("GET / HTTP/1.1", "", "200 OK", "");
     int day, year, hour, minute, second, pid;
     unsigned long long wall, wall_ms, took, took_ms;
     char month[8], zone[8], iso[40];
@@ -332,7 +332,7 @@ TEST(time_and_process_are_told)
 TEST(a_line_is_written_within_a_second_whatever_the_caller_does)
 {
     open_logged("u", 'q');
-    answer("GET /soon HTTP/1.1", "", "200 OK", "");
+    exchange("GET /soon HTTP/1.1", "", "200 OK", "");
     struct stat status = {.st_size = 0};
     uint64_t end = clock_ms() + SOON_MS;
     while (stat(path, &status) == 0 && status.st_size == 0 && clock_ms() < end)
@@ -344,11 +344,11 @@ TEST(a_line_is_written_within_a_second_whatever_the_caller_does)
 TEST(a_log_opened_anew_takes_the_lines_that_follow)
 {
     open_logged("u", 'q');
-    answer("GET /1 HTTP/1.1", "", "200 OK", "");
+    exchange("GET /1 HTTP/1.1", "", "200 OK", "");
     CHECK(log_is("/1\n"));
     (void)unlink(path);
     CHECK(fw_set_access_log(here.worker, new_file()) == 0);
-    answer("GET /2 HTTP/1.1", "", "200 OK", "");
+    exchange("GET /2 HTTP/1.1", "", "200 OK", "");
     CHECK(log_is("/2\n"));
     close_logged();
 }
@@ -363,8 +363,8 @@ static size_t lines_in(int fd)
     return lines;
 }
 
-/* One answer; how many lost lines were told before it. */
-static uint64_t answer_and_hear(const char *line)
+/* One response; how many lost lines were told before it. */
+static uint64_t respond_and_hear(const char *line)
 {
     uint64_t lost = 0;
     client_ask(&here, &one, line, "");
@@ -378,7 +378,7 @@ static uint64_t answer_and_hear(const char *line)
     return lost;
 }
 
-TEST(a_pipe_that_nobody_reads_costs_lines_and_no_answer)
+TEST(a_pipe_that_nobody_reads_costs_lines_and_no_response)
 {
     int ends[2];
     CHECK(pipe(ends) == 0);
@@ -390,7 +390,7 @@ TEST(a_pipe_that_nobody_reads_costs_lines_and_no_answer)
     (void)snprintf(line, sizeof line, "GET /%0*d HTTP/1.1", 1500, 0);
     uint64_t told = 0;
     for (int i = 0; i < 200; i++) /* 300 KB, above the pipe's 64 and twice 64 in memory */
-        told += answer_and_hear(line);
+        told += respond_and_hear(line);
     CHECK(here.score.responses == 200);
     size_t lines = 0;
     int flags = fcntl(ends[0], F_GETFL);
@@ -420,11 +420,11 @@ TEST(a_full_disk_is_told_once_it_is_over)
     client_open(&here, &one);
     format("u", 'q');
     log_to(full);
-    answer("GET /1 HTTP/1.1", "", "200 OK", "");
-    answer("GET /2 HTTP/1.1", "", "200 OK", "");
+    exchange("GET /1 HTTP/1.1", "", "200 OK", "");
+    exchange("GET /2 HTTP/1.1", "", "200 OK", "");
     CHECK(fw_flush_access_log(here.worker) == 2);
     CHECK(fw_set_access_log(here.worker, new_file()) == 0);
-    answer("GET /3 HTTP/1.1", "", "200 OK", "");
+    exchange("GET /3 HTTP/1.1", "", "200 OK", "");
     CHECK(log_is("/3\n"));
     site_expect(&here, FW_LOG_LOST, 2);
     close_logged();
@@ -439,8 +439,8 @@ TEST(to_a_datagram_socket_each_line_goes_by_itself)
     client_open(&here, &one);
     format("u", 'q');
     log_to(ends[1]);
-    answer("GET /1 HTTP/1.1", "", "200 OK", "");
-    answer("GET /22 HTTP/1.1", "", "200 OK", "");
+    exchange("GET /1 HTTP/1.1", "", "200 OK", "");
+    exchange("GET /22 HTTP/1.1", "", "200 OK", "");
     CHECK(fw_flush_access_log(here.worker) == 0);
     CHECK(recv(ends[0], room, sizeof room, 0) == 2 && memcmp(room, "/1", 2) == 0);
     CHECK(recv(ends[0], room, sizeof room, 0) == 3 && memcmp(room, "/22", 3) == 0);

@@ -49,7 +49,7 @@ static void say_chunked(size_t size, size_t chunk)
     client_say(&here, &one, "0\r\n\r\n");
 }
 
-static void answer_post(const test_record *request)
+static void respond_post(const test_record *request)
 {
     CHECK(respond(&here, request->id, "200 OK", "thanks") == 0);
     CHECK(client_reply_is(&here, &one, 200, "thanks"));
@@ -61,7 +61,7 @@ static void check_in_memory(size_t size)
     NOTE("size %zu", size);
     CHECK(request->content == (int64_t)size && memcmp(request->body, large, size) == 0);
     CHECK(fw_take_content(here.worker, request->id) == FW_ESTATE);
-    answer_post(request);
+    respond_post(request);
 }
 
 static void check_spooled(size_t size)
@@ -77,7 +77,7 @@ static void check_spooled(size_t size)
     CHECK(fstat(fd, &about) == 0 && about.st_nlink == 0 && about.st_size == (off_t)size);
     CHECK((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
     CHECK(pread(fd, stored, sizeof stored, 0) == (ssize_t)size && memcmp(stored, large, size) == 0);
-    answer_post(request);
+    respond_post(request);
     close(fd);
 }
 
@@ -129,7 +129,7 @@ TEST(spooled_content_that_nobody_takes_is_let_go)
         say_sized(100);
         const test_record *request = site_request(&here);
         CHECK(request->content == FW_SPOOLED);
-        answer_post(request);
+        respond_post(request);
         CHECK(fw_take_content(here.worker, request->id) == FW_ESTATE);
     }
     say_sized(100);
@@ -243,7 +243,7 @@ TEST(a_client_that_does_not_wait_is_not_told)
     client_say(&here, &one, "b");
     check_in_memory(2);
     say_post("Content-Length: 0\r\nExpect: 100-continue\r\n");
-    answer_post(site_request(&here));
+    respond_post(site_request(&here));
     CHECK(!strstr(one.data, "100 Continue"));
     close_both();
 }

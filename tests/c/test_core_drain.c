@@ -19,7 +19,7 @@ static bool refuses_connections(void)
     return code < 0;
 }
 
-TEST(draining_ends_keep_alive_with_the_next_answer)
+TEST(draining_ends_keep_alive_with_the_next_response)
 {
     int64_t id = open_with_request();
     CHECK(fw_drain(here.worker, 0, 1000) == 0);

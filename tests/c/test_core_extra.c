@@ -1,4 +1,4 @@
-/* test_core_extra.c -- interim answers, the minimum rate of content, and records for debugging. */
+/* test_core_extra.c -- interim responses, the minimum rate of content, and records for debugging. */
 #include "core_reply.h"
 
 static test_site here;
@@ -23,7 +23,7 @@ static int64_t inform(int64_t id, const char *head)
     return fw_inform(here.worker, id, head, strlen(head), count_fields(head));
 }
 
-TEST(an_interim_answer_goes_out_at_once)
+TEST(an_interim_response_goes_out_at_once)
 {
     open_with(NULL);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
@@ -38,7 +38,7 @@ TEST(an_interim_answer_goes_out_at_once)
     close_both();
 }
 
-TEST(bad_interim_answers_are_refused_and_change_nothing)
+TEST(bad_interim_responses_are_refused_and_change_nothing)
 {
     open_with(NULL);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
@@ -53,7 +53,7 @@ TEST(bad_interim_answers_are_refused_and_change_nothing)
     close_both();
 }
 
-TEST(an_old_client_gets_no_interim_answer)
+TEST(an_old_client_gets_no_interim_response)
 {
     open_with(NULL);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.0", "");
@@ -62,7 +62,7 @@ TEST(an_old_client_gets_no_interim_answer)
     close_both();
 }
 
-TEST(an_interim_answer_keeps_its_place_among_pipelined_ones)
+TEST(an_interim_response_keeps_its_place_among_pipelined_ones)
 {
     open_with(NULL);
     client_say(&here, &one, "GET /0 HTTP/1.1\r\nHost: a\r\n\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\n");

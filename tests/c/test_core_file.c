@@ -92,7 +92,7 @@ TEST(a_part_of_a_file_may_stand_between_other_pieces)
     close_both();
 }
 
-TEST(a_file_ends_at_the_length_of_the_answer)
+TEST(a_file_ends_at_the_length_of_the_response)
 {
     open_with(client_open);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
@@ -117,7 +117,7 @@ TEST(no_file_follows_a_head_without_content)
     close_both();
 }
 
-TEST(a_chunked_answer_takes_no_file)
+TEST(a_chunked_response_takes_no_file)
 {
     open_with(client_open);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
@@ -209,7 +209,7 @@ TEST(a_client_that_leaves_a_file_is_gone_and_nothing_else_happens)
     }
 }
 
-TEST(a_file_goes_out_after_the_answers_held_before_it)
+TEST(a_file_goes_out_after_the_responses_held_before_it)
 {
     open_with(client_open);
     client_say(&here, &one,

@@ -73,7 +73,7 @@ TEST(a_batch_is_bounded_in_bytes_too)
     close_many(COUNT);
 }
 
-/* Keeps every one of the first count connections supplied with requests and answers what comes,
+/* Keeps every one of the first count connections supplied with requests and responds to what comes,
  * until done() or for a bounded number of polls. */
 static bool flood_until(int count, bool (*done)(const test_record *))
 {

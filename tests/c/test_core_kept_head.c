@@ -31,7 +31,7 @@ static const char second[] = "HEAD /%32 HTTP/1.0\r\nhOST: a\r\n\r\n";
 static const char posted[] = "POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
 static const char chunked[] = "POST /4 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-TEST(a_head_is_told_as_it_was_received_until_the_answer)
+TEST(a_head_is_told_as_it_was_received_until_the_response)
 {
     const char *head;
     open_both(true);

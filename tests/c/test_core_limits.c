@@ -13,7 +13,7 @@ static bool waits_for_reply(test_client *client)
     return !client->ended && client->len == 0;
 }
 
-static void answer_next(test_client *client)
+static void respond_next(test_client *client)
 {
     CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
     CHECK(client_reply_is(&here, client, 200, "x"));
@@ -31,12 +31,12 @@ TEST(accepting_pauses_at_the_limit_and_goes_on_below_it)
         client_ask(&here, &many[i], "GET / HTTP/1.1", "");
     }
     for (int i = 0; i < LIMIT; i++)
-        answer_next(&many[i]);
+        respond_next(&many[i]);
     CHECK(waits_for_reply(&many[LIMIT]) && fw_open_connections(here.worker) == LIMIT);
     CHECK(here.score.accepted == LIMIT && here.score.accept_pauses == 0);
     for (int i = LIMIT; i < COUNT; i++) {
         client_close(&many[i - LIMIT]);
-        answer_next(&many[i]);
+        respond_next(&many[i]);
         CHECK(fw_open_connections(here.worker) == LIMIT);
     }
     for (int i = LIMIT; i < COUNT; i++)
@@ -79,7 +79,7 @@ TEST(without_descriptors_accepting_pauses_is_told_once_and_goes_on)
     site_open(&here, NULL);
     client_open(&here, &first);
     client_ask(&here, &first, "GET / HTTP/1.1", "");
-    answer_next(&first);
+    respond_next(&first);
     client_open(&here, &second);
     client_ask(&here, &second, "GET / HTTP/1.1", "");
     set_limit(100, &before);
@@ -91,11 +91,11 @@ TEST(without_descriptors_accepting_pauses_is_told_once_and_goes_on)
     CHECK(cpu_ms() - cpu < 100);
     CHECK(here.score.accept_pauses >= 2 && here.score.accept_pauses <= 8);
     client_ask(&here, &first, "GET / HTTP/1.1", ""); /* who is inside is served */
-    answer_next(&first);
+    respond_next(&first);
     CHECK(waits_for_reply(&second) && here.score.accepted == 1);
     while (count)
         close(fds[--count]);
-    answer_next(&second);
+    respond_next(&second);
     CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
     client_close(&first);
     client_close(&second);
@@ -139,7 +139,7 @@ TEST(a_small_burst_leaves_nobody_behind)
         client_ask(&here, &many[i], "GET / HTTP/1.1", "");
     }
     for (int i = 0; i < COUNT; i++)
-        answer_next(&many[i]);
+        respond_next(&many[i]);
     for (int i = 0; i < COUNT; i++)
         client_close(&many[i]);
     site_close(&here);

@@ -1,4 +1,4 @@
-/* test_core_pipeline.c -- several requests in one go: their order, and the answers held for one write. */
+/* test_core_pipeline.c -- several requests in one go: their order, and the responses held for one write. */
 #include "core_reply.h"
 
 static test_site here;
@@ -63,7 +63,7 @@ TEST(pipelined_requests_are_answered_in_order_and_in_one_write)
     close_both();
 }
 
-TEST(a_request_of_a_connection_waits_for_the_answer_before)
+TEST(a_request_of_a_connection_waits_for_the_response_before)
 {
     open_both();
     ask_many(2);
@@ -76,7 +76,7 @@ TEST(a_request_of_a_connection_waits_for_the_answer_before)
     close_both();
 }
 
-TEST(held_answers_go_out_when_much_is_held)
+TEST(held_responses_go_out_when_much_is_held)
 {
     enum { COUNT = 20, SIZE = 10000 };
     static char content[SIZE + 1];
@@ -98,7 +98,7 @@ TEST(held_answers_go_out_when_much_is_held)
     close_both();
 }
 
-TEST(bytes_that_come_meanwhile_do_not_send_held_answers_early)
+TEST(bytes_that_come_meanwhile_do_not_send_held_responses_early)
 {
     open_both();
     CHECK(site_quiet(&here)); /* the connection is watched from here on */
@@ -112,7 +112,7 @@ TEST(bytes_that_come_meanwhile_do_not_send_held_answers_early)
     close_both();
 }
 
-TEST(a_bad_request_does_not_spoil_the_answers_before_it)
+TEST(a_bad_request_does_not_spoil_the_responses_before_it)
 {
     open_both();
     client_say(&here, &one,
@@ -129,7 +129,7 @@ TEST(a_bad_request_does_not_spoil_the_answers_before_it)
     close_both();
 }
 
-TEST(streams_and_whole_answers_mix_in_order)
+TEST(streams_and_whole_responses_mix_in_order)
 {
     enum { COUNT = 20 };
     open_both();
@@ -189,7 +189,7 @@ TEST(nothing_is_read_after_a_request_that_ends_the_connection)
     close_both();
 }
 
-TEST(part_of_a_next_request_does_not_hold_an_answer_back)
+TEST(part_of_a_next_request_does_not_hold_an_response_back)
 {
     open_both();
     client_say(&here, &one, "GET /0 HTTP/1.1\r\nHost: a\r\n\r\nGET /1 HTTP/1.1\r\nHo");
@@ -224,8 +224,8 @@ TEST(a_half_closed_pipeline_that_ends_in_part_of_a_request_gets_what_is_whole)
     }
 }
 
-/* The earlier answer is whole and owed; the abort is about the later one (HTTP.md: in order). */
-TEST(an_abort_leaves_the_answers_before_it_whole)
+/* The earlier response is whole and owed; the abort is about the later one (HTTP.md: in order). */
+TEST(an_abort_leaves_the_responses_before_it_whole)
 {
     open_both();
     ask_many(2);
@@ -238,9 +238,9 @@ TEST(an_abort_leaves_the_answers_before_it_whole)
     close_both();
 }
 
-/* Answers so many requests of a unix client that reads nothing; stops early when an answer stays in
+/* Responds to so many requests of a unix client that reads nothing; stops early when a response stays in
  * the core. Returns how many the kernel has taken. */
-static int answer_unread(const char *content, int count)
+static int respond_unread(const char *content, int count)
 {
     client_close(&one);
     client_open_unix(&here, &one);
@@ -252,15 +252,15 @@ static int answer_unread(const char *content, int count)
     return (int)(here.score.responses - before);
 }
 
-/* The held answer meets a full socket, and then the client ends in mid-content. */
-TEST(a_held_answer_survives_a_full_socket_and_a_request_that_stays_incomplete)
+/* The held response meets a full socket, and then the client ends in mid-content. */
+TEST(a_held_response_survives_a_full_socket_and_a_request_that_stays_incomplete)
 {
     static char content[8001], large[60001];
     memset(content, 'c', sizeof content - 1);
     memset(large, 'l', sizeof large - 1);
     open_both();
-    int fits = answer_unread(content, 1000);
-    CHECK(fits > 5 && fits < 1000 && answer_unread(content, fits - 1) == fits - 1);
+    int fits = respond_unread(content, 1000);
+    CHECK(fits > 5 && fits < 1000 && respond_unread(content, fits - 1) == fits - 1);
     client_say(&here, &one,
                "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
@@ -277,7 +277,7 @@ TEST(a_held_answer_survives_a_full_socket_and_a_request_that_stays_incomplete)
     close_both();
 }
 
-/* A client may ask and ask and read nothing: neither its requests nor its answers pile up. */
+/* A client may ask and ask and read nothing: neither its requests nor its responses pile up. */
 TEST(a_client_that_only_asks_is_not_read_without_end)
 {
     enum { SIZE = 30000 };

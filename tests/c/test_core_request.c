@@ -242,7 +242,7 @@ TEST(a_head_of_exactly_the_largest_size_is_taken)
     site_close(&here);
 }
 
-TEST(a_half_closed_client_gets_its_answers)
+TEST(a_half_closed_client_gets_its_responses)
 {
     test_site here;
     test_client one;

@@ -1,4 +1,4 @@
-/* test_core_stream.c -- large answers and slow readers, clients that leave, and numbers that die with
+/* test_core_stream.c -- large responses and slow readers, clients that leave, and numbers that die with
  * their connection. */
 #include "core_reply.h"
 
@@ -44,7 +44,7 @@ static int send_rest(int64_t id, const char *content, size_t size, int64_t rest,
     return told;
 }
 
-TEST(the_rest_of_a_large_answer_goes_out_as_the_client_reads)
+TEST(the_rest_of_a_large_response_goes_out_as_the_client_reads)
 {
     void (*const opens[])(test_site *, test_client *) = {client_open, client_open_slow,
                                                          client_open_unix};
@@ -116,7 +116,7 @@ TEST(a_stream_is_told_once_that_it_may_send_and_again_when_it_had_to_wait)
 }
 
 /* A caller that keeps "the last rest bytes" of what it gave must be right with that. */
-TEST(a_cut_answer_with_a_rest_goes_on_where_it_stopped)
+TEST(a_cut_response_with_a_rest_goes_on_where_it_stopped)
 {
     char head[64];
     test_reply got = {0};
@@ -149,7 +149,7 @@ TEST(a_cut_answer_with_a_rest_goes_on_where_it_stopped)
     }
 }
 
-/* Answers with more than the kernel takes, and passes over it when told that more could go. */
+/* Responds with more than the kernel takes, and passes over it when told that more could go. */
 static int64_t leave_a_rest(void)
 {
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
@@ -204,7 +204,7 @@ TEST(a_reset_with_a_rest_unsent_is_told_once)
     close_both();
 }
 
-TEST(a_client_that_left_before_its_answer_is_told_by_the_calls)
+TEST(a_client_that_left_before_its_response_is_told_by_the_calls)
 {
     open_with(client_open);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
@@ -296,7 +296,7 @@ static void check_abort(const char *line, const char *head, const char *piece, b
     close_both();
 }
 
-TEST(an_aborted_answer_does_not_look_whole)
+TEST(an_aborted_response_does_not_look_whole)
 {
     check_abort("GET / HTTP/1.1", NULL, NULL, false);
     check_abort("GET / HTTP/1.1", "200 OK", "part", false);
@@ -304,8 +304,8 @@ TEST(an_aborted_answer_does_not_look_whole)
     check_abort("GET / HTTP/1.0", "200 OK", "part", true);
 }
 
-/* Only the end of the connection ends such an answer, so its end must be a reset. */
-TEST(freeing_the_worker_does_not_make_an_answer_look_whole)
+/* Only the end of the connection ends such a response, so its end must be a reset. */
+TEST(freeing_the_worker_does_not_make_an_response_look_whole)
 {
     open_with(client_open);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.0", "");

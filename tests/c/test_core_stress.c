@@ -1,6 +1,6 @@
-/* test_core_stress.c -- many clients that do as clients do, and an application that answers as it
+/* test_core_stress.c -- many clients that do as clients do, and an application that responses as it
  * likes; everything at random from a fixed seed. What must hold: a client that behaved has got its
- * answers, whole, its own, in order; at the end nothing is left over.
+ * responses, whole, its own, in order; at the end nothing is left over.
  *
  * Request number i of client c asks for /c/i/size and is answered with size bytes of pattern(c, i).
  * FAPWS_SEED=number in the environment tries another course. */
@@ -21,9 +21,9 @@ typedef struct {
     size_t stops_at; /* of text: it leaves there */
     int requests;
     bool to_head[REQUESTS_MAX];
-    int aborted_at; /* the application cut this answer; REQUESTS_MAX: none */
+    int aborted_at; /* the application cut this response; REQUESTS_MAX: none */
     bool reads_slowly;
-    bool local; /* unix sockets know no reset: an answer that ends with the connection and is cut
+    bool local; /* unix sockets know no reset: a response that ends with the connection and is cut
                  * looks whole */
 } stress_actor;
 
@@ -153,7 +153,7 @@ static bool bad(const stress_actor *actor, int i, const char *what)
     return CHECK(false);
 }
 
-/* What has come is whole, in order, and this client's own. Returns the answers counted. */
+/* What has come is whole, in order, and this client's own. Returns the responses counted. */
 static int check_replies(stress_actor *actor)
 {
     test_client *client = &actor->client;
@@ -187,13 +187,13 @@ static void actor_end(stress_actor *actor)
     if (actor->aborted_at < REQUESTS_MAX) {
         aborted_actors++;
         if (got > actor->aborted_at)
-            bad(actor, got, "more answers than were given");
+            bad(actor, got, "more responses than were given");
     } else if (actor->ends != ENDS_IN_RESET && actor->ends != ENDS_EARLY) {
         answered_whole++;
         if (got != actor->requests)
-            bad(actor, got, "no answer");
+            bad(actor, got, "no response");
         if (actor->ends != ENDS_BADLY && actor->client.used != actor->client.len)
-            bad(actor, got, "bytes after the last answer");
+            bad(actor, got, "bytes after the last response");
     }
     client_close(&actor->client);
     free(actor->text);
@@ -372,7 +372,7 @@ static void tell_who_is_stuck(void)
                    tasks[i].client, tasks[i].taken, tasks[i].size, tasks[i].waits ? ", waits" : "");
 }
 
-TEST(whatever_clients_and_application_do_answers_are_whole_and_nothing_is_left)
+TEST(whatever_clients_and_application_do_responses_are_whole_and_nothing_is_left)
 {
     fw_settings settings = settings_usual();
     settings.memory_body = 16384;
@@ -398,7 +398,7 @@ TEST(whatever_clients_and_application_do_answers_are_whole_and_nothing_is_left)
         application_step();
     CHECK(fw_open_connections(here.worker) == 0 && here.score.in_flight == 0);
     CHECK(here.score.accepted == CLIENTS && here.score.responses <= here.score.requests);
-    printf("%d clients had all their answers, %d were cut off, %d requests\n", answered_whole,
+    printf("%d clients had all their responses, %d were cut off, %d requests\n", answered_whole,
            aborted_actors, (int)here.score.requests);
     CHECK(answered_whole > CLIENTS / 2 && aborted_actors > 0);
     for (int i = 0; i < TASKS; i++)

@@ -202,7 +202,7 @@ TEST(time_limits_of_zero_are_off)
 
 /* ---- While the application was busy ------------------------------------------------------------ */
 
-TEST(an_idle_limit_counts_from_the_answer_not_from_the_last_poll)
+TEST(an_idle_limit_counts_from_the_response_not_from_the_last_poll)
 {
     open_limits(0, 0, 100, 0);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
@@ -217,7 +217,7 @@ TEST(an_idle_limit_counts_from_the_answer_not_from_the_last_poll)
     close_both();
 }
 
-TEST(a_write_limit_counts_from_the_answer_not_from_the_last_poll)
+TEST(a_write_limit_counts_from_the_response_not_from_the_last_poll)
 {
     static char content[4 << 20];
     open_limits(0, 0, 0, 100);

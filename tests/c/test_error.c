@@ -1,4 +1,4 @@
-/* test_error.c -- the error table: every code answers, no two share a value or a token. */
+/* test_error.c -- the error table: every code has its texts, no two share a value or a token. */
 #include "error.h"
 #include "fapws.h"
 #include "check.h"
@@ -19,7 +19,7 @@ static const row rows[] = {
 
 #define ROWS (sizeof rows / sizeof rows[0])
 
-TEST(every_code_answers_with_its_row)
+TEST(every_code_has_its_row)
 {
     for (size_t i = 0; i < ROWS; i++) {
         NOTE("%s", rows[i].token);

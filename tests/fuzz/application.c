@@ -1,14 +1,14 @@
 /* application.c -- see application.h. */
 #include "application.h"
 
-#include "answers.h"
+#include "responses.h"
 #include "memory.h"
 
 #include <unistd.h>
 
 #include "error.h"
 
-#define CONTENT_SIZE 1300000 /* bytes; the largest answer has fewer */
+#define CONTENT_SIZE 1300000 /* bytes; the largest response has fewer */
 
 static char content[CONTENT_SIZE];
 static int content_file = -1; /* holds the same */
@@ -29,7 +29,7 @@ static void job_end(job *j, size_t *counter)
     ++*counter;
 }
 
-/* A negative result of an answer that had nothing wrong: its client has left. */
+/* A negative result of a response that had nothing wrong: its client has left. */
 static bool job_lost(host *h, job *j, int64_t result)
 {
     if (result >= 0)
@@ -220,7 +220,7 @@ static unsigned next_number(host *h, int64_t connection)
     MUST(i < JOBS_MAX);
     if (i == h->connections)
         h->numbers[h->connections++] = (numbering){connection, 0};
-    return h->numbers[i].answers++;
+    return h->numbers[i].responses++;
 }
 
 /* False when the client has left already; FW_GONE then stands in the same batch. */
@@ -276,7 +276,7 @@ static void on_record(host *h, const batch_record *record)
     case FW_GONE:
         h->untidy = true;
         j = job_of(h, record->connection);
-        if (j) /* else an answer was told before */
+        if (j) /* else a response was told before */
             job_end(j, &h->gone);
         break;
     case FW_DEBUG: MUST(h->plan.settings.debug); break;

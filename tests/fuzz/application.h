@@ -1,6 +1,6 @@
-/* application.h -- an application in C behind the core, which does what an input says: it answers at
+/* application.h -- an application in C behind the core, which does what an input says: it responds at
  * once, late or never, whole or in pieces, wrongly first, or it aborts.
- * Owns:   the requests that wait for their answers, and the counts of what became of all.
+ * Owns:   the requests that wait for their responses, and the counts of what became of all.
  * Called: fuzz_connection.c. */
 #ifndef APPLICATION_H
 #define APPLICATION_H
@@ -22,8 +22,8 @@ typedef struct {
     bool accept_rest;
     bool proxy;                  /* connections begin with a PROXY header */
     bool trusted;                /* ... and these may send one */
-    bool inform;                 /* 103 ahead of each answer */
-    bool files;                  /* sized answers come out of a file */
+    bool inform;                 /* 103 ahead of each response */
+    bool files;                  /* sized responses come out of a file */
     unsigned fails, fails_again; /* allocations of the core, see memory.h */
     uint8_t steps[STEPS];
     uint8_t actions[ACTIONS];
@@ -48,7 +48,7 @@ typedef struct {
     action what;
     uint8_t argument; /* 0 to 31 */
     bool is_head;
-    unsigned number; /* of the answer on its connection */
+    unsigned number; /* of the response on its connection */
     int delay;
     bool begun;
     bool waits; /* for FW_WRITABLE */
@@ -58,7 +58,7 @@ typedef struct {
 
 typedef struct {
     int64_t connection;
-    unsigned answers;
+    unsigned responses;
 } numbering;
 
 typedef struct {
@@ -70,7 +70,7 @@ typedef struct {
     numbering numbers[JOBS_MAX]; /* of the connections that sent a request */
     size_t connections;
     size_t given, done, gone, aborted, lost; /* requests, and what became of them */
-    bool untidy; /* an answer was cut, or time ran out: clients may see less than was given */
+    bool untidy; /* a response was cut, or time ran out: clients may see less than was given */
 } host;
 
 bool host_begin(host *h, const plan *p); /* makes a worker; false: no memory */

@@ -1,11 +1,11 @@
 /* fuzz_connection.c -- whole connections: bytes in by a socket, an application in C behind the core.
  * Input: PLAN_SIZE bytes that choose the limits, how the bytes are cut and what the application
  *        does, then the bytes that every client sends.
- * Holds: batches and answers are what fapws.h promises (batch_reader.h, answers.h); every request is
+ * Holds: batches and responses are what fapws.h promises (batch_reader.h, responses.h); every request is
  *        answered, aborted or told to be gone; nothing stays open or in flight.
  *
  * Time is pretended: it goes on only where the input says so, and no call waits. */
-#include "answers.h"
+#include "responses.h"
 
 #include "application.h"
 
@@ -211,10 +211,11 @@ static void check_end(host *h, client *clients)
     for (size_t i = 0; i < h->plan.client_count; i++) {
         if (clients[i].got_len == 0)
             continue;
-        fuzz_answers answers = {.at = clients[i].got, .end = clients[i].got + clients[i].got_len};
-        answers.cut = h->untidy || timed;
-        answers_read(&answers);
-        whole += answers.whole;
+        fuzz_responses responses = {.at = clients[i].got,
+                                    .end = clients[i].got + clients[i].got_len};
+        responses.cut = h->untidy || timed;
+        responses_read(&responses);
+        whole += responses.whole;
     }
     MUST(h->given == h->done + h->gone + h->aborted + h->lost);
     MUST(whole <= h->given && (h->untidy || timed || whole == h->done));

@@ -1,4 +1,4 @@
-/* test_core_answer.c -- the head and the framing of an answer, and when the connection stays. */
+/* test_core_response.c -- the head and the framing of a response, and when the connection stays. */
 #include "core_reply.h"
 
 static test_site here;
@@ -18,9 +18,9 @@ static void close_both(void)
     site_close(&here);
 }
 
-/* One answer in one piece on a fresh connection; got is what the client sees. */
-static int64_t answer_once(const char *line, const char *fields, const char *head,
-                           const char *content)
+/* One response in one piece on a fresh connection; got is what the client sees. */
+static int64_t respond_once(const char *line, const char *fields, const char *head,
+                            const char *content)
 {
     int64_t id = client_request(&here, &one, line, fields);
     int64_t notes = respond(&here, id, head, content);
@@ -35,10 +35,10 @@ static bool still_open(void)
     return !one.ended && fw_open_connections(here.worker) == 1;
 }
 
-TEST(an_answer_has_status_date_server_and_length)
+TEST(a_response_has_status_date_server_and_length)
 {
     open_both();
-    CHECK(answer_once("GET / HTTP/1.1", "", "404 Not here\nX-A\nb\nx-a\n", "hello") == 0);
+    CHECK(respond_once("GET / HTTP/1.1", "", "404 Not here\nX-A\nb\nx-a\n", "hello") == 0);
     CHECK(strncmp(got.head, "HTTP/1.1 404 Not here\r\nX-A: b\r\nx-a: \r\n", 38) == 0);
     CHECK(reply_says(&got, "Server", "fapws"));
     const char *date = reply_field(&got, "Date");
@@ -52,7 +52,7 @@ TEST(an_answer_has_status_date_server_and_length)
 TEST(a_status_without_reason_keeps_its_space)
 {
     open_both();
-    CHECK(answer_once("GET / HTTP/1.1", "", "299", "") == 0);
+    CHECK(respond_once("GET / HTTP/1.1", "", "299", "") == 0);
     CHECK(strncmp(got.head, "HTTP/1.1 299 \r\n", 15) == 0);
     close_both();
 }
@@ -60,7 +60,7 @@ TEST(a_status_without_reason_keeps_its_space)
 TEST(the_applications_own_date_and_server_stand_alone)
 {
     open_both();
-    CHECK(answer_once("GET / HTTP/1.1", "", "200 OK\ndate\nnow\nSERVER\nme", "") == 0);
+    CHECK(respond_once("GET / HTTP/1.1", "", "200 OK\ndate\nnow\nSERVER\nme", "") == 0);
     CHECK(reply_says(&got, "Date", "now") && reply_says(&got, "Server", "me"));
     CHECK(count_text(got.head, "\r\n") == 5);
     close_both();
@@ -72,7 +72,7 @@ TEST(no_server_field_when_none_is_set)
     settings.server = NULL;
     site_open(&here, &settings);
     client_open(&here, &one);
-    CHECK(answer_once("GET / HTTP/1.1", "", "200 OK", "") == 0);
+    CHECK(respond_once("GET / HTTP/1.1", "", "200 OK", "") == 0);
     CHECK(!reply_field(&got, "Server") && reply_field(&got, "Date"));
     close_both();
 }
@@ -86,7 +86,7 @@ TEST(hop_by_hop_fields_are_left_out_and_noted)
         char head[100];
         (void)snprintf(head, sizeof head, "200 OK\n%s\nclose\nX\ny", names[i]);
         NOTE("%s", names[i]);
-        CHECK(answer_once("GET / HTTP/1.1", "", head, "a") == FW_NOTE_HOP);
+        CHECK(respond_once("GET / HTTP/1.1", "", head, "a") == FW_NOTE_HOP);
         CHECK(!reply_field(&got, names[i]) && reply_says(&got, "X", "y"));
     }
     CHECK(still_open());
@@ -146,7 +146,7 @@ TEST(a_bad_head_is_refused_and_the_request_still_waits)
 TEST(a_given_length_is_kept)
 {
     open_both();
-    CHECK(answer_once("GET / HTTP/1.1", "", "200 OK\nContent-Length\n5", "hello") == 0);
+    CHECK(respond_once("GET / HTTP/1.1", "", "200 OK\nContent-Length\n5", "hello") == 0);
     CHECK(count_text(got.head, "ontent-") == 1 && got.length == 5);
     CHECK(still_open());
     close_both();
@@ -155,7 +155,7 @@ TEST(a_given_length_is_kept)
 TEST(content_beyond_its_length_is_cut_and_noted)
 {
     open_both();
-    CHECK(answer_once("GET / HTTP/1.1", "", "200 OK\nContent-Length\n4", "hello") ==
+    CHECK(respond_once("GET / HTTP/1.1", "", "200 OK\nContent-Length\n4", "hello") ==
           FW_NOTE_EXCESS);
     CHECK(got.length == 4 && strcmp(got.content, "hell") == 0 && still_open());
     close_both();
@@ -172,12 +172,12 @@ TEST(content_that_falls_short_ends_the_connection)
     close_both();
 }
 
-TEST(an_answer_to_head_has_no_content_but_its_length)
+TEST(a_response_to_head_has_no_content_but_its_length)
 {
     open_both();
-    CHECK(answer_once("HEAD / HTTP/1.1", "", "200 OK", "hello") == 0);
+    CHECK(respond_once("HEAD / HTTP/1.1", "", "200 OK", "hello") == 0);
     CHECK(got.length == 5);
-    CHECK(answer_once("HEAD / HTTP/1.1", "", "200 OK\nContent-Length\n77", "") == 0);
+    CHECK(respond_once("HEAD / HTTP/1.1", "", "200 OK\nContent-Length\n77", "") == 0);
     CHECK(got.length == 77);
     int64_t id = client_request(&here, &one, "HEAD / HTTP/1.1", "");
     CHECK(begin(&here, id, "200 OK\nContent-Length\n9") == FW_NOTE_NO_CONTENT);
@@ -191,9 +191,9 @@ TEST(an_answer_to_head_has_no_content_but_its_length)
 TEST(no_content_follows_204_and_304)
 {
     open_both();
-    CHECK(answer_once("GET / HTTP/1.1", "", "204 None\nContent-Length\n5", "hello") == 0);
+    CHECK(respond_once("GET / HTTP/1.1", "", "204 None\nContent-Length\n5", "hello") == 0);
     CHECK(!got.sized && !got.chunked);
-    CHECK(answer_once("GET / HTTP/1.1", "", "304 Same\nContent-Length\n5\nETag\nx", "hello") == 0);
+    CHECK(respond_once("GET / HTTP/1.1", "", "304 Same\nContent-Length\n5\nETag\nx", "hello") == 0);
     CHECK(got.length == 5);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
     CHECK(begin(&here, id, "304 Same") == FW_NOTE_NO_CONTENT);
@@ -209,7 +209,7 @@ static void check_persistence(const char *line, const char *fields, bool stays, 
 {
     open_both();
     NOTE("%s %s", line, fields);
-    CHECK(answer_once(line, fields, "200 OK", "x") == 0);
+    CHECK(respond_once(line, fields, "200 OK", "x") == 0);
     const char *connection = reply_field(&got, "Connection");
     CHECK(says ? connection && strcmp(connection, says) == 0 : !connection);
     CHECK(still_open() == stays);
@@ -278,7 +278,7 @@ TEST(a_stream_to_an_old_client_ends_with_the_connection)
     close_both();
 }
 
-TEST(a_stream_without_pieces_is_a_whole_answer)
+TEST(a_stream_without_pieces_is_a_whole_response)
 {
     open_both();
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
