@@ -1,11 +1,13 @@
-"""Answers made of a head alone.
+"""Responses made of a header section alone.
 
-from fapws.contrib import headers
+    from fapws.contrib import headers
 
-def old(environ, start_response):
-    return headers.redirect(start_response, "/new", permanent=True)
+    def old(environ, start_response):
+        return headers.redirect(start_response, "/new", permanent=True)
 
-PATHS = [("/old", old)]
+    PATHS = [("/old", old)]
+
+redirect() percent-encodes what a URI cannot hold, so a location may come from a user.
 """
 
 from __future__ import annotations
