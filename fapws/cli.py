@@ -19,7 +19,7 @@ from fapws.settings.options import POOL_OPTIONS, parse, split_callable
 from fapws.settings.problems import ConfigError
 from fapws.settings.scan import Scan, Section
 from fapws.source import Source
-from fapws.stdio import have_standard_streams
+from fapws.worker.stdio import have_standard_streams
 
 EXIT_USAGE = 2
 EXIT_NOT_CONFIGURED = 6

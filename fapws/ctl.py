@@ -29,9 +29,9 @@ from fapws.settings import ini
 from fapws.settings.log_targets import STDERR
 from fapws.settings.model import Config
 from fapws.source import Source
-from fapws.stdio import have_standard_streams
 from fapws.supervisor import texts
 from fapws.supervisor.errors import DONE, FAILED, NOT_ALLOWED, NOT_CONFIGURED, NOT_RUNNING, USAGE
+from fapws.worker.stdio import have_standard_streams
 
 DEFAULT_FILE = "/etc/fapws.ini"
 

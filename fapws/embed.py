@@ -111,7 +111,7 @@ class WorkerHost:
     """The loop is a worker's: its sockets, its master. The worker's script runs meanwhile."""
 
     def __init__(self, pool: Pool, slot: int, listeners: tuple[int, ...], worker: Any) -> None:
-        """worker: a fapws.worker.Worker."""
+        """worker: a fapws.worker.life.Worker."""
         self.strict_paths = pool.strict_paths
         self.debug = pool.debug
         self.served = False

@@ -95,7 +95,7 @@ def _answer(writer: int, path: str, attribute: str, pool: Pool | None, may_run: 
         sys.stdout = sys.stderr = os.fdopen(null, "w", encoding="utf-8", errors="replace")
         _close_all_but(writer)
         if pool is not None:
-            from fapws.privileges import drop_for_script
+            from fapws.worker.privileges import drop_for_script
 
             drop_for_script(pool)
         settings = _find(path, attribute, pool, may_run, lambda found: os.write(writer, _encode(found)))
@@ -255,7 +255,7 @@ def _run(
     path: str, attribute: str, pool: Pool | None, tell: Callable[[ScriptSettings], Any]
 ) -> ScriptSettings:
     from fapws import embed
-    from fapws.loader import CALLABLE_NAMES, execute, make_module, prepare
+    from fapws.worker.loader import CALLABLE_NAMES, execute, make_module, prepare
 
     if pool is not None:
         prepare(pool)

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from fapws import embed
 from fapws._core import lib
-from fapws.assemble import make_server
 from fapws.settings.access_format import compile_format
 from fapws.settings.addresses import check_socket_path, parse_address
 from fapws.settings.build import default_pool
 from fapws.settings.model import Address
 from fapws.supervisor import sockets
 from fapws.supervisor.errors import CannotStart
+from fapws.worker.assemble import make_server
 from fapws.wsgi.serve import FOREVER, Server
 
 _READ_SIZE = 4096

@@ -14,9 +14,9 @@ import _socket
 import os
 
 from fapws.lean import Any
-from fapws.privileges import CannotConfine, find_group
 from fapws.supervisor import peer, sockets
 from fapws.supervisor.errors import CannotStart, refused
+from fapws.worker.privileges import CannotConfine, find_group
 
 VERSION = 1
 MAX_CLIENTS = 16

@@ -13,7 +13,7 @@ import sys
 
 from fapws._core import lib
 
-import fapws.worker
+import fapws.worker.life
 from fapws import messages, passing
 from fapws.lean import NoReturn, Sequence
 from fapws.settings.model import Pool
@@ -22,7 +22,7 @@ from fapws.supervisor.log import Log
 from fapws.supervisor.logs import Logs, line_prefix
 from fapws.supervisor.output import Output
 from fapws.supervisor.scoreboard import Row
-from fapws.worker import WorkerSpec
+from fapws.worker.life import WorkerSpec
 
 _READ_SIZE = 65536
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
@@ -184,7 +184,7 @@ def _be_worker(spec: WorkerSpec, writer: int) -> NoReturn:
         descriptors.close_all_but(_own(spec))
         signals.reset_in_worker()
         title.set_title(f"fapws: worker {spec.pool.name}/{spec.slot}")
-        fapws.worker.run(spec)
+        fapws.worker.life.run(spec)
     except SystemExit as leaving:
         atexit._run_exitfuncs()  # the application's; none runs twice
         status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)

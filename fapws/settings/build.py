@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 
 from fapws.lean import Any, Mapping
-from fapws.privileges import CannotConfine, identity
 from fapws.script import ScriptSettings
 from fapws.settings import options
 from fapws.settings.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, parse_server, same_place
@@ -19,6 +18,7 @@ from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, SHARED_OPTIONS,
 from fapws.settings.problems import ConfigError, Problem
 from fapws.settings.scan import Entry, Scan, Section
 from fapws.settings.values import nearest
+from fapws.worker.privileges import CannotConfine, identity
 
 MASTER_SECTION = "fapws"
 _POOL_PREFIX = "app:"
@@ -182,7 +182,7 @@ class _Builder:
 
     def _with_script_settings(self, section: Section, pool: Pool, given: Values) -> Pool:
         """What a fapws4 script says about itself, where neither INI nor command line say it."""
-        from fapws.loader import script_settings
+        from fapws.worker.loader import script_settings
 
         try:
             settings = script_settings(pool.script, pool, not {"listen", "max_body_size"} <= set(given))

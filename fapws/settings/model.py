@@ -72,7 +72,7 @@ class Pool(NamedTuple):
     pythonpath: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     user: str = ""
-    """Name or number; empty: the master's. See fapws.privileges for these."""
+    """Name or number; empty: the master's. See fapws.worker.privileges for these."""
     group: str = ""
     """Name or number; empty: the user's own."""
     umask: int = -1

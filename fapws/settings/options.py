@@ -11,7 +11,6 @@ import resource
 
 from fapws import reuse_port
 from fapws.lean import Any, Callable, NamedTuple
-from fapws.privileges import CannotConfine, find_group, find_user
 from fapws.settings import values
 from fapws.settings.access_format import compile_format
 from fapws.settings.addresses import check_socket_path, parse_address
@@ -19,6 +18,7 @@ from fapws.settings.log_targets import OFF, STDERR, parse_syslog
 from fapws.settings.model import Address, Network
 from fapws.settings.networks import parse_network
 from fapws.settings.virtualenv import check_virtualenv
+from fapws.worker.privileges import CannotConfine, find_group, find_user
 
 MASTER = "master"
 """Options of ``[fapws]``."""

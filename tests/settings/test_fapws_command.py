@@ -217,7 +217,7 @@ def test_interrupt_before_the_master_is_there(hello, monkeypatch, capsys) -> Non
 
 
 def test_python_m_fapws_and_what_the_master_would_keep_in_memory() -> None:
-    program = "import sys, fapws.cli, fapws.loader; print(*sys.modules)"
+    program = "import sys, fapws.cli, fapws.worker.loader; print(*sys.modules)"
     heavy = {"dataclasses", "argparse", "logging", "difflib", "configparser", "ast", "traceback"}
     done = subprocess.run(
         [sys.executable, "-S", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

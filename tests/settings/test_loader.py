@@ -17,7 +17,7 @@ ROOT = str(Path(__file__).parents[2])
 PROGRAM = """
 import json, sys
 from fapws.settings.model import Pool
-from fapws.loader import LoadError, load, prepare
+from fapws.worker.loader import LoadError, load, prepare
 pool = Pool("p", **json.loads(sys.argv[1]))
 started = []
 try:

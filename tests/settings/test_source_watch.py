@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from fapws.watch import SourceWatch
+from fapws.worker.watch import SourceWatch
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ ON_DEMAND = {
     "fapws.supervisor.client",
     "fapws.supervisor.landing",
     "fapws.supervisor.report",
-    "fapws.watch",
+    "fapws.worker.watch",
     "fapws.wsgi.forwarded",
 }
 

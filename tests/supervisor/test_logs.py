@@ -16,10 +16,10 @@ from support.rooted import OTHER, needs_root
 
 from fapws import passing
 from fapws.messages import Decoder, Reopened, encode
-from fapws.stdio import Streams
 from fapws.supervisor import syslog
 from fapws.supervisor.log import Log
 from fapws.supervisor.output import LINE_MAX, Output
+from fapws.worker.stdio import Streams
 
 PRINTS = """\
 import os, sys
@@ -71,7 +71,7 @@ def test_worker_that_nobody_reads_loses_lines_and_no_time() -> None:
     program = f"""
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from fapws.stdio import Streams
+from fapws.worker.stdio import Streams
 reader, writer = os.pipe()
 keep = os.dup(2)
 os.dup2(writer, 1); os.dup2(writer, 2)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from support.rooted import OTHER, needs_proc, needs_root, other, proc_status
 
-from fapws import privileges
-from fapws.assemble import promise
-from fapws.privileges import CannotConfine, Confinement, Identity
 from fapws.script import script_settings
 from fapws.settings import options
 from fapws.settings.ini import read
 from fapws.settings.model import Pool
 from fapws.settings.problems import ConfigError
+from fapws.worker import privileges
+from fapws.worker.assemble import promise
+from fapws.worker.privileges import CannotConfine, Confinement, Identity
 
 TELLS = """\
 import os, resource

@@ -66,7 +66,7 @@ def test_syntax_error_in_the_application_is_shown_and_nothing_is_left(house: Any
     printed = house.ctl(*words, expect=1)
     assert "SyntaxError" in printed
     assert str(house.app) in printed
-    assert "fapws/worker.py" not in printed
+    assert "fapws/worker/life.py" not in printed
     house.assert_nothing_is_left()
 
 

@@ -49,7 +49,7 @@ def ordinary(count: int) -> str:
 def common_python() -> str:
     """An interpreter that ordinary users may run, with our package; ours may lie in root's home."""
     for candidate in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
-        words = [sys.executable, "-c", ordinary(1000), candidate, "-c", "import fapws.worker"]
+        words = [sys.executable, "-c", ordinary(1000), candidate, "-c", "import fapws.worker.life"]
         tried = subprocess.run(words, env={"PYTHONPATH": PACKAGES}, cwd="/", stderr=subprocess.DEVNULL)
         if tried.returncode == 0:
             return candidate

@@ -9,8 +9,8 @@ import pytest
 from support.raw import Client, fetch, request
 from support.server import Server
 
-from fapws.assemble import settings_of
 from fapws.settings.model import Limits, Pool
+from fapws.worker.assemble import settings_of
 
 HINTS = """
 def application(environ, start_response):

@@ -10,8 +10,8 @@ import pytest
 from support.raw import Client, fetch, request
 from support.server import Server
 
-from fapws.assemble import settings_of
 from fapws.settings.model import Limits, Pool
+from fapws.worker.assemble import settings_of
 from fapws.wsgi import serve
 from fapws.wsgi.answer import Answer, Fault
 

@@ -10,18 +10,18 @@ import time
 
 from fapws import embed, passing
 from fapws._core import lib
-from fapws.assemble import check_spool, make_server, promise
 from fapws.lean import TYPE_CHECKING, Any, Callable, FrameType, NamedTuple, NoReturn, signal
-from fapws.loader import LoadError, load, prepare
 from fapws.messages import Broken, Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
-from fapws.privileges import CannotConfine, Confinement
 from fapws.settings.access_format import compile_format
 from fapws.settings.model import Pool
-from fapws.stdio import Streams
+from fapws.worker.assemble import check_spool, make_server, promise
+from fapws.worker.loader import LoadError, load, prepare
+from fapws.worker.privileges import CannotConfine, Confinement
+from fapws.worker.stdio import Streams
 from fapws.wsgi.serve import Server, Ticker
 
 if TYPE_CHECKING:
-    from fapws.watch import SourceWatch
+    from fapws.worker.watch import SourceWatch
 
 AUTORELOAD_MS = 500
 """How often the source files are looked at."""
@@ -248,7 +248,7 @@ class Worker:
         faulthandler.register(STACK_SIGNAL, file=2, all_threads=True, chain=False)
 
     def _source_ticker(self) -> Ticker:
-        from fapws.watch import SourceWatch
+        from fapws.worker.watch import SourceWatch
 
         script = self._spec.pool.script.partition(":")[0]
         watch = self._watch = SourceWatch([script] if script else [])
