@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from fapws.cli import main
+from fapws.cli.fapws import main
 
 sys.exit(main())

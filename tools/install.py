@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parent.parent
-PROGRAMS = {"fapws": "fapws.cli", "fapws4": "fapws.cli", "fapwsctl": "fapws.ctl"}
+PROGRAMS = {"fapws": "fapws.cli.fapws", "fapws4": "fapws.cli.fapws", "fapwsctl": "fapws.cli.fapwsctl"}
 NO_EXAMPLE = {"__pycache__", "run", "pages", "orders.txt", ".gitignore"}
 """Names below conf/ that are not shipped: what its programs write when they are run there."""
 NOT_INSTALLED = shutil.ignore_patterns("__pycache__", "*.so", "core_build.py")

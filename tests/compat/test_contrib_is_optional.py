@@ -97,7 +97,7 @@ def test_a_service_starts_reloads_and_stops_without_contrib(without: Path, tmp_p
 
     def ctl(*words: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "fapws.ctl", "-c", str(ini), *words],
+            [sys.executable, "-m", "fapws.cli.fapwsctl", "-c", str(ini), *words],
             cwd=without,
             env={**os.environ, "PYTHONPATH": str(without), "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL,

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from fapws import __version__, cli
-from fapws.cli import Arguments, UsageError, configuration, main, parse_arguments
+from fapws import __version__
+from fapws.cli import fapws as command
+from fapws.cli.fapws import Arguments, UsageError, configuration, main, parse_arguments
 from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError
 
@@ -211,13 +212,13 @@ def test_interrupt_before_the_master_is_there(hello, monkeypatch, capsys) -> Non
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "parse_arguments", interrupted)
+    monkeypatch.setattr(command, "parse_arguments", interrupted)
     assert main(["x"]) == 130
     assert capsys.readouterr() == ("", "")
 
 
 def test_python_m_fapws_and_what_the_master_would_keep_in_memory() -> None:
-    program = "import sys, fapws.cli, fapws.worker.loader; print(*sys.modules)"
+    program = "import sys, fapws.cli.fapws, fapws.worker.loader; print(*sys.modules)"
     heavy = {"dataclasses", "argparse", "logging", "difflib", "configparser", "ast", "traceback"}
     done = subprocess.run(
         [sys.executable, "-S", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

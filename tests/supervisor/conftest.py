@@ -96,7 +96,7 @@ class House:
 
     def words(self, *words: str) -> list[str]:
         """The command line of fapwsctl."""
-        return [*self.prefix, sys.executable, "-m", "fapws.ctl", "-c", str(self.ini), *words]
+        return [*self.prefix, sys.executable, "-m", "fapws.cli.fapwsctl", "-c", str(self.ini), *words]
 
     def ctl(self, *words: str, expect: int | None = 0) -> str:
         """What a command prints, both streams; its exit code must be the expected one."""

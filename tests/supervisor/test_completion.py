@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fapws.ctl import _COMMANDS
+from fapws.cli.fapwsctl import _COMMANDS
 
 COMPLETION = Path(__file__).resolve().parents[2] / "conf" / "completion"
 BASH = shutil.which("bash")

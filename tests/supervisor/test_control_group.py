@@ -20,7 +20,14 @@ def test_member_of_the_control_group_may_command_and_others_may_not(public_house
 
     def asks(command: str, expect: int) -> str:
         become = f"import os, sys; os.setgroups([]); os.setgid({group}); os.setuid({other().pw_uid})\n"
-        words = [python, "-c", f"{become}os.execv(sys.argv[1], sys.argv[1:])", python, "-m", "fapws.ctl"]
+        words = [
+            python,
+            "-c",
+            f"{become}os.execv(sys.argv[1], sys.argv[1:])",
+            python,
+            "-m",
+            "fapws.cli.fapwsctl",
+        ]
         done = subprocess.run(
             [*words, "-c", str(house.ini), command],
             cwd="/",

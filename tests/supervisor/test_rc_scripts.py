@@ -31,7 +31,7 @@ class Script:
         self.run_directory.parent.mkdir(parents=True, exist_ok=True)
         self.rc_conf = house.directory / "rc.conf"
         self.ctl = house.directory / "fapwsctl"
-        self.ctl.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fapws.ctl "$@"\n')
+        self.ctl.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fapws.cli.fapwsctl "$@"\n')
         self.ctl.chmod(0o755)
         text = (ROOT / "conf" / "rc.d" / system / "fapws").read_text()
         for shipped, ours in (

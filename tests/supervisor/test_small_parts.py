@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from fapws.supervisor import daemon, descriptors, peer, report, texts, title
+from fapws.cli import status_text
+from fapws.supervisor import daemon, descriptors, peer, texts, title
 from fapws.supervisor.children import Child
 from fapws.supervisor.log import Log
 from fapws.supervisor.scoreboard import REQUEST_LINE, SCORE_SIZE, Score, Scoreboard, add
@@ -243,8 +244,8 @@ def test_status_for_people_is_a_table() -> None:
         "last_reload": {"ok": False, "text": "Traceback\nE: x", "ago": 5.0},
         "last_deaths": [{"text": "worker blog/0 died", "ago": 1.0}],
     }
-    report.add_usage(answer)
-    lines = report.render(answer).splitlines()
+    status_text.add_usage(answer)
+    lines = status_text.render(answer).splitlines()
     assert lines[0] == "fapws: degraded (pid 1), generation 3, up 3m"
     assert lines[1] == "pool blog: 0 of 1 serving on http://[::]:80, unix:/s"
     assert lines[3].split() == ["blog/0", "-", "backing-off", "2h", "3", "0", "0", "0", "-", "-"]
@@ -257,7 +258,7 @@ def test_status_for_people_is_a_table() -> None:
     ]
 
 
-@pytest.mark.parametrize("ask", [report._usage_of_proc, report._usage_of_ps])
+@pytest.mark.parametrize("ask", [status_text._usage_of_proc, status_text._usage_of_ps])
 def test_memory_and_processor_time_of_a_process_are_told(ask: Any) -> None:
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
         try:
@@ -268,7 +269,7 @@ def test_memory_and_processor_time_of_a_process_are_told(ask: Any) -> None:
                     break
         finally:
             busy.kill()
-    if ask is report._usage_of_proc and not os.path.isdir("/proc/self/fd"):
+    if ask is status_text._usage_of_proc and not os.path.isdir("/proc/self/fd"):
         assert told == {}
         return
     rss, cpu = told[busy.pid]
@@ -281,7 +282,7 @@ def test_memory_and_processor_time_of_a_process_are_told(ask: Any) -> None:
     [("00:00:07", 7.0), ("1-02:03:04", 93784.0), ("0:12.34", 12.34), ("210:01.50", 12601.5)],
 )
 def test_processor_time_as_ps_writes_it(text: str, seconds: float) -> None:
-    assert report.cpu_seconds(text) == seconds
+    assert status_text.cpu_seconds(text) == seconds
 
 
 # ---- Daemon ----------------------------------------------------------------------------------------

@@ -427,21 +427,22 @@ def test_worker_holds_no_descriptor_of_the_master(house: Any) -> None:
     [[], ["explode"], ["start", "stop"], ["-t", "x", "start"], ["-c"], ["-F", "stop"], ["-t", "-1", "stop"]],
 )
 def test_usage_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    from fapws import ctl
+    from fapws.cli import fapwsctl
 
-    assert ctl.main(words) == 2
+    assert fapwsctl.main(words) == 2
     assert "usage: fapwsctl" in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    from fapws import __version__, ctl
+    from fapws import __version__
+    from fapws.cli import fapwsctl
 
-    assert ctl.main(["--version"]) == 0
+    assert fapwsctl.main(["--version"]) == 0
     assert capsys.readouterr().out == f"fapwsctl {__version__}\n"
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
-    from fapws import ctl
+    from fapws.cli import fapwsctl
 
-    assert ctl.main(["--help"]) == 0
+    assert fapwsctl.main(["--help"]) == 0
     assert capsys.readouterr().out.startswith("usage: fapwsctl")

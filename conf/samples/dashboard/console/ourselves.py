@@ -17,7 +17,7 @@ def workers(control: str, seen: Processes) -> dict[str, Any]:
         return _by_parent(seen)
     try:
         # Small, and in memory already: the master has it.
-        from fapws.supervisor.client import NoAnswer, ask
+        from fapws.cli.control_client import NoAnswer, ask
 
         try:
             answer = ask(control, "status", PATIENCE)

@@ -11,7 +11,7 @@ import os
 import sys
 
 from fapws import __version__
-from fapws.ctl_place import (
+from fapws.cli.find_server import (
     MARGIN,
     Ended,
     NobodyThere,
@@ -340,15 +340,15 @@ def status(options: Options) -> Result:
     if not place.control:
         text = f"fapws: running (pid {presence.pid}); without a control socket it tells no more"
         return Result(STATUS_RUNNING, text, {"state": "running", "pid": presence.pid})
-    from fapws.supervisor import report
+    from fapws.cli import status_text
 
     try:
         answer = ask(place.control, "status", options.seconds or MARGIN)
     except Ended as ended:
         text = f"fapws: running (pid {presence.pid}), but: {ended.result.text}"
         return Result(STATUS_UNKNOWN, text, {"state": "unknown", "pid": presence.pid})
-    report.add_usage(answer)
-    return Result(STATUS_RUNNING, "" if options.json else report.render(answer), answer)
+    status_text.add_usage(answer)
+    return Result(STATUS_RUNNING, "" if options.json else status_text.render(answer), answer)
 
 
 _COMMANDS: dict[str, Callable[[Options], Result]] = {

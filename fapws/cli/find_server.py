@@ -84,15 +84,15 @@ class NobodyThere(Ended):
 
 def ask(control: str, command: str, seconds: float, **arguments: Any) -> dict[str, Any]:
     """The answer of the server. Raises Ended."""
-    from fapws.supervisor import client
+    from fapws.cli import control_client
 
     try:
-        return client.ask(control, command, seconds, **arguments)
+        return control_client.ask(control, command, seconds, **arguments)
     except PermissionError:
         raise Ended(NOT_ALLOWED, f"fapwsctl: {control}: permission denied") from None
     except OSError as error:
         raise NobodyThere(FAILED, f"fapwsctl: {control}: {error.strerror or error}") from None
-    except client.NoAnswer as error:
+    except control_client.NoAnswer as error:
         raise Ended(FAILED, f"fapwsctl: {error}") from None
 
 
@@ -123,10 +123,10 @@ def stop_by_pid(place: Place, presence: Presence, seconds: float) -> bool:
 
 
 def stop_by_socket(place: Place, _presence: Presence, seconds: float) -> bool:
-    from fapws.supervisor import client
+    from fapws.cli import control_client
 
     try:
-        conversation = client.Conversation(place.control, seconds)
+        conversation = control_client.Conversation(place.control, seconds)
     except OSError as error:
         allowed = not isinstance(error, PermissionError)
         text = f"fapwsctl: {place.control}: {error.strerror or error}"
@@ -134,7 +134,7 @@ def stop_by_socket(place: Place, _presence: Presence, seconds: float) -> bool:
     try:
         conversation.ask("stop")
         return conversation.wait_for_end()
-    except client.NoAnswer:
+    except control_client.NoAnswer:
         return False
     finally:
         conversation.close()
