@@ -14,8 +14,8 @@ import select
 import sys
 import time
 
-from fapws.lean import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn, signal
-from fapws.settings.model import Pool
+from fapws.lean import TYPE_CHECKING, Any, Callable, NoReturn, signal
+from fapws.settings.model import Pool, ScriptSettings
 
 if TYPE_CHECKING:
     import ast
@@ -28,23 +28,6 @@ _MISTAKE_MAX = 500
 _DESCRIPTORS_MAX = 65536
 _ARITHMETIC_MAX = 64
 """Characters; longer constant arithmetic is left to the running script."""
-
-
-class ScriptSettings(NamedTuple):
-    """What a script sets, as text; empty: it does not, or it cannot be told."""
-
-    server: str = ""
-    max_body_size: str = ""
-    has_paths: bool = False
-    """Whether it is written for fapws4: PATHS is bound at its top level."""
-    debug: str = ""
-    """DEBUG of a script with PATHS; others may mean something else by it."""
-    start: str = ""
-    """The address of its one call of fapws._evwsgi.start(), as the INI file has it."""
-    mistake: str = ""
-    """What is wrong with PATHS, as far as it can be told before the script is served."""
-    mistake_line: int = 0
-    """Where; 0: not known."""
 
 
 def script_settings(path: str, pool: Pool | None = None, may_run: bool = True) -> ScriptSettings:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 
 from fapws.lean import Any, Mapping
-from fapws.script import ScriptSettings
 from fapws.settings import options
 from fapws.settings.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, parse_server, same_place
-from fapws.settings.model import Address, Config, Limits, Pool
+from fapws.settings.model import Address, Config, Limits, Pool, ScriptSettings
 from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, SHARED_OPTIONS, Option
 from fapws.settings.problems import ConfigError, Problem
 from fapws.settings.scan import Entry, Scan, Section
@@ -182,7 +181,7 @@ class _Builder:
 
     def _with_script_settings(self, section: Section, pool: Pool, given: Values) -> Pool:
         """What a fapws4 script says about itself, where neither INI nor command line say it."""
-        from fapws.worker.loader import script_settings
+        from fapws.script import script_settings
 
         try:
             settings = script_settings(pool.script, pool, not {"listen", "max_body_size"} <= set(given))

@@ -143,3 +143,20 @@ class Config(NamedTuple):
     """``stderr``, ``syslog:FACILITY`` or an absolute path."""
     control_group: str = ""
     """Name or number of the group that may use the control socket too; empty: nobody else may."""
+
+
+class ScriptSettings(NamedTuple):
+    """What a script sets, as text; empty: it does not, or it cannot be told."""
+
+    server: str = ""
+    max_body_size: str = ""
+    has_paths: bool = False
+    """Whether it is written for fapws4: PATHS is bound at its top level."""
+    debug: str = ""
+    """DEBUG of a script with PATHS; others may mean something else by it."""
+    start: str = ""
+    """The address of its one call of fapws._evwsgi.start(), as the INI file has it."""
+    mistake: str = ""
+    """What is wrong with PATHS, as far as it can be told before the script is served."""
+    mistake_line: int = 0
+    """Where; 0: not known."""

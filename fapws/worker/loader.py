@@ -14,13 +14,10 @@ from itertools import islice
 
 from fapws import embed
 from fapws.lean import Any, Callable, ModuleType, TracebackType
-from fapws.script import ScriptSettings, script_settings
 from fapws.settings.model import Pool
 from fapws.settings.options import split_callable
 from fapws.settings.values import nearest
 from fapws.settings.virtualenv import site_packages
-
-__all__ = ["LoadError", "ScriptSettings", "load", "prepare", "script_settings"]
 
 CALLABLE_NAMES = ("application", "app")
 """What a script's WSGI callable may be called, in the order of the search; PATHS comes after
