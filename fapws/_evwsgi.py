@@ -15,12 +15,12 @@ from __future__ import annotations
 import os
 import time
 
-from fapws import embed
 from fapws._core import lib
+from fapws.compat.paths import Paths
+from fapws.compat.query import parse_query as parse_query
 from fapws.compat.start_address import start_address
 from fapws.lean import Any, Callable
-from fapws.paths import Paths
-from fapws.query import parse_query as parse_query
+from fapws.worker import loop_owner
 from fapws.wsgi.answer import core_text
 from fapws.wsgi.serve import Server
 
@@ -42,12 +42,12 @@ def start(host: str, port: str | int) -> None:
     """Listens at once; may be called again for another address. port ``"unix"``: host is a socket's
     path, beginning with ``\\0`` for an abstract one. Under the master its sockets are adopted."""
     global _socket
-    if embed.host is None:
-        from fapws.standalone import Standalone
+    if loop_owner.host is None:
+        from fapws.compat.standalone import Standalone
 
-        embed.host = Standalone()
+        loop_owner.host = Standalone()
     try:
-        descriptor = embed.host.start(*start_address(host, port))
+        descriptor = loop_owner.host.start(*start_address(host, port))
     except (OSError, ValueError) as problem:
         raise error(str(problem)) from None
     if _socket < 0:
@@ -60,7 +60,7 @@ def set_base_module(module: Any) -> None:
     missing = [name for name in _BASE_NAMES if not hasattr(module, name)]
     if missing:
         raise error(f"the base module has no {', '.join(missing)}")
-    strict = embed.host is not None and embed.host.strict_paths
+    strict = loop_owner.host is not None and loop_owner.host.strict_paths
     _paths = Paths([], module.Environ, module.Start_response, strict, module)
 
 
@@ -88,13 +88,13 @@ def run() -> None:
     """Serves until SIGINT or SIGTERM has come and what was asked before is answered; returns then."""
     global _socket
     routes = _routes()
-    if embed.server() is not None:
+    if loop_owner.server() is not None:
         raise error("run() is running already")
-    if embed.host is None or _socket < 0:
+    if loop_owner.host is None or _socket < 0:
         raise error("start(host, port) comes before run()")
-    embed.when_serving(_begin)
+    loop_owner.when_serving(_begin)
     try:
-        embed.host.run(routes)
+        loop_owner.host.run(routes)
     except OSError as problem:
         raise error(str(problem)) from problem
     finally:
@@ -111,27 +111,27 @@ def _begin(server: Server) -> None:
 
 def add_timer(seconds: float, function: Callable[[], Any]) -> int:
     """Calls function every so many seconds until it returns False or raises; its number, from 1."""
-    return embed.schedule().add_timer(seconds, function)
+    return loop_owner.schedule().add_timer(seconds, function)
 
 
 def stop_timer(index: int) -> None:
     """index: from 0, one less than add_timer() returned."""
-    embed.schedule().stop_timer(index)
+    loop_owner.schedule().stop_timer(index)
 
 
 def restart_timer(index: int) -> None:
     """Its seconds begin anew, also if it was stopped; index from 0."""
-    embed.schedule().restart_timer(index)
+    loop_owner.schedule().restart_timer(index)
 
 
 def defer(function: Callable[[Any], Any], argument: Any = None, combine: bool = False) -> None:
     """Calls function(argument) when there is nothing else to do; combine: once for equal pairs."""
-    embed.schedule().defer(function, argument, combine)
+    loop_owner.schedule().defer(function, argument, combine)
 
 
 def defer_queue_size() -> int:
     """Deferred calls that wait."""
-    return embed.schedule().queue_size()
+    return loop_owner.schedule().queue_size()
 
 
 def rfc1123_date(epoch: float) -> str:
@@ -149,7 +149,7 @@ def set_debug(level: int) -> None:
     if not isinstance(level, int) or not 0 <= level <= _DEBUG_MAX:
         raise ValueError(f"the debug level is a number from 0 to {_DEBUG_MAX}, not {level!r}")
     _debug = int(level)
-    server = embed.server()
+    server = loop_owner.server()
     if server is not None:
         server.set_debug(_level())
 
@@ -161,7 +161,7 @@ def get_debug() -> int:
 
 def _level() -> int:
     """What the INI file or the command line said, else what the program says."""
-    return (embed.host.debug if embed.host is not None else 0) or _debug
+    return (loop_owner.host.debug if loop_owner.host is not None else 0) or _debug
 
 
 def socket_fd() -> int:

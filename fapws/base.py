@@ -4,7 +4,7 @@ Names and arguments are fapws3's. Unlike there, repeated fields (Set-Cookie) are
 name or value that would begin another field is a ValueError.
 
 For each request of a program with PATHS or fapws._evwsgi the server makes one Start_response, and one
-Environ if the program has a class of its own; see fapws.paths.
+Environ if the program has a class of its own; see fapws.compat.paths.
 """
 
 from __future__ import annotations

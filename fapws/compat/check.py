@@ -11,7 +11,7 @@ import sys
 from typing import NamedTuple
 
 Bound = dict[str, list["ast.expr | None"]]
-"""Names bound at the top level, each with the expressions bound to it (fapws.script)."""
+"""Names bound at the top level, each with the expressions bound to it (fapws.compat.script)."""
 
 NAMES = ("application", "app", "PATHS")
 """What a script is served by, the first that is there."""
@@ -80,7 +80,7 @@ def find_mistake(tree: ast.Module, bound: Bound) -> Mistake | None:
 
 
 def _entry_problem(entry: ast.expr, tree: ast.Module, bound: Bound) -> str:
-    """What fapws.paths would say behind the entry; empty: nothing."""
+    """What fapws.compat.paths would say behind the entry; empty: nothing."""
     if isinstance(entry, ast.ListComp):
         return ""
     if not isinstance(entry, (ast.Tuple, ast.List)):

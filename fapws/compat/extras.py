@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fapws.compat.query import count_fields, parse_query
 from fapws.lean import Any, Callable
-from fapws.query import count_fields, parse_query
 
 FORM_SIZE_MAX = 2**20
 """Bytes of a form that are read into fapws.params: parsing holds all of it in memory several times."""

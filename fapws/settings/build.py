@@ -181,7 +181,7 @@ class _Builder:
 
     def _with_script_settings(self, section: Section, pool: Pool, given: Values) -> Pool:
         """What a fapws4 script says about itself, where neither INI nor command line say it."""
-        from fapws.script import script_settings
+        from fapws.compat.script import script_settings
 
         try:
             settings = script_settings(pool.script, pool, not {"listen", "max_body_size"} <= set(given))

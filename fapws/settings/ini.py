@@ -23,7 +23,7 @@ def read(path: str, overrides: Mapping[str, Any] = _NOTHING) -> Config:
 
     overrides (option name to value, from the command line) take the place of what every pool says.
     Relative paths in the file start at its directory. If a script has settings of its own that are
-    not plain values, it is run for them in a short-lived child (fapws.script.script_settings).
+    not plain values, it is run for them in a short-lived child (fapws.compat.script.script_settings).
     """
     absolute = os.path.abspath(path)
     try:

@@ -114,7 +114,7 @@ class Pool(NamedTuple):
     access_format: str = "combined"
     script_name: str = ""
     strict_paths: bool = False
-    """PATHS are matched by WSGI's rule instead of fapws3's; see fapws.paths."""
+    """PATHS are matched by WSGI's rule instead of fapws3's; see fapws.compat.paths."""
     trusted_proxies: tuple[Network, ...] = ()
     forwarded: tuple[str, ...] = ("x-forwarded-for", "x-forwarded-proto")
     """Which fields the trusted proxies set, in lower case; ``forwarded`` stands alone."""

@@ -1,6 +1,6 @@
 """A pool's server put together: the core's settings, its listeners, what stands around the application.
 
-Used by a worker, and by a program of fapws3 that serves by itself (fapws.standalone).
+Used by a worker, and by a program of fapws3 that serves by itself (fapws.compat.standalone).
 """
 
 from __future__ import annotations

@@ -8,12 +8,13 @@ import os
 import sys
 import time
 
-from fapws import embed, passing
+from fapws import passing
 from fapws._core import lib
 from fapws.lean import TYPE_CHECKING, Any, Callable, FrameType, NamedTuple, NoReturn, signal
 from fapws.messages import Broken, Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
 from fapws.settings.access_format import compile_format
 from fapws.settings.model import Pool
+from fapws.worker import loop_owner
 from fapws.worker.assemble import check_spool, make_server, promise
 from fapws.worker.loader import LoadError, load, prepare
 from fapws.worker.privileges import CannotConfine, Confinement
@@ -159,7 +160,7 @@ class Worker:
         self._guard_lifeline()
         self._confinement.begin()
         prepare(spec.pool)
-        embed.host = embed.WorkerHost(spec.pool, spec.slot, spec.listeners, self)
+        loop_owner.host = loop_owner.WorkerHost(spec.pool, spec.slot, spec.listeners, self)
         try:
             return load(spec.pool)
         except LoadError:
@@ -183,7 +184,7 @@ class Worker:
             server.drain(accept_rest=True)
         if self._spec.pool.autoreload and self._spec.slot == 0:  # one of them is enough to tell
             server.add_ticker(self._source_ticker())
-        embed.serve(server)
+        loop_owner.serve(server)
 
     def confine(self) -> None:
         """Between the import and the first client. Raises CannotConfine."""
@@ -204,7 +205,7 @@ class Worker:
 
     def answer_as_child(self, application: Callable[..., Any], parent: int) -> None:
         """Serves the same sockets until the parent is gone. Raises CannotConfine, OSError."""
-        from fapws.standalone import serve
+        from fapws.compat.standalone import serve
 
         pool = self._spec.pool
         self.confine()

@@ -12,12 +12,12 @@ import sys
 import time
 from itertools import islice
 
-from fapws import embed
 from fapws.lean import Any, Callable, ModuleType, TracebackType
 from fapws.settings.model import Pool
 from fapws.settings.options import split_callable
 from fapws.settings.values import nearest
 from fapws.settings.virtualenv import site_packages
+from fapws.worker import loop_owner
 
 CALLABLE_NAMES = ("application", "app")
 """What a script's WSGI callable may be called, in the order of the search; PATHS comes after
@@ -140,18 +140,18 @@ def _load_script(pool: Pool) -> Callable[..., Any] | None:
         if hasattr(module, name):
             return _resolve(module, name, script, path)
     if hasattr(module, "PATHS"):
-        from fapws.paths import of_program
+        from fapws.compat.paths import of_program
 
         try:
             return of_program(vars(module), pool.strict_paths)
         except (TypeError, ValueError) as error:
             raise LoadError(f"{path}: {error}\n") from None
-    told = "" if embed.host is None or "fapws._evwsgi" not in sys.modules else _PROGRAM_HINT
+    told = "" if loop_owner.host is None or "fapws._evwsgi" not in sys.modules else _PROGRAM_HINT
     raise LoadError(f"{path} defines none of application, app and PATHS{told or _callables_hint(module)}\n")
 
 
 def _may_end() -> bool:
-    return isinstance(embed.host, embed.WorkerHost) and embed.host.may_end
+    return isinstance(loop_owner.host, loop_owner.WorkerHost) and loop_owner.host.may_end
 
 
 _PROGRAM_HINT = (
@@ -204,7 +204,7 @@ def _names_of(code: Any) -> set[str]:
 
 def execute(module: ModuleType, code: Any) -> None:
     """Runs a script's code. From now on ``fapws4`` can be imported too, for scripts written for it."""
-    from fapws.alias import offer_fapws4  # what app = module:callable does not need
+    from fapws.compat.alias import offer_fapws4  # what app = module:callable does not need
 
     offer_fapws4()
     name = module.__name__

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.plain import Plain, ask
 
-from fapws.paths import Paths
+from fapws.compat.paths import Paths
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "contrib.md"
 

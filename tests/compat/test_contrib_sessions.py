@@ -15,6 +15,7 @@ from wsgiref.validate import validator
 
 import pytest
 
+from fapws.compat.paths import Paths
 from fapws.contrib.session_storage import Record
 from fapws.contrib.sessions import (
     MemoryStorage,
@@ -23,7 +24,6 @@ from fapws.contrib.sessions import (
     Storage,
 )
 from fapws.contrib.zip import Gzip
-from fapws.paths import Paths
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

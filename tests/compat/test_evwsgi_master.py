@@ -14,7 +14,7 @@ from support.evwsgi import BEGIN
 from support.raw import Client, fetch
 from support.server import Server
 
-from fapws.script import script_settings
+from fapws.compat.script import script_settings
 
 PLAIN = BEGIN + "\nbegin()\nevwsgi.run()\nsay('after run', os.getpid())\n"
 GUARDED = (
@@ -239,7 +239,9 @@ else:
 
 def test_program_that_goes_on_when_it_cannot_serve_is_a_failed_start(tmp_path: Path) -> None:
     text = BEGIN + "\nbegin()\ntry:\n    evwsgi.run()\nexcept Exception:\n    pass\n"
-    text = text.replace("evwsgi.run()", "evwsgi.embed.host._worker.answer_by = lambda _: 1 / 0; evwsgi.run()")
+    text = text.replace(
+        "evwsgi.run()", "evwsgi.loop_owner.host._worker.answer_by = lambda _: 1 / 0; evwsgi.run()"
+    )
     assert "without serving" in refused(text, tmp_path)
 
 

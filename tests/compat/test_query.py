@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fapws.query import count_fields, parse_query
+from fapws.compat.query import count_fields, parse_query
 
 
 @pytest.mark.parametrize(

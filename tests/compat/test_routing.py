@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fapws import base
-from fapws.paths import Paths, of_program
+from fapws.compat.paths import Paths, of_program
 from fapws.wsgi.file_wrapper import FileWrapper
 
 Answer = tuple[str, dict[str, str], bytes]

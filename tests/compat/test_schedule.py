@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fapws.schedule import NEVER, PATIENCE, Schedule
+from fapws.compat.schedule import NEVER, PATIENCE, Schedule
 
 
 class Kept:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from fapws.compat.check import find_mistake
-from fapws.paths import of_program
-from fapws.script import _top_level_names, script_settings
+from fapws.compat.paths import of_program
+from fapws.compat.script import _top_level_names, script_settings
 from fapws.settings.model import Pool
 
 HELLO = "def hello(environ, start_response):\n    return ''\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fapws import script
-from fapws.script import ScriptSettings, script_settings
+from fapws.compat import script
+from fapws.compat.script import ScriptSettings, script_settings
 from fapws.settings.model import Pool
 
 RAN = "open({!r}, 'w').close()\n"

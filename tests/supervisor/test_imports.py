@@ -39,9 +39,9 @@ ON_DEMAND = {
     "fapws.config",
     "fapws.contrib",
     "fapws.cli.fapwsctl",
-    "fapws.paths",
-    "fapws.query",
-    "fapws.schedule",
+    "fapws.compat.paths",
+    "fapws.compat.query",
+    "fapws.compat.schedule",
     "fapws.settings.dump",
     "fapws.settings.render",
     "fapws.cli.control_client",
@@ -72,12 +72,12 @@ PATHS = [("/", hello)]
 COMPATIBILITY = {
     "fapws.base",
     "fapws.compat",
-    "fapws.compat.answers",
+    "fapws.compat.responses",
     "fapws.compat.extras",
     "fapws.compat.fields",
     "fapws.config",
-    "fapws.paths",
-    "fapws.query",
+    "fapws.compat.paths",
+    "fapws.compat.query",
 }
 EVWSGI = """
 import sys

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.rooted import OTHER, needs_proc, needs_root, other, proc_status
 
-from fapws.script import script_settings
+from fapws.compat.script import script_settings
 from fapws.settings import options
 from fapws.settings.ini import read
 from fapws.settings.model import Pool

@@ -58,9 +58,9 @@ def same(environ, start_response):
     def look():
         import fapws4.query
 
-        import fapws.query
+        import fapws.compat.query
 
-        found.append(fapws4.query is fapws.query)
+        found.append(fapws4.query is fapws.compat.query)
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -1,7 +1,7 @@
 """Whose loop is this process's? fapws._evwsgi asks when a program of fapws3 calls start() and run().
 
-Nobody's, when the program was started by hand: fapws.standalone serves it. A worker's: it puts a
-WorkerHost here before it loads the script. And in a look at a script ahead of time (fapws.script) the
+Nobody's, when the program was started by hand: fapws.compat.standalone serves it. A worker's: it puts a
+WorkerHost here before it loads the script. And in a look at a script ahead of time (fapws.compat.script) the
 host ends the process at start().
 
 Here is also what a process has one of: the server that runs, and the schedule of timers.
@@ -15,7 +15,7 @@ import sys
 from fapws.lean import TYPE_CHECKING, Any, Callable, Protocol
 
 if TYPE_CHECKING:
-    from fapws.schedule import Schedule
+    from fapws.compat.schedule import Schedule
     from fapws.settings.model import Pool
     from fapws.wsgi.serve import Server
 
@@ -26,7 +26,7 @@ class Host(Protocol):
     """Whoever has the loop."""
 
     strict_paths: bool
-    """Routing by WSGI's rule; see fapws.paths."""
+    """Routing by WSGI's rule; see fapws.compat.paths."""
     debug: int
     """The level that was configured; 0: the program may choose."""
 
@@ -57,7 +57,7 @@ def schedule() -> Schedule:
     """Timers and deferred calls; made when it is first asked for, at any time."""
     global _schedule
     if _schedule is None:
-        from fapws.schedule import Schedule
+        from fapws.compat.schedule import Schedule
 
         _schedule = Schedule(log_failure)
         if _server is not None:
@@ -95,7 +95,7 @@ def log_failure(sentence: str, error: BaseException) -> None:
     import traceback  # half a megabyte that a process without errors does not need
 
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__") == "fapws.schedule":
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") == "fapws.compat.schedule":
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
     try:

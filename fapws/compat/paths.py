@@ -14,8 +14,8 @@ import sys
 
 from fapws import base as fapws_base
 from fapws.base import Start_response
-from fapws.compat.answers import as_iterable
 from fapws.compat.extras import add_extras, fill, read_form
+from fapws.compat.responses import as_iterable
 from fapws.lean import Any, Callable, Iterable, TracebackType
 
 Environ = dict[str, Any]
@@ -175,7 +175,7 @@ def _own_frames(trace: TracebackType | None) -> TracebackType | None:
     return own or trace
 
 
-_OUR_MODULES = (__name__, "fapws.compat.answers", "fapws.compat.extras", "fapws.base")
+_OUR_MODULES = (__name__, "fapws.compat.responses", "fapws.compat.extras", "fapws.base")
 
 
 def of_program(namespace: dict[str, Any], strict: bool) -> Paths:

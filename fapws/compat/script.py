@@ -214,7 +214,7 @@ def _is_constant(node: Any) -> bool:
 
 
 class _NoHost:
-    """For a program of fapws3 that is only looked at: it must neither bind nor serve (fapws.embed)."""
+    """For a program of fapws3 that is only looked at: it must neither bind nor serve (see loop_owner.py)."""
 
     strict_paths = False
     debug = 0
@@ -237,19 +237,19 @@ class _NoHost:
 def _run(
     path: str, attribute: str, pool: Pool | None, tell: Callable[[ScriptSettings], Any]
 ) -> ScriptSettings:
-    from fapws import embed
+    from fapws.worker import loop_owner
     from fapws.worker.loader import CALLABLE_NAMES, execute, make_module, prepare
 
     if pool is not None:
         prepare(pool)
     module, code = make_module(path, not attribute)
     namespace = vars(module)
-    embed.host = _NoHost(namespace, tell)
+    loop_owner.host = _NoHost(namespace, tell)
     execute(module, code)
     settings = _settings(namespace, "PATHS" in namespace)
     if attribute or "PATHS" not in namespace or any(name in namespace for name in CALLABLE_NAMES):
         return settings
-    from fapws.paths import of_program
+    from fapws.compat.paths import of_program
 
     try:
         of_program(namespace, False)

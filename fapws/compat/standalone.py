@@ -12,7 +12,6 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from fapws import embed
 from fapws._core import lib
 from fapws.settings.access_format import compile_format
 from fapws.settings.addresses import check_socket_path, parse_address
@@ -20,6 +19,7 @@ from fapws.settings.build import default_pool
 from fapws.settings.model import Address
 from fapws.supervisor import sockets
 from fapws.supervisor.errors import CannotStart
+from fapws.worker import loop_owner
 from fapws.worker.assemble import make_server
 from fapws.wsgi.serve import FOREVER, Server
 
@@ -76,7 +76,7 @@ class Standalone:
         self._started.append(_Started(listener.fd, listener.url, address.path, listener.inode))
         return listener.fd
 
-    def run(self, application: embed.Application) -> None:
+    def run(self, application: loop_owner.Application) -> None:
         """Serves until SIGINT or SIGTERM. Raises OSError."""
         started, self._started = self._started, []
         forked = os.getpid() != self._pid
@@ -124,7 +124,7 @@ def serve(server: Server, drain_timeout: float, line: str, parent: int = -1) -> 
             token = server.watch(parent, on_end)
         server.log(line)
         try:
-            embed.serve(server)
+            loop_owner.serve(server)
         finally:
             server.free()
 
