@@ -89,7 +89,7 @@ ACCELERATOR = Extension(
 setup(
     # Here, because pyproject.toml's way to say it differs before and after setuptools 77.
     license="BSD-2-Clause",
-    cffi_modules=["fapws/core_build.py:ffibuilder"],
+    cffi_modules=["tools/core_build.py:ffibuilder"],
     ext_modules=[] if PURE else [ACCELERATOR],
     cmdclass={"build_ext": BuildExt},
     # Without the accelerator one wheel serves every CPython from 3.9 on. PyPy and free-threaded builds

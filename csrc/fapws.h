@@ -5,7 +5,7 @@
  * Only the thread that created a worker may use it: any other gets FW_ETHREAD.
  * The process must ignore SIGPIPE, as Python does: sendfile() has no other way to be spared it.
  *
- * fapws/core_build.py hands the text between the two "cffi" marks to cffi unchanged, so what
+ * tools/core_build.py hands the text between the two "cffi" marks to cffi unchanged, so what
  * Python believes and what C compiles cannot drift. Keep macros other than plain integer
  * constants out of that part.
  */

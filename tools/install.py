@@ -35,7 +35,7 @@ TREE = Path(__file__).resolve().parent.parent
 PROGRAMS = {"fapws": "fapws.cli.fapws", "fapws4": "fapws.cli.fapws", "fapwsctl": "fapws.cli.fapwsctl"}
 NO_EXAMPLE = {"__pycache__", "run", "pages", "orders.txt", ".gitignore"}
 """Names below conf/ that are not shipped: what its programs write when they are run there."""
-NOT_INSTALLED = shutil.ignore_patterns("__pycache__", "*.so", "core_build.py")
+NOT_INSTALLED = shutil.ignore_patterns("__pycache__", "*.so")
 SCRIPT = """\
 #!{interpreter}
 import sys

@@ -56,9 +56,9 @@ fi
 
 # ---- Fapws itself ---------------------------------------------------------------------------------------
 # shellcheck disable=SC2046
-fresh_core() { fresh core setup.py fapws/core_build.py $(core_files); }
+fresh_core() { fresh core setup.py tools/core_build.py $(core_files); }
 # shellcheck disable=SC2046
-stamp_core() { stamp core setup.py fapws/core_build.py $(core_files); }
+stamp_core() { stamp core setup.py tools/core_build.py $(core_files); }
 # pip once, and again when what it read changed; for the C core alone the compiler is enough.
 if ! fresh package pyproject.toml setup.py fapws/__init__.py; then
     say 'installing Fapws into .venv, by path'

@@ -1,6 +1,6 @@
 """Every option there is, declared once: name, place, type, default, bounds, help.
 
-What reads the INI file (fapws.settings.build), what renders conf/fapws.ini (fapws.settings.render) and
+What reads the INI file (fapws.settings.build), what renders conf/fapws.ini (tools/shipped_ini.py) and
 the error texts all use this table. An option stands here only when it works.
 """
 

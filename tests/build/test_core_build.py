@@ -15,7 +15,7 @@ from support.tree import TREE
 def core_build(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     pytest.importorskip("cffi", reason="cffi's own Python part is there only where Fapws is built")
     monkeypatch.chdir(TREE)
-    spec = importlib.util.spec_from_file_location("core_build", Path("fapws/core_build.py"))
+    spec = importlib.util.spec_from_file_location("core_build", Path("tools/core_build.py"))
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

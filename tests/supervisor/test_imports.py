@@ -43,7 +43,6 @@ ON_DEMAND = {
     "fapws.compat.query",
     "fapws.compat.schedule",
     "fapws.settings.dump",
-    "fapws.settings.render",
     "fapws.cli.control_client",
     "fapws.supervisor.landing",
     "fapws.cli.status_text",

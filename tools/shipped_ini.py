@@ -1,15 +1,20 @@
-"""Renders conf/fapws.ini from the option table: ``python -m fapws.settings.render > conf/fapws.ini``.
+"""Writes conf/fapws.ini from the one table that declares the options.
 
-The shipped file runs unprivileged from a clone; whatever it does not set stands there as a comment
-with its default. A test compares the file with what this module renders.
+usage: python tools/shipped_ini.py [--check]
+
+--check changes nothing; it exits with 1 when the file is not what it would be. The shipped file runs
+unprivileged from a clone; whatever it does not set stands there as a comment with its default.
 """
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
+
+from pages import write_or_check
 
 from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, Option
 
+FILE = Path(__file__).resolve().parent.parent / "conf" / "fapws.ini"
 _WIDTH = 100
 """Columns of the rendered comments."""
 
@@ -48,6 +53,11 @@ def render() -> str:
     )
 
 
+def main() -> int:
+    """Writes or checks the file; the exit status."""
+    return write_or_check(FILE, render(), "fapws/settings/options.py", "tools/shipped_ini.py")
+
+
 def _render_option(option: Option) -> str:
     mark = "+ " if option.name in POOL_OPTIONS and option.shared else ""
     lines = _wrap(mark + option.help)
@@ -68,4 +78,4 @@ def _wrap(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(render())
+    raise SystemExit(main())
