@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fapws.lean import Any, NamedTuple
 from fapws.settings import model
-from fapws.source import Source
+from fapws.settings.source import Source
 from fapws.supervisor import listeners, notify, scoreboard, sockets, status, turn
 from fapws.supervisor.children import Child, Children
 

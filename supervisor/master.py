@@ -15,7 +15,7 @@ from fapws import __version__, messages
 from fapws.lean import Any, Callable, deque, signal
 from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError
-from fapws.source import Source
+from fapws.settings.source import Source
 from fapws.supervisor import decide, events, processes, status, texts, title
 from fapws.supervisor.answering import WORKERS_MAX, Answering
 from fapws.supervisor.clients import Clients

@@ -9,7 +9,7 @@ import os
 import time
 
 from fapws.lean import signal
-from fapws.source import Source
+from fapws.settings.source import Source
 from fapws.supervisor import decide, notify, signals, states, status, texts, upgrade
 from fapws.supervisor.clients import Clients
 from fapws.supervisor.control import ControlSocket

@@ -28,7 +28,7 @@ from fapws.lean import Any, Callable, NamedTuple, NoReturn, signal
 from fapws.settings import ini
 from fapws.settings.log_targets import STDERR
 from fapws.settings.model import Config
-from fapws.source import Source
+from fapws.settings.source import Source
 from fapws.supervisor import texts
 from fapws.supervisor.errors import DONE, FAILED, NOT_ALLOWED, NOT_CONFIGURED, NOT_RUNNING, USAGE
 from fapws.worker.stdio import have_standard_streams

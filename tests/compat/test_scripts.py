@@ -14,7 +14,7 @@ import pytest
 from support.raw import Client, Cut, fetch
 from support.server import ROOT, Server
 
-from fapws.cli.fapws import configuration, parse_arguments
+from fapws.settings.command_line import configuration, parse_arguments
 from fapws.settings.problems import ConfigError
 
 PROGRAMS = Path(__file__).parent / "programs"

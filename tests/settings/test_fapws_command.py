@@ -12,7 +12,8 @@ import pytest
 
 from fapws import __version__
 from fapws.cli import fapws as command
-from fapws.cli.fapws import Arguments, UsageError, configuration, main, parse_arguments
+from fapws.cli.fapws import main
+from fapws.settings.command_line import Arguments, UsageError, configuration, parse_arguments
 from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError
 

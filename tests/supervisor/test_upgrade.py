@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fapws.settings.model import Address, Config, Pool
-from fapws.source import Source
+from fapws.settings.source import Source
 from fapws.supervisor import handover, upgrade
 from fapws.supervisor.children import Child, Children
 from fapws.supervisor.handover import Saved, SavedWorker

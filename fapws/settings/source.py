@@ -22,6 +22,6 @@ class Source(NamedTuple):
             from fapws.settings.ini import read
 
             return read(self.path)
-        from fapws.cli.fapws import configuration, parse_arguments
+        from fapws.settings.command_line import configuration, parse_arguments
 
         return configuration(parse_arguments(list(self.words), self.directory), self.directory)()

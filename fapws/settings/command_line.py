@@ -1,0 +1,183 @@
+"""The command line of ``fapws``, taken apart, and the configuration that it stands for.
+
+A master that ``fapws`` has started reads its words again at every reload, so this belongs to the
+settings. By hand instead of by argparse, which would stay in the master's memory.
+"""
+
+from __future__ import annotations
+
+import os
+
+from fapws.lean import Any, Callable, NamedTuple
+from fapws.settings.addresses import parse_address
+from fapws.settings.build import build
+from fapws.settings.ini import read
+from fapws.settings.model import Address, Config
+from fapws.settings.options import POOL_OPTIONS, parse, split_callable
+from fapws.settings.scan import Scan, Section
+
+
+class UsageError(Exception):
+    """Arguments that make no sense; str() is the reason."""
+
+
+class Arguments(NamedTuple):
+    """The command line, taken apart and checked word by word."""
+
+    app: str = ""
+    config: str = ""
+    bind: tuple[Address, ...] = ()
+    workers: int = 0
+    """0: not given."""
+    reload: bool = False
+    action: str = ""
+    """``help`` or ``version``: print it and do nothing else."""
+
+
+# ---- Arguments -----------------------------------------------------------------------------------
+
+_LONG = {"--config": "-c", "--bind": "-b", "--workers": "-w", "--help": "-h"}
+_FLAGS: dict[str, dict[str, Any]] = {
+    "-h": {"action": "help"},
+    "--version": {"action": "version"},
+    "--reload": {"reload": True},
+}
+_WITH_VALUE = ("-c", "-b", "-w")
+
+
+def parse_arguments(words: list[str], directory: str) -> Arguments:
+    """The command line in pieces; relative paths start at directory. Raises UsageError.
+
+    A value stands behind its option as the next word, after ``=`` (``--bind=:80``) or, for a short
+    one, at once (``-w2``). Options may stand before and behind APP; ``--`` ends them.
+    """
+    arguments = Arguments()
+    rest = iter(words)
+    options_end = False
+    for word in rest:
+        if options_end or not word.startswith("-") or word == "-":
+            if arguments.app:
+                raise UsageError(f"there is one APP, not {arguments.app} and {word}")
+            if not word:
+                raise UsageError("APP is empty")
+            arguments = arguments._replace(app=word)
+        elif word == "--":
+            options_end = True
+        else:
+            arguments = _take_option(arguments, word, rest, directory)
+    if not arguments.app and not arguments.config and not arguments.action:
+        raise UsageError("nothing to serve: name an APP or an INI file (-c)")
+    return arguments
+
+
+def _take_option(arguments: Arguments, word: str, rest: Any, directory: str) -> Arguments:
+    name, value = _split_option(word)
+    if name in _FLAGS:
+        if value is not None:
+            raise UsageError(f"{word}: takes no value")
+        return arguments._replace(**_FLAGS[name])
+    if name not in _WITH_VALUE:
+        raise UsageError(_unknown_option(word))
+    if value is None:
+        value = next(rest, None)
+    if not value:
+        raise UsageError(f"{word}: needs a value")
+    try:
+        return _TAKE[name](arguments, value, directory)
+    except ValueError as error:
+        raise UsageError(f"{name} {value}: {error}") from None
+
+
+def _split_option(word: str) -> tuple[str, str | None]:
+    if word.startswith("--"):
+        name, equals, value = word.partition("=")
+        return _LONG.get(name, name), value if equals else None
+    return word[:2], word[2:] or None
+
+
+def _unknown_option(word: str) -> str:
+    from fapws.settings.values import nearest
+
+    name = word.partition("=")[0]
+    known = [option.lstrip("-") for option in (*_LONG, *_FLAGS, *_WITH_VALUE)]
+    meant = nearest(name.lstrip("-"), known) if name.startswith("--") else ""
+    return f"{name}: unknown option" + (f", did you mean --{meant}?" if meant else "")
+
+
+def _take_config(arguments: Arguments, value: str, directory: str) -> Arguments:
+    if arguments.config:
+        raise ValueError(f"there is one INI file, and {arguments.config} was given before")
+    return arguments._replace(config=value)
+
+
+def _take_bind(arguments: Arguments, value: str, directory: str) -> Arguments:
+    return arguments._replace(bind=(*arguments.bind, parse_address(value, directory)))
+
+
+def _take_workers(arguments: Arguments, value: str, directory: str) -> Arguments:
+    return arguments._replace(workers=parse(POOL_OPTIONS["workers"], value, directory))
+
+
+_TAKE: dict[str, Callable[[Arguments, str, str], Arguments]] = {
+    "-c": _take_config,
+    "-b": _take_bind,
+    "-w": _take_workers,
+}
+
+
+# ---- Configuration -------------------------------------------------------------------------------
+
+
+def configuration(arguments: Arguments, directory: str) -> Callable[[], Config]:
+    """What makes the Config of a command line, now and at every reload.
+
+    With -c the INI file is read, and the command line is stronger: -w and --reload hold for every
+    pool; -b and APP take the place of the listeners and the application of its pool, of which there
+    must be one. directory is where relative paths start and where the modules of APP are looked
+    for. Raises UsageError if APP cannot be an application; what is returned raises ConfigError.
+    """
+    overrides = _overrides(arguments, directory)
+    if arguments.config:
+        return lambda: read(arguments.config, overrides)
+    found = Scan([Section(f"app:{_pool_name(arguments.app)}", 0, [])], [])
+    return lambda: build(found, "fapws", "", directory, overrides)
+
+
+def _overrides(arguments: Arguments, directory: str) -> dict[str, Any]:
+    overrides: dict[str, Any] = {}
+    if arguments.app:
+        overrides.update(_application(arguments.app, directory))
+    if arguments.bind:
+        overrides["listen"] = arguments.bind
+    if arguments.workers:
+        overrides["workers"] = arguments.workers
+    if arguments.reload:
+        overrides["autoreload"] = True
+    return overrides
+
+
+def _application(app: str, directory: str) -> dict[str, Any]:
+    """APP as the values of app, script and directory."""
+    path = split_callable(app)[0]
+    is_file = path.endswith(".py") or "/" in path
+    option = POOL_OPTIONS["script" if is_file else "app"]
+    try:
+        value = parse(option, app, directory)
+    except ValueError as error:
+        if os.path.isfile(os.path.join(directory, f"{path}.py")) and not is_file:
+            raise UsageError(f"{app}: did you mean {path}.py?") from None
+        raise UsageError(f"{app}: {error}") from None
+    if is_file:
+        return {"script": value, "app": ""}
+    return {"app": value, "script": "", "directory": directory}
+
+
+def _pool_name(app: str) -> str:
+    """What the application is called in messages: ``hello`` for hello.py, ``mysite`` for
+    mysite.wsgi:app."""
+    path = split_callable(app)[0]
+    name = os.path.splitext(os.path.basename(path))[0] if path.endswith(".py") else path.partition(".")[0]
+    kept = "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "-._") else "-" for letter in name
+    )
+    return kept.strip("-.") or "app"
