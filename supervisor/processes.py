@@ -14,10 +14,10 @@ import sys
 from fapws._core import lib
 
 import fapws.worker.life
-from fapws import messages, passing
+from fapws import descriptors, messages
 from fapws.lean import NoReturn, Sequence
 from fapws.settings.model import Pool
-from fapws.supervisor import descriptors, signals, title
+from fapws.supervisor import signals, title
 from fapws.supervisor.log import Log
 from fapws.supervisor.logs import Logs, line_prefix
 from fapws.supervisor.output import Output
@@ -70,7 +70,7 @@ class Process:
             return False
         data = messages.encode(message)
         if fds:
-            return passing.send(self.channel, data, fds)
+            return descriptors.send(self.channel, data, fds)
         try:
             return os.write(self.channel, data) == len(data)
         except OSError:

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 
-from fapws import passing
+from fapws import descriptors
 from fapws._core import lib
 from fapws.lean import TYPE_CHECKING, Any, Callable, FrameType, NamedTuple, NoReturn, signal
 from fapws.messages import Broken, Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
@@ -290,8 +290,8 @@ class Worker:
 
     def _on_channel(self) -> None:
         try:
-            data, descriptors = passing.receive(self._spec.channel, _READ_SIZE)
-            self._sent_along += descriptors
+            data, sent_along = descriptors.receive(self._spec.channel, _READ_SIZE)
+            self._sent_along += sent_along
         except OSError:
             data = b""
         if not data:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.rooted import OTHER, needs_root
 
-from fapws import passing
+from fapws import descriptors
 from fapws.messages import Decoder, Reopened, encode
 from fapws.supervisor import syslog
 from fapws.supervisor.log import Log
@@ -117,9 +117,9 @@ def test_descriptors_travel_with_the_bytes_of_their_message(tmp_path: Path) -> N
     ours, theirs = socket.socketpair()
     with ours, theirs, open(tmp_path / "f", "w+") as file:
         data = encode(Reopened("error access"))
-        assert passing.send(ours.fileno(), data, (file.fileno(), file.fileno()))
-        head, fds = passing.receive(theirs.fileno(), 3)
-        rest, more = passing.receive(theirs.fileno(), 100)
+        assert descriptors.send(ours.fileno(), data, (file.fileno(), file.fileno()))
+        head, fds = descriptors.receive(theirs.fileno(), 3)
+        rest, more = descriptors.receive(theirs.fileno(), 100)
         assert Decoder().feed(head + rest) == [Reopened("error access")]
         assert (len(fds), more) == (2, [])
         assert all(not os.get_inheritable(fd) for fd in fds)
@@ -128,7 +128,7 @@ def test_descriptors_travel_with_the_bytes_of_their_message(tmp_path: Path) -> N
             os.close(fd)
         assert ours.gettimeout() is None
         ours.setblocking(False)
-        passing.send(ours.fileno(), b"x", ())
+        descriptors.send(ours.fileno(), b"x", ())
         assert not os.get_blocking(ours.fileno()), "it stays what it was"
 
 

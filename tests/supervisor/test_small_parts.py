@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from fapws import descriptors
 from fapws.cli import status_text
-from fapws.supervisor import daemon, descriptors, peer, texts, title
+from fapws.supervisor import daemon, peer, texts, title
 from fapws.supervisor.children import Child
 from fapws.supervisor.log import Log
 from fapws.supervisor.scoreboard import REQUEST_LINE, SCORE_SIZE, Score, Scoreboard, add

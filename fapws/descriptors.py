@@ -1,20 +1,24 @@
-"""Descriptors that travel over a unix socket beside its bytes (SCM_RIGHTS).
+"""What master and workers do with descriptors: send them over a unix socket, close what is not theirs.
 
-A stream keeps them with the bytes they were sent with: who reads a message after the read that brought
-its first byte has them already.
+Descriptors travel beside the bytes of a stream (SCM_RIGHTS), which keeps them together: a reader that gets
+the first byte of a message has got the message's descriptors too.
 """
 
 from __future__ import annotations
 
 import _socket
 import os
+import resource
 import struct
 
-from fapws.lean import Sequence
+from fapws.lean import Iterable, Sequence
 
 MOST = 4
 """Descriptors that one message brings."""
 _SIZE = struct.calcsize("i")
+_DIRECTORIES = ("/proc/self/fd", "/dev/fd")
+_BLIND_LIMIT = 65536
+"""Without a directory that lists them, numbers up to here (or the soft limit) are tried."""
 
 
 def send(channel: int, data: bytes, fds: Sequence[int]) -> bool:
@@ -49,3 +53,28 @@ def receive(channel: int, size: int) -> tuple[bytes, list[int]]:
     for fd in fds:
         os.set_inheritable(fd, False)
     return data, fds
+
+
+def close_all_but(keep: Iterable[int], directories: tuple[str, ...] = _DIRECTORIES) -> None:
+    """Closes every descriptor that is not in ``keep``."""
+    kept = frozenset(keep)
+    for fd in _candidates(directories):
+        if fd not in kept:
+            try:
+                os.close(fd)
+            except OSError:
+                continue  # the one that listed the directory, or a number that is not open
+
+
+def _candidates(directories: tuple[str, ...]) -> Iterable[int]:
+    for directory in directories:
+        try:
+            names = os.listdir(directory)
+        except OSError:
+            continue
+        # FreeBSD without fdescfs lists only 0, 1 and 2 in /dev/fd, whatever is open.
+        if any(int(name) > 2 for name in names):
+            return [int(name) for name in names]
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    unlimited = soft == resource.RLIM_INFINITY
+    return range(_BLIND_LIMIT if unlimited else min(soft, _BLIND_LIMIT))
