@@ -6,12 +6,13 @@ import os
 import time
 
 from fapws.lean import Callable
-from fapws.supervisor import decide, events, status
-from fapws.supervisor.clients import Clients
-from fapws.supervisor.control import Client, Request
-from fapws.supervisor.listeners import Listeners
-from fapws.supervisor.status import describe
-from fapws.supervisor.workers import Post, Workers
+
+from . import decide, events, status
+from .clients import Clients
+from .control import Client, Request
+from .listeners import Listeners
+from .status import describe
+from .workers import Post, Workers
 
 WORKERS_MAX = 1024
 """Of a pool, as for the option."""

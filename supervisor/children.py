@@ -9,7 +9,8 @@ from __future__ import annotations
 from math import inf
 
 from fapws.lean import Iterator, NamedTuple
-from fapws.supervisor import states
+
+from . import states
 
 
 class Child(NamedTuple):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from fapws.lean import Any, Callable
-from fapws.supervisor.control import MAX_CLIENTS, BadRequest, Client, ControlSocket, Request
-from fapws.supervisor.waiting import Readiness, Waiter
+
+from .control import MAX_CLIENTS, BadRequest, Client, ControlSocket, Request
+from .waiting import Readiness, Waiter
 
 Command = Callable[[Client, Request], None]
 

@@ -14,9 +14,10 @@ import _socket
 import os
 
 from fapws.lean import Any
-from fapws.supervisor import peer, sockets
-from fapws.supervisor.errors import CannotStart, refused
 from fapws.worker.privileges import CannotConfine, find_group
+
+from . import peer, sockets
+from .errors import CannotStart, refused
 
 VERSION = 1
 MAX_CLIENTS = 16

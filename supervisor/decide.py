@@ -15,10 +15,11 @@ from __future__ import annotations
 from math import inf
 
 from fapws.lean import Any, Callable
-from fapws.supervisor import events, rolling, states, texts, vitals
-from fapws.supervisor.children import Child
-from fapws.supervisor.rolling import ROLL_ATTEMPTS
-from fapws.supervisor.turn import (
+
+from . import events, rolling, states, texts, vitals
+from .children import Child
+from .rolling import ROLL_ATTEMPTS
+from .turn import (
     BOOTING,
     CANARY,
     CHECKING,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from fapws.lean import NamedTuple, Union
 from fapws.settings.model import Config, Pool
-from fapws.supervisor.children import Child
+
+from .children import Child
 
 # ---- Events: the master saw something ------------------------------------------------------------
 

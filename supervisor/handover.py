@@ -10,8 +10,9 @@ from __future__ import annotations
 from fapws.lean import Any, NamedTuple
 from fapws.settings import model
 from fapws.settings.source import Source
-from fapws.supervisor import listeners, notify, scoreboard, sockets, status, turn
-from fapws.supervisor.children import Child, Children
+
+from . import listeners, notify, scoreboard, sockets, status, turn
+from .children import Child, Children
 
 VERSION = 1
 WITH_QUEUES = 2

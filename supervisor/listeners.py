@@ -12,9 +12,10 @@ import os
 from fapws import reuse_port
 from fapws.lean import NamedTuple
 from fapws.settings.model import Address, Config, Pool
-from fapws.supervisor import sockets
-from fapws.supervisor.errors import CannotStart, refused
-from fapws.supervisor.sockets import Listener
+
+from . import sockets
+from .errors import CannotStart, refused
+from .sockets import Listener
 
 
 class Key(NamedTuple):

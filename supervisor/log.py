@@ -11,7 +11,8 @@ import time
 
 from fapws.lean import Sequence
 from fapws.settings.log_targets import STDERR, facility_of
-from fapws.supervisor.syslog import Syslog
+
+from .syslog import Syslog
 
 __all__ = ["STDERR", "Log"]
 

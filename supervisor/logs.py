@@ -10,9 +10,10 @@ import os
 
 from fapws.settings.log_targets import OFF, facility_of
 from fapws.settings.model import Config, Pool
-from fapws.supervisor import syslog
-from fapws.supervisor.errors import refused
-from fapws.supervisor.log import Log, open_file
+
+from . import syslog
+from .errors import refused
+from .log import Log, open_file
 
 
 class Logs:

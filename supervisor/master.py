@@ -16,22 +16,23 @@ from fapws.lean import Any, Callable, deque, signal
 from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError
 from fapws.settings.source import Source
-from fapws.supervisor import decide, events, processes, status, texts, title
-from fapws.supervisor.answering import WORKERS_MAX, Answering
-from fapws.supervisor.clients import Clients
-from fapws.supervisor.control import ControlSocket
-from fapws.supervisor.errors import NOT_CONFIGURED, CannotStart, refused
-from fapws.supervisor.handover import Saved
-from fapws.supervisor.listeners import Listeners
-from fapws.supervisor.log import STDERR
-from fapws.supervisor.logs import Logs
-from fapws.supervisor.notify import Notifier, take_environment
-from fapws.supervisor.pidfile import Held, Pidfile
-from fapws.supervisor.processes import Inheritance
-from fapws.supervisor.signals import Signals
-from fapws.supervisor.upgrading import Upgrading
-from fapws.supervisor.waiting import Readiness, make_waiter
-from fapws.supervisor.workers import Workers
+
+from . import decide, events, processes, status, texts, title
+from .answering import WORKERS_MAX, Answering
+from .clients import Clients
+from .control import ControlSocket
+from .errors import NOT_CONFIGURED, CannotStart, refused
+from .handover import Saved
+from .listeners import Listeners
+from .log import STDERR
+from .logs import Logs
+from .notify import Notifier, take_environment
+from .pidfile import Held, Pidfile
+from .processes import Inheritance
+from .signals import Signals
+from .upgrading import Upgrading
+from .waiting import Readiness, make_waiter
+from .workers import Workers
 
 Tell = Callable[[int, str], None]
 """Is told the outcome of the start once: exit status (0: it serves) and the text for people."""

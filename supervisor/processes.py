@@ -17,12 +17,13 @@ import fapws.worker.life
 from fapws import descriptors, messages
 from fapws.lean import NoReturn, Sequence
 from fapws.settings.model import Pool
-from fapws.supervisor import signals, title
-from fapws.supervisor.log import Log
-from fapws.supervisor.logs import Logs, line_prefix
-from fapws.supervisor.output import Output
-from fapws.supervisor.scoreboard import Row
 from fapws.worker.life import WorkerSpec
+
+from . import signals, title
+from .log import Log
+from .logs import Logs, line_prefix
+from .output import Output
+from .scoreboard import Row
 
 _READ_SIZE = 65536
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")

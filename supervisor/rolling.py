@@ -11,9 +11,10 @@ from __future__ import annotations
 from math import inf
 
 from fapws.settings.model import Pool
-from fapws.supervisor import events, states, texts
-from fapws.supervisor.children import Child
-from fapws.supervisor.turn import CANARY, CHECKING, ROLLING, RUNNING, UNDOING, Reload, Turn
+
+from . import events, states, texts
+from .children import Child
+from .turn import CANARY, CHECKING, ROLLING, RUNNING, UNDOING, Reload, Turn
 
 FRUGAL = "frugal"
 """Pool.reload: stop one, start one."""

@@ -13,9 +13,10 @@ import stat
 from fapws import reuse_port
 from fapws.lean import NamedTuple
 from fapws.settings.model import Address
-from fapws.supervisor import defer_accept
-from fapws.supervisor.errors import CannotStart, refused
 from fapws.worker.privileges import CannotConfine, find_group, find_user
+
+from . import defer_accept
+from .errors import CannotStart, refused
 
 
 class Listener(NamedTuple):

@@ -6,9 +6,10 @@ Ages and times are seconds. RSS is left to whoever asks: it needs no help of the
 from __future__ import annotations
 
 from fapws.lean import Any, NamedTuple
-from fapws.supervisor import states
-from fapws.supervisor.decide import RUNNING, State
-from fapws.supervisor.scoreboard import Score
+
+from . import states
+from .decide import RUNNING, State
+from .scoreboard import Score
 
 DEATHS_KEPT = 5
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fapws.supervisor import signals, states
-from fapws.supervisor.children import Child
+from . import signals, states
+from .children import Child
 
 
 def plural(count: int, noun: str) -> str:

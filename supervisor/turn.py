@@ -11,8 +11,9 @@ from math import inf
 
 from fapws.lean import NamedTuple
 from fapws.settings.model import Config, Pool
-from fapws.supervisor import events, states
-from fapws.supervisor.children import Child, Children
+
+from . import events, states
+from .children import Child, Children
 
 NEW = "new"
 BOOTING = "booting"

@@ -13,12 +13,13 @@ import time
 import fapws
 from fapws.lean import TYPE_CHECKING
 from fapws.settings.problems import ConfigError
-from fapws.supervisor import signals
-from fapws.supervisor.handover import Saved, Unreadable, decode
-from fapws.supervisor.scoreboard import nameless_file
+
+from . import signals
+from .handover import Saved, Unreadable, decode
+from .scoreboard import nameless_file
 
 if TYPE_CHECKING:
-    from fapws.supervisor.master import Master
+    from .master import Master
 
 CHECK_SECONDS = 60.0
 """How long the child may take to try the new code."""
@@ -131,7 +132,7 @@ def leap(text: str, descriptors: list[int]) -> None:
 def check(text: str) -> int:
     """Whether this code can take over; the exit status. The reason goes to standard error."""
     try:
-        from fapws.supervisor import master  # what it imports must be there
+        from . import master  # what it imports must be there
 
         assert master
         saved = decode(text)
@@ -149,7 +150,7 @@ def check(text: str) -> int:
 
 def resume(text: str) -> Master:
     """The new master, with everything that the old one held."""
-    from fapws.supervisor.master import Master, tell_nobody
+    from .master import Master, tell_nobody
 
     saved: Saved = decode(text)
     for fd in descriptors_of(saved):

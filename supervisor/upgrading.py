@@ -10,15 +10,16 @@ import time
 
 from fapws.lean import signal
 from fapws.settings.source import Source
-from fapws.supervisor import decide, notify, signals, states, status, texts, upgrade
-from fapws.supervisor.clients import Clients
-from fapws.supervisor.control import ControlSocket
-from fapws.supervisor.handover import Saved, encode
-from fapws.supervisor.listeners import Listeners
-from fapws.supervisor.log import Log
-from fapws.supervisor.pidfile import Pidfile
-from fapws.supervisor.waiting import Waiter
-from fapws.supervisor.workers import Workers
+
+from . import decide, notify, signals, states, status, texts, upgrade
+from .clients import Clients
+from .control import ControlSocket
+from .handover import Saved, encode
+from .listeners import Listeners
+from .log import Log
+from .pidfile import Pidfile
+from .waiting import Waiter
+from .workers import Workers
 
 TOPIC = "upgrade"
 """What clients wait for."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from math import inf
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor import events, states, texts
-from fapws.supervisor.children import Child
-from fapws.supervisor.turn import Turn
+
+from . import events, states, texts
+from .children import Child
+from .turn import Turn
 
 LOOK_MIN = 0.1
 LOOK_MAX = 5.0

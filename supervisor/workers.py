@@ -10,14 +10,15 @@ import os
 
 from fapws import messages
 from fapws.lean import Callable, signal
-from fapws.supervisor import events, processes, scoreboard, signals
-from fapws.supervisor.handover import SavedWorker
-from fapws.supervisor.log import Log
-from fapws.supervisor.logs import Logs
-from fapws.supervisor.processes import Inheritance, Process, memory_of, now_ms
-from fapws.supervisor.scoreboard import Score, Scoreboard
-from fapws.supervisor.status import WorkerView
-from fapws.supervisor.waiting import Waiter
+
+from . import events, processes, scoreboard, signals
+from .handover import SavedWorker
+from .log import Log
+from .logs import Logs
+from .processes import Inheritance, Process, memory_of, now_ms
+from .scoreboard import Score, Scoreboard
+from .status import WorkerView
+from .waiting import Waiter
 
 Post = Callable[[events.Event], None]
 Say = Callable[[str], None]

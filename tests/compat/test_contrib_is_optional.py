@@ -147,14 +147,22 @@ def imports(path: Path, by_name: bool = True) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            module = module_of(path, node)
+            yield from (f"{module}.{alias.name}" for alias in node.names)
         elif (
             by_name
             and isinstance(node, ast.Constant)
             and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", str(node.value))
         ):
             yield str(node.value)  # for import_module() perhaps; a sentence does not look like this
+
+
+def module_of(path: Path, node: ast.ImportFrom) -> str:
+    """What ``from`` names; a relative import counts from the file's folder."""
+    if not node.level:
+        return str(node.module)
+    folder = path.parents[node.level - 1].relative_to(PACKAGE.parent)
+    return ".".join([*folder.parts, *([node.module] if node.module else [])])
 
 
 def sources(folder: Path) -> list[Path]:
