@@ -7,9 +7,10 @@ import time
 
 from fapws.lean import Callable
 
-from . import decide, events, status
+from . import status
 from .clients import Clients
 from .control import Client, Request
+from .core import decide, events
 from .listeners import Listeners
 from .status import describe
 from .workers import Post, Workers

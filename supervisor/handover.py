@@ -11,8 +11,9 @@ from fapws.lean import Any, NamedTuple
 from fapws.settings import model
 from fapws.settings.source import Source
 
-from . import listeners, notify, scoreboard, sockets, status, turn
-from .children import Child, Children
+from . import listeners, notify, scoreboard, sockets, status
+from .core import turn
+from .core.children import Child, Children
 
 VERSION = 1
 WITH_QUEUES = 2

@@ -17,10 +17,11 @@ from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError
 from fapws.settings.source import Source
 
-from . import decide, events, processes, status, texts, title
+from . import processes, status, title
 from .answering import WORKERS_MAX, Answering
 from .clients import Clients
 from .control import ControlSocket
+from .core import decide, events, texts
 from .errors import NOT_CONFIGURED, CannotStart, refused
 from .handover import Saved
 from .listeners import Listeners

@@ -25,14 +25,6 @@ _DRAINED_AT_ONCE = 4096
 _IGNORED_BY_WORKERS = (signal.SIGHUP, signal.SIGINT)
 
 
-def name(number: int) -> str:
-    """As ``signal.Signals(number).name``; a number without a name is ``signal 40``."""
-    for known in sorted(vars(signal)):
-        if known.startswith("SIG") and known[3].isalpha() and vars(signal)[known] == number:
-            return known
-    return f"signal {number}"
-
-
 class Signals:
     """Catches the master's signals from ``install`` to ``restore``."""
 

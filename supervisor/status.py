@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from fapws.lean import Any, NamedTuple
 
-from . import states
-from .decide import RUNNING, State
+from .core import worker_states as states
+from .core.decide import RUNNING, State
 from .scoreboard import Score
 
 DEATHS_KEPT = 5

@@ -11,9 +11,11 @@ import time
 from fapws.lean import signal
 from fapws.settings.source import Source
 
-from . import decide, notify, signals, states, status, texts, upgrade
+from . import notify, signals, status, upgrade
 from .clients import Clients
 from .control import ControlSocket
+from .core import decide, texts
+from .core import worker_states as states
 from .handover import Saved, encode
 from .listeners import Listeners
 from .log import Log

@@ -11,7 +11,8 @@ import os
 from fapws import messages
 from fapws.lean import Callable, signal
 
-from . import events, processes, scoreboard, signals
+from . import processes, scoreboard
+from .core import events, texts
 from .handover import SavedWorker
 from .log import Log
 from .logs import Logs
@@ -216,7 +217,7 @@ class Workers:
 
     def _changed(self, number: int, process: Process, status: int) -> None:
         if os.WIFSTOPPED(status):
-            self._post(events.WorkerPaused(number, signals.name(os.WSTOPSIG(status))))
+            self._post(events.WorkerPaused(number, texts.signal_name(os.WSTOPSIG(status))))
         elif os.WIFCONTINUED(status):
             self._post(events.WorkerContinued(number))
         else:

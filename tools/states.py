@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pages import write_or_check
 
-from fapws.supervisor import states
+from fapws.supervisor.core import worker_states as states
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "architecture.md"
 BEGIN, END = "<!-- states: begin -->\n", "<!-- states: end -->\n"
@@ -65,7 +65,7 @@ def render(page: str) -> str:
 
 def main() -> int:
     rendered = render(PAGE.read_text(encoding="utf-8"))
-    return write_or_check(PAGE, rendered, "supervisor/states.py", "tools/states.py")
+    return write_or_check(PAGE, rendered, "supervisor/core/worker_states.py", "tools/states.py")
 
 
 if __name__ == "__main__":

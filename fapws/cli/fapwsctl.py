@@ -29,7 +29,7 @@ from fapws.settings import ini
 from fapws.settings.log_targets import STDERR
 from fapws.settings.model import Config
 from fapws.settings.source import Source
-from fapws.supervisor import texts
+from fapws.supervisor.core import texts
 from fapws.supervisor.errors import DONE, FAILED, NOT_ALLOWED, NOT_CONFIGURED, NOT_RUNNING, USAGE
 from fapws.worker.stdio import have_standard_streams
 

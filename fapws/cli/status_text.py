@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fapws.lean import Any, Sequence
-from fapws.supervisor import texts
+from fapws.supervisor.core import texts
 
 Usage = dict[int, tuple[int, float]]
 """By PID: resident memory in bytes, and seconds of processor time."""

@@ -9,7 +9,8 @@ from typing import TypeVar
 import pytest
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor import decide, events, states
+from fapws.supervisor.core import decide, events
+from fapws.supervisor.core import worker_states as states
 
 Order = TypeVar("Order")
 

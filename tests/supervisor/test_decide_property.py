@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor import decide, events, states
+from fapws.supervisor.core import decide, events
+from fapws.supervisor.core import worker_states as states
 
 NAMES = ("blog", "shop", "wiki")
 FRUGAL = "shop"

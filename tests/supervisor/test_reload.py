@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.ports import unused_port
 
-from fapws.supervisor import rolling
+from fapws.supervisor.core import rolling
 
 BROKEN = "def application(:\n"
 

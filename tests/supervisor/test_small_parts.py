@@ -17,8 +17,9 @@ import pytest
 
 from fapws import descriptors
 from fapws.cli import status_text
-from fapws.supervisor import daemon, peer, texts, title
-from fapws.supervisor.children import Child
+from fapws.supervisor import daemon, peer, title
+from fapws.supervisor.core import texts
+from fapws.supervisor.core.children import Child
 from fapws.supervisor.log import Log
 from fapws.supervisor.scoreboard import REQUEST_LINE, SCORE_SIZE, Score, Scoreboard, add
 from fapws.supervisor.signals import Signals

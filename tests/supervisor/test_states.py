@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fapws.supervisor import states
+from fapws.supervisor.core import worker_states as states
 
 
 def test_every_state_knows_every_happening() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor import decide, events
+from fapws.supervisor.core import decide, events
 
 
 class Core:

@@ -17,7 +17,8 @@ import pytest
 from fapws.settings.model import Address, Config, Pool
 from fapws.settings.source import Source
 from fapws.supervisor import handover, upgrade
-from fapws.supervisor.children import Child, Children
+from fapws.supervisor.core.children import Child, Children
+from fapws.supervisor.core.turn import State
 from fapws.supervisor.handover import Saved, SavedWorker
 from fapws.supervisor.listeners import Key
 from fapws.supervisor.log import Log
@@ -26,7 +27,6 @@ from fapws.supervisor.scoreboard import Score
 from fapws.supervisor.signals import Signals
 from fapws.supervisor.sockets import Listener
 from fapws.supervisor.status import Death, LastReload
-from fapws.supervisor.turn import State
 from fapws.supervisor.upgrading import Upgrading
 
 ROOT = Path(__file__).resolve().parents[2]

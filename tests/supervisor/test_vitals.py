@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import pytest
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor import decide, events, states, vitals
+from fapws.supervisor.core import decide, events, upkeep
+from fapws.supervisor.core import worker_states as states
 
 Order = TypeVar("Order")
 
@@ -71,7 +72,7 @@ class Core:
 )
 def test_the_scoreboard_is_read_only_as_often_as_the_options_need(options: Any, seconds: float) -> None:
     core = Core(**options)
-    assert vitals.look_interval(core.config) == seconds
+    assert upkeep.look_interval(core.config) == seconds
     due = decide.next_wakeup(core.state, core.now)
     assert due == core.now + seconds
     if seconds < inf:
@@ -126,7 +127,7 @@ def test_idle_worker_that_goes_on_is_not_replaced() -> None:
 def test_while_somebody_hangs_the_master_looks_often() -> None:
     core = Core(request_timeout=300.0)
     core.seen(1, silent=300.0, busy=True)
-    assert decide.next_wakeup(core.state, core.now) == core.now + vitals.LOOK_HUNG
+    assert decide.next_wakeup(core.state, core.now) == core.now + upkeep.LOOK_HUNG
 
 
 def test_idle_worker_is_asked_for_a_sign_of_life_before_it_counts_as_hung() -> None:
@@ -213,14 +214,14 @@ def test_one_slot_at_a_time_is_recycled() -> None:
 
 
 def test_jitter_is_spread_over_the_workers() -> None:
-    found = {vitals._jitter(number, 9) for number in range(1, 200)}
+    found = {upkeep._jitter(number, 9) for number in range(1, 200)}
     assert found == set(range(10))
-    assert {vitals._jitter(number, 0) for number in range(50)} == {0}
+    assert {upkeep._jitter(number, 0) for number in range(50)} == {0}
 
 
 def test_memory_of_a_young_worker_does_not_count() -> None:
     core = Core(max_rss=2**20)
-    core.seen(1, after=vitals.RSS_AFTER - 0.1, rss=2**30)
+    core.seen(1, after=upkeep.RSS_AFTER - 0.1, rss=2**30)
     assert not core.all(events.Start)
 
 

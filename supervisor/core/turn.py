@@ -2,7 +2,7 @@
 
 ``State`` is everything that is remembered between two events; ``Turn`` is a step on its way from one
 State to the next, with the words that all the rules share. The rules are in decide.py (first start,
-deaths, stop), rolling.py (reload) and vitals.py (hanging, recycling, sleeping, scaling).
+deaths, stop), rolling.py (reload) and upkeep.py (hanging, recycling, sleeping, scaling).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from math import inf
 from fapws.lean import NamedTuple
 from fapws.settings.model import Config, Pool
 
-from . import events, states
+from . import events
+from . import worker_states as states
 from .children import Child, Children
 
 NEW = "new"

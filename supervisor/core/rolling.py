@@ -12,7 +12,8 @@ from math import inf
 
 from fapws.settings.model import Pool
 
-from . import events, states, texts
+from . import events, texts
+from . import worker_states as states
 from .children import Child
 from .turn import CANARY, CHECKING, ROLLING, RUNNING, UNDOING, Reload, Turn
 

@@ -10,7 +10,8 @@ from math import inf
 
 from fapws.settings.model import Config, Pool
 
-from . import events, states, texts
+from . import events, texts
+from . import worker_states as states
 from .children import Child
 from .turn import Turn
 

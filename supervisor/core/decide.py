@@ -16,7 +16,8 @@ from math import inf
 
 from fapws.lean import Any, Callable
 
-from . import events, rolling, states, texts, vitals
+from . import events, rolling, texts, upkeep
+from . import worker_states as states
 from .children import Child
 from .rolling import ROLL_ATTEMPTS
 from .turn import (
@@ -61,7 +62,7 @@ def step(state: State, event: events.Event, now: float) -> tuple[State, list[eve
     turn = Turn(state, now)
     _HANDLERS[type(event)](turn, event)
     _settle(turn)
-    vitals.watch_sleepers(turn, state.asleep)
+    upkeep.watch_sleepers(turn, state.asleep)
     return turn.result()
 
 
@@ -82,13 +83,13 @@ def _settle(turn: Turn) -> None:
     if turn.state.phase == BOOTING and turn.start_canaries(turn.state.config, turn.state.generation):
         turn.state = turn.state._replace(phase=RUNNING)
     if turn.state.phase == RUNNING:
-        vitals.shrink(turn)
+        upkeep.shrink(turn)
         turn.fill()
         _announce(turn)
-        vitals.recycle(turn)
+        upkeep.recycle(turn)
         rolling.settle(turn)
-        vitals.report_scaling(turn)
-        vitals.settle(turn)
+        upkeep.report_scaling(turn)
+        upkeep.settle(turn)
     if turn.state.phase == STOPPING and not turn.children.processes():
         turn.state = turn.state._replace(phase=ENDED)
         turn.order(events.Exit(turn.state.status, turn.state.reason))
@@ -222,7 +223,7 @@ def on_stop(turn: Turn, event: events.StopAsked) -> None:
 def on_scale(turn: Turn, event: events.ScaleAsked) -> None:
     """Only while it runs: a first start is what the configuration says."""
     if turn.state.phase == RUNNING and turn.pool(event.pool) is not None:
-        vitals.scale(turn, event)
+        upkeep.scale(turn, event)
 
 
 def _stop(turn: Turn, fast: bool) -> None:
@@ -259,10 +260,10 @@ _HANDLERS: dict[type[events.Event], Callable[[Turn, Any], None]] = {
     events.WorkerReady: on_ready,
     events.WorkerFailed: on_failed,
     events.WorkerExited: on_exited,
-    events.WorkerPaused: vitals.paused,
-    events.WorkerContinued: vitals.continued,
-    events.Seen: vitals.seen,
-    events.Knocked: vitals.knocked,
+    events.WorkerPaused: upkeep.paused,
+    events.WorkerContinued: upkeep.continued,
+    events.Seen: upkeep.seen,
+    events.Knocked: upkeep.knocked,
     events.ScaleAsked: on_scale,
     events.ReloadAsked: on_reload_asked,
     events.Prepared: on_prepared,

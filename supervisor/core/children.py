@@ -10,7 +10,7 @@ from math import inf
 
 from fapws.lean import Iterator, NamedTuple
 
-from . import states
+from . import worker_states as states
 
 
 class Child(NamedTuple):

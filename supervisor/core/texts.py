@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import signals, states
+from fapws.lean import signal
+
+from . import worker_states as states
 from .children import Child
 
 
@@ -17,11 +19,19 @@ def after(words: str, reason: str) -> str:
     return f"{words}:\n{reason}" if "\n" in reason else f"{words}: {reason}"
 
 
+def signal_name(number: int) -> str:
+    """As ``signal.Signals(number).name``; a number without a name is ``signal 40``."""
+    for known in sorted(vars(signal)):
+        if known.startswith("SIG") and known[3].isalpha() and vars(signal)[known] == number:
+            return known
+    return f"signal {number}"
+
+
 def ending(status: int) -> str:
     """How a process ended; ``status`` as ``os.waitstatus_to_exitcode`` gives it."""
     if status >= 0:
         return f"exited with status {status}"
-    return f"was killed by {signals.name(-status)}"
+    return f"was killed by {signal_name(-status)}"
 
 
 def boot_failure(child: Child, status: int, age: float) -> str:
