@@ -11,7 +11,7 @@ from . import status
 from .clients import Clients
 from .control import Client, Request
 from .core import decide, events
-from .listeners import Listeners
+from .listen.listeners import Listeners
 from .status import describe
 from .workers import Post, Workers
 

@@ -16,8 +16,9 @@ import os
 from fapws.lean import Any
 from fapws.worker.privileges import CannotConfine, find_group
 
-from . import peer, sockets
+from . import peer
 from .errors import CannotStart, refused
+from .listen import bind
 
 VERSION = 1
 MAX_CLIENTS = 16
@@ -120,7 +121,7 @@ class ControlSocket:
         """Lets root, our own user and the members of a group in; empty: nobody else. Raises CannotStart."""
         try:
             self._gid = find_group(group) if group else -1
-            if sockets.inode(self.path) == self.inode:
+            if bind.inode(self.path) == self.inode:
                 if group:
                     os.chown(self.path, -1, self._gid)
                 os.chmod(self.path, 0o660 if group else 0o600)
@@ -131,7 +132,7 @@ class ControlSocket:
 
     def renew(self) -> bool:
         """Binds it again if its file is gone; whether ``fd`` is another one now. Raises CannotStart."""
-        if not sockets.is_lost(self.path, self.inode):
+        if not bind.is_lost(self.path, self.inode):
             return False
         former = self.fd
         self._bind(self.path)
@@ -141,11 +142,11 @@ class ControlSocket:
     def _bind(self, path: str) -> None:
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
-            sockets.clear_stale(path)
-            sockets.bind_private(sock, path)
+            bind.clear_stale(path)
+            bind.bind_private(sock, path)
             sock.listen(_BACKLOG)
             sock.setblocking(False)
-            self.inode = sockets.inode(path)
+            self.inode = bind.inode(path)
             self.fd = sock.detach()
         except OSError as error:
             raise refused(f"cannot make the control socket {path}", error) from error
@@ -171,7 +172,7 @@ class ControlSocket:
     def close(self) -> None:
         """Closes it and removes its file, if that is still ours."""
         os.close(self.fd)
-        sockets.remove_own(self.path, self.inode)
+        bind.remove_own(self.path, self.inode)
 
 
 def _may_command(fd: int, gid: int) -> bool:

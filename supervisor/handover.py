@@ -11,9 +11,10 @@ from fapws.lean import Any, NamedTuple
 from fapws.settings import model
 from fapws.settings.source import Source
 
-from . import listeners, notify, scoreboard, sockets, status
+from . import notify, scoreboard, status
 from .core import turn
 from .core.children import Child, Children
+from .listen import bind, listeners
 
 VERSION = 1
 WITH_QUEUES = 2
@@ -40,7 +41,7 @@ class Saved(NamedTuple):
     state: turn.State
     source: Source
     workers: tuple[SavedWorker, ...]
-    open: dict[Any, sockets.Listener]
+    open: dict[Any, bind.Listener]
     lifeline: int
     lifeline_writer: int
     board: int
@@ -65,7 +66,7 @@ _KINDS: dict[str, Any] = {
     for kind in (
         *(model.Address, model.Config, model.Limits, model.Network, model.Pool),
         *(Child, Saved, SavedWorker, Source, listeners.Key, notify.Service, scoreboard.Score),
-        *(sockets.Listener, status.Death, status.LastReload, turn.State),
+        *(bind.Listener, status.Death, status.LastReload, turn.State),
     )
 }
 

@@ -24,7 +24,7 @@ from .control import ControlSocket
 from .core import decide, events, texts
 from .errors import NOT_CONFIGURED, CannotStart, refused
 from .handover import Saved
-from .listeners import Listeners
+from .listen.listeners import Listeners
 from .log import STDERR
 from .logs import Logs
 from .notify import Notifier, take_environment

@@ -17,7 +17,7 @@ from .control import ControlSocket
 from .core import decide, texts
 from .core import worker_states as states
 from .handover import Saved, encode
-from .listeners import Listeners
+from .listen.listeners import Listeners
 from .log import Log
 from .pidfile import Pidfile
 from .waiting import Waiter

@@ -17,8 +17,8 @@ from fapws.settings.access_format import compile_format
 from fapws.settings.addresses import check_socket_path, parse_address
 from fapws.settings.build import default_pool
 from fapws.settings.model import Address
-from fapws.supervisor import sockets
 from fapws.supervisor.errors import CannotStart
+from fapws.supervisor.listen import bind
 from fapws.worker import loop_owner
 from fapws.worker.assemble import make_server
 from fapws.wsgi.serve import FOREVER, Server
@@ -70,7 +70,7 @@ class Standalone:
         else:
             address = parse_address(where, os.getcwd())
         try:
-            listener = sockets.listen(address, pool.backlog)
+            listener = bind.listen(address, pool.backlog)
         except CannotStart as error:
             raise OSError(str(error)) from None
         self._started.append(_Started(listener.fd, listener.url, address.path, listener.inode))
@@ -90,7 +90,7 @@ class Standalone:
         finally:
             if not forked:
                 for one in started:
-                    sockets.remove_own(one.path, one.inode)
+                    bind.remove_own(one.path, one.inode)
 
 
 def _log_access(server: Server, access_format: str) -> None:

@@ -17,7 +17,7 @@ from support.ports import unused_port
 from fapws import reuse_port
 from fapws.settings.model import Address, Config, Pool
 from fapws.supervisor.errors import CannotStart
-from fapws.supervisor.listeners import Listeners
+from fapws.supervisor.listen.listeners import Listeners
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the option exists on Linux only")
 

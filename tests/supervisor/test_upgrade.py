@@ -20,12 +20,12 @@ from fapws.supervisor import handover, upgrade
 from fapws.supervisor.core.children import Child, Children
 from fapws.supervisor.core.turn import State
 from fapws.supervisor.handover import Saved, SavedWorker
-from fapws.supervisor.listeners import Key
+from fapws.supervisor.listen.bind import Listener
+from fapws.supervisor.listen.listeners import Key
 from fapws.supervisor.log import Log
 from fapws.supervisor.notify import Service
 from fapws.supervisor.scoreboard import Score
 from fapws.supervisor.signals import Signals
-from fapws.supervisor.sockets import Listener
 from fapws.supervisor.status import Death, LastReload
 from fapws.supervisor.upgrading import Upgrading
 

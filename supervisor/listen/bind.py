@@ -15,8 +15,8 @@ from fapws.lean import NamedTuple
 from fapws.settings.model import Address
 from fapws.worker.privileges import CannotConfine, find_group, find_user
 
+from ..errors import CannotStart, refused
 from . import defer_accept
-from .errors import CannotStart, refused
 
 
 class Listener(NamedTuple):

@@ -13,9 +13,9 @@ from fapws import reuse_port
 from fapws.lean import NamedTuple
 from fapws.settings.model import Address, Config, Pool
 
-from . import sockets
-from .errors import CannotStart, refused
-from .sockets import Listener
+from ..errors import CannotStart, refused
+from . import bind
+from .bind import Listener
 
 
 class Key(NamedTuple):
@@ -62,7 +62,7 @@ class Listeners:
             for pool in config.pools:
                 for key, address in _keys(pool):
                     former = self._open.get(key)
-                    if not former or sockets.is_lost(former.address.path, former.inode):
+                    if not former or bind.is_lost(former.address.path, former.inode):
                         self._open[key] = self._listen(address, pool.backlog)
                         fresh.append(key)
                         if former:
@@ -115,7 +115,7 @@ class Listeners:
         for common, address in _keys(pool):
             key = _key_of_slot(common, pool, slot) if _is_split(pool, address) else common
             if key not in self._open:
-                self._open[key] = sockets.join(self._open[common], pool.backlog)
+                self._open[key] = bind.join(self._open[common], pool.backlog)
             found.append(self._open[key])
         return found
 
@@ -149,14 +149,14 @@ class Listeners:
     def remove_files(self) -> None:
         """At the very end: removes the files of unix sockets that are still ours."""
         for listener in self._open.values():
-            sockets.remove_file(listener)
+            bind.remove_file(listener)
 
     def _listen(self, address: Address, backlog: int) -> Listener:
         if address.kind == "fd" and self._started:
             # After the start that number may be any descriptor of ours.
             raise CannotStart(f"cannot listen on {address.text}: a socket can be inherited only at the start")
         try:
-            return sockets.listen(address, backlog)
+            return bind.listen(address, backlog)
         except CannotStart as error:
             mine = self._in_the_way(address, error.__cause__)
             if not mine:
@@ -185,15 +185,15 @@ class Listeners:
     def _adapt(self, key: Key, address: Address, backlog: int) -> None:
         listener = self._open[key]
         if address.kind == "unix" and address != listener.address:
-            sockets.set_owner(address)
+            bind.set_owner(address)
         if backlog != listener.backlog:
-            sockets.set_backlog(listener, backlog)
+            bind.set_backlog(listener, backlog)
         self._open[key] = listener._replace(address=address, backlog=backlog)
 
     def _discard(self, key: Key) -> None:
         listener = self._open.pop(key)
         os.close(listener.fd)
-        sockets.remove_file(listener)
+        bind.remove_file(listener)
 
 
 def _keys(pool: Pool) -> list[tuple[Key, Address]]:

@@ -1,0 +1,1 @@
+"""Listening sockets: binding one, and the register of all."""
