@@ -25,8 +25,8 @@ from .core import decide, events, texts
 from .errors import NOT_CONFIGURED, CannotStart, refused
 from .handover import Saved
 from .listen.listeners import Listeners
-from .log import STDERR
-from .logs import Logs
+from .logs.all_logs import Logs
+from .logs.error_log import STDERR
 from .notify import Notifier, take_environment
 from .pidfile import Held, Pidfile
 from .processes import Inheritance

@@ -20,9 +20,9 @@ from fapws.settings.model import Pool
 from fapws.worker.life import WorkerSpec
 
 from . import signals, title
-from .log import Log
-from .logs import Logs, line_prefix
-from .output import Output
+from .logs.all_logs import Logs, line_prefix
+from .logs.error_log import Log
+from .logs.worker_output import Output
 from .scoreboard import Row
 
 _READ_SIZE = 65536

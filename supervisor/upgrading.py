@@ -18,7 +18,7 @@ from .core import decide, texts
 from .core import worker_states as states
 from .handover import Saved, encode
 from .listen.listeners import Listeners
-from .log import Log
+from .logs.error_log import Log
 from .pidfile import Pidfile
 from .waiting import Waiter
 from .workers import Workers

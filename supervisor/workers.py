@@ -14,8 +14,8 @@ from fapws.lean import Callable, signal
 from . import processes, scoreboard
 from .core import events, texts
 from .handover import SavedWorker
-from .log import Log
-from .logs import Logs
+from .logs.all_logs import Logs
+from .logs.error_log import Log
 from .processes import Inheritance, Process, memory_of, now_ms
 from .scoreboard import Score, Scoreboard
 from .status import WorkerView

@@ -16,9 +16,9 @@ from support.rooted import OTHER, needs_root
 
 from fapws import descriptors
 from fapws.messages import Decoder, Reopened, encode
-from fapws.supervisor import syslog
-from fapws.supervisor.log import Log
-from fapws.supervisor.output import LINE_MAX, Output
+from fapws.supervisor.logs.all_logs import syslog
+from fapws.supervisor.logs.error_log import Log
+from fapws.supervisor.logs.worker_output import LINE_MAX, Output
 from fapws.worker.stdio import Streams
 
 PRINTS = """\

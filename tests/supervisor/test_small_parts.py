@@ -20,7 +20,7 @@ from fapws.cli import status_text
 from fapws.supervisor import daemon, peer, title
 from fapws.supervisor.core import texts
 from fapws.supervisor.core.children import Child
-from fapws.supervisor.log import Log
+from fapws.supervisor.logs.error_log import Log
 from fapws.supervisor.scoreboard import REQUEST_LINE, SCORE_SIZE, Score, Scoreboard, add
 from fapws.supervisor.signals import Signals
 from fapws.supervisor.waiting import PollWaiter, SelectWaiter, Waiter

@@ -22,7 +22,7 @@ from fapws.supervisor.core.turn import State
 from fapws.supervisor.handover import Saved, SavedWorker
 from fapws.supervisor.listen.bind import Listener
 from fapws.supervisor.listen.listeners import Key
-from fapws.supervisor.log import Log
+from fapws.supervisor.logs.error_log import Log
 from fapws.supervisor.notify import Service
 from fapws.supervisor.scoreboard import Score
 from fapws.supervisor.signals import Signals

@@ -11,9 +11,9 @@ import os
 from fapws.settings.log_targets import OFF, facility_of
 from fapws.settings.model import Config, Pool
 
+from ..errors import refused
 from . import syslog
-from .errors import refused
-from .log import Log, open_file
+from .error_log import Log, open_file
 
 
 class Logs:
