@@ -12,8 +12,8 @@ from .clients import Clients
 from .control import Client, Request
 from .core import decide, events
 from .listen.listeners import Listeners
+from .process.workers import Post, Workers
 from .status import describe
-from .workers import Post, Workers
 
 WORKERS_MAX = 1024
 """Of a pool, as for the option."""

@@ -11,10 +11,11 @@ from fapws.lean import Any, NamedTuple
 from fapws.settings import model
 from fapws.settings.source import Source
 
-from . import notify, scoreboard, status
+from . import status
 from .core import turn
 from .core.children import Child, Children
 from .listen import bind, listeners
+from .process import scoreboard, systemd
 
 VERSION = 1
 WITH_QUEUES = 2
@@ -55,7 +56,7 @@ class Saved(NamedTuple):
     began: float
     gone: dict[str, scoreboard.Score]
     deaths: tuple[status.Death, ...]
-    service: notify.Service
+    service: systemd.Service
     last_reload: status.LastReload | None = None
     other_clients: tuple[int, ...] = ()
     """Who has connected to the control socket and was not heard yet."""
@@ -65,7 +66,7 @@ _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         *(model.Address, model.Config, model.Limits, model.Network, model.Pool),
-        *(Child, Saved, SavedWorker, Source, listeners.Key, notify.Service, scoreboard.Score),
+        *(Child, Saved, SavedWorker, Source, listeners.Key, systemd.Service, scoreboard.Score),
         *(bind.Listener, status.Death, status.LastReload, turn.State),
     )
 }

@@ -17,7 +17,7 @@ from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError
 from fapws.settings.source import Source
 
-from . import processes, status, title
+from . import status
 from .answering import WORKERS_MAX, Answering
 from .clients import Clients
 from .control import ControlSocket
@@ -27,13 +27,14 @@ from .handover import Saved
 from .listen.listeners import Listeners
 from .logs.all_logs import Logs
 from .logs.error_log import STDERR
-from .notify import Notifier, take_environment
-from .pidfile import Held, Pidfile
-from .processes import Inheritance
-from .signals import Signals
+from .process import title, worker_process
+from .process.pidfile import Held, Pidfile
+from .process.signals import Signals
+from .process.systemd import Notifier, take_environment
+from .process.worker_process import Inheritance
+from .process.workers import Workers
 from .upgrading import Upgrading
 from .waiting import Readiness, make_waiter
-from .workers import Workers
 
 Tell = Callable[[int, str], None]
 """Is told the outcome of the start once: exit status (0: it serves) and the text for people."""
@@ -170,7 +171,7 @@ class Master(Answering, Upgrading):
         try:
             self._signals.install()
             title.set_title(f"fapws: master {self._state.config.path}".rstrip())
-            processes.prepare_memory()
+            worker_process.prepare_memory()
             if self._state.phase == decide.NEW:
                 self._post(events.Boot())
             else:

@@ -9,7 +9,7 @@ from fapws.lean import Any, NamedTuple
 
 from .core import worker_states as states
 from .core.decide import RUNNING, State
-from .scoreboard import Score
+from .process.scoreboard import Score
 
 DEATHS_KEPT = 5
 

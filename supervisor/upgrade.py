@@ -14,9 +14,9 @@ import fapws
 from fapws.lean import TYPE_CHECKING
 from fapws.settings.problems import ConfigError
 
-from . import signals
 from .handover import Saved, Unreadable, decode
-from .scoreboard import nameless_file
+from .process import signals
+from .process.scoreboard import nameless_file
 
 if TYPE_CHECKING:
     from .master import Master

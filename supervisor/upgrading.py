@@ -11,7 +11,7 @@ import time
 from fapws.lean import signal
 from fapws.settings.source import Source
 
-from . import notify, signals, status, upgrade
+from . import status, upgrade
 from .clients import Clients
 from .control import ControlSocket
 from .core import decide, texts
@@ -19,9 +19,10 @@ from .core import worker_states as states
 from .handover import Saved, encode
 from .listen.listeners import Listeners
 from .logs.error_log import Log
-from .pidfile import Pidfile
+from .process import signals, systemd
+from .process.pidfile import Pidfile
+from .process.workers import Workers
 from .waiting import Waiter
-from .workers import Workers
 
 TOPIC = "upgrade"
 """What clients wait for."""
@@ -40,7 +41,7 @@ class Upgrading:
     _signals: signals.Signals
     _waiter: Waiter
     _log: Log
-    _notifier: notify.Notifier
+    _notifier: systemd.Notifier
     _lifeline: tuple[int, int]
     _began: float
     _deaths: tuple[status.Death, ...]

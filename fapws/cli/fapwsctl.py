@@ -191,7 +191,8 @@ def start(options: Options) -> Result:
         presence = look(Place(config.pidfile, config.control))
         if presence.running:
             return Result(DONE, f"fapws: already running (pid {presence.pid})", {"pid": presence.pid})
-    from fapws.supervisor import daemon, master
+    from fapws.supervisor import master
+    from fapws.supervisor.process import daemon
 
     reread = Source(os.path.abspath(options.file))
     if options.foreground:

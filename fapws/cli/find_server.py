@@ -9,8 +9,8 @@ from fapws.lean import Any, Mapping, MappingProxyType, NamedTuple, signal
 from fapws.settings import ini
 from fapws.settings.options import MASTER_OPTIONS, parse
 from fapws.settings.scan import scan
-from fapws.supervisor import pidfile
 from fapws.supervisor.errors import FAILED, NOT_ALLOWED, NOT_CONFIGURED
+from fapws.supervisor.process import pidfile
 
 MARGIN = 10.0
 """Seconds on top of what the configuration's timeouts allow."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fapws.supervisor.notify import Notifier, Service, take_environment
+from fapws.supervisor.process.systemd import Notifier, Service, take_environment
 
 
 class Systemd:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fapws.supervisor import pidfile
-from fapws.supervisor.pidfile import Held, Pidfile, Probe
+from fapws.supervisor.process import pidfile
+from fapws.supervisor.process.pidfile import Held, Pidfile, Probe
 
 
 def test_held_file_tells_its_pid_and_refuses_a_second_owner(tmp_path: Path) -> None:

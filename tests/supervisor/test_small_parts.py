@@ -17,12 +17,13 @@ import pytest
 
 from fapws import descriptors
 from fapws.cli import status_text
-from fapws.supervisor import daemon, peer, title
+from fapws.supervisor import peer
 from fapws.supervisor.core import texts
 from fapws.supervisor.core.children import Child
 from fapws.supervisor.logs.error_log import Log
-from fapws.supervisor.scoreboard import REQUEST_LINE, SCORE_SIZE, Score, Scoreboard, add
-from fapws.supervisor.signals import Signals
+from fapws.supervisor.process import daemon, title
+from fapws.supervisor.process.scoreboard import REQUEST_LINE, SCORE_SIZE, Score, Scoreboard, add
+from fapws.supervisor.process.signals import Signals
 from fapws.supervisor.waiting import PollWaiter, SelectWaiter, Waiter
 
 # ---- Scoreboard ----------------------------------------------------------------------------------

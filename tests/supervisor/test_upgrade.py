@@ -23,9 +23,9 @@ from fapws.supervisor.handover import Saved, SavedWorker
 from fapws.supervisor.listen.bind import Listener
 from fapws.supervisor.listen.listeners import Key
 from fapws.supervisor.logs.error_log import Log
-from fapws.supervisor.notify import Service
-from fapws.supervisor.scoreboard import Score
-from fapws.supervisor.signals import Signals
+from fapws.supervisor.process.scoreboard import Score
+from fapws.supervisor.process.signals import Signals
+from fapws.supervisor.process.systemd import Service
 from fapws.supervisor.status import Death, LastReload
 from fapws.supervisor.upgrading import Upgrading
 

@@ -11,15 +11,15 @@ import os
 from fapws import messages
 from fapws.lean import Callable, signal
 
-from . import processes, scoreboard
-from .core import events, texts
-from .handover import SavedWorker
-from .logs.all_logs import Logs
-from .logs.error_log import Log
-from .processes import Inheritance, Process, memory_of, now_ms
+from ..core import events, texts
+from ..handover import SavedWorker
+from ..logs.all_logs import Logs
+from ..logs.error_log import Log
+from ..status import WorkerView
+from ..waiting import Waiter
+from . import scoreboard, worker_process
 from .scoreboard import Score, Scoreboard
-from .status import WorkerView
-from .waiting import Waiter
+from .worker_process import Inheritance, Process, memory_of, now_ms
 
 Post = Callable[[events.Event], None]
 Say = Callable[[str], None]
@@ -58,7 +58,7 @@ class Workers:
         row = None
         try:
             row = self.board.take()
-            process = processes.fork(action.pool, action.slot, action.generation, listeners, row, given)
+            process = worker_process.fork(action.pool, action.slot, action.generation, listeners, row, given)
         except OSError as error:
             if row:
                 self.board.give_back(row)
@@ -73,7 +73,9 @@ class Workers:
         """After an upgrade: the processes of the old master."""
         for worker in workers:
             row = self.board.row(worker.row)
-            output = processes.read_output(worker.output, log, f"{worker.pool}/{worker.slot}[{worker.pid}]")
+            output = worker_process.read_output(
+                worker.output, log, f"{worker.pool}/{worker.slot}[{worker.pid}]"
+            )
             for fd in (worker.channel, worker.output):
                 if fd >= 0:
                     self._waiter.watch(fd)

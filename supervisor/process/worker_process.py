@@ -19,10 +19,10 @@ from fapws.lean import NoReturn, Sequence
 from fapws.settings.model import Pool
 from fapws.worker.life import WorkerSpec
 
+from ..logs.all_logs import Logs, line_prefix
+from ..logs.error_log import Log
+from ..logs.worker_output import Output
 from . import signals, title
-from .logs.all_logs import Logs, line_prefix
-from .logs.error_log import Log
-from .logs.worker_output import Output
 from .scoreboard import Row
 
 _READ_SIZE = 65536

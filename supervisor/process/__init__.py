@@ -1,0 +1,1 @@
+"""Processes: forking, signalling and reaping workers, what they count, the master's own marks."""
