@@ -11,7 +11,7 @@ from fapws.lean import Any, NamedTuple
 from fapws.settings import model
 from fapws.settings.source import Source
 
-from . import status
+from .control import status
 from .core import turn
 from .core.children import Child, Children
 from .listen import bind, listeners

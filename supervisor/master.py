@@ -17,10 +17,10 @@ from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError
 from fapws.settings.source import Source
 
-from . import status
-from .answering import WORKERS_MAX, Answering
-from .clients import Clients
-from .control import ControlSocket
+from .control import status
+from .control.commands import WORKERS_MAX, Answering
+from .control.control_socket import ControlSocket
+from .control.conversations import Clients
 from .core import decide, events, texts
 from .errors import NOT_CONFIGURED, CannotStart, refused
 from .handover import Saved

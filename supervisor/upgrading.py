@@ -11,9 +11,10 @@ import time
 from fapws.lean import signal
 from fapws.settings.source import Source
 
-from . import status, upgrade
-from .clients import Clients
-from .control import ControlSocket
+from . import upgrade
+from .control import status
+from .control.control_socket import ControlSocket
+from .control.conversations import Clients
 from .core import decide, texts
 from .core import worker_states as states
 from .handover import Saved, encode

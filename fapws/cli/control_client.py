@@ -7,7 +7,7 @@ import json
 import time
 
 from fapws.lean import Any
-from fapws.supervisor.control import VERSION
+from fapws.supervisor.control.control_socket import VERSION
 
 _READ_SIZE = 65536
 _TIMEOUTS = (TimeoutError, _socket.timeout)

@@ -276,7 +276,7 @@ def reopen(options: Options) -> Result:
 
 def health(options: Options) -> Result:
     """Whether all pools serve with all their workers, or sleep."""
-    from fapws.supervisor.status import complaint
+    from fapws.supervisor.control.status import complaint
 
     answer = ask(_running_control(options), "status", options.seconds or MARGIN)
     trouble = complaint(answer)

@@ -11,11 +11,11 @@ import os
 from fapws import messages
 from fapws.lean import Callable, signal
 
+from ..control.status import WorkerView
 from ..core import events, texts
 from ..handover import SavedWorker
 from ..logs.all_logs import Logs
 from ..logs.error_log import Log
-from ..status import WorkerView
 from ..waiting import Waiter
 from . import scoreboard, worker_process
 from .scoreboard import Score, Scoreboard

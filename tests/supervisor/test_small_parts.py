@@ -17,7 +17,7 @@ import pytest
 
 from fapws import descriptors
 from fapws.cli import status_text
-from fapws.supervisor import peer
+from fapws.supervisor.control.control_socket import peer
 from fapws.supervisor.core import texts
 from fapws.supervisor.core.children import Child
 from fapws.supervisor.logs.error_log import Log

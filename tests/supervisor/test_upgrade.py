@@ -17,6 +17,7 @@ import pytest
 from fapws.settings.model import Address, Config, Pool
 from fapws.settings.source import Source
 from fapws.supervisor import handover, upgrade
+from fapws.supervisor.control.status import Death, LastReload
 from fapws.supervisor.core.children import Child, Children
 from fapws.supervisor.core.turn import State
 from fapws.supervisor.handover import Saved, SavedWorker
@@ -26,7 +27,6 @@ from fapws.supervisor.logs.error_log import Log
 from fapws.supervisor.process.scoreboard import Score
 from fapws.supervisor.process.signals import Signals
 from fapws.supervisor.process.systemd import Service
-from fapws.supervisor.status import Death, LastReload
 from fapws.supervisor.upgrading import Upgrading
 
 ROOT = Path(__file__).resolve().parents[2]

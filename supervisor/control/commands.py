@@ -7,12 +7,12 @@ import time
 
 from fapws.lean import Callable
 
+from ..core import decide, events
+from ..listen.listeners import Listeners
+from ..process.workers import Post, Workers
 from . import status
-from .clients import Clients
-from .control import Client, Request
-from .core import decide, events
-from .listen.listeners import Listeners
-from .process.workers import Post, Workers
+from .control_socket import Client, Request
+from .conversations import Clients
 from .status import describe
 
 WORKERS_MAX = 1024

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from fapws.lean import Any, NamedTuple
 
-from .core import worker_states as states
-from .core.decide import RUNNING, State
-from .process.scoreboard import Score
+from ..core import worker_states as states
+from ..core.decide import RUNNING, State
+from ..process.scoreboard import Score
 
 DEATHS_KEPT = 5
 

@@ -6,8 +6,8 @@ import os
 
 from fapws.lean import Any, Callable
 
-from .control import MAX_CLIENTS, BadRequest, Client, ControlSocket, Request
-from .waiting import Readiness, Waiter
+from ..waiting import Readiness, Waiter
+from .control_socket import MAX_CLIENTS, BadRequest, Client, ControlSocket, Request
 
 Command = Callable[[Client, Request], None]
 

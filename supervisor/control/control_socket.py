@@ -16,9 +16,9 @@ import os
 from fapws.lean import Any
 from fapws.worker.privileges import CannotConfine, find_group
 
+from ..errors import CannotStart, refused
+from ..listen import bind
 from . import peer
-from .errors import CannotStart, refused
-from .listen import bind
 
 VERSION = 1
 MAX_CLIENTS = 16
