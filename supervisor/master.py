@@ -23,7 +23,6 @@ from .control.control_socket import ControlSocket
 from .control.conversations import Clients
 from .core import decide, events, texts
 from .errors import NOT_CONFIGURED, CannotStart, refused
-from .handover import Saved
 from .listen.listeners import Listeners
 from .logs.all_logs import Logs
 from .logs.error_log import STDERR
@@ -33,7 +32,8 @@ from .process.signals import Signals
 from .process.systemd import Notifier, take_environment
 from .process.worker_process import Inheritance
 from .process.workers import Workers
-from .upgrading import Upgrading
+from .upgrade.handover import Saved
+from .upgrade.steps import Upgrading
 from .waiting import Readiness, make_waiter
 
 Tell = Callable[[int, str], None]

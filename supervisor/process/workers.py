@@ -13,9 +13,9 @@ from fapws.lean import Callable, signal
 
 from ..control.status import WorkerView
 from ..core import events, texts
-from ..handover import SavedWorker
 from ..logs.all_logs import Logs
 from ..logs.error_log import Log
+from ..upgrade.handover import SavedWorker
 from ..waiting import Waiter
 from . import scoreboard, worker_process
 from .scoreboard import Score, Scoreboard

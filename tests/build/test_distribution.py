@@ -67,14 +67,16 @@ def compiled(wheel: Path) -> set[str]:
 
 
 def modules_of_the_supervisor() -> set[str]:
-    return {path.name for path in (TREE / "fapws" / "supervisor").glob("*.py")}
+    found = {str(path.relative_to(TREE / "supervisor")) for path in (TREE / "supervisor").rglob("*.py")}
+    assert "core/decide.py" in found
+    return {f"fapws/supervisor/{name}" for name in found}
 
 
 def test_the_sdist_holds_the_supervisor_as_plain_files(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         members = {name.partition("/")[2]: archive.getmember(name) for name in archive.getnames()}
     inside = {name for name in members if name.startswith("fapws/supervisor/")}
-    assert {Path(name).name for name in inside} == modules_of_the_supervisor()
+    assert inside == modules_of_the_supervisor()
     assert all(members[name].isfile() for name in inside)
 
 
@@ -108,7 +110,7 @@ def test_the_wheel_holds_the_package_once_and_nothing_beside_it(wheel: Path) -> 
     names = zipfile.ZipFile(wheel).namelist()
     assert len(names) == len(set(names))
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"fapws"}
-    inside = {Path(name).name for name in names if name.startswith("fapws/supervisor/")}
+    inside = {name for name in names if name.startswith("fapws/supervisor/")}
     assert inside == modules_of_the_supervisor()
 
 

@@ -44,7 +44,7 @@ ON_DEMAND = {
     "fapws.compat.schedule",
     "fapws.settings.dump",
     "fapws.cli.control_client",
-    "fapws.supervisor.landing",
+    "fapws.supervisor.upgrade.landing",
     "fapws.cli.status_text",
     "fapws.worker.watch",
     "fapws.wsgi.forwarded",

@@ -16,18 +16,18 @@ import pytest
 
 from fapws.settings.model import Address, Config, Pool
 from fapws.settings.source import Source
-from fapws.supervisor import handover, upgrade
 from fapws.supervisor.control.status import Death, LastReload
 from fapws.supervisor.core.children import Child, Children
 from fapws.supervisor.core.turn import State
-from fapws.supervisor.handover import Saved, SavedWorker
 from fapws.supervisor.listen.bind import Listener
 from fapws.supervisor.listen.listeners import Key
 from fapws.supervisor.logs.error_log import Log
 from fapws.supervisor.process.scoreboard import Score
 from fapws.supervisor.process.signals import Signals
 from fapws.supervisor.process.systemd import Service
-from fapws.supervisor.upgrading import Upgrading
+from fapws.supervisor.upgrade import handover, new_code
+from fapws.supervisor.upgrade.handover import Saved, SavedWorker
+from fapws.supervisor.upgrade.steps import Upgrading
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,7 +92,7 @@ def test_code_that_does_not_import_changes_nothing(house: Any, copy: Path) -> No
 def test_state_of_another_version_is_refused_beforehand(house: Any, copy: Path) -> None:
     house.configure(listen=f"unix:{house.unix}")
     house.start()
-    edit(copy / "supervisor" / "handover.py", "VERSION = 1", "VERSION = 2")
+    edit(copy / "supervisor" / "upgrade" / "handover.py", "VERSION = 1", "VERSION = 2")
     assert "cannot take over from" in house.ctl("upgrade", expect=1)
     house.ctl("stop")
     house.assert_nothing_is_left()
@@ -128,19 +128,27 @@ def test_code_that_fails_after_the_exec_keeps_the_old_workers_and_obeys(
 ) -> None:
     house.configure(workers=2, listen=f"unix:{house.unix}")
     process = house.foreground()
-    good = (copy / "supervisor" / "upgrade.py").read_text()
-    edit(copy / "supervisor" / "upgrade.py", "saved: Saved = decode(text)", "raise RuntimeError('late')")
+    good = (copy / "supervisor" / "upgrade" / "new_code.py").read_text()
+    edit(
+        copy / "supervisor" / "upgrade" / "new_code.py",
+        "saved: Saved = decode(text)",
+        "raise RuntimeError('late')",
+    )
     process.send_signal(signal.SIGUSR2)
     assert process.stdout is not None
     lines = iter(process.stdout.readline, b"")
     assert any(b"the upgrade failed, the old workers serve on" in line for line in lines)
     assert any(b"RuntimeError: late" in line for line in lines)
     assert house.get(None).startswith(b"hello")
-    (copy / "supervisor" / "upgrade.py").write_text(good)
+    (copy / "supervisor" / "upgrade" / "new_code.py").write_text(good)
     process.send_signal(signal.SIGUSR2)
     house.wait_log("reload done: generation 2, 2 workers replaced")
     assert house.get(None).startswith(b"hello")
-    edit(copy / "supervisor" / "upgrade.py", "saved: Saved = decode(text)", "raise RuntimeError('late')")
+    edit(
+        copy / "supervisor" / "upgrade" / "new_code.py",
+        "saved: Saved = decode(text)",
+        "raise RuntimeError('late')",
+    )
     process.send_signal(signal.SIGUSR2)
     assert any(b"RuntimeError: late" in line for line in lines)
     process.send_signal(signal.SIGTERM)
@@ -162,7 +170,7 @@ def test_pool_that_sleeps_is_woken_by_the_new_master(house: Any, until: Any) -> 
 
 def test_signal_that_was_caught_before_the_exec_is_obeyed_first(monkeypatch: pytest.MonkeyPatch) -> None:
     leapt: list[str] = []
-    monkeypatch.setattr(upgrade, "leap", lambda text, _: leapt.append(text))
+    monkeypatch.setattr(new_code, "leap", lambda text, _: leapt.append(text))
     master = Upgrading()
     master._signals = Signals()
     master._signals.install()
@@ -182,7 +190,11 @@ def test_signal_that_was_caught_before_the_exec_is_obeyed_first(monkeypatch: pyt
 
 def test_stop_during_the_trial_leaves_no_child(house: Any, copy: Path, until: Any) -> None:
     house.start()
-    edit(copy / "supervisor" / "upgrade.py", "        saved = decode(text)\n", "        time.sleep(600)\n")
+    edit(
+        copy / "supervisor" / "upgrade" / "new_code.py",
+        "        saved = decode(text)\n",
+        "        time.sleep(600)\n",
+    )
     os.kill(house.pid, signal.SIGUSR2)
     until(lambda: len(house.processes()) == 3, "master, worker, trial")
     house.ctl("stop")

@@ -14,12 +14,12 @@ import fapws
 from fapws.lean import TYPE_CHECKING
 from fapws.settings.problems import ConfigError
 
+from ..process import signals
+from ..process.scoreboard import nameless_file
 from .handover import Saved, Unreadable, decode
-from .process import signals
-from .process.scoreboard import nameless_file
 
 if TYPE_CHECKING:
-    from .master import Master
+    from ..master import Master
 
 CHECK_SECONDS = 60.0
 """How long the child may take to try the new code."""
@@ -31,7 +31,7 @@ _PADDING = "-" * 64
 def _command(what: str, fd: int) -> list[str]:
     """What runs landing.py of the code that lies now where ours was found."""
     package = os.path.dirname(os.path.abspath(fapws.__file__))
-    landing = os.path.join(package, "supervisor", "landing.py")
+    landing = os.path.join(package, "supervisor", "upgrade", "landing.py")
     return [sys.executable, landing, os.path.dirname(package), what, str(fd), _PADDING]
 
 
@@ -132,7 +132,7 @@ def leap(text: str, descriptors: list[int]) -> None:
 def check(text: str) -> int:
     """Whether this code can take over; the exit status. The reason goes to standard error."""
     try:
-        from . import master  # what it imports must be there
+        from .. import master  # what it imports must be there
 
         assert master
         saved = decode(text)
@@ -150,7 +150,7 @@ def check(text: str) -> int:
 
 def resume(text: str) -> Master:
     """The new master, with everything that the old one held."""
-    from .master import Master, tell_nobody
+    from ..master import Master, tell_nobody
 
     saved: Saved = decode(text)
     for fd in descriptors_of(saved):

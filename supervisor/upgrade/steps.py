@@ -11,19 +11,19 @@ import time
 from fapws.lean import signal
 from fapws.settings.source import Source
 
-from . import upgrade
-from .control import status
-from .control.control_socket import ControlSocket
-from .control.conversations import Clients
-from .core import decide, texts
-from .core import worker_states as states
+from ..control import status
+from ..control.control_socket import ControlSocket
+from ..control.conversations import Clients
+from ..core import decide, texts
+from ..core import worker_states as states
+from ..listen.listeners import Listeners
+from ..logs.error_log import Log
+from ..process import signals, systemd
+from ..process.pidfile import Pidfile
+from ..process.workers import Workers
+from ..waiting import Waiter
+from . import new_code
 from .handover import Saved, encode
-from .listen.listeners import Listeners
-from .logs.error_log import Log
-from .process import signals, systemd
-from .process.pidfile import Pidfile
-from .process.workers import Workers
-from .waiting import Waiter
 
 TOPIC = "upgrade"
 """What clients wait for."""
@@ -50,7 +50,7 @@ class Upgrading:
 
     _upgrade_wanted = False
     _upgrade_checked = False
-    _attempt: upgrade.Attempt | None = None
+    _attempt: new_code.Attempt | None = None
 
     def _ask_upgrade(self) -> None:
         if self._state.phase == decide.RUNNING:
@@ -59,7 +59,7 @@ class Upgrading:
     def _step_upgrade(self) -> None:
         """Once a turn: goes on if it can."""
         if self._attempt is not None:
-            if upgrade.overdue(self._attempt):
+            if new_code.overdue(self._attempt):
                 os.kill(self._attempt.pid, signal.SIGKILL)
         elif self._upgrade_wanted and self._state.phase != decide.RUNNING:
             self._fail_upgrade("the server is stopping")
@@ -81,7 +81,7 @@ class Upgrading:
 
     def _try_new_code(self) -> None:
         try:
-            self._attempt = upgrade.Attempt(encode(self._save()), time.monotonic())
+            self._attempt = new_code.Attempt(encode(self._save()), time.monotonic())
         except OSError as error:
             self._fail_upgrade(f"the new code cannot be tried: {error.strerror}")
             return
@@ -116,7 +116,7 @@ class Upgrading:
             self._log.write("upgrading in place")
             self._workers.finish_lines()
             saved = self._save()
-            upgrade.leap(encode(saved), upgrade.descriptors_of(saved))
+            new_code.leap(encode(saved), new_code.descriptors_of(saved))
         except OSError as error:
             self._fail_upgrade(f"the new code cannot be run: {error.strerror}")
         finally:

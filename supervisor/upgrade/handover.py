@@ -11,11 +11,11 @@ from fapws.lean import Any, NamedTuple
 from fapws.settings import model
 from fapws.settings.source import Source
 
-from .control import status
-from .core import turn
-from .core.children import Child, Children
-from .listen import bind, listeners
-from .process import scoreboard, systemd
+from ..control import status
+from ..core import turn
+from ..core.children import Child, Children
+from ..listen import bind, listeners
+from ..process import scoreboard, systemd
 
 VERSION = 1
 WITH_QUEUES = 2

@@ -29,11 +29,11 @@ def main() -> int:
     sys.path[0] = root
     fd = int(number)
     if what == "check":
-        from fapws.supervisor.upgrade import check
+        from fapws.supervisor.upgrade.new_code import check
 
         return check(read(fd))
     try:
-        from fapws.supervisor.upgrade import resume
+        from fapws.supervisor.upgrade.new_code import resume
 
         master = resume(read(fd))
     except BaseException:
