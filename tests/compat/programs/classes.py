@@ -56,11 +56,11 @@ def same(environ, start_response):
     found = []
 
     def look():
-        import fapws4.query
+        import fapws4.compat.query
 
         import fapws.compat.query
 
-        found.append(fapws4.query is fapws.compat.query)
+        found.append(fapws4.compat.query is fapws.compat.query)
 
     thread = threading.Thread(target=look)
     thread.start()
