@@ -75,7 +75,9 @@ def modules_of_the_supervisor() -> set[str]:
 def test_the_sdist_holds_the_supervisor_as_plain_files(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         members = {name.partition("/")[2]: archive.getmember(name) for name in archive.getnames()}
-    inside = {name for name in members if name.startswith("fapws/supervisor/")}
+    inside = {
+        name for name, member in members.items() if name.startswith("fapws/supervisor/") and not member.isdir()
+    }
     assert inside == modules_of_the_supervisor()
     assert all(members[name].isfile() for name in inside)
 
