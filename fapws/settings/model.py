@@ -43,7 +43,7 @@ class Network(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a client may take; see HTTP.md's tables and ``fw_settings`` in csrc/fapws.h."""
+    """What a client may take; see docs/http.md and ``fw_settings`` in csrc/fapws.h."""
 
     max_body_size: int = 10 * 2**20
     max_header_size: int = 32 * 2**10

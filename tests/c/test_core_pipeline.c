@@ -224,7 +224,7 @@ TEST(a_half_closed_pipeline_that_ends_in_part_of_a_request_gets_what_is_whole)
     }
 }
 
-/* The earlier response is whole and owed; the abort is about the later one (HTTP.md: in order). */
+/* The earlier response is whole and owed; the abort is about the later one (docs/http.md). */
 TEST(an_abort_leaves_the_responses_before_it_whole)
 {
     open_both();

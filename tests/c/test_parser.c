@@ -214,7 +214,7 @@ TEST(each_line_end_must_be_crlf)
     REFUSED(FW_ELINE_END, "GET / HTTP/1.1\r" HOST "\r\n");
 }
 
-/* ---- Size (HTTP.md; RFC 6585 5) -------------------------------------------------------------- */
+/* ---- Size (docs/http.md; RFC 6585 5) -------------------------------------------------------- */
 
 TEST(a_head_above_its_size_is_refused_without_waiting_for_its_end)
 {

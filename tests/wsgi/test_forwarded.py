@@ -1,4 +1,4 @@
-"""What a trusted proxy says about the client, through real sockets and a real proxy (HTTP.md "Behind a
+"""What a trusted proxy says about the client, through real sockets and a real proxy (docs/http.md, "Behind a
 proxy"). The rules themselves: test_forwarded_parts.py."""
 
 from __future__ import annotations

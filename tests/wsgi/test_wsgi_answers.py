@@ -1,4 +1,4 @@
-"""Framing and fields of answers (HTTP.md "Answer"; PEP 3333 "Handling the Content-Length Header")."""
+"""Framing and fields of answers (docs/http.md, "Response"; PEP 3333 "Handling the Content-Length Header")."""
 
 from __future__ import annotations
 

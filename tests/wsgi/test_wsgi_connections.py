@@ -1,4 +1,4 @@
-"""Connections: pipelining, half-close, resets, many at once (HTTP.md "Answer", "Content")."""
+"""Connections: pipelining, half-close, resets, many at once (docs/http.md, "Response", "Content")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an application finds in its environ (PEP 3333 "environ Variables", HTTP.md "Answer")."""
+"""What an application finds in its environ (PEP 3333 "environ Variables", docs/http.md, "environ")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""wsgi.input and the content of requests (HTTP.md "Content"; PEP 3333 "Input and Error Streams")."""
+"""wsgi.input and the content of requests (docs/http.md, "Content"; PEP 3333 "Input and Error Streams")."""
 
 from __future__ import annotations
 

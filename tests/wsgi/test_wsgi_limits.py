@@ -1,4 +1,4 @@
-"""Time and number (HTTP.md, last table): timeouts, connections, descriptors."""
+"""Time and number (docs/http.md): timeouts, connections, descriptors."""
 
 from __future__ import annotations
 

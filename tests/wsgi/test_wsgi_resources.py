@@ -1,4 +1,4 @@
-"""What requests leave behind: descriptors, memory, temporary files (HTTP.md "Content", "Answer")."""
+"""What requests leave behind: descriptors, memory, temporary files (docs/http.md, "Content")."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """start_response, write() and faults of the application (PEP 3333 "The start_response() Callable",
-"Error Handling"; HTTP.md "Answer")."""
+"Error Handling"; docs/http.md, "Response")."""
 
 from __future__ import annotations
 

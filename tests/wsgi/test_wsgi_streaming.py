@@ -1,4 +1,4 @@
-"""Streaming answers: order, back-pressure, close() exactly once (HTTP.md "Answer": Streaming)."""
+"""Streaming answers: order, back-pressure, close() exactly once (docs/http.md, "Response")."""
 
 from __future__ import annotations
 

@@ -1,0 +1,108 @@
+"""Whatever file of the tree a text names is there: documents, sources, tests, and links between pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.tree import TREE
+
+FOLDERS = ("csrc", "fapws", "supervisor", "tests", "tools", "conf", "docs", ".ci")
+TEXTS = (
+    ".c",
+    ".h",
+    ".py",
+    ".sh",
+    ".md",
+    ".case",
+    ".ini",
+    ".toml",
+    ".in",
+    ".txt",
+    ".service",
+    ".1",
+    ".5",
+    ".8",
+)
+PATH = re.compile(
+    r"(?<![\w/.$}*-])(?:csrc|fapws|supervisor|tests|tools|conf|docs)/[\w./-]*[\w-]"
+    r"\.(?:py|c|h|md|sh|ini|case|js|css|service|bash|ksh|svg|png|[1-9])(?![\w/*{<-])"
+)
+"""A file by its place in the tree."""
+PAGE = re.compile(r"(?<![\w/.$}*:-])[\w./-]*[\w-]\.md(?!\w)")
+"""A document, perhaps by its name alone."""
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
+EXAMPLES = {
+    "fapws/_core.c": "is made by a build",
+    "conf/x.ini": "stands for any file, in a docstring",
+    "tests/soak/NAME.py": "stands for any file, in a usage",
+}
+THIS = Path(__file__).resolve()
+
+
+def texts() -> Iterator[Path]:
+    """Every text of the tree that somebody wrote."""
+    yield from (path for path in TREE.iterdir() if path.is_file() and is_text(path))
+    for folder in FOLDERS:
+        for path in (TREE / folder).rglob("*"):
+            hidden = {"__pycache__", "rc"}.intersection(path.parts)
+            if path.is_file() and not hidden and path.name != "_core.c" and is_text(path):
+                yield path
+
+
+def is_text(path: Path) -> bool:
+    return path.suffix in TEXTS or path.name in ("Makefile", "run")
+
+
+def names_in(text: str) -> list[str]:
+    return sorted({*PATH.findall(text), *PAGE.findall(text)})
+
+
+def is_there(name: str, beside: Path) -> bool:
+    # A source distribution has the supervisor as fapws/supervisor only.
+    folders = (
+        TREE,
+        beside.parent,
+        TREE / "docs",
+        *([TREE / "fapws"] if name.startswith("supervisor/") else []),
+    )
+    return any((folder / name).exists() for folder in folders)
+
+
+def test_a_file_that_is_named_exists() -> None:
+    found = list(texts())
+    assert len(found) > 300, "the tree is looked at"
+    missing = [
+        f"{path.relative_to(TREE)}: {name}"
+        for path in found
+        if path.resolve() != THIS
+        for name in names_in(path.read_text(encoding="utf-8"))
+        if name not in EXAMPLES and not is_there(name, path)
+    ]
+    assert missing == []
+
+
+PAGES = sorted([*TREE.glob("*.md"), *(TREE / "docs").glob("*.md"), *(TREE / "tests").rglob("*.md")])
+
+
+def heading_anchor(heading: str) -> str:
+    """The name that a heading of Markdown gets."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(TREE)))
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for name, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), name
+        if anchor and target.suffix == ".md":
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
+            assert anchor in map(heading_anchor, headings), f"{name}#{anchor}"
+
+
+def test_a_name_of_nothing_is_noticed(tmp_path: Path) -> None:
+    text = "see docs/nowhere.md, csrc/none.c and NOWHERE.md; not https://x.org/docs/far.md"
+    assert names_in(text) == ["NOWHERE.md", "csrc/none.c", "docs/nowhere.md"]
+    assert not is_there("csrc/none.c", tmp_path / "page.md")
