@@ -202,14 +202,14 @@ def test_upgrade_in_place_loses_no_request_and_keeps_every_queue(house: Any, loa
     house.configure(workers=3, pool=SHARE)
     house.start()
     pid, port = house.pid, house.port()
-    before = len(os.listdir(f"/proc/{pid}/fd"))
+    before = len(house.master_descriptors())
     with load(house, port) as clients:
         for _ in range(2):
             house.ctl("upgrade")
             clients.more(20)
     clients.check()
     assert house.pid == pid
-    assert len(os.listdir(f"/proc/{pid}/fd")) == before
+    assert len(house.master_descriptors()) == before
     assert len(shares(house, port, 100)) == 3
     house.ctl("stop")
     house.assert_nothing_is_left()
