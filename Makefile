@@ -9,12 +9,13 @@ PYTHON ?=
 APP ?= conf/samples/hello/hello.py
 BIND ?= 127.0.0.1:8888
 T ?= tests
+J ?=
 SECONDS ?=
 SEED ?=
 
 help:
 	@echo 'make run        serve the hello sample on http://127.0.0.1:8888/ (APP=file.py BIND=host:port)'
-	@echo 'make test       all tests: the C core under sanitizers, then pytest (T="tests/wsgi -k name")'
+	@echo 'make test       all tests: the C core under sanitizers, then pytest (T="tests/wsgi -k name" J=0: one process)'
 	@echo 'make test-c     only the C core under sanitizers'
 	@echo 'make test-pypy  the tests of WSGI, protocol and compatibility on PyPy'
 	@echo 'make test-pure  the tests of WSGI and protocol on CPython without the accelerator'
@@ -41,7 +42,7 @@ run: build
 test:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test
 	@sh tools/test-c.sh
-	@FAPWS_PARSE_STREAM="$$PWD/build/c/parse_stream" .venv/bin/python -m pytest $(T)
+	@J='$(J)'; . tools/common.sh; FAPWS_PARSE_STREAM="$$PWD/build/c/parse_stream" $$PYTEST $(T)
 
 test-c:
 	@sh tools/bootstrap.sh build
@@ -52,7 +53,7 @@ test-pypy:
 
 test-pure:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test
-	@FAPWS_PURE=1 .venv/bin/python -m pytest tests/wsgi tests/protocol/test_cases.py
+	@J='$(J)'; . tools/common.sh; FAPWS_PURE=1 $$PYTEST tests/wsgi tests/protocol/test_cases.py
 
 test-asan:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test

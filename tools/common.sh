@@ -5,6 +5,17 @@ say() { printf 'fapws: %s\n' "$*"; }
 die() { printf 'fapws: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# How many things to do at once: the processors that this process may use.
+processors() {
+    nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || getconf NPROCESSORS_ONLN 2>/dev/null ||
+        sysctl -n hw.ncpuonline 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2
+}
+
+# pytest's words for running on all processors, or on J of them (J=0: in its own process, for a debugger).
+# A file is never split: its tests share what it starts once, and some count what the others did.
+AT_ONCE="-n ${J:-$(processors)} --maxprocesses 8 --dist loadfile"
+PYTEST=".venv/bin/python -m pytest $AT_ONCE"
+
 # The flags every C file of ours is compiled with. -Wconversion and its kin are kept from the code
 # that cffi generates (setup.py), which is not clean under them.
 C_BASE='-std=c11 -D_GNU_SOURCE -Icsrc -Wall -Wextra -Werror -Wshadow -Wswitch-enum -Wmissing-prototypes'

@@ -35,6 +35,7 @@ CC=$CC CFLAGS="$sanitize -g -fno-omit-frame-pointer" LDFLAGS=$sanitize \
 under="env LD_PRELOAD=$preload PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1"
 $under "$PYTHON" -c 'import fapws._accelerator'
 # With pytest's own capture a report would be lost: the process ends before it is shown.
-$under "$PYTHON" -m pytest --capture=sys tests/wsgi/test_exchange.py tests/wsgi/test_odd_applications.py
+# shellcheck disable=SC2086
+$under "$PYTHON" -m pytest $AT_ONCE --capture=sys tests/wsgi/test_exchange.py tests/wsgi/test_odd_applications.py
 # Growth without limit: ASan keeps what was freed, to see it being used.
 FAPWS_COMMAND="$under $PYTHON -m fapws" "$PYTHON" tests/soak/mixed.py -n "$requests" --seconds 300 --growth 100000000

@@ -40,43 +40,52 @@ fallback_core=$(for file in $(core_sources); do
     echo "$out/$(object_of "$file")$suffix.o"
 done)
 
+# each SCRIPT NAME...: runs the script once a name ($1), as many at a time as there are processors.
+each() {
+    script=$1
+    shift
+    [ $# -eq 0 ] || printf '%s\n' "$@" | xargs -n 1 -P "$jobs" sh -c "$script" sh
+}
+jobs=$(processors)
+LIBS=$(libuv_libs)
+export CC C_STRICT C_BASE FLAGS SUFFIX LIBS sanitize out core fallback_core
+
 # Everything is compiled again when anything changed: a file, a flag, the compiler.
 flags="-O1 -g $sanitize $(libuv_cflags)"
 # shellcheck disable=SC2046
 stamp=$(echo "$CC $C_STRICT $flags" | cat - $(core_files) tests/c/*.[ch] tools/common.sh | cksum)
+# The single quotes of what `each` runs are meant: its own shell expands it.
+# shellcheck disable=SC2016,SC2046
 if [ "$(cat $out/.stamp 2>/dev/null)" != "$stamp" ]; then
     rm -f $out/*.o $out/.stamp
-    # shellcheck disable=SC2016
     compile='. tools/common.sh
-    for file; do
-        case $file in csrc/*) warn=$C_STRICT ;; *) warn="$C_BASE -Itests/c" ;; esac
-        $CC $warn $FLAGS -c "$file" -o "$OUT/$(object_of "$file")$SUFFIX.o" || exit 255
-    done'
-    export CC
-    { core_sources; printf '%s\n' tests/c/*.c; } |
-        FLAGS=$flags OUT=$out SUFFIX='' xargs -n 1 -P 2 sh -c "$compile" compile || die 'the C core does not compile'
-    { system_sources; printf '%s\n' tests/c/test_core_*.c; } |
-        FLAGS="$flags -DFW_PORTABLE" OUT=$out SUFFIX=_fallback xargs -n 1 -P 2 sh -c "$compile" compile ||
+        case $1 in csrc/*) warn=$C_STRICT ;; *) warn="$C_BASE -Itests/c" ;; esac
+        $CC $warn $FLAGS -c "$1" -o "$out/$(object_of "$1")$SUFFIX.o" || exit 255'
+    FLAGS=$flags SUFFIX=''
+    each "$compile" $(core_sources) tests/c/*.c || die 'the C core does not compile'
+    FLAGS="$flags -DFW_PORTABLE" SUFFIX=_fallback
+    each "$compile" $(system_sources) tests/c/test_core_*.c ||
         die 'the C core does not compile with -DFW_PORTABLE'
-    # shellcheck disable=SC2046,SC2086
-    for name in $(names_of tests/c/*.c); do
-        $CC $sanitize -o $out/$name $out/$name.o $core $(libuv_libs)
-    done
-    # shellcheck disable=SC2046,SC2086
-    for name in $(names_of tests/c/test_core_*.c); do
-        $CC $sanitize -o $out/${name}_fallback $out/${name}_fallback.o $fallback_core $(libuv_libs)
-    done
+    each '$CC $sanitize -o $out/$1 $out/$1.o $core $LIBS || exit 255' $(names_of tests/c/*.c) ||
+        die 'the C tests do not link'
+    each '$CC $sanitize -o $out/${1}_fallback $out/${1}_fallback.o $fallback_core $LIBS || exit 255' \
+        $(names_of tests/c/test_core_*.c) || die 'the C tests do not link with -DFW_PORTABLE'
     echo "$stamp" >$out/.stamp
 fi
 
-passed=0 failed=0
+# What a program says is kept until all have ended: then no line stands inside another program's.
 # shellcheck disable=SC2046
 [ $# -gt 0 ] || set -- $(names_of tests/c/test_*.c) $(names_of tests/c/test_core_*.c | sed 's/$/_fallback/')
+# shellcheck disable=SC2016
+each '"$out/$1" </dev/null >"$out/$1.log" 2>&1; echo $? >"$out/$1.status"' "$@"
+passed=0 failed=0
 for name; do
-    if "$out/$name" </dev/null; then
+    cat "$out/$name.log"
+    status=$(cat "$out/$name.status")
+    if [ "$status" = 0 ]; then
         passed=$((passed + 1))
     else
-        echo "$name: failed (exit status $?)" >&2
+        echo "$name: failed (exit status $status)" >&2
         failed=$((failed + 1))
     fi
 done

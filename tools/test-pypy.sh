@@ -64,19 +64,8 @@ core=$(cd elsewhere && "$venv/bin/python" -c 'import fapws._core; print(fapws._c
 cp "$core" fapws/
 [ $# -eq 0 ] || exec "$venv/bin/python" -m pytest "$@"
 
-# Two at once, because they wait more than they work. Not those that play the C core alone, which is the same
-# there (tests/protocol/differential, every split), nor Chromium's view of a sample.
-# A shell has what runs behind it ignore SIGINT, and what that starts as well.
-heard='import signal, sys, pytest
-signal.signal(signal.SIGINT, signal.default_int_handler)
-sys.exit(pytest.main(sys.argv[1:]))'
-"$venv/bin/python" -c "$heard" tests/compat --ignore tests/compat/test_dashboard_browser.py >compat.log 2>&1 &
-compat=$!
-trap 'wait $compat || true' EXIT
-trap 'exit 1' INT
-trap 'kill -INT $compat 2>/dev/null; exit 1' HUP TERM
-failed=0
-"$venv/bin/python" -m pytest tests/wsgi tests/protocol/test_cases.py || failed=1
-wait $compat || failed=1
-cat compat.log
-exit $failed
+# Not those that play the C core alone, which is the same there (tests/protocol/differential, every
+# split), nor Chromium's view of a sample.
+# shellcheck disable=SC2086
+exec "$venv/bin/python" -m pytest $AT_ONCE tests/wsgi tests/protocol/test_cases.py tests/compat \
+    --ignore tests/compat/test_dashboard_browser.py

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from support.ports import unused_port
 from support.rooted import OTHER, needs_proc, needs_root, other, proc_status
 
 from fapws.compat.script import script_settings
@@ -285,13 +286,14 @@ def test_worker_in_a_chroot_imports_outside_and_serves_inside(public_house) -> N
     (jail / "tmp").mkdir(parents=True)
     os.chmod(jail / "tmp", 0o1777)
     house.write_app(TELLS)
-    house.configure(listen="127.0.0.1:0, 127.0.0.1:80", pool=f"user = {OTHER}\nchroot = {jail}")
+    low = unused_port(600, 1024)  # only root may bind it
+    house.configure(listen=f"127.0.0.1:0, 127.0.0.1:{low}", pool=f"user = {OTHER}\nchroot = {jail}")
     house.start()
     entry = other()
     (pid,) = house.workers()
     assert os.readlink(f"/proc/{pid}/root") == str(jail)
     assert proc_status(pid)["Uid"] == [str(entry.pw_uid)] * 4
-    facts = eval(house.get(80))
+    facts = eval(house.get(low))
     assert facts["root"] == ["tmp"]
     assert facts["cwd"] == "/"
     assert facts["ids"] == (entry.pw_uid,) * 3 + (entry.pw_gid,) * 4
@@ -300,7 +302,7 @@ def test_worker_in_a_chroot_imports_outside_and_serves_inside(public_house) -> N
     assert eval(upload(house.port(), 200_000))["length"] == 200_000
     assert not [fd for fd in os.listdir(f"/proc/{pid}/fd") if os.path.isdir(f"/proc/{pid}/fd/{fd}")]
     house.ctl("reload")
-    assert eval(house.get(80))["root"] == ["tmp"]
+    assert eval(house.get(low))["root"] == ["tmp"]
     house.ctl("stop")
     house.assert_nothing_is_left()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 
@@ -9,9 +10,16 @@ LOWEST, HIGHEST = 15000, 30000
 """Below what Linux, FreeBSD and macOS give to clients and to port 0: nobody is given it in between."""
 
 
-def unused_port() -> int:
-    """A TCP port that nobody listens on now."""
-    for port in random.sample(range(LOWEST, HIGHEST), 100):
+def unused_port(lowest: int = LOWEST, highest: int = HIGHEST) -> int:
+    """A TCP port from this range that nobody listens on now.
+
+    Processes of one parallel run (pytest-xdist) choose from disjoint parts of the range: the port
+    stays free until the test binds it.
+    """
+    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    parts = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = range(lowest + part, highest, parts)
+    for port in random.sample(mine, min(100, len(mine))):
         with socket.socket() as probe:
             try:
                 probe.bind(("0.0.0.0", port))
