@@ -21,7 +21,7 @@ from .control import status
 from .control.commands import WORKERS_MAX, Answering
 from .control.control_socket import ControlSocket
 from .control.conversations import Clients
-from .core import decide, events, texts
+from .core import actions, decide, events, texts
 from .errors import NOT_CONFIGURED, CannotStart, refused
 from .listen.listeners import Listeners
 from .logs.all_logs import Logs
@@ -153,7 +153,7 @@ class Master(Answering, Upgrading):
         self._workers.adopt(saved.workers, self._log)
         for pool in self._state.config.pools:
             if pool.name in self._state.asleep:
-                self._watch_pool(events.WatchPool(pool))
+                self._watch_pool(actions.WatchPool(pool))
         for fd in saved.clients:
             self._clients.wait_for_reload(self._clients.adopt(fd))
         for fd in saved.other_clients:
@@ -220,15 +220,15 @@ class Master(Answering, Upgrading):
         self._pumping = True
         try:
             while self._events:
-                self._state, actions = decide.step(self._state, self._events.popleft(), time.monotonic())
-                for action in actions:
+                self._state, ordered = decide.step(self._state, self._events.popleft(), time.monotonic())
+                for action in ordered:
                     _ACTIONS[type(action)](self, action)
         finally:
             self._pumping = False
 
     # ---- Workers --------------------------------------------------------------------------------
 
-    def _start(self, action: events.Start) -> None:
+    def _start(self, action: actions.Start) -> None:
         try:
             fds = tuple(listener.fd for listener in self._listeners.of_slot(action.pool, action.slot))
         except CannotStart as error:
@@ -239,26 +239,26 @@ class Master(Answering, Upgrading):
             self._events.append(events.WorkerFailed(action.worker, reason))
             self._events.append(events.WorkerExited(action.worker, 1))
 
-    def _send_drain(self, action: events.SendDrain) -> None:
+    def _send_drain(self, action: actions.SendDrain) -> None:
         child = self._state.children.get(action.worker)
         ends = child is not None and self._listeners.let_go(child.pool, child.slot, self._state.config)
         # With its own queues it does as at a stop: it takes what waits there.
         if ends or not self._workers.send(action.worker, messages.Drain()):
             self._workers.signal(action.worker, signal.SIGTERM)
 
-    def _terminate(self, action: events.Terminate) -> None:
+    def _terminate(self, action: actions.Terminate) -> None:
         self._workers.signal(action.worker, signal.SIGTERM)
 
-    def _kill(self, action: events.Kill) -> None:
+    def _kill(self, action: actions.Kill) -> None:
         self._workers.signal(action.worker, signal.SIGKILL)
 
-    def _look(self, _action: events.Look) -> None:
+    def _look(self, _action: actions.Look) -> None:
         self._events.append(self._workers.look())
 
-    def _send_ping(self, action: events.SendPing) -> None:
+    def _send_ping(self, action: actions.SendPing) -> None:
         self._workers.send(action.worker, messages.Ping())
 
-    def _hung(self, action: events.Hung) -> None:
+    def _hung(self, action: actions.Hung) -> None:
         child = action.child
         pid = self._workers.pid(child.number)
         line = self._workers.score(child.number).request_line
@@ -267,24 +267,24 @@ class Master(Answering, Upgrading):
         if not action.stopped:
             self._workers.signal(child.number, signal.SIGUSR2)
 
-    def _spared(self, action: events.Spared) -> None:
+    def _spared(self, action: actions.Spared) -> None:
         self._log.write(texts.spared(action.child, self._workers.pid(action.child.number)))
 
-    def _recycling(self, action: events.Recycling) -> None:
+    def _recycling(self, action: actions.Recycling) -> None:
         self._log.write(texts.recycling(action.child, self._workers.pid(action.child.number)))
 
-    def _watch_pool(self, action: events.WatchPool) -> None:
+    def _watch_pool(self, action: actions.WatchPool) -> None:
         for listener in self._listeners.queues_of_pool(action.pool):
             self._knockers[listener.fd] = action.pool.name
             self._waiter.watch(listener.fd)
         self._log_quietly(f"pool {action.pool.name} has no clients: its workers leave until one comes")
 
-    def _unwatch_pool(self, action: events.UnwatchPool) -> None:
+    def _unwatch_pool(self, action: actions.UnwatchPool) -> None:
         for fd in [fd for fd, pool in self._knockers.items() if pool == action.pool]:
             self._waiter.forget(fd)
             del self._knockers[fd]
 
-    def _scaled(self, action: events.Scaled) -> None:
+    def _scaled(self, action: actions.Scaled) -> None:
         self._listeners.trim(self._state.config)
         self._log.write(action.text)
         topic = f"scale {action.pool}"
@@ -293,7 +293,7 @@ class Master(Answering, Upgrading):
         else:
             self._clients.tell(topic, False, error=action.text)
 
-    def _died(self, action: events.Died) -> None:
+    def _died(self, action: actions.Died) -> None:
         child = action.child
         pid = self._workers.pid(child.number)
         text = texts.death(child, pid, action.status, action.age, action.requests)
@@ -306,7 +306,7 @@ class Master(Answering, Upgrading):
 
     # ---- Start, reload, stop --------------------------------------------------------------------
 
-    def _serving(self, _action: events.Serving) -> None:
+    def _serving(self, _action: actions.Serving) -> None:
         pools = [(pool.name, self._urls()[pool.name]) for pool in self._state.config.pools]
         workers = sum(pool.workers for pool in self._state.config.pools)
         line = texts.serving(pools, os.getpid(), workers)
@@ -314,7 +314,7 @@ class Master(Answering, Upgrading):
         self._notifier.ready(line)
         self._log_quietly(line)
 
-    def _prepare(self, _action: events.Prepare) -> None:
+    def _prepare(self, _action: actions.Prepare) -> None:
         self._clients.reload_begins()
         self._notifier.reloading()
         self._before = self._state.generation
@@ -340,7 +340,7 @@ class Master(Answering, Upgrading):
         self._unchanged = texts.unchanged(names)
         return kept
 
-    def _reload_done(self, action: events.ReloadDone) -> None:
+    def _reload_done(self, action: actions.ReloadDone) -> None:
         if self._state.phase == decide.RUNNING:
             try:
                 self._listeners.settle(action.config, self._state.generation != self._before)
@@ -360,14 +360,14 @@ class Master(Answering, Upgrading):
             self._clients.reload_ends(False, error=text)
             self._workers.tell_broken(text, {p.name for p in action.config.pools if p.autoreload})
 
-    def _close_listeners(self, _action: events.CloseListeners) -> None:
+    def _close_listeners(self, _action: actions.CloseListeners) -> None:
         for pool in set(self._knockers.values()):
-            self._unwatch_pool(events.UnwatchPool(pool))
+            self._unwatch_pool(actions.UnwatchPool(pool))
         self._listeners.close()
         self._notifier.stopping()
         self._log_quietly("stopping")
 
-    def _leave(self, action: events.Exit) -> None:
+    def _leave(self, action: actions.Exit) -> None:
         self._exit = action.status
         if action.reason:
             self._tell(action.status, action.reason)
@@ -444,23 +444,23 @@ _SIGNALS: dict[int, Callable[[Master], None]] = {
 }
 
 # Each takes its own kind of action, which the type of a dict cannot say.
-_ACTIONS: dict[type[events.Action], Callable[[Master, Any], None]] = {
-    events.Start: Master._start,
-    events.SendDrain: Master._send_drain,
-    events.Terminate: Master._terminate,
-    events.Kill: Master._kill,
-    events.Look: Master._look,
-    events.SendPing: Master._send_ping,
-    events.Hung: Master._hung,
-    events.Spared: Master._spared,
-    events.Recycling: Master._recycling,
-    events.WatchPool: Master._watch_pool,
-    events.UnwatchPool: Master._unwatch_pool,
-    events.Scaled: Master._scaled,
-    events.Prepare: Master._prepare,
-    events.Serving: Master._serving,
-    events.Died: Master._died,
-    events.CloseListeners: Master._close_listeners,
-    events.ReloadDone: Master._reload_done,
-    events.Exit: Master._leave,
+_ACTIONS: dict[type[actions.Action], Callable[[Master, Any], None]] = {
+    actions.Start: Master._start,
+    actions.SendDrain: Master._send_drain,
+    actions.Terminate: Master._terminate,
+    actions.Kill: Master._kill,
+    actions.Look: Master._look,
+    actions.SendPing: Master._send_ping,
+    actions.Hung: Master._hung,
+    actions.Spared: Master._spared,
+    actions.Recycling: Master._recycling,
+    actions.WatchPool: Master._watch_pool,
+    actions.UnwatchPool: Master._unwatch_pool,
+    actions.Scaled: Master._scaled,
+    actions.Prepare: Master._prepare,
+    actions.Serving: Master._serving,
+    actions.Died: Master._died,
+    actions.CloseListeners: Master._close_listeners,
+    actions.ReloadDone: Master._reload_done,
+    actions.Exit: Master._leave,
 }

@@ -16,7 +16,7 @@ from math import inf
 
 from fapws.lean import Any, Callable
 
-from . import events, rolling, texts, upkeep
+from . import actions, events, rolling, texts, upkeep
 from . import worker_states as states
 from .children import Child
 from .rolling import ROLL_ATTEMPTS
@@ -57,7 +57,7 @@ FAST_GRACE = 1.0
 """Seconds that a fast stop leaves the workers between TERM and KILL."""
 
 
-def step(state: State, event: events.Event, now: float) -> tuple[State, list[events.Action]]:
+def step(state: State, event: events.Event, now: float) -> tuple[State, list[actions.Action]]:
     """The state after an event, and what to do, in this order. ``now``: monotonic seconds."""
     turn = Turn(state, now)
     _HANDLERS[type(event)](turn, event)
@@ -92,7 +92,7 @@ def _settle(turn: Turn) -> None:
         upkeep.settle(turn)
     if turn.state.phase == STOPPING and not turn.children.processes():
         turn.state = turn.state._replace(phase=ENDED)
-        turn.order(events.Exit(turn.state.status, turn.state.reason))
+        turn.order(actions.Exit(turn.state.status, turn.state.reason))
 
 
 def _expire(turn: Turn) -> None:
@@ -103,7 +103,7 @@ def _expire(turn: Turn) -> None:
         cell = states.TABLE[child.state][states.OVERDUE]
         if cell.order == states.KILL:
             turn.enter(child, cell.state, inf)
-            turn.order(events.Kill(child.number))
+            turn.order(actions.Kill(child.number))
         elif cell.order == states.START:
             _refill(turn, child)
 
@@ -119,7 +119,7 @@ def _announce(turn: Turn) -> None:
     """Serving, once every worker of the first start has become ready or failed."""
     if not turn.state.announced and not turn.children.any_state(states.STARTING, states.KILLED):
         turn.state = turn.state._replace(announced=True)
-        turn.order(events.Serving())
+        turn.order(actions.Serving())
 
 
 def on_boot(turn: Turn, _event: events.Boot) -> None:
@@ -176,7 +176,7 @@ def _crashed(turn: Turn, child: Child, event: events.WorkerExited) -> None:
         turn.enter(child, states.GONE, inf)
     else:
         turn.enter(died, states.BACKING_OFF, turn.now + delay)
-    turn.order(events.Died(died, event.status, turn.now - child.born, event.requests, delay))
+    turn.order(actions.Died(died, event.status, turn.now - child.born, event.requests, delay))
 
 
 def _refill(turn: Turn, child: Child) -> None:
@@ -230,11 +230,11 @@ def _stop(turn: Turn, fast: bool) -> None:
     turn.state = turn.state._replace(phase=STOPPING, queued=False, asleep=frozenset())
     if turn.state.reload is not None:
         rolling.finish(turn, False, "the server is stopping")
-    turn.order(events.CloseListeners())
+    turn.order(actions.CloseListeners())
     for child in turn.children:
         cell = states.TABLE[child.state][states.STOPPED]
         if cell.order == states.TERM:
-            turn.order(events.Terminate(child.number))
+            turn.order(actions.Terminate(child.number))
             turn.enter(child, cell.state, turn.now + child.drain_timeout)
         elif cell.state != child.state:
             turn.enter(child, cell.state, inf)

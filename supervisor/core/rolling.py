@@ -12,7 +12,7 @@ from math import inf
 
 from fapws.settings.model import Pool
 
-from . import events, texts
+from . import actions, texts
 from . import worker_states as states
 from .children import Child
 from .turn import CANARY, CHECKING, ROLLING, RUNNING, UNDOING, Reload, Turn
@@ -60,7 +60,7 @@ def undo(turn: Turn, reason: str) -> None:
 def finish(turn: Turn, ok: bool, text: str) -> None:
     """The reload has ended; the queued one begins."""
     turn.state = turn.state._replace(reload=None)
-    turn.order(events.ReloadDone(ok, text, turn.state.config))
+    turn.order(actions.ReloadDone(ok, text, turn.state.config))
     if turn.state.queued and turn.state.phase == RUNNING and turn.state.due <= turn.now:
         _begin(turn)
 
@@ -73,7 +73,7 @@ def _begin(turn: Turn) -> None:
         quiet_from=turn.now + STORM,
         reload=Reload(generation, CHECKING, turn.now, turn.state.config),
     )
-    turn.order(events.Prepare())
+    turn.order(actions.Prepare())
 
 
 def _commit(turn: Turn, reload: Reload) -> None:

@@ -12,7 +12,7 @@ from math import inf
 from fapws.lean import NamedTuple
 from fapws.settings.model import Config, Pool
 
-from . import events
+from . import actions
 from . import worker_states as states
 from .children import Child, Children
 
@@ -84,13 +84,13 @@ class Turn:
         self.state = state
         self.children = state.children.copy()
         self.now = now
-        self.actions: list[events.Action] = []
+        self.actions: list[actions.Action] = []
 
-    def result(self) -> tuple[State, list[events.Action]]:
+    def result(self) -> tuple[State, list[actions.Action]]:
         """The new state, and what was ordered on the way."""
         return self.state._replace(children=self.children), self.actions
 
-    def order(self, action: events.Action) -> None:
+    def order(self, action: actions.Action) -> None:
         """One thing more to do."""
         self.actions.append(action)
 
@@ -117,13 +117,13 @@ class Turn:
                 active_at=self.now,
             )
         )
-        self.order(events.Start(number, pool, slot, generation))
+        self.order(actions.Start(number, pool, slot, generation))
 
     def retire(self, child: Child) -> None:
         """It is of no more use: it drains, or is forgotten if there is no process."""
         cell = states.TABLE[child.state][states.RETIRED]
         if cell.order == states.DRAIN:
-            self.order(events.SendDrain(child.number))
+            self.order(actions.SendDrain(child.number))
             self.enter(child, cell.state, self.now + child.drain_timeout)
         elif cell.state != child.state:
             self.enter(child, cell.state, inf)

@@ -10,7 +10,7 @@ from math import inf
 
 from fapws.settings.model import Config, Pool
 
-from . import events, texts
+from . import actions, events, texts
 from . import worker_states as states
 from .children import Child
 from .turn import Turn
@@ -54,7 +54,7 @@ def settle(turn: Turn) -> None:
     if turn.children.any_state(states.HUNG):
         interval = min(interval, LOOK_HUNG)
     if turn.state.look_at <= turn.now:
-        turn.order(events.Look())
+        turn.order(actions.Look())
         turn.state = turn.state._replace(look_at=turn.now + interval)
     else:
         turn.state = turn.state._replace(look_at=min(turn.state.look_at, turn.now + interval))
@@ -93,7 +93,7 @@ def _watch(turn: Turn, child: Child, vital: events.Vital, pool: Pool) -> None:
             _found(turn, child._replace(pinged=0.0), texts.hung_in_request(vital.silent), vital.beat)
     elif vital.silent >= limit / 2:
         if not child.pinged or vital.beat != child.beat:
-            turn.order(events.SendPing(child.number))
+            turn.order(actions.SendPing(child.number))
             turn.children.put(child._replace(pinged=turn.now, beat=vital.beat))
         elif turn.now - child.pinged >= max(limit / 2, PING_PATIENCE):
             _found(turn, child, texts.hung_idle(vital.silent), vital.beat)
@@ -105,7 +105,7 @@ def _found(turn: Turn, child: Child, reason: str, beat: int) -> None:
         return
     failures = 0 if turn.now - child.since >= states.HEALTHY_AFTER else child.failures
     child = child._replace(hung=reason, beat=beat, failures=failures)
-    turn.order(events.Hung(child, stopped=beat == STOPPED))
+    turn.order(actions.Hung(child, stopped=beat == STOPPED))
     turn.enter(child, cell.state, turn.now + states.HUNG_GRACE)
     turn.state = turn.state._replace(look_at=min(turn.state.look_at, turn.now + LOOK_HUNG))
 
@@ -117,7 +117,7 @@ def revive(turn: Turn, child: Child) -> None:
     """
     cell = states.TABLE[child.state][states.ALIVE]
     if cell.state != child.state:
-        turn.order(events.Spared(child))
+        turn.order(actions.Spared(child))
         in_request = child.beat != STOPPED and not child.pinged
         spent = texts.HUNG_ONCE if in_request else child.spent
         turn.enter(child._replace(hung="", pinged=0.0, spent=spent), cell.state, inf)
@@ -178,7 +178,7 @@ def recycle(turn: Turn) -> None:
         if not child.spent or child.state != states.SERVING or pool is None or not turn.room(pool.name):
             continue
         if all(other.state != states.STARTING for other in turn.children.of_pool(pool.name)):
-            turn.order(events.Recycling(child))
+            turn.order(actions.Recycling(child))
             turn.start(pool, child.slot, child.generation, replaces=child.number)
             return
 
@@ -206,11 +206,11 @@ def knocked(turn: Turn, event: events.Knocked) -> None:
 def watch_sleepers(turn: Turn, before: frozenset[str]) -> None:
     """Tells whose listeners the master has to watch, if that has changed in this turn."""
     for name in sorted(before - turn.state.asleep):
-        turn.order(events.UnwatchPool(name))
+        turn.order(actions.UnwatchPool(name))
     for name in sorted(turn.state.asleep - before):
         pool = turn.pool(name)
         assert pool is not None
-        turn.order(events.WatchPool(pool))
+        turn.order(actions.WatchPool(pool))
 
 
 # ---- Scaling -------------------------------------------------------------------------------------
@@ -266,4 +266,4 @@ def report_scaling(turn: Turn) -> None:
             ok, text = True, f"pool {name} has {texts.plural(workers, 'worker')}"
         if done:
             turn.state = turn.state._replace(scaling=turn.state.scaling - {name})
-            turn.order(events.Scaled(name, ok, text))
+            turn.order(actions.Scaled(name, ok, text))

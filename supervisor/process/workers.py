@@ -12,7 +12,7 @@ from fapws import messages
 from fapws.lean import Callable, signal
 
 from ..control.status import WorkerView
-from ..core import events, texts
+from ..core import actions, events, texts
 from ..logs.all_logs import Logs
 from ..logs.error_log import Log
 from ..upgrade.handover import SavedWorker
@@ -53,7 +53,7 @@ class Workers:
 
     # ---- What is done ---------------------------------------------------------------------------
 
-    def start(self, action: events.Start, listeners: tuple[int, ...], given: Inheritance) -> str:
+    def start(self, action: actions.Start, listeners: tuple[int, ...], given: Inheritance) -> str:
         """Forks a worker; the reason if that fails, else empty."""
         row = None
         try:

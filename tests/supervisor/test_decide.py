@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor.core import decide, events
+from fapws.supervisor.core import actions, decide, events
 from fapws.supervisor.core import worker_states as states
 
 Order = TypeVar("Order")
@@ -30,9 +30,9 @@ class Core:
     def __init__(self, **workers: int) -> None:
         self.state = decide.State(config(**workers))
         self.now = 1000.0
-        self.actions: list[events.Action] = []
+        self.actions: list[actions.Action] = []
 
-    def tell(self, event: events.Event, after: float = 0.0) -> list[events.Action]:
+    def tell(self, event: events.Event, after: float = 0.0) -> list[actions.Action]:
         """The actions that an event leads to, ``after`` seconds later."""
         self.now += after
         self.state, self.actions = decide.step(self.state, event, self.now)
@@ -44,7 +44,7 @@ class Core:
 
     def started(self) -> list[tuple[str, int, int]]:
         """Pool, slot and generation of what was started last."""
-        return [(start.pool.name, start.slot, start.generation) for start in self.all(events.Start)]
+        return [(start.pool.name, start.slot, start.generation) for start in self.all(actions.Start)]
 
     def number(self, name: str, state: str | None = None, generation: int | None = None) -> int:
         """The number of the child ``pool/slot``, the newest if there are several."""
@@ -76,12 +76,12 @@ class Core:
         assert self.state.announced
         return self
 
-    def reload_until_done(self, target: Config) -> list[events.ReloadDone]:
+    def reload_until_done(self, target: Config) -> list[actions.ReloadDone]:
         """A reload that meets no obstacle; every ReloadDone seen."""
         self.tell(events.ReloadAsked())
         self.tell(events.Prepared(target))
         for _ in range(100):
-            done = self.all(events.ReloadDone)
+            done = self.all(actions.ReloadDone)
             if done:
                 return done
             starting = [c for c in self.state.children if c.state == states.STARTING]
@@ -93,9 +93,9 @@ class Core:
         raise AssertionError("the reload does not end")
 
 
-def kinds(actions: Iterable[events.Action]) -> list[type[events.Action]]:
+def kinds(ordered: Iterable[actions.Action]) -> list[type[actions.Action]]:
     """What the actions are."""
-    return [type(action) for action in actions]
+    return [type(action) for action in ordered]
 
 
 # ---- The first start -----------------------------------------------------------------------------
@@ -109,9 +109,9 @@ def test_first_start_boots_one_worker_a_pool_one_after_the_other() -> None:
     assert core.started() == [("shop", 0, 1)]
     core.tell(events.WorkerReady(2))
     assert core.started() == [("blog", 1, 1)]
-    assert not core.all(events.Serving)
+    assert not core.all(actions.Serving)
     core.tell(events.WorkerReady(3))
-    assert kinds(core.actions) == [events.Serving]
+    assert kinds(core.actions) == [actions.Serving]
 
 
 def test_first_start_that_fails_ends_the_master_with_the_reason_of_the_worker() -> None:
@@ -120,9 +120,9 @@ def test_first_start_that_fails_ends_the_master_with_the_reason_of_the_worker() 
     core.tell(events.WorkerReady(1))
     core.tell(events.WorkerFailed(2, "Traceback: shop\n"))
     core.tell(events.WorkerExited(2, 1))
-    assert events.Terminate(1) in core.actions
+    assert actions.Terminate(1) in core.actions
     core.tell(events.WorkerExited(1, 0))
-    (end,) = core.all(events.Exit)
+    (end,) = core.all(actions.Exit)
     assert end.status == 1
     assert "Traceback: shop" in end.reason
 
@@ -130,9 +130,9 @@ def test_first_start_that_fails_ends_the_master_with_the_reason_of_the_worker() 
 def test_first_start_that_takes_too_long_is_killed_and_said_so() -> None:
     core = Core(blog=1)
     core.tell(events.Boot())
-    assert core.tell(events.Tick(), after=60.0) == [events.Kill(1)]
+    assert core.tell(events.Tick(), after=60.0) == [actions.Kill(1)]
     core.tell(events.WorkerExited(1, -9))
-    (end,) = core.all(events.Exit)
+    (end,) = core.all(actions.Exit)
     assert "boot_timeout" in end.reason
 
 
@@ -142,7 +142,7 @@ def test_later_worker_of_the_first_start_may_fail_without_ending_the_master() ->
     core.tell(events.WorkerReady(1))
     core.tell(events.WorkerExited(2, 1))
     core.tell(events.WorkerExited(3, 1))
-    assert events.Serving() in core.actions, "it is announced, though one is backing off"
+    assert actions.Serving() in core.actions, "it is announced, though one is backing off"
     assert core.states_of("blog") == [states.BACKING_OFF, states.SERVING]
 
 
@@ -151,7 +151,7 @@ def test_stop_during_the_first_start_is_no_failure() -> None:
     core.tell(events.Boot())
     core.tell(events.StopAsked(fast=True))
     core.tell(events.WorkerExited(1, -15))
-    assert core.all(events.Exit) == [events.Exit(0, "")]
+    assert core.all(actions.Exit) == [actions.Exit(0, "")]
 
 
 # ---- Crashes -------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def test_crash_is_refilled_at_once_the_first_time() -> None:
     core = Core(blog=2).serve()
     core.tell(events.WorkerExited(1, -9, requests=7), after=5.0)
     assert core.started() == [("blog", 0, 1)]
-    (died,) = core.all(events.Died)
+    (died,) = core.all(actions.Died)
     assert (died.status, died.age, died.requests, died.delay) == (-9, 5.0, 7, 0.0)
 
 
@@ -170,7 +170,7 @@ def test_crashes_in_a_row_back_off() -> None:
     delays = []
     for _ in range(12):
         core.tell(events.WorkerExited(core.number("blog/0"), 1))
-        delays += [died.delay for died in core.all(events.Died)]
+        delays += [died.delay for died in core.all(actions.Died)]
         core.tell(events.Tick(), after=delays[-1])
     assert delays[:5] == [0.0, 1.0, 1.5, 2.25, 3.375]
     assert delays[-1] == 30.0
@@ -191,17 +191,17 @@ def test_a_minute_of_serving_forgets_earlier_failures() -> None:
     core.tell(events.WorkerExited(1, 1))
     core.tell(events.WorkerReady(2))
     core.tell(events.WorkerExited(2, 1), after=60.0)
-    (died,) = core.all(events.Died)
+    (died,) = core.all(actions.Died)
     assert died.delay == 0.0
 
 
 def test_worker_that_is_not_ready_in_time_is_killed_and_replaced() -> None:
     core = Core(blog=2).serve()
     core.tell(events.WorkerExited(2, 1))
-    assert core.tell(events.Tick(), after=60.0) == [events.Kill(3)]
+    assert core.tell(events.Tick(), after=60.0) == [actions.Kill(3)]
     assert core.tell(events.WorkerReady(3)) == [], "too late: the KILL is on its way"
     core.tell(events.WorkerExited(3, -9))
-    assert core.all(events.Died)
+    assert core.all(actions.Died)
 
 
 # ---- Reload --------------------------------------------------------------------------------------
@@ -209,13 +209,13 @@ def test_worker_that_is_not_ready_in_time_is_killed_and_replaced() -> None:
 
 def test_reload_starts_a_canary_and_drains_its_predecessor_only_when_it_is_ready() -> None:
     core = Core(blog=1).serve()
-    assert core.tell(events.ReloadAsked()) == [events.Prepare()]
+    assert core.tell(events.ReloadAsked()) == [actions.Prepare()]
     core.tell(events.Prepared(config(blog=1)))
     assert core.started() == [("blog", 0, 2)]
     assert core.tell(events.Tick(), after=1.0) == []
-    assert core.tell(events.WorkerReady(2)) == [events.SendDrain(1)]
+    assert core.tell(events.WorkerReady(2)) == [actions.SendDrain(1)]
     core.tell(events.WorkerExited(1, 0))
-    (done,) = core.all(events.ReloadDone)
+    (done,) = core.all(actions.ReloadDone)
     assert done.ok
     assert "generation 2, 1 worker replaced in 1.0 s" in done.text
 
@@ -225,7 +225,7 @@ def test_reload_rolls_one_worker_at_a_time() -> None:
     core.tell(events.ReloadAsked())
     core.tell(events.Prepared(config(blog=3)))
     core.tell(events.WorkerReady(core.number("blog/0")))
-    assert kinds(core.actions) == [events.SendDrain]
+    assert kinds(core.actions) == [actions.SendDrain]
     assert core.tell(events.Tick(), after=1.0) == [], "not before the predecessor has gone"
     core.tell(events.WorkerExited(1, 0))
     assert core.started() == [("blog", 1, 2)]
@@ -237,7 +237,7 @@ def test_reload_rolls_one_worker_at_a_time_over_all_pools() -> None:
     core.tell(events.Prepared(config(blog=2, shop=2)))
     core.tell(events.WorkerReady(core.number("blog/0")))
     core.tell(events.WorkerReady(core.number("shop/0")))
-    assert len(core.all(events.SendDrain)) == 2
+    assert len(core.all(actions.SendDrain)) == 2
     core.tell(events.WorkerExited(1, 0))
     assert core.actions == [], "the predecessor of the other pool's canary still drains"
     core.tell(events.WorkerExited(2, 0))
@@ -250,9 +250,9 @@ def test_reload_is_done_only_when_workers_it_adds_have_started() -> None:
     core.tell(events.Prepared(config(blog=2)))
     core.tell(events.WorkerReady(core.number("blog/0")))
     core.tell(events.WorkerExited(1, 0))
-    assert not core.all(events.ReloadDone)
+    assert not core.all(actions.ReloadDone)
     core.tell(events.WorkerReady(core.number("blog/1")))
-    assert core.all(events.ReloadDone)
+    assert core.all(actions.ReloadDone)
 
 
 def test_reload_refused_changes_nothing() -> None:
@@ -260,7 +260,7 @@ def test_reload_refused_changes_nothing() -> None:
     before = core.state.children
     core.tell(events.ReloadAsked())
     core.tell(events.Refused("blog.ini:3: workrs: unknown key"))
-    assert core.actions == [events.ReloadDone(False, "blog.ini:3: workrs: unknown key", core.state.config)]
+    assert core.actions == [actions.ReloadDone(False, "blog.ini:3: workrs: unknown key", core.state.config)]
     assert core.state.children == before
 
 
@@ -270,7 +270,7 @@ def test_broken_canary_leaves_the_old_workers_alone() -> None:
     core.tell(events.Prepared(config(blog=4)))
     core.tell(events.WorkerFailed(3, "SyntaxError: x\n"))
     core.tell(events.WorkerExited(3, 1))
-    (done,) = core.all(events.ReloadDone)
+    (done,) = core.all(actions.ReloadDone)
     assert (done.ok, done.text, done.config) == (False, "SyntaxError: x", config(blog=2))
     assert core.states_of("blog") == [states.SERVING, states.SERVING]
 
@@ -279,9 +279,9 @@ def test_canary_that_hangs_is_killed_after_boot_timeout() -> None:
     core = Core(blog=1).serve()
     core.tell(events.ReloadAsked())
     core.tell(events.Prepared(config(blog=1)))
-    assert core.tell(events.Tick(), after=60.0) == [events.Kill(2)]
+    assert core.tell(events.Tick(), after=60.0) == [actions.Kill(2)]
     core.tell(events.WorkerExited(2, -9))
-    (done,) = core.all(events.ReloadDone)
+    (done,) = core.all(actions.ReloadDone)
     assert not done.ok
     assert "boot_timeout" in done.text
 
@@ -293,10 +293,10 @@ def test_good_canary_of_one_pool_leaves_again_if_the_canary_of_another_fails() -
     good = core.number("blog/0")
     core.tell(events.WorkerReady(good))
     core.tell(events.WorkerExited(core.number("shop/0"), -11))
-    assert core.all(events.SendDrain) == [events.SendDrain(good)], "it holds clients: no KILL"
-    assert not core.all(events.ReloadDone)
+    assert core.all(actions.SendDrain) == [actions.SendDrain(good)], "it holds clients: no KILL"
+    assert not core.all(actions.ReloadDone)
     core.tell(events.WorkerExited(good, 0))
-    assert [done.ok for done in core.all(events.ReloadDone)] == [False]
+    assert [done.ok for done in core.all(actions.ReloadDone)] == [False]
     assert {child.generation for child in core.state.children} == {1}
 
 
@@ -316,9 +316,9 @@ def test_a_thousand_requests_during_a_reload_are_one_more_reload() -> None:
     for _ in range(1000):
         assert core.tell(events.ReloadAsked()) == []
     core.tell(events.Refused("no"))
-    assert kinds(core.actions) == [events.ReloadDone, events.Prepare]
+    assert kinds(core.actions) == [actions.ReloadDone, actions.Prepare]
     core.tell(events.Refused("no"))
-    assert kinds(core.actions) == [events.ReloadDone]
+    assert kinds(core.actions) == [actions.ReloadDone]
 
 
 def test_reload_during_the_first_start_waits_for_its_end() -> None:
@@ -327,9 +327,9 @@ def test_reload_during_the_first_start_waits_for_its_end() -> None:
     assert core.tell(events.ReloadAsked()) == []
     core.tell(events.WorkerReady(1))
     assert core.started() == [("blog", 1, 1)]
-    assert not core.all(events.Prepare)
+    assert not core.all(actions.Prepare)
     core.tell(events.WorkerReady(2))
-    assert core.actions == [events.Serving(), events.Prepare()]
+    assert core.actions == [actions.Serving(), actions.Prepare()]
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 1), (3, 3)])
@@ -388,7 +388,7 @@ def test_old_worker_that_still_starts_when_the_canary_is_ready_drains_too() -> N
     core.tell(events.ReloadAsked())
     core.tell(events.Prepared(config(blog=2)))
     core.tell(events.WorkerReady(core.number("blog/0")))
-    assert sorted(core.all(events.SendDrain)) == [events.SendDrain(1), events.SendDrain(3)]
+    assert sorted(core.all(actions.SendDrain)) == [actions.SendDrain(1), actions.SendDrain(3)]
     assert core.started() == [], "a third process more than the pool may have"
     core.tell(events.WorkerExited(3, 0))
     assert core.started() == [("blog", 1, 2)]
@@ -429,7 +429,7 @@ def test_replacement_that_fails_again_and_again_ends_the_reload_and_the_old_one_
     for _ in range(decide.ROLL_ATTEMPTS):
         core.tell(events.Tick(), after=30.0)
         core.tell(events.WorkerExited(core.number("blog/1", generation=2), 1))
-    (done,) = core.all(events.ReloadDone)
+    (done,) = core.all(actions.ReloadDone)
     assert not done.ok
     assert core.states_of("blog") == [states.SERVING, states.SERVING]
     assert {child.generation for child in core.state.children} == {1, 2}
@@ -443,7 +443,7 @@ def test_old_worker_that_does_not_finish_is_killed_after_drain_timeout() -> None
     core.tell(events.ReloadAsked())
     core.tell(events.Prepared(config(blog=1)))
     core.tell(events.WorkerReady(2))
-    assert core.tell(events.Tick(), after=25.0) == [events.Kill(1)]
+    assert core.tell(events.Tick(), after=25.0) == [actions.Kill(1)]
     assert decide.next_wakeup(core.state, core.now) == inf, "a KILL needs no second one"
 
 
@@ -453,25 +453,25 @@ def test_old_worker_that_does_not_finish_is_killed_after_drain_timeout() -> None
 def test_stop_terminates_everybody_and_ends_when_the_last_has_gone() -> None:
     core = Core(blog=2).serve()
     core.tell(events.StopAsked(fast=False))
-    assert core.actions == [events.CloseListeners(), events.Terminate(1), events.Terminate(2)]
+    assert core.actions == [actions.CloseListeners(), actions.Terminate(1), actions.Terminate(2)]
     core.tell(events.WorkerExited(1, 0))
     assert core.actions == []
     core.tell(events.WorkerExited(2, 0))
-    assert core.actions == [events.Exit(0, "")]
+    assert core.actions == [actions.Exit(0, "")]
 
 
 def test_graceful_stop_kills_after_drain_timeout() -> None:
     core = Core(blog=1).serve()
     core.tell(events.StopAsked(fast=False))
     assert core.tell(events.Tick(), after=24.9) == []
-    assert core.tell(events.Tick(), after=0.1) == [events.Kill(1)]
+    assert core.tell(events.Tick(), after=0.1) == [actions.Kill(1)]
 
 
 def test_second_stop_is_a_fast_one() -> None:
     core = Core(blog=1).serve()
     core.tell(events.StopAsked(fast=False))
     core.tell(events.StopAsked(fast=False), after=1.0)
-    assert core.tell(events.Tick(), after=decide.FAST_GRACE) == [events.Kill(1)]
+    assert core.tell(events.Tick(), after=decide.FAST_GRACE) == [actions.Kill(1)]
 
 
 def test_stop_ends_a_reload_and_says_so() -> None:
@@ -480,9 +480,9 @@ def test_stop_ends_a_reload_and_says_so() -> None:
     core.tell(events.Prepared(config(blog=1)))
     core.tell(events.ReloadAsked())
     core.tell(events.StopAsked(fast=False))
-    assert [done.ok for done in core.all(events.ReloadDone)] == [False]
-    assert core.all(events.Terminate) == [events.Terminate(1), events.Terminate(2)]
-    assert not core.all(events.Prepare), "nor does a queued one begin"
+    assert [done.ok for done in core.all(actions.ReloadDone)] == [False]
+    assert core.all(actions.Terminate) == [actions.Terminate(1), actions.Terminate(2)]
+    assert not core.all(actions.Prepare), "nor does a queued one begin"
 
 
 def test_stop_of_a_server_that_backs_off_ends_at_once() -> None:
@@ -490,7 +490,7 @@ def test_stop_of_a_server_that_backs_off_ends_at_once() -> None:
     core.tell(events.WorkerExited(1, 1))
     core.tell(events.WorkerExited(2, 1))
     core.tell(events.StopAsked(fast=False))
-    assert core.actions == [events.CloseListeners(), events.Exit(0, "")]
+    assert core.actions == [actions.CloseListeners(), actions.Exit(0, "")]
 
 
 def test_events_of_workers_that_are_forgotten_mean_nothing() -> None:

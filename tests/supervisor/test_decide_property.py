@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor.core import decide, events
+from fapws.supervisor.core import actions, decide, events
 from fapws.supervisor.core import worker_states as states
 
 NAMES = ("blog", "shop", "wiki")
@@ -62,11 +62,11 @@ class Supervisor(RuleBasedStateMachine):
 
     def tell(self, event: events.Event) -> None:
         serving_before = set(self.serving)
-        self.state, actions = decide.step(self.state, event, self.now)
-        retired = [a.worker for a in actions if isinstance(a, events.SendDrain)]
+        self.state, ordered = decide.step(self.state, event, self.now)
+        retired = [a.worker for a in ordered if isinstance(a, actions.SendDrain)]
         if retired and isinstance(event, events.WorkerReady):
             self.check_successors(retired, serving_before | {event.worker})
-        for action in actions:
+        for action in ordered:
             self.act(action)
 
     def check_successors(self, retired: list[int], serving: set[int]) -> None:
@@ -77,40 +77,40 @@ class Supervisor(RuleBasedStateMachine):
             if had and pool.name != FRUGAL:
                 assert any(self.processes.get(number) == pool.name for number in left)
 
-    def act(self, action: events.Action) -> None:
+    def act(self, action: actions.Action) -> None:
         assert not self.ended, "nothing follows Exit"
-        if isinstance(action, events.Start):
+        if isinstance(action, actions.Start):
             assert action.worker not in self.processes
             self.processes[action.worker] = action.pool.name
-        elif isinstance(action, (events.SendDrain, events.Terminate)):
+        elif isinstance(action, (actions.SendDrain, actions.Terminate)):
             assert action.worker in self.processes, "told a process that is not there"
             self.serving.discard(action.worker)
-        elif isinstance(action, events.Kill):
+        elif isinstance(action, actions.Kill):
             assert action.worker in self.processes
             assert action.worker not in self.killed, "killed twice"
             self.killed.add(action.worker)
             self.serving.discard(action.worker)
-        elif isinstance(action, events.Hung):
+        elif isinstance(action, actions.Hung):
             assert action.child.number in self.serving
             self.serving.discard(action.child.number)
-        elif isinstance(action, events.Spared):
+        elif isinstance(action, actions.Spared):
             self.serving.add(action.child.number)
-        elif isinstance(action, events.WatchPool):
+        elif isinstance(action, actions.WatchPool):
             assert action.pool.name not in self.watched
             self.watched.add(action.pool.name)
-        elif isinstance(action, events.UnwatchPool):
+        elif isinstance(action, actions.UnwatchPool):
             self.watched.remove(action.pool)
-        elif isinstance(action, events.Prepare):
+        elif isinstance(action, actions.Prepare):
             self.checking = True
-        elif isinstance(action, events.ReloadDone):
+        elif isinstance(action, actions.ReloadDone):
             self.checking = False
             self.limits = {pool.name: pool.workers for pool in action.config.pools}
             for name in NAMES:
                 # A reload that was given up leaves old workers serving.
                 self.limits[name] = max(self.limits.get(name, 0), self.count(name) - 1)
-        elif isinstance(action, events.Died):
+        elif isinstance(action, actions.Died):
             assert 0.0 <= action.delay <= states.BACKOFF_MAX
-        elif isinstance(action, events.Exit):
+        elif isinstance(action, actions.Exit):
             assert not self.processes, "ended before every child was reaped"
             self.ended = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor.core import decide, events
+from fapws.supervisor.core import actions, decide, events
 
 
 class Core:
@@ -18,8 +18,8 @@ class Core:
 
     def tell(self, event: events.Event, after: float = 0.0) -> None:
         self.now += after
-        self.state, actions = decide.step(self.state, event, self.now)
-        if any(isinstance(action, events.Prepare) for action in actions):
+        self.state, ordered = decide.step(self.state, event, self.now)
+        if any(isinstance(action, actions.Prepare) for action in ordered):
             self.begun += 1
             self.tell(events.Refused("no"))
 

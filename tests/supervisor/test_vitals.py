@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor.core import decide, events, upkeep
+from fapws.supervisor.core import actions, decide, events, upkeep
 from fapws.supervisor.core import worker_states as states
 
 Order = TypeVar("Order")
@@ -22,11 +22,11 @@ class Core:
         self.config = Config("", (Pool("blog", workers=workers, **given),))
         self.state = decide.State(self.config)
         self.now = 1000.0
-        self.actions: list[events.Action] = []
+        self.actions: list[actions.Action] = []
         self.tell(events.Boot())
         self.ready_all()
 
-    def tell(self, event: events.Event, after: float = 0.0) -> list[events.Action]:
+    def tell(self, event: events.Event, after: float = 0.0) -> list[actions.Action]:
         self.now += after
         self.state, self.actions = decide.step(self.state, event, self.now)
         return self.actions
@@ -34,7 +34,7 @@ class Core:
     def all(self, kind: type[Order]) -> list[Order]:
         return [action for action in self.actions if isinstance(action, kind)]
 
-    def seen(self, number: int, after: float = 0.0, **values: Any) -> list[events.Action]:
+    def seen(self, number: int, after: float = 0.0, **values: Any) -> list[actions.Action]:
         given = {"beat": 1, "silent": 0.0, "busy": False, "requests": 0, "connections": 0, "rss": 0, **values}
         return self.tell(events.Seen((events.Vital(number, **given),)), after)
 
@@ -76,7 +76,7 @@ def test_the_scoreboard_is_read_only_as_often_as_the_options_need(options: Any, 
     due = decide.next_wakeup(core.state, core.now)
     assert due == core.now + seconds
     if seconds < inf:
-        assert core.tell(events.Tick(), after=seconds) == [events.Look()]
+        assert core.tell(events.Tick(), after=seconds) == [actions.Look()]
         assert decide.next_wakeup(core.state, core.now) == core.now + seconds
 
 
@@ -86,18 +86,18 @@ def test_the_scoreboard_is_read_only_as_often_as_the_options_need(options: Any, 
 def test_request_that_takes_too_long_costs_its_worker_after_its_stack_was_asked_for() -> None:
     core = Core(request_timeout=10.0)
     assert not core.seen(1, silent=9.9, busy=True)
-    (hung,) = [a for a in core.seen(1, silent=10.0, busy=True) if isinstance(a, events.Hung)]
+    (hung,) = [a for a in core.seen(1, silent=10.0, busy=True) if isinstance(a, actions.Hung)]
     assert (hung.child.number, hung.stopped) == (1, False)
     assert "10.0 s in a request (request_timeout)" in hung.child.hung
     assert core.state_of(1) == states.HUNG
-    assert not core.all(events.Kill)
+    assert not core.all(actions.Kill)
     core.tell(events.Tick(), after=states.HUNG_GRACE)
-    assert core.all(events.Kill) == [events.Kill(1)]
+    assert core.all(actions.Kill) == [actions.Kill(1)]
     core.tell(events.WorkerExited(1, -9))
-    (died,) = core.all(events.Died)
+    (died,) = core.all(actions.Died)
     assert "request_timeout" in died.child.hung
     assert died.delay == 0.0
-    assert [start.slot for start in core.all(events.Start)] == [0]
+    assert [start.slot for start in core.all(actions.Start)] == [0]
     assert core.state_of(2) == states.SERVING, "the other never noticed"
 
 
@@ -107,11 +107,11 @@ def test_worker_that_goes_on_in_its_grace_is_spared() -> None:
     core.seen(1, after=1.0, silent=11.0, busy=True)
     assert core.state_of(1) == states.HUNG
     core.seen(1, after=0.5, beat=2, silent=0.3, busy=True)
-    assert len(core.all(events.Spared)) == 1
+    assert len(core.all(actions.Spared)) == 1
     assert core.state_of(1) == states.SERVING
-    assert [action.child.number for action in core.all(events.Recycling)] == [1]
+    assert [action.child.number for action in core.all(actions.Recycling)] == [1]
     core.tell(events.WorkerReady(3))
-    assert core.all(events.SendDrain) == [events.SendDrain(1)], "replaced, but nothing is lost"
+    assert core.all(actions.SendDrain) == [actions.SendDrain(1)], "replaced, but nothing is lost"
 
 
 def test_idle_worker_that_goes_on_is_not_replaced() -> None:
@@ -121,7 +121,7 @@ def test_idle_worker_that_goes_on_is_not_replaced() -> None:
     assert core.state_of(1) == states.HUNG
     core.seen(1, after=0.5, beat=2, silent=0.3)
     assert core.state_of(1) == states.SERVING
-    assert not core.all(events.Recycling)
+    assert not core.all(actions.Recycling)
 
 
 def test_while_somebody_hangs_the_master_looks_often() -> None:
@@ -133,31 +133,31 @@ def test_while_somebody_hangs_the_master_looks_often() -> None:
 def test_idle_worker_is_asked_for_a_sign_of_life_before_it_counts_as_hung() -> None:
     core = Core(request_timeout=10.0)
     assert core.seen(1, silent=4.9) == []
-    assert core.all(events.SendPing) == []
-    assert events.SendPing(1) in core.seen(1, silent=5000.0)
-    assert not core.all(events.Hung), "a machine that was suspended has idle workers, not hung ones"
+    assert core.all(actions.SendPing) == []
+    assert actions.SendPing(1) in core.seen(1, silent=5000.0)
+    assert not core.all(actions.Hung), "a machine that was suspended has idle workers, not hung ones"
     core.seen(1, after=4.9, silent=5004.9)
-    assert not core.all(events.Hung)
+    assert not core.all(actions.Hung)
     core.seen(1, after=0.1, silent=5005.0)
-    assert "though it was asked" in core.all(events.Hung)[0].child.hung
+    assert "though it was asked" in core.all(actions.Hung)[0].child.hung
 
 
 def test_idle_worker_that_answers_is_asked_again_much_later() -> None:
     core = Core(request_timeout=10.0)
     core.seen(1, silent=5.0)
     core.seen(1, after=2.0, beat=2, silent=1.9)
-    assert not core.all(events.SendPing)
+    assert not core.all(actions.SendPing)
     core.seen(1, after=3.2, beat=2, silent=5.1)
-    assert core.all(events.SendPing) == [events.SendPing(1)]
+    assert core.all(actions.SendPing) == [actions.SendPing(1)]
 
 
 def test_stopped_worker_is_killed_after_the_grace_also_without_request_timeout() -> None:
     core = Core()
     (hung,) = core.tell(events.WorkerPaused(1, "SIGSTOP"))
-    assert isinstance(hung, events.Hung)
+    assert isinstance(hung, actions.Hung)
     assert hung.stopped
     core.tell(events.Tick(), after=states.HUNG_GRACE)
-    assert core.all(events.Kill) == [events.Kill(1)]
+    assert core.all(actions.Kill) == [actions.Kill(1)]
 
 
 def test_stopped_worker_that_is_continued_is_spared() -> None:
@@ -165,7 +165,7 @@ def test_stopped_worker_that_is_continued_is_spared() -> None:
     core.tell(events.WorkerPaused(1, "SIGTSTP"))
     core.seen(1, after=0.5, beat=2, silent=0.2)
     assert core.state_of(1) == states.HUNG, "its stamp may be newer than the stop"
-    assert [type(a) for a in core.tell(events.WorkerContinued(1))] == [events.Spared]
+    assert [type(a) for a in core.tell(events.WorkerContinued(1))] == [actions.Spared]
     assert core.state_of(1) == states.SERVING
 
 
@@ -173,7 +173,7 @@ def test_worker_that_is_told_to_go_while_it_hangs_drains() -> None:
     core = Core(request_timeout=10.0)
     core.seen(1, silent=10.0, busy=True)
     core.tell(events.StopAsked(fast=False))
-    assert events.Terminate(1) in core.actions
+    assert actions.Terminate(1) in core.actions
     assert core.state_of(1) == states.DRAINING
 
 
@@ -191,26 +191,26 @@ def test_worker_that_is_told_to_go_while_it_hangs_drains() -> None:
 def test_spent_worker_leaves_only_when_its_replacement_serves(options: Any, values: Any, why: str) -> None:
     core = Core(**options)
     core.seen(1, after=20.0, **values)
-    (recycling,) = core.all(events.Recycling)
+    (recycling,) = core.all(actions.Recycling)
     assert recycling.child.spent == why
-    (start,) = core.all(events.Start)
+    (start,) = core.all(actions.Start)
     assert (start.slot, start.generation) == (0, 1)
-    assert not core.all(events.SendDrain)
+    assert not core.all(actions.SendDrain)
     core.tell(events.WorkerReady(start.worker))
-    assert core.all(events.SendDrain) == [events.SendDrain(1)]
+    assert core.all(actions.SendDrain) == [actions.SendDrain(1)]
     core.tell(events.WorkerExited(1, 0))
-    assert not core.all(events.Died)
+    assert not core.all(actions.Died)
     assert [core.state_of(n) for n in (1, 2, 3)] == [states.GONE, states.SERVING, states.SERVING]
 
 
 def test_one_slot_at_a_time_is_recycled() -> None:
     core = Core(workers=3, max_requests=10)
     core.tell(events.Seen(tuple(events.Vital(n, 1, 0.0, False, 10, 0, 0) for n in (1, 2, 3))))
-    assert len(core.all(events.Start)) == 1
+    assert len(core.all(actions.Start)) == 1
     core.tell(events.WorkerReady(4))
-    assert not core.all(events.Start), "not before the first has gone"
+    assert not core.all(actions.Start), "not before the first has gone"
     core.tell(events.WorkerExited(1, 0))
-    assert len(core.all(events.Start)) == 1
+    assert len(core.all(actions.Start)) == 1
 
 
 def test_jitter_is_spread_over_the_workers() -> None:
@@ -222,7 +222,7 @@ def test_jitter_is_spread_over_the_workers() -> None:
 def test_memory_of_a_young_worker_does_not_count() -> None:
     core = Core(max_rss=2**20)
     core.seen(1, after=upkeep.RSS_AFTER - 0.1, rss=2**30)
-    assert not core.all(events.Start)
+    assert not core.all(actions.Start)
 
 
 def test_replacement_that_cannot_boot_backs_off_and_the_spent_one_serves_on() -> None:
@@ -232,17 +232,17 @@ def test_replacement_that_cannot_boot_backs_off_and_the_spent_one_serves_on() ->
         core.tell(events.WorkerExited(number, 1))
     assert core.state_of(1) == states.SERVING
     core.tell(events.Tick(), after=1.0)
-    (start,) = core.all(events.Start)
+    (start,) = core.all(actions.Start)
     core.tell(events.WorkerReady(start.worker))
-    assert core.all(events.SendDrain) == [events.SendDrain(1)]
+    assert core.all(actions.SendDrain) == [actions.SendDrain(1)]
 
 
 def test_spent_worker_that_dies_while_its_replacement_starts_is_not_replaced_twice() -> None:
     core = Core(workers=1, max_requests=10)
     core.seen(1, requests=10)
     core.tell(events.WorkerExited(1, -9))
-    assert core.all(events.Died)
-    assert not core.all(events.Start)
+    assert core.all(actions.Died)
+    assert not core.all(actions.Start)
     core.tell(events.WorkerReady(2))
     assert [child.number for child in core.state.children] == [2]
 
@@ -252,14 +252,14 @@ def test_reload_replaces_the_spent_and_its_replacement() -> None:
     core.seen(1, requests=10)
     core.tell(events.ReloadAsked())
     core.tell(events.Prepared(core.config))
-    assert not core.all(events.Start), "there is no room yet"
+    assert not core.all(actions.Start), "there is no room yet"
     core.tell(events.WorkerReady(2))
     core.tell(events.WorkerExited(1, 0))
-    (start,) = core.all(events.Start)
+    (start,) = core.all(actions.Start)
     assert start.generation == 2
     core.tell(events.WorkerReady(start.worker))
     core.tell(events.WorkerExited(2, 0))
-    assert core.all(events.ReloadDone)[0].ok
+    assert core.all(actions.ReloadDone)[0].ok
 
 
 # ---- Sleeping ------------------------------------------------------------------------------------
@@ -267,22 +267,22 @@ def test_reload_replaces_the_spent_and_its_replacement() -> None:
 
 def test_pool_without_clients_goes_to_sleep_and_wakes_up_when_one_knocks() -> None:
     core = Core(workers=1, min_workers=0, idle_timeout=30.0)
-    assert core.seen(1, after=29.0) == [events.Look()]
+    assert core.seen(1, after=29.0) == [actions.Look()]
     core.seen(1, after=1.0)
-    assert core.all(events.SendDrain) == [events.SendDrain(1)]
-    assert [action.pool.name for action in core.all(events.WatchPool)] == ["blog"]
+    assert core.all(actions.SendDrain) == [actions.SendDrain(1)]
+    assert [action.pool.name for action in core.all(actions.WatchPool)] == ["blog"]
     core.tell(events.WorkerExited(1, 0))
     assert core.actions == [], "nobody is started again"
     core.tell(events.Knocked("blog"))
-    assert core.all(events.UnwatchPool) == [events.UnwatchPool("blog")]
-    assert len(core.all(events.Start)) == 1
+    assert core.all(actions.UnwatchPool) == [actions.UnwatchPool("blog")]
+    assert len(core.all(actions.Start)) == 1
 
 
 def test_worker_that_drains_does_not_keep_a_pool_from_waking_up() -> None:
     core = Core(workers=1, min_workers=0, idle_timeout=30.0)
     core.seen(1, after=30.0)
     core.tell(events.Knocked("blog"))
-    assert len(core.all(events.Start)) == 1
+    assert len(core.all(actions.Start)) == 1
     core.seen(2)
     assert core.state_of(2) == states.STARTING
 
@@ -301,15 +301,15 @@ def test_reload_tries_the_application_of_a_pool_that_sleeps() -> None:
     core.tell(events.WorkerExited(1, 0))
     core.tell(events.ReloadAsked())
     core.tell(events.Prepared(core.config))
-    (start,) = core.all(events.Start)
+    (start,) = core.all(actions.Start)
     core.tell(events.WorkerExited(start.worker, 1))
-    assert not core.all(events.ReloadDone)[0].ok
+    assert not core.all(actions.ReloadDone)[0].ok
     assert "blog" in core.state.asleep
     core.tell(events.ReloadAsked())
     core.tell(events.Prepared(core.config))
-    core.tell(events.WorkerReady(core.all(events.Start)[0].worker))
-    assert core.all(events.UnwatchPool)
-    assert core.all(events.ReloadDone)[0].ok
+    core.tell(events.WorkerReady(core.all(actions.Start)[0].worker))
+    assert core.all(actions.UnwatchPool)
+    assert core.all(actions.ReloadDone)[0].ok
 
 
 # ---- Scaling -------------------------------------------------------------------------------------
@@ -318,31 +318,31 @@ def test_reload_tries_the_application_of_a_pool_that_sleeps() -> None:
 def test_scaling_up_is_told_when_all_serve() -> None:
     core = Core(workers=1)
     core.tell(events.ScaleAsked("blog", 3))
-    assert len(core.all(events.Start)) == 2, "a larger pool may have them all at once"
+    assert len(core.all(actions.Start)) == 2, "a larger pool may have them all at once"
     core.tell(events.WorkerReady(2))
-    assert not core.all(events.Scaled)
+    assert not core.all(actions.Scaled)
     core.tell(events.WorkerReady(3))
-    assert not core.all(events.Scaled)
-    assert "wsgi.multiprocess" in core.all(events.Recycling)[0].child.spent, "it believes to be alone"
+    assert not core.all(actions.Scaled)
+    assert "wsgi.multiprocess" in core.all(actions.Recycling)[0].child.spent, "it believes to be alone"
     core.tell(events.WorkerReady(4))
-    assert core.all(events.SendDrain) == [events.SendDrain(1)]
+    assert core.all(actions.SendDrain) == [actions.SendDrain(1)]
     core.tell(events.WorkerExited(1, 0))
-    assert core.all(events.Scaled) == [events.Scaled("blog", True, "pool blog has 3 workers")]
+    assert core.all(actions.Scaled) == [actions.Scaled("blog", True, "pool blog has 3 workers")]
     core.tell(events.ScaleAsked("blog", 1))
     core.tell(events.WorkerExited(2, 0))
     core.tell(events.WorkerExited(3, 0))
     core.tell(events.ScaleAsked("blog", 2))
     core.tell(events.WorkerReady(5))
-    assert core.all(events.Scaled), "this one knows already"
+    assert core.all(actions.Scaled), "this one knows already"
 
 
 def test_scaling_down_drains_the_last_slots() -> None:
     core = Core(workers=3)
     core.tell(events.ScaleAsked("blog", 1))
-    assert core.all(events.SendDrain) == [events.SendDrain(2), events.SendDrain(3)]
+    assert core.all(actions.SendDrain) == [actions.SendDrain(2), actions.SendDrain(3)]
     core.tell(events.WorkerExited(2, 0))
     core.tell(events.WorkerExited(3, 0))
-    assert core.all(events.Scaled) == [events.Scaled("blog", True, "pool blog has 1 worker")]
+    assert core.all(actions.Scaled) == [actions.Scaled("blog", True, "pool blog has 1 worker")]
 
 
 def test_scaling_that_fails_is_told_with_the_reason() -> None:
@@ -351,7 +351,7 @@ def test_scaling_that_fails_is_told_with_the_reason() -> None:
     for number in (2, 3):
         core.tell(events.WorkerFailed(number, "MemoryError\n"))
         core.tell(events.WorkerExited(number, 1))
-    (told,) = core.all(events.Scaled)
+    (told,) = core.all(actions.Scaled)
     assert (told.ok, told.text) == (False, "worker blog/1 cannot start\nMemoryError")
 
 
@@ -373,16 +373,16 @@ def test_frugal_reload_never_has_more_processes_than_workers_after_the_trial() -
     core.tell(events.ReloadAsked())
     core.tell(events.Prepared(core.config))
     core.tell(events.WorkerReady(3))
-    assert core.all(events.SendDrain) == [events.SendDrain(3)], "the canary has proved itself"
+    assert core.all(actions.SendDrain) == [actions.SendDrain(3)], "the canary has proved itself"
     core.tell(events.WorkerExited(3, 0))
-    assert core.all(events.SendDrain) == [events.SendDrain(1)]
+    assert core.all(actions.SendDrain) == [actions.SendDrain(1)]
     for old, new in ((1, 4), (2, 5)):
         assert core.state.children.processes() == 2
         core.tell(events.WorkerExited(old, 0))
-        assert [start.worker for start in core.all(events.Start)] == [new]
-        assert not core.all(events.SendDrain), "one after the other"
+        assert [start.worker for start in core.all(actions.Start)] == [new]
+        assert not core.all(actions.SendDrain), "one after the other"
         core.tell(events.WorkerReady(new))
-    (done,) = core.all(events.ReloadDone)
+    (done,) = core.all(actions.ReloadDone)
     assert done.ok
     assert "2 workers replaced" in done.text
 
@@ -393,13 +393,13 @@ def test_frugal_reload_changes_the_number_of_workers(before: int, after: int) ->
     core.tell(events.ReloadAsked())
     core.tell(events.Prepared(Core(workers=after, reload="frugal").config))
     for _ in range(50):
-        if core.all(events.ReloadDone):
+        if core.all(actions.ReloadDone):
             break
         core.ready_all()
         draining = [child for child in core.state.children if child.state == states.DRAINING]
-        if draining and not core.all(events.ReloadDone):
+        if draining and not core.all(actions.ReloadDone):
             core.tell(events.WorkerExited(draining[0].number, 0))
-    assert [done.ok for done in core.all(events.ReloadDone)] == [True]
+    assert [done.ok for done in core.all(actions.ReloadDone)] == [True]
     assert [child.state for child in core.state.children] == [states.SERVING] * after
 
 
@@ -414,6 +414,6 @@ def test_frugal_reload_stops_when_the_successors_fail() -> None:
         core.tell(events.Tick(), after=30.0)
         newest = max(child.number for child in core.state.children)
         core.tell(events.WorkerExited(newest, 1))
-    (done,) = core.all(events.ReloadDone)
+    (done,) = core.all(actions.ReloadDone)
     assert not done.ok
     assert core.state_of(2) == states.SERVING

@@ -1,0 +1,153 @@
+"""Actions: what the decision core orders the master to do. Plain data, nothing else.
+
+``worker`` is the number that the core gave it with Start.
+"""
+
+from __future__ import annotations
+
+from fapws.lean import NamedTuple, Union
+from fapws.settings.model import Config, Pool
+
+from .children import Child
+
+
+class Start(NamedTuple):
+    """Fork a worker."""
+
+    worker: int
+    pool: Pool
+    slot: int
+    generation: int
+
+
+class SendDrain(NamedTuple):
+    """Send it the Drain message: others go on serving."""
+
+    worker: int
+
+
+class Terminate(NamedTuple):
+    """Send it SIGTERM: the service stops."""
+
+    worker: int
+
+
+class Kill(NamedTuple):
+    """Send it SIGKILL."""
+
+    worker: int
+
+
+class Look(NamedTuple):
+    """Read the scoreboard; answer with Seen."""
+
+
+class SendPing(NamedTuple):
+    """Send it the Ping message, which makes it stamp its row of the scoreboard."""
+
+    worker: int
+
+
+class Hung(NamedTuple):
+    """It gives no sign of life: log it. Unless ``stopped``, ask for its stack (SIGUSR2) as well."""
+
+    child: Child
+    """Its ``hung`` says what is wrong."""
+    stopped: bool
+
+
+class Spared(NamedTuple):
+    """It was taken for hung, and has gone on."""
+
+    child: Child
+
+
+class Recycling(NamedTuple):
+    """A worker's replacement starts; its ``spent`` says why: log it."""
+
+    child: Child
+
+
+class WatchPool(NamedTuple):
+    """The pool sleeps: tell (Knocked) when a client waits at its listeners."""
+
+    pool: Pool
+
+
+class UnwatchPool(NamedTuple):
+    """The pool's workers accept again."""
+
+    pool: str
+
+
+class Scaled(NamedTuple):
+    """A pool has as many workers as asked for, or cannot."""
+
+    pool: str
+    ok: bool
+    text: str
+
+
+class Prepare(NamedTuple):
+    """Read the configuration and bind what is new in it; answer with Prepared or Refused."""
+
+
+class Serving(NamedTuple):
+    """The first start is complete."""
+
+
+class Died(NamedTuple):
+    """A worker ended that was not told to: log it."""
+
+    child: Child
+    """As it was before."""
+    status: int
+    age: float
+    """Seconds from its fork."""
+    requests: int
+    delay: float
+    """Seconds until the slot is filled again."""
+
+
+class CloseListeners(NamedTuple):
+    """Close the master's copies: the service stops."""
+
+
+class ReloadDone(NamedTuple):
+    """A reload has ended."""
+
+    ok: bool
+    text: str
+    """For people: what was replaced, or why nothing was."""
+    config: Config
+    """What is in force now; sockets that it does not name are to be closed."""
+
+
+class Exit(NamedTuple):
+    """No child is left: end."""
+
+    status: int
+    reason: str
+    """Why the start failed; empty after a normal life."""
+
+
+Action = Union[
+    Start,
+    SendDrain,
+    Terminate,
+    Kill,
+    Look,
+    SendPing,
+    Hung,
+    Spared,
+    Recycling,
+    WatchPool,
+    UnwatchPool,
+    Scaled,
+    Prepare,
+    Serving,
+    Died,
+    CloseListeners,
+    ReloadDone,
+    Exit,
+]
