@@ -21,6 +21,17 @@ typedef struct {
     uint32_t grace_ms;
 } lifeline;
 
+static const char farewell[] = "fapws: the master is gone and drain_timeout is over: the worker "
+                               "ends, whatever is unanswered\n";
+
+/* Where the log goes to, unless that would wait. */
+static void tell_end(void)
+{
+    struct pollfd log = {.fd = 2, .events = POLLOUT};
+    if (poll(&log, 1, 0) > 0 && write(2, farewell, sizeof farewell - 1) < 0)
+        return; /* nobody reads it */
+}
+
 static void wait_for_end(int fd)
 {
     struct pollfd end = {.fd = fd, .events = POLLIN};
@@ -37,6 +48,7 @@ static void *guard(void *data)
     wait_for_end(own.fd);
     while (nanosleep(&left, &left) && errno == EINTR)
         continue;
+    tell_end();
     _exit(1);
 }
 

@@ -14,6 +14,7 @@ from fapws.lean import TYPE_CHECKING, Any, Callable, FrameType, NamedTuple, NoRe
 from fapws.messages import Broken, Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
 from fapws.settings.access_format import compile_format
 from fapws.settings.model import Pool
+from fapws.settings.options import split_callable
 from fapws.worker import loop_owner
 from fapws.worker.assemble import check_spool, make_server, promise
 from fapws.worker.loader import LoadError, load, prepare
@@ -82,9 +83,40 @@ def run(spec: WorkerSpec) -> NoReturn:
 
 
 def _print_exception() -> None:
-    import traceback  # half a megabyte that a worker without errors does not need
+    """Why the worker ends, or what fails in its end."""
+    error = sys.exc_info()[1]
+    if error is not None:
+        _say(_told(error))
 
-    traceback.print_exc()
+
+def _told(error: BaseException) -> str:
+    """One line on an exception, and its traceback where that can still be made."""
+    line = f"the worker failed: {_one_line(error)}\n"
+    try:
+        import traceback  # half a megabyte that a worker without errors does not need
+
+        return line + "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except BaseException:  # out of memory or descriptors, or the source lies where it cannot be read
+        return line
+
+
+def _one_line(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}".replace("\n", " ")
+    except BaseException:  # the exception's own __str__ failed
+        return type(error).__name__
+
+
+def _say(text: str) -> None:
+    """To the error log, whatever the application has made of sys.stderr."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except BaseException:  # None, closed, somebody else's object
+        try:
+            os.write(2, text.encode("utf-8", "backslashreplace"))
+        except OSError:
+            return  # nobody reads it any more
 
 
 def _leave(status: int) -> NoReturn:
@@ -94,12 +126,19 @@ def _leave(status: int) -> NoReturn:
         if threading is not None:
             threading._shutdown()
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
     except BaseException:  # an application's handler failed; the exit goes on
         _print_exception()
     finally:
+        _flush(sys.stdout)
+        _flush(sys.stderr)
         os._exit(status)
+
+
+def _flush(stream: Any) -> None:
+    try:
+        stream.flush()
+    except BaseException:  # None, closed, somebody else's object: there is nobody to tell
+        return
 
 
 class Worker:
@@ -143,16 +182,27 @@ class Worker:
         except (LoadError, CannotConfine) as error:
             failure = str(error)
         except OSError as error:
-            failure = f"the worker cannot be set up: {error}"
+            failure = (
+                f"the worker failed: {error}" if self._ready else f"the worker cannot be set up: {error}"
+            )
+        except BaseException as error:  # a defect: ours, or of an application at an unexpected place
+            failure = _told(error)
         if not failure:
             return 0
         if not failure.endswith("\n"):
             failure += "\n"
-        if self._ready or self._channel < 0:
-            print(failure, end="", file=sys.stderr)
-        else:
-            self._send(Failed(failure))
+        self._tell_failure(failure)
         return 1
+
+    def _tell_failure(self, failure: str) -> None:
+        """To whom waits for READY, or to the log."""
+        if self._ready or self._channel < 0:
+            _say(failure)
+            return
+        pool = self._spec.pool
+        script = pool.script and split_callable(pool.script)[0]
+        places = [script, pool.directory, pool.virtualenv, *pool.pythonpath, *sys.path]
+        self._send(Failed(failure + self._confinement.blind_spots(places)))
 
     def _load(self) -> Callable[..., Any] | None:
         """None: the script was a program of fapws3 and has served by itself."""
@@ -341,7 +391,8 @@ def _group(pool: Pool) -> int:
 
 def _exit_status(leaving: SystemExit) -> int:
     """As Python's own end: a text is printed and means 1."""
-    if leaving.code is None or isinstance(leaving.code, int):
-        return leaving.code or 0
-    print(leaving.code, file=sys.stderr)
-    return 1
+    if leaving.code is None or leaving.code == 0:
+        return 0
+    status = leaving.code if isinstance(leaving.code, int) else 1
+    _say(f"the program left with status {status}\n" if leaving.code == status else f"{leaving.code}\n")
+    return status

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import time
 
-from fapws.lean import Callable, NamedTuple
+from fapws.lean import Callable, Iterable, NamedTuple
 from fapws.settings.model import Pool
 
 _WANTED_LATER = (
@@ -29,6 +30,9 @@ _WANTED_LATER = (
     "tokenize",
     "traceback",
 )
+
+_WANTED_TO_LOAD = ("fapws.compat.alias", "fapws.compat.paths", "site")
+"""What the loader imports when it needs it."""
 
 
 class CannotConfine(Exception):
@@ -47,6 +51,11 @@ class Identity(NamedTuple):
     """Empty: the user has a number and no name."""
     text: str
     """For messages: ``user www (uid 67), group www (gid 67)``."""
+
+    @property
+    def user(self) -> str:
+        """For messages: ``user www``."""
+        return f"user {self.login or self.uid}"
 
 
 def identity(user: str, group: str) -> Identity | None:
@@ -107,6 +116,8 @@ class Confinement:
             os.umask(self._pool.umask)
         if wanted is not None and wanted.login:
             os.environ.update(HOME=wanted.home, USER=wanted.login, LOGNAME=wanted.login)
+        if wanted is not None and wanted.uid != 0 and os.geteuid() == 0:
+            _look_ahead(wanted)
         if self._pool.chroot:
             _import_what_lies_outside()
             if self._pool.script:  # perhaps a program of fapws4 or fapws3
@@ -115,6 +126,15 @@ class Confinement:
                 _become(wanted, finally_=False)
         elif wanted is not None:
             _become(wanted, finally_=True)
+
+    def blind_spots(self, places: Iterable[str]) -> str:
+        """Lines on what the user cannot read of these places and of Fapws's own, for a load that failed."""
+        if self._identity is None:
+            return ""
+        from fapws.worker import readable
+
+        told = readable.complaints(self._identity.user, [*places, *readable.own_places()])
+        return "".join(f"{line}\n" for line in told)
 
     def finish(self) -> None:
         """After the import, before the first byte of a client. Raises CannotConfine."""
@@ -157,6 +177,24 @@ def _set_limits(pool: Pool) -> None:
             hard = resource.getrlimit(number)[1]
             text = f"{option} = {wanted}: the limit is {hard}, and only root can raise it"
             raise CannotConfine(text) from None
+
+
+def _look_ahead(wanted: Identity) -> None:
+    """Before the drop: says what the user will not be able to read, and imports of that what is Fapws's own.
+
+    What the application imports from there cannot be foreseen: see Confinement.blind_spots().
+    """
+    from fapws.worker import readable
+
+    _become(wanted, finally_=False)
+    told = readable.complaints(wanted.user, readable.own_places())
+    os.seteuid(0)
+    if told:
+        _import_what_lies_outside()
+        for name in _WANTED_TO_LOAD:
+            __import__(name)
+    for line in told:
+        print(f"fapws: {line}; what is not loaded yet cannot be imported from there", file=sys.stderr)
 
 
 def _become(wanted: Identity, *, finally_: bool) -> None:

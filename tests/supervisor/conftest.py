@@ -57,6 +57,8 @@ class House:
         self.pidfile = directory / "fapws.pid"
         self.control = directory / "control"
         self.log_file = directory / "error.log"
+        self.tree = ROOT
+        """Whose package is run."""
         self.prefix: list[str] = []
         """Words in front of every command, such as a shell that sets limits."""
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -148,7 +150,7 @@ class House:
 
     def environment(self) -> dict[str, str]:
         """The caller's, with the tree that is tested, and a mark by which processes are found."""
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        path = os.pathsep.join(filter(None, [str(self.tree), os.environ.get("PYTHONPATH", "")]))
         name, _, value = self._mark.partition("=")
         return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", name: value}
 

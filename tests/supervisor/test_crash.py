@@ -159,3 +159,54 @@ def test_master_holds_no_more_descriptors_after_many_reloads(house: Any) -> None
     house.ctl("reload")
     assert len(house.master_descriptors()) == before
     house.ctl("stop")
+
+
+# ---- No worker ends without a sentence ------------------------------------------------------------
+
+FAILING = """\
+import sys
+from fapws.worker import loop_owner
+
+class Odd(Exception):
+    def __str__(self):
+        {what}
+
+def fail(*_arguments):
+    raise Odd
+
+frame = sys._getframe()
+while "promise" not in frame.f_globals:
+    frame = frame.f_back
+sys.stderr = None
+
+def application(environ, start_response): ...
+
+{where} = fail
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [("return 'seen\\nthere'", "Odd: seen there"), ("raise Odd", "Odd"), ("return 1", "Odd")],
+)
+def test_worker_whose_own_step_fails_says_why(house: Any, what: str, told: str) -> None:
+    """Whatever the exception is, one that cannot be printed among them."""
+    house.write_app(FAILING.format(what=what, where='frame.f_globals["promise"]'))
+    line = f"the worker failed: {told}\n"
+    assert line in house.ctl("start", expect=1)
+    house.assert_nothing_is_left()
+    house.write_app(FAILING.format(what=what, where="loop_owner.serve"))  # once it has said that it is ready
+    house.ctl("start", expect=None)
+    house.wait_log(line)
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_program_that_leaves_after_serving_says_so(house: Any) -> None:
+    house.write_app(
+        "import sys\nimport fapws._evwsgi as evwsgi\nfrom fapws import base\n"
+        "evwsgi.start('127.0.0.1', '0')\nevwsgi.set_base_module(base)\nevwsgi.run()\nsys.exit(3)\n"
+    )
+    house.start()
+    house.ctl("stop")
+    assert "the program left with status 3\n" in house.log()

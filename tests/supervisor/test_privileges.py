@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
 import pytest
 from support.ports import unused_port
-from support.rooted import OTHER, needs_proc, needs_root, other, proc_status
+from support.rooted import OTHER, ROOT, needs_proc, needs_root, other, proc_status
 
 from fapws.compat.script import script_settings
 from fapws.settings import options
@@ -366,6 +367,47 @@ def test_application_that_its_user_may_not_read_cannot_boot(public_house) -> Non
     house.configure(pool=f"user = {OTHER}")
     text = house.ctl("start", expect=1)
     assert f"cannot read {house.app}: Permission denied" in text
+    house.assert_nothing_is_left()
+
+
+@needs_root
+@pytest.mark.parametrize("option", ["directory", "pythonpath"])
+def test_folder_of_the_application_that_its_user_may_not_enter_is_named(public_house, option: str) -> None:
+    house = public_house
+    site = house.directory / "closed" / "site"
+    site.mkdir(parents=True)
+    (site / "blog.py").write_text("def application(environ, start_response): ...\n")
+    site.parent.chmod(0o700)
+    house.configure(pool=f"user = {OTHER}")
+    house.ini.write_text(
+        house.ini.read_text().replace(f"script = {house.app}", f"app = blog:application\n{option} = {site}")
+    )
+    text = house.ctl("start", expect=1)
+    assert f"user {OTHER} cannot read {site}: it may not enter {site.parent}" in text
+    house.assert_nothing_is_left()
+
+
+@needs_root
+@pytest.mark.parametrize("chroot", ["", "jail"])
+def test_package_below_a_closed_folder_serves_and_is_named(public_house, chroot: str) -> None:
+    house = public_house
+    clone = house.directory / "closed" / "clone"
+    for package in ("fapws", "supervisor"):
+        shutil.copytree(ROOT / package, clone / package, symlinks=True)
+    clone.parent.chmod(0o700)
+    house.tree = clone
+    (house.directory / "jail" / "tmp").mkdir(parents=True)
+    inside = f"chroot = {house.directory / chroot}" if chroot else ""
+    house.write_app("PATHS = [('/', lambda environ, start_response: 'served')]\n")
+    house.configure(pool=f"user = {OTHER}\n{inside}")
+    house.start()
+    assert house.get(house.port()) == b"served"
+    house.wait_log(rf"user {OTHER} cannot read .*{clone}/fapws: it may not enter {clone.parent}")
+    house.ctl("stop")
+    house.write_app("import fapws.contrib.zip\n")
+    text = house.ctl("start", expect=1)
+    assert "No module named 'fapws.contrib" in text
+    assert f"{clone}/fapws: it may not enter {clone.parent}" in text
     house.assert_nothing_is_left()
 
 
