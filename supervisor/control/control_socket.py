@@ -88,7 +88,7 @@ def _request(line: bytes) -> Request:
 
     try:
         request = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadRequest("not a JSON object") from None
     if not isinstance(request, dict) or request.get("v") != VERSION:
         raise BadRequest(f"this server speaks version {VERSION} of the protocol")

@@ -37,13 +37,13 @@ class Clients:
             return False
         if ready.readable:
             self._listen_to(client)
-        if ready.writable and client.fd in self._connected:
+        if ready.writable:
             self.flush(client)
         return True
 
     def flush(self, client: Client) -> None:
         """Sends a client's answers as far as the kernel takes them."""
-        if client.fd not in self._connected:
+        if not self._is_here(client):
             return
         if client.flush():
             self._waiter.watch(client.fd, write=client.unsent)
@@ -73,10 +73,8 @@ class Clients:
 
     def reload_ends(self, ok: bool, **values: Any) -> None:
         """Answers everybody who waits for it."""
-        for client in self._waiting_for_this:
-            client.answer(ok, **values)
-            self.flush(client)
-        self._waiting_for_this = []
+        waiting, self._waiting_for_this = self._waiting_for_this, []
+        self._answer_all(waiting, ok, values)
 
     # ---- Other things that take a while --------------------------------------------------------
 
@@ -102,9 +100,7 @@ class Clients:
 
     def tell(self, topic: str, ok: bool, **values: Any) -> None:
         """Answers everybody who waits for a topic."""
-        for client in self._waiting.pop(topic, ()):
-            client.answer(ok, **values)
-            self.flush(client)
+        self._answer_all(self._waiting.pop(topic, []), ok, values)
 
     def close(self) -> None:
         """Ends all conversations; who still waits for a reload is told that there will be none."""
@@ -134,13 +130,24 @@ class Clients:
                 self._drop(client)
                 return
             for request in requests:
-                self._obey(client, request)
+                if self._is_here(client):  # or an answer to an earlier one found that it has gone
+                    self._obey(client, request)
         except BadRequest as error:
             # The end of the conversation: who talks nonsense without a pause must not fill memory.
             client.answer(False, error=str(error))
             client.flush()
             self._drop(client)
         self.flush(client)
+
+    def _answer_all(self, clients: list[Client], ok: bool, values: dict[str, Any]) -> None:
+        """The list must be nobody's any more: a client who has gone is dropped from the others."""
+        for client in clients:
+            client.answer(ok, **values)
+            self.flush(client)
+
+    def _is_here(self, client: Client) -> bool:
+        """Its descriptor may be another client's by now."""
+        return self._connected.get(client.fd) is client
 
     def _obey(self, client: Client, request: Request) -> None:
         command = request["command"]
@@ -150,6 +157,8 @@ class Clients:
         handler(client, request)
 
     def _drop(self, client: Client) -> None:
+        if not self._is_here(client):
+            return
         self._waiter.forget(client.fd)
         del self._connected[client.fd]
         os.close(client.fd)
