@@ -9,9 +9,15 @@
 #define FW_ACCESS_PARTS 128
 #define FW_ACCESS_FIELDS 32
 
+#define FW_ACCESS_VALUE 8192u /* bytes of a value that are kept, and that are written */
+
+#define FW_ACCESS_EXCESS                                                                           \
+    12u /* bytes that a value may take beyond its share: an escape and a mark */
+
 typedef struct {
-    size_t at; /* in access->text */
-    size_t len;
+    uint32_t at;  /* in access->text */
+    uint16_t len; /* at most FW_ACCESS_VALUE */
+    bool cut;     /* there was more */
 } fw_span;
 
 struct fw_access {
@@ -26,8 +32,8 @@ struct fw_access {
     fw_span target;
     fw_span host;
     fw_span client; /* of whom a trusted proxy has told; empty: the peer is all that is known */
-    fw_span fields[FW_ACCESS_FIELDS];
     fw_buffer text;
+    fw_span fields[]; /* as many as the format names */
 };
 
 typedef struct {
@@ -45,6 +51,8 @@ struct fw_access_log {
     fw_slice fields[FW_ACCESS_FIELDS]; /* names in lower case, in program */
     size_t field_count;
     fw_access *free;
+    unsigned free_count;
+    size_t value_max; /* bytes that one value may take of a line */
     fw_buffer line;
     time_t second; /* of the texts below */
     char local[32];

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ESCAPE_MAX 6u
 #define USER_MAX 256u /* bytes of a user's name that are written; the rest is cut off */
 
 static bool is_harmless(unsigned char byte, char how)
@@ -19,33 +20,56 @@ static bool is_harmless(unsigned char byte, char how)
     return how != 'n' || !(byte == ' ' || byte == ',' || byte == ';' || byte == '|');
 }
 
-/* Bytes above ASCII too: what they mean to a terminal or a reader of JSON is not known. */
-static void put_escaped(fw_buffer *line, const char *bytes, size_t len, char how)
+/* The escape sequence of a byte, at most ESCAPE_MAX bytes; where it ends. Bytes above ASCII too: what they
+ * mean to a terminal or a reader of JSON is not known. */
+static char *escape(unsigned char byte, char how, char *out)
 {
     static const char hex[] = "0123456789abcdef";
-    char *out = fw_buffer_reserve(line, 6 * len + 1);
+    *out++ = '\\';
+    if (how == 'j' && (byte == '"' || byte == '\\')) {
+        *out++ = (char)byte;
+        return out;
+    }
+    if (how == 'j') {
+        memcpy(out, "u00", 3);
+        out += 3;
+    } else {
+        *out++ = 'x';
+    }
+    *out++ = hex[byte >> 4];
+    *out++ = hex[byte & 15];
+    return out;
+}
+
+/* Says that a value was longer. A client cannot write it: its backslashes are escaped, and no byte of
+ * its becomes a code point above 255. */
+static char *mark_cut(char *out, char how)
+{
+    const char *mark = how == 'j' ? "\\u2026" : "\\...";
+    size_t len = strlen(mark);
+    memcpy(out, mark, len);
+    return out + len;
+}
+
+/* About max bytes at most, see FW_ACCESS_EXCESS. cut: there was more than these bytes. */
+static void put_escaped(fw_buffer *line, size_t max, const char *bytes, size_t len, bool cut,
+                        char how)
+{
+    size_t room = len < max / ESCAPE_MAX ? len * ESCAPE_MAX : max;
+    char *out = fw_buffer_reserve(line, room + FW_ACCESS_EXCESS);
     if (!out)
         return;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        if (is_harmless(byte, how)) {
+    const char *full = out + max;
+    size_t i = 0;
+    while (i < len && out < full) {
+        unsigned char byte = (unsigned char)bytes[i++];
+        if (is_harmless(byte, how))
             *out++ = (char)byte;
-            continue;
-        }
-        *out++ = '\\';
-        if (how == 'j' && (byte == '"' || byte == '\\')) {
-            *out++ = (char)byte;
-            continue;
-        }
-        if (how == 'j') {
-            memcpy(out, "u00", 3);
-            out += 3;
-        } else {
-            *out++ = 'x';
-        }
-        *out++ = hex[byte >> 4];
-        *out++ = hex[byte & 15];
+        else
+            out = escape(byte, how, out);
     }
+    if (cut || i < len)
+        out = mark_cut(out, how);
     line->end = (size_t)(out - line->data);
 }
 
@@ -55,10 +79,10 @@ static void put_text(fw_buffer *line, const char *text, size_t len)
 }
 
 /* "-" stands for what is not there, but in JSON nothing does. */
-static void put_value(fw_buffer *line, const fw_access *access, fw_span value, char how)
+static void put_value(fw_buffer *line, size_t max, const fw_access *access, fw_span value, char how)
 {
     if (value.len)
-        put_escaped(line, access->text.data + value.at, value.len, how);
+        put_escaped(line, max, access->text.data + value.at, value.len, value.cut, how);
     else if (how != 'j')
         put_text(line, "-", 1);
 }
@@ -73,7 +97,7 @@ static int base64_value(char letter)
 
 /* The name in credentials of the Basic scheme (RFC 7617 2): what stands before the colon. The password
  * is not decoded. Empty: they are others, or malformed. */
-static size_t basic_user(const char *value, size_t len, char user[USER_MAX])
+static size_t basic_user(const char *value, size_t len, char user[USER_MAX], bool *cut)
 {
     static const char scheme[] = "basic ";
     size_t at = sizeof scheme - 1, count = 0;
@@ -92,19 +116,22 @@ static size_t basic_user(const char *value, size_t len, char user[USER_MAX])
             continue;
         held -= 8;
         char byte = (char)(bits >> held & 0xff);
-        if (byte == ':' || count == USER_MAX)
+        *cut = byte != ':' && count == USER_MAX;
+        if (byte == ':' || *cut)
             return count;
         user[count++] = byte;
     }
     return 0;
 }
 
-static void put_user(fw_buffer *line, const fw_access *access, fw_span value, char how)
+static void put_user(fw_buffer *line, size_t max, const fw_access *access, fw_span value, char how)
 {
     char user[USER_MAX];
-    size_t len = value.len ? basic_user(access->text.data + value.at, value.len, user) : 0;
+    const char *text = access->text.data + value.at;
+    bool cut = false;
+    size_t len = value.len ? basic_user(text, value.len, user, &cut) : 0;
     if (len)
-        put_escaped(line, user, len, how);
+        put_escaped(line, max, user, len, cut, how);
     else if (how != 'j')
         put_text(line, "-", 1);
 }
@@ -129,14 +156,14 @@ static void put_version(fw_buffer *line, const fw_access *access)
     put_text(line, access->minor ? "HTTP/1.1" : "HTTP/1.0", 8);
 }
 
-static void put_request(fw_buffer *line, const fw_access *access, char how)
+static void put_request(fw_buffer *line, size_t max, const fw_access *access, char how)
 {
-    put_value(line, access, access->method, how);
+    put_value(line, max, access, access->method, how);
     if (access->minor < 0)
         return;
     const char *space = how == 'n' ? "\\x20" : " ";
     put_text(line, space, strlen(space));
-    put_value(line, access, access->target, how);
+    put_value(line, max, access, access->target, how);
     put_text(line, space, strlen(space));
     put_version(line, access);
 }
@@ -150,17 +177,17 @@ static void put_peer(fw_buffer *line, const fw_conn *conn, bool port, char how)
         text.len = conn->peer_len - text.len - 1;
     }
     if (text.len)
-        put_escaped(line, text.at, text.len, how);
+        put_escaped(line, sizeof conn->peer, text.at, text.len, false, how);
     else if (!port)
         put_text(line, "unix:", 5);
     else if (how != 'j')
         put_text(line, "-", 1);
 }
 
-static void put_client(fw_buffer *line, const fw_conn *conn, char how)
+static void put_client(fw_buffer *line, size_t max, const fw_conn *conn, char how)
 {
     if (conn->access->client.len)
-        put_value(line, conn->access, conn->access->client, how);
+        put_value(line, max, conn->access, conn->access->client, how);
     else
         put_peer(line, conn, false, how);
 }
@@ -199,20 +226,21 @@ static void put_part(const fw_access_log *log, fw_buffer *line, const fw_conn *c
                      const fw_access_part *now, uint64_t wall)
 {
     const fw_access *access = conn->access;
+    size_t max = log->value_max;
     switch (now->what) {
     case 'L': put_text(line, now->text.at, now->text.len); break;
-    case 'F': put_value(line, access, access->fields[now->field], now->how); break;
-    case 'U': put_user(line, access, access->fields[now->field], now->how); break;
+    case 'F': put_value(line, max, access, access->fields[now->field], now->how); break;
+    case 'U': put_user(line, max, access, access->fields[now->field], now->how); break;
     case 'a': put_peer(line, conn, false, now->how); break;
     case 'p': put_peer(line, conn, true, now->how); break;
-    case 'C': put_client(line, conn, now->how); break;
-    case 'h': put_value(line, access, access->host, now->how); break;
+    case 'C': put_client(line, max, conn, now->how); break;
+    case 'h': put_value(line, max, access, access->host, now->how); break;
     case 't': put_text(line, log->local, strlen(log->local)); break;
     case 'i': put_text(line, log->iso, strlen(log->iso)); break;
     case 'e': put_milliseconds(line, wall); break;
-    case 'r': put_request(line, access, now->how); break;
-    case 'm': put_value(line, access, access->method, now->how); break;
-    case 'u': put_value(line, access, access->target, now->how); break;
+    case 'r': put_request(line, max, access, now->how); break;
+    case 'm': put_value(line, max, access, access->method, now->how); break;
+    case 'u': put_value(line, max, access, access->target, now->how); break;
     case 'v':
         if (access->minor >= 0)
             put_version(line, access);
@@ -231,6 +259,14 @@ static void put_part(const fw_access_log *log, fw_buffer *line, const fw_conn *c
     }
 }
 
+/* Only a format with very long texts or very many values comes here. */
+static void cut_line(fw_buffer *line)
+{
+    static const char end[] = "\\...\n";
+    line->end = line->start + FW_LOG_BLOCK - (sizeof end - 1);
+    put_text(line, end, sizeof end - 1);
+}
+
 void fw__access_write(fw_access_log *log, const fw_conn *conn)
 {
     uint64_t wall = wall_ms();
@@ -239,6 +275,8 @@ void fw__access_write(fw_access_log *log, const fw_conn *conn)
     for (size_t i = 0; i < log->part_count; i++)
         put_part(log, &log->line, conn, &log->parts[i], wall);
     put_text(&log->line, "\n", 1);
+    if (fw_buffer_len(&log->line) > FW_LOG_BLOCK)
+        cut_line(&log->line);
     if (fw_buffer_len(&log->line))
         fw_log_writer_add(log->writer, fw_buffer_at(&log->line), fw_buffer_len(&log->line));
     if (log->line.size > FW_LOG_BLOCK)

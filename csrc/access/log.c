@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VALUE_MAX 8192u /* bytes of a value that are written; the rest is cut off */
-#define KEPT_MAX 4096u  /* bytes; what a record needed more is given back */
+#define KEPT_MAX 2048u /* bytes; what a record needed more is given back */
+#define FREE_MAX 64u /* records that wait for the next requests; what a crowd took is given back */
+#define VALUE_LEAST 64u /* bytes of a value, however many of them a format names */
+#define PLAIN_MAX 64u   /* bytes of a part that is no value: a time, a number */
 #define UNREADABLE 512u /* bytes of a refused head's first line */
 #define GONE_STATUS 499 /* as nginx: the client left before its response began */
 
@@ -57,6 +59,20 @@ static int read_program(fw_access_log *log, size_t size)
     return 0;
 }
 
+/* A line of these parts fits a block: what the literal texts leave is shared out to the values. */
+static void share_out(fw_access_log *log)
+{
+    size_t fixed = 0, values = 0;
+    for (size_t i = 0; i < log->part_count; i++) {
+        fixed += log->parts[i].what == 'L' ? log->parts[i].text.len : PLAIN_MAX;
+        values += strchr("FUaphrmuC", log->parts[i].what) != NULL;
+        values += log->parts[i].what == 'r'; /* it has two */
+    }
+    size_t each = fixed < FW_LOG_BLOCK && values ? (FW_LOG_BLOCK - fixed) / values : 0;
+    each = each > VALUE_LEAST + FW_ACCESS_EXCESS ? each - FW_ACCESS_EXCESS : VALUE_LEAST;
+    log->value_max = each < FW_ACCESS_VALUE ? each : FW_ACCESS_VALUE;
+}
+
 int fw_set_access_format(fw_worker *worker, const char *program, size_t size)
 {
     if (!fw__on_thread(worker))
@@ -77,6 +93,7 @@ int fw_set_access_format(fw_worker *worker, const char *program, size_t size)
         free(log);
         return code;
     }
+    share_out(log);
     worker->access_log = log;
     return 0;
 }
@@ -144,14 +161,16 @@ static fw_access *access_new(fw_conn *conn)
     if (!log || !log->writer)
         return NULL;
     fw_access *access = log->free;
+    size_t size = sizeof *access + log->field_count * sizeof access->fields[0];
     if (access) {
         log->free = access->next;
+        log->free_count--;
         fw_buffer text = access->text;
-        memset(access, 0, sizeof *access);
+        memset(access, 0, size);
         access->text = text;
         access->text.start = access->text.end = 0;
     } else {
-        access = calloc(1, sizeof *access);
+        access = calloc(1, size);
         if (!access)
             return NULL; /* a line less */
     }
@@ -161,32 +180,37 @@ static fw_access *access_new(fw_conn *conn)
     return access;
 }
 
+/* span must be the last in the text. */
+static void add(fw_access *access, fw_span *span, const char *bytes, size_t len)
+{
+    size_t room = FW_ACCESS_VALUE - span->len;
+    size_t taken = len < room ? len : room;
+    span->cut = span->cut || taken < len;
+    if (fw_buffer_append(&access->text, bytes, taken) == 0)
+        span->len = (uint16_t)(span->len + taken);
+}
+
 static fw_span keep(fw_access *access, const char *bytes, size_t len)
 {
-    fw_span kept = {access->text.end, len < VALUE_MAX ? len : VALUE_MAX};
-    if (fw_buffer_append(&access->text, bytes, kept.len))
-        kept.len = 0;
+    fw_span kept = {(uint32_t)access->text.end, 0, false};
+    add(access, &kept, bytes, len);
     return kept;
 }
 
-/* A name that occurs again adds its value behind a comma (RFC 9110 5.3); it is copied, because between
- * the two another value may stand. */
-static void keep_field(fw_access *access, fw_span *kept, fw_slice value)
+/* A name that occurs again adds its value behind a comma (RFC 9110 5.3). All of one name are taken before
+ * the next name's, so that they stand in a row and each byte is kept once. */
+static fw_span keep_field(fw_access *access, const fw_head *head, fw_slice name)
 {
-    if (kept->len == 0) {
-        *kept = keep(access, value.at, value.len);
-        return;
+    fw_span kept = {(uint32_t)access->text.end, 0, false};
+    for (size_t i = 0; i < head->field_count; i++) {
+        const fw_field *field = &head->fields[i];
+        if (field->name.len != name.len || !fw_slice_is(field->name, name.at, name.len))
+            continue;
+        if (kept.len)
+            add(access, &kept, ", ", 2);
+        add(access, &kept, field->value.at, field->value.len);
     }
-    size_t len = kept->len + 2 + value.len;
-    char *room = len > VALUE_MAX ? NULL : fw_buffer_reserve(&access->text, len);
-    if (!room)
-        return;
-    memcpy(room, access->text.data + kept->at, kept->len);
-    memcpy(room + kept->len, ", ", 2);
-    memcpy(room + kept->len + 2, value.at, value.len);
-    kept->at = access->text.end;
-    kept->len = len;
-    access->text.end += len;
+    return kept;
 }
 
 void fw__access_request(fw_conn *conn, const fw_head *head)
@@ -202,13 +226,8 @@ void fw__access_request(fw_conn *conn, const fw_head *head)
     if (host.len == 0 && head->host >= 0)
         host = head->fields[head->host].value;
     access->host = keep(access, host.at, host.len);
-    if (log->field_count == 0)
-        return;
-    for (size_t i = 0; i < head->field_count; i++)
-        for (size_t n = 0; n < log->field_count; n++)
-            if (head->fields[i].name.len == log->fields[n].len &&
-                fw_slice_is(head->fields[i].name, log->fields[n].at, log->fields[n].len))
-                keep_field(access, &access->fields[n], head->fields[i].value);
+    for (size_t n = 0; n < log->field_count; n++)
+        access->fields[n] = keep_field(access, head, log->fields[n]);
 }
 
 int fw_name_client(fw_worker *worker, int64_t connection, const char *client, size_t size)
@@ -233,6 +252,7 @@ void fw__access_refused(fw_conn *conn, int code, size_t len, fw_slice bytes)
                bytes.at[end] != '\n')
             end++;
         access->method = keep(access, bytes.at, end);
+        access->method.cut = end == UNREADABLE;
     }
     size_t content = conn->is_head ? 0 : strlen(fw_error_text(code)) + 1;
     conn->access->status = fw_error_status(code);
@@ -270,10 +290,15 @@ static void access_end(fw_conn *conn)
     fw_access *access = conn->access;
     fw__access_write(log, conn);
     conn->access = NULL;
-    if (access->text.size > KEPT_MAX)
+    if (log->free_count == FREE_MAX || access->text.size > KEPT_MAX)
         fw_buffer_clear(&access->text);
+    if (log->free_count == FREE_MAX) {
+        free(access);
+        return;
+    }
     access->next = log->free;
     log->free = access;
+    log->free_count++;
 }
 
 void fw__access_responded(fw_conn *conn)

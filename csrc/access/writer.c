@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <uv.h>
 
 #define STACK_SIZE (128u * 1024u) /* bytes; the thread calls nothing but the system */
+#define DATAGRAM_LEAST 256        /* bytes; what takes less is no log */
 #define HALF (FW_LOG_BLOCK / 2)
 #define NS_PER_MS 1000000u
 
@@ -21,6 +23,7 @@ struct fw_log_writer {
     uv_cond_t done; /* for flush: all is written */
     uv_thread_t thread;
     char *block[2];
+    size_t size[2]; /* of the blocks: FW_LOG_BLOCK, and more while a crowd is told of */
     int filling;    /* which one takes lines */
     size_t filled;  /* bytes in it */
     uint64_t first; /* uv_hrtime() of the first line in it */
@@ -73,19 +76,33 @@ static uint64_t write_stream(fw_log_writer *writer, const char *bytes, size_t le
     return count_lines(bytes + len - left, left);
 }
 
+/* What the system finds too long for a datagram is cut, with the mark of a value that was. */
+static bool send_line(int fd, const char *line, size_t len)
+{
+    static char mark[] = "\\...";
+    struct iovec pieces[2] = {{(void *)(uintptr_t)line, len}, {mark, sizeof mark - 1}};
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 1};
+    while (sendmsg(fd, &message, 0) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EMSGSIZE || pieces[0].iov_len <= DATAGRAM_LEAST)
+            return false;
+        pieces[0].iov_len /= 2;
+        message.msg_iovlen = 2;
+    }
+    return true;
+}
+
 static uint64_t write_datagrams(fw_log_writer *writer, const char *bytes, size_t len)
 {
     uint64_t lost = 0;
     while (len) {
         const char *stop = memchr(bytes, '\n', len);
-        size_t size = (size_t)(stop - bytes);
-        while (send(writer->fd, bytes, size, 0) < 0)
-            if (errno != EINTR) {
-                lost++;
-                break;
-            }
-        bytes += size + 1;
-        len -= size + 1;
+        size_t size = stop ? (size_t)(stop - bytes) : len;
+        lost += !send_line(writer->fd, bytes, size);
+        size_t used = stop ? size + 1 : size;
+        bytes += used;
+        len -= used;
     }
     return lost;
 }
@@ -120,6 +137,18 @@ static void take_over(fw_log_writer *writer)
     close(old);
 }
 
+/* What lines that came faster than they could be written took. */
+static void give_back(fw_log_writer *writer, int which)
+{
+    char *less = NULL;
+    if (writer->size[which] > FW_LOG_BLOCK)
+        less = realloc(writer->block[which], FW_LOG_BLOCK);
+    if (!less)
+        return;
+    writer->block[which] = less;
+    writer->size[which] = FW_LOG_BLOCK;
+}
+
 static void write_one(fw_log_writer *writer)
 {
     const char *bytes = writer->block[writer->filling];
@@ -131,6 +160,7 @@ static void write_one(fw_log_writer *writer)
     uint64_t lost = write_block(writer, bytes, len);
     uv_mutex_lock(&writer->lock);
     writer->busy = false;
+    give_back(writer, 1 - writer->filling);
     if (lost == 0 && writer->lost) {
         atomic_fetch_add(&writer->recovered, writer->lost);
         writer->lost = 0;
@@ -192,6 +222,7 @@ fw_log_writer *fw_log_writer_new(int fd)
     writer->next_fd = -1;
     writer->block[0] = malloc(FW_LOG_BLOCK);
     writer->block[1] = malloc(FW_LOG_BLOCK);
+    writer->size[0] = writer->size[1] = FW_LOG_BLOCK;
     if (uv_mutex_init(&writer->lock) || uv_cond_init(&writer->wake) ||
         uv_cond_init(&writer->done)) {
         free(writer->block[0]);
@@ -216,10 +247,26 @@ void fw_log_writer_renew(fw_log_writer *writer, int fd)
     uv_mutex_unlock(&writer->lock);
 }
 
+/* Room for len more bytes in the block that is filled; false: there is no more to be had. */
+static bool make_room(fw_log_writer *writer, size_t len)
+{
+    size_t need = writer->filled + len, size = writer->size[writer->filling];
+    if (need <= size)
+        return true;
+    while (size < need && size < FW_LOG_MOST)
+        size *= 2;
+    char *more = size < need ? NULL : realloc(writer->block[writer->filling], size);
+    if (!more)
+        return false;
+    writer->block[writer->filling] = more;
+    writer->size[writer->filling] = size;
+    return true;
+}
+
 void fw_log_writer_add(fw_log_writer *writer, const char *line, size_t len)
 {
     uv_mutex_lock(&writer->lock);
-    if (len > FW_LOG_BLOCK - writer->filled) {
+    if (!make_room(writer, len)) {
         writer->lost++;
     } else {
         bool was_empty = writer->filled == 0;

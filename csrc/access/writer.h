@@ -1,7 +1,8 @@
 /* access/writer.h -- lines to a file, by a thread of its own, so that nobody ever waits for a disk.
- * Owns:   two blocks of FW_LOG_BLOCK bytes, the descriptor, the thread.
+ * Owns:   two blocks of FW_LOG_BLOCK bytes (a crowd may make them FW_LOG_MOST for a while), the
+ *         descriptor, the thread.
  * Called: log.c, from the worker's thread.
- * Never:  makes its caller wait: when both blocks are full, a line is dropped and counted.
+ * Never:  makes its caller wait: when both blocks are as large as can be and full, a line is dropped and counted.
  *
  * The thread writes when half a block is full, at the latest FW_LOG_WAIT_MS after a line came, however
  * long the application may keep the worker's own thread. To a datagram socket (syslog) each line goes
@@ -13,7 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FW_LOG_BLOCK 65536   /* bytes; a longer line is dropped */
+#define FW_LOG_BLOCK 65536 /* bytes written at once; no line is longer */
+#define FW_LOG_MOST                                                                                \
+    2097152 /* bytes that wait to be written; a batch of the longest lines has room */
 #define FW_LOG_WAIT_MS 1000  /* ms; a line waits no longer for others to be written with it */
 #define FW_LOG_FINAL_MS 2000 /* ms; the end of a worker waits so long for its last lines */
 

@@ -126,7 +126,7 @@ static inline void client_say(test_site *site, test_client *client, const char *
 static inline void client_ask(test_site *site, test_client *client, const char *line,
                               const char *fields)
 {
-    char text[4096];
+    char text[32768];
     (void)snprintf(text, sizeof text, "%s\r\nHost: a\r\n%s\r\n", line, fields);
     client_say(site, client, text);
 }

@@ -4,16 +4,16 @@
 #include <poll.h>
 #include <time.h>
 
-#include "access/writer.h"
+#include "access/access.h"
 
 static test_site here;
 static test_client one;
 static char path[64];
-static char logged[1 << 16]; /* what log_read() found */
+static char logged[1 << 21]; /* what log_read() found */
 
 /* ---- A format: parts one after the other --------------------------------------------------------- */
 
-static char program[4096];
+static char program[1 << 17];
 static size_t program_len;
 
 static void part(char what, char how, const char *text)
@@ -162,8 +162,128 @@ TEST(user_of_basic_credentials_is_told_and_the_password_is_not)
     (void)snprintf(fields, sizeof fields, "Authorization: Basic %s\r\n", digits);
     exchange("GET / HTTP/1.1", fields, "200 OK", "");
     memset(expected, 'x', 256);
-    (void)strcpy(expected + 256, "\n");
+    (void)strcpy(expected + 256, "\\...\n");
     CHECK(log_is(expected));
+    close_logged();
+}
+
+/* ---- Bounds ------------------------------------------------------------------------------------------ */
+
+static const char *repeat(const char *text, size_t count)
+{
+    static char room[60000];
+    size_t len = strlen(text);
+    for (size_t i = 0; i < count; i++)
+        memcpy(room + i * len, text, len);
+    room[count * len] = '\0';
+    return room;
+}
+
+TEST(a_field_that_is_repeated_is_kept_once)
+{
+    program_len = 0;
+    part('F', 'q', "referer");
+    part('L', 'q', "|");
+    part('F', 'q', "x");
+    open_logged(NULL, 0);
+    char fields[10000], value[86];
+    (void)snprintf(value, sizeof value, "%085d", 0);
+    size_t len = 0;
+    for (int i = 0; i < 97; i++)
+        len += (size_t)snprintf(fields + len, sizeof fields - len, "Referer: %s\r\n%s", value,
+                                i == 50 ? "X: y\r\n" : "");
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", fields);
+    const fw_access *kept = fw__table_find(here.worker, id)->access;
+    NOTE("%zu bytes of %zu", kept->text.size, len);
+    CHECK(kept->text.size <= 16384 && fw_buffer_len(&kept->text) <= len);
+    CHECK(respond(&here, id, "200 OK", "") >= 0);
+    test_reply got = {0};
+    CHECK(client_reply(&here, &one, &got));
+    reply_free(&got);
+    const char *line = log_read();
+    CHECK(memcmp(line, value, 85) == 0 && memcmp(line + 85, ", 0", 3) == 0);
+    CHECK(strlen(line) == 8192 + strlen("\\...|y\n") && strcmp(line + 8192, "\\...|y\n") == 0);
+    close_logged();
+}
+
+TEST(a_long_line_is_cut_with_a_mark_and_never_left_out)
+{
+    const char ways[] = {'q', 'n', 'j'};
+    const char *marks[] = {"\\...", "\\...", "\\u2026"};
+    const char *quotes[] = {"\\x22", "\\x22", "\\\""};
+    for (int i = 0; i < 3; i++) {
+        format("uru", ways[i]);
+        part('F', ways[i], "x");
+        part('L', 'q', "|");
+        part('s', 'q', "");
+        open_logged(NULL, 0);
+        char line[9000], fields[9000];
+        (void)snprintf(line, sizeof line, "GET /%s HTTP/1.1", repeat("\"", 8000));
+        (void)snprintf(fields, sizeof fields, "X: %s\r\n", repeat("\"", 8000));
+        for (int n = 0; n < 20; n++)
+            exchange(line, fields, "200 OK", "");
+        const char *at = log_read();
+        char end[64];
+        (void)snprintf(end, sizeof end, "%s%s|200\n", quotes[i], marks[i]);
+        size_t lines = 0;
+        for (const char *next; (next = strchr(at, '\n')) != NULL; at = next + 1) {
+            size_t size = (size_t)(next + 1 - at);
+            CHECK(size <= FW_LOG_BLOCK && size > strlen(end));
+            CHECK(memcmp(next + 1 - strlen(end), end, strlen(end)) == 0);
+            lines++;
+        }
+        NOTE("%zu lines", lines);
+        CHECK(lines == 20);
+        close_logged();
+    }
+}
+
+TEST(a_value_of_the_full_length_has_no_mark)
+{
+    open_logged("u", 'q');
+    char line[9000], expected[9000];
+    (void)snprintf(line, sizeof line, "GET /%s HTTP/1.1", repeat("a", 8191));
+    (void)snprintf(expected, sizeof expected, "/%s\n", repeat("a", 8191));
+    exchange(line, "", "200 OK", "");
+    CHECK(log_is(expected));
+    close_logged();
+}
+
+TEST(a_format_beyond_every_measure_still_leaves_a_line)
+{
+    static char text[60000];
+    memset(text, '-', sizeof text - 1);
+    program_len = 0;
+    part('L', 'q', text);
+    for (int i = 0; i < 120; i++)
+        part('u', 'q', "");
+    part('L', 'q', text);
+    open_logged(NULL, 0);
+    exchange("GET / HTTP/1.1", "", "200 OK", "");
+    const char *line = log_read();
+    CHECK(strlen(line) == FW_LOG_BLOCK);
+    CHECK(strcmp(line + FW_LOG_BLOCK - 5, "\\...\n") == 0);
+    close_logged();
+}
+
+TEST(what_a_crowd_of_requests_took_is_given_back)
+{
+    enum { COUNT = 200 };
+    static test_client crowd[COUNT];
+    open_logged("u", 'q');
+    for (int i = 0; i < COUNT; i++) {
+        client_open(&here, &crowd[i]);
+        client_ask(&here, &crowd[i], "POST / HTTP/1.1", "Content-Length: 5\r\n");
+    }
+    uint64_t end = clock_ms() + SOON_MS;
+    while (here.score.bytes_in < COUNT * 40 && clock_ms() < end)
+        CHECK(site_take(&here, 5) == NULL);
+    for (int i = 0; i < COUNT; i++)
+        client_close(&crowd[i]);
+    while (here.score.connections > 1 && clock_ms() < end)
+        CHECK(site_take(&here, 5) == NULL);
+    NOTE("%u records wait", here.worker->access_log->free_count);
+    CHECK(here.worker->access_log->free_count == 64);
     close_logged();
 }
 
@@ -386,12 +506,12 @@ TEST(a_pipe_that_nobody_reads_costs_lines_and_no_response)
     client_open(&here, &one);
     format("u", 'q');
     log_to(ends[1]);
-    char line[2048];
-    (void)snprintf(line, sizeof line, "GET /%0*d HTTP/1.1", 1500, 0);
+    char line[9000];
+    (void)snprintf(line, sizeof line, "GET /%0*d HTTP/1.1", 8000, 0);
     uint64_t told = 0;
-    for (int i = 0; i < 200; i++) /* 300 KB, above the pipe's 64 and twice 64 in memory */
+    for (int i = 0; i < 600; i++) /* 4.8 MB, above the pipe's 64 KB and twice 2 MB in memory */
         told += respond_and_hear(line);
-    CHECK(here.score.responses == 200);
+    CHECK(here.score.responses == 600);
     size_t lines = 0;
     int flags = fcntl(ends[0], F_GETFL);
     CHECK(fcntl(ends[0], F_SETFL, flags | O_NONBLOCK) == 0);
@@ -446,6 +566,26 @@ TEST(to_a_datagram_socket_each_line_goes_by_itself)
     CHECK(recv(ends[0], room, sizeof room, 0) == 3 && memcmp(room, "/22", 3) == 0);
     client_close(&one);
     site_close(&here);
+    close(ends[0]);
+}
+
+TEST(a_datagram_that_is_too_long_is_cut)
+{
+    int ends[2], small = 4096;
+    static char line[20000], got[20000];
+    CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0);
+    CHECK(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
+    fw_log_writer *writer = fw_log_writer_new(ends[1]);
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    fw_log_writer_add(writer, line, sizeof line);
+    fw_log_writer_add(writer, "no line feed", 12);
+    CHECK(fw_log_writer_flush(writer) == 0);
+    ssize_t len = recv(ends[0], got, sizeof got, 0);
+    NOTE("%zd bytes", len);
+    CHECK(len > 1000 && memcmp(got + len - 5, "x\\...", 5) == 0);
+    CHECK(recv(ends[0], got, sizeof got, 0) == 12 && memcmp(got, "no line feed", 12) == 0);
+    fw_log_writer_free(writer);
     close(ends[0]);
 }
 
