@@ -75,7 +75,7 @@ typedef enum {
     FW_CONN_STREAMING,  /* the response has begun and comes piece by piece */
     FW_CONN_FLUSHING,   /* the response is complete, part of it waits for the socket */
     FW_CONN_LINGERING,  /* the last response is out; what the client still sends is thrown away */
-    FW_CONN_CLOSED      /* only the memory is left, for a moment */
+    FW_CONN_CLOSED      /* only the memory is left, until fw__conns_free_closed() */
 } fw_conn_state;
 
 typedef enum {
@@ -236,7 +236,8 @@ struct fw_worker {
     fw_network trusted[FW_TRUSTED]; /* who may send PROXY headers; none: everybody */
     int trusted_count;
 
-    fw_list ready; /* connections with something to do that did not fit a batch */
+    fw_list ready;  /* connections with something to do that did not fit a batch */
+    fw_list closed; /* connections of which only the memory is left */
     fw_list deadlines[FW_DEADLINE_KINDS];
     uint32_t waits[FW_DEADLINE_KINDS]; /* ms; 0: off */
     uv_timer_t deadline_timer;
@@ -313,9 +314,13 @@ fw_conn *fw__table_find(const fw_worker *worker, int64_t id); /* NULL: gone */
 
 /* ---- conn.c: from accept to close --------------------------------------------------------------- */
 void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address);
-void fw__conn_close(fw_conn *conn); /* at once; the caller may not touch conn afterwards */
-void fw__conn_cut(fw_conn *conn);   /* close, and no response that is not whole looks so */
-void fw__conn_lost(fw_conn *conn);  /* close, and FW_GONE if the caller holds a request of it */
+/* Closes the descriptor and takes the connection out of table, set and deadlines; conn stays readable, in
+ * FW_CONN_CLOSED, until fw__conns_free_closed(). Does nothing to one that is closed. */
+void fw__conn_close(fw_conn *conn);
+/* The boundary: frees what was closed; whether there was any. Only where nobody holds a connection. */
+bool fw__conns_free_closed(fw_worker *worker);
+void fw__conn_cut(fw_conn *conn);  /* close, and no response that is not whole looks so */
+void fw__conn_lost(fw_conn *conn); /* close, and FW_GONE if the caller holds a request of it */
 void fw__conn_close_when_sent(fw_conn *conn); /* nothing more is read; out is flushed first */
 void fw__conn_enter(fw_conn *conn, fw_conn_state state); /* asserts the step */
 void fw__conn_listen(fw_conn *conn);                  /* tells the set what the state waits for */

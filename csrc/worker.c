@@ -49,7 +49,6 @@ static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score 
     if (fw__pollset_new(worker))
         return FW_ESYSTEM;
     worker->score = score ? score : &worker->own_score;
-    fw_list_init(&worker->ready);
     worker->read_buffer = malloc(FW_READ_SIZE);
     if (copy_settings(worker, settings) || !worker->read_buffer || fw__batch_new(worker))
         return FW_EMEMORY;
@@ -68,6 +67,8 @@ fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score)
     if (!worker)
         return NULL;
     worker->pollset.fd = -1;
+    fw_list_init(&worker->ready);
+    fw_list_init(&worker->closed);
     if (uv_loop_init(&worker->loop)) {
         free(worker);
         return NULL;
@@ -93,6 +94,7 @@ void fw_worker_free(fw_worker *worker)
     for (uint32_t i = 0; i < worker->table_size; i++)
         if (worker->table[i])
             fw__conn_cut(worker->table[i]);
+    (void)fw__conns_free_closed(worker);
     fw__listeners_close(worker, false);
     for (int token = 0; token < FW_WATCHES; token++)
         (void)fw_unwatch(worker, token);
@@ -240,6 +242,14 @@ static void run_ready(fw_worker *worker)
     }
 }
 
+/* The one place where the memory of closed connections goes: between two turns nobody holds a connection.
+ * They made room, too, so that others may be accepted again. */
+static void forget_closed(fw_worker *worker)
+{
+    if (fw__conns_free_closed(worker))
+        fw__listeners_update(worker);
+}
+
 static void wait_for_records(fw_worker *worker, int timeout_ms)
 {
     worker->poll_timed_out = false;
@@ -251,6 +261,7 @@ static void wait_for_records(fw_worker *worker, int timeout_ms)
         if (!fw__pollset_turn(worker, !waiting) && !waiting)
             break; /* nothing is left that could happen */
         run_ready(worker);
+        forget_closed(worker);
     }
     if (timeout_ms > 0)
         uv_timer_stop(&worker->poll_timer);
@@ -273,6 +284,7 @@ int fw_poll(fw_worker *worker, int timeout_ms)
         return FW_ETHREAD;
     worker->score->beat = fw_now();
     worker->score->busy_since = 0;
+    forget_closed(worker);
     fw__batch_start(worker);
     uv_update_time(&worker->loop); /* it stood still while the application worked */
     run_ready(worker);

@@ -7,7 +7,11 @@
  *   IDLE, HEAD, CONTENT -> FLUSHING -> LINGERING (a refusal)      any -> CLOSED
  *
  * The set of sys/pollset.h learns of a connection only when it has to wait: a client that sends, gets
- * its response and is closed costs accept, recv, send and close. fw__conn_close() is the only free(). */
+ * its response and is closed costs accept, recv, send and close.
+ *
+ * Any function that is given a connection may close it: afterwards its state is FW_CONN_CLOSED, and its
+ * memory is there until fw__conns_free_closed(), which fw_poll() calls while nobody holds a connection.
+ * Whoever goes on with one after such a call looks at conn->state. */
 #include "core.h"
 
 #include <assert.h>
@@ -82,23 +86,43 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
 void fw__conn_close(fw_conn *conn)
 {
     fw_worker *worker = conn->worker;
+    if (conn->state == FW_CONN_CLOSED)
+        return;
     fw__conn_enter(conn, FW_CONN_CLOSED);
     if (conn->access)
         fw__access_closed(conn);
+    fw__table_remove(worker, conn);
+    worker->score->connections = worker->open_count;
+    if (conn->polled)
+        fw__pollset_drop(worker, conn->fd, conn->polled);
+    close(conn->fd);
+    conn->fd = -1;
+    fw_link_remove(&conn->deadline.link);
     fw_link_remove(&conn->ready_link);
+    fw_list_append(&worker->closed, &conn->ready_link);
+}
+
+static void conn_free(fw_conn *conn)
+{
     fw_link_remove(&conn->deadline.link);
     fw__content_free(conn->content);
     if (conn->kept_head)
         fw__kept_head_free(conn);
     fw_buffer_clear(&conn->in);
     fw_buffer_clear(&conn->out);
-    fw__table_remove(worker, conn);
-    worker->score->connections = worker->open_count;
-    if (conn->polled)
-        fw__pollset_drop(worker, conn->fd, conn->polled);
-    close(conn->fd);
     free(conn);
-    fw__listeners_update(worker);
+}
+
+bool fw__conns_free_closed(fw_worker *worker)
+{
+    fw_link *link = fw_list_first(&worker->closed);
+    if (!link)
+        return false;
+    for (; link != NULL; link = fw_list_first(&worker->closed)) {
+        fw_link_remove(link);
+        conn_free(FW_CONTAINER(link, fw_conn, ready_link));
+    }
+    return true;
 }
 
 void fw__conn_cut(fw_conn *conn)
@@ -169,6 +193,8 @@ static void listen_for(fw_conn *conn, unsigned events)
 
 void fw__conn_listen(fw_conn *conn)
 {
+    if (conn->state == FW_CONN_CLOSED)
+        return;
     unsigned events = waits_to_read(conn) ? FW_POLL_READ : 0;
     if (waits_to_write(conn))
         events |= FW_POLL_WRITE;
@@ -344,8 +370,6 @@ void fw__conn_polled(fw_conn *conn, unsigned events)
 
 void fw__conn_run_ready(fw_conn *conn)
 {
-    fw_worker *worker = conn->worker;
-    int64_t id = conn->id;
     uint8_t ready = conn->ready;
     fw_link_remove(&conn->ready_link);
     if (ready & FW_READY_LOST) {
@@ -356,13 +380,13 @@ void fw__conn_run_ready(fw_conn *conn)
         /* First: read-ahead below would otherwise take these bytes for part of the same request. */
         conn->ready &= (uint8_t)~FW_READY_PIPELINE;
         fw__request_next(conn);
-        if (fw__table_find(worker, id) != conn)
+        if (conn->state == FW_CONN_CLOSED)
             return;
     }
     conn->ready &= FW_READY_LOST; /* which the set may have said meanwhile */
     if (ready & FW_READY_WRITE) {
         fw__out_writable(conn);
-        if (fw__table_find(worker, id) != conn)
+        if (conn->state == FW_CONN_CLOSED)
             return;
     }
     if (ready & FW_READY_READ)

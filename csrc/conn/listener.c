@@ -1,6 +1,6 @@
 /* conn/listener.c -- listening sockets: who may come in, and when not.
  * Owns:   worker->listeners and the pauses in accepting.
- * Called: worker.c adopts and closes listeners and tells of clients, conn.c of room that came free.
+ * Called: worker.c adopts and closes listeners, tells of clients and of room that came free.
  * Never:  drops a client that was accepted, spins when nothing can be accepted: the kernel's backlog
  *         waits while a limit is reached or descriptors run out. */
 #include "core.h"

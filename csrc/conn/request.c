@@ -275,12 +275,8 @@ void fw__request_bytes(fw_conn *conn, char *bytes, size_t len)
 
 void fw__request_next(fw_conn *conn)
 {
-    int64_t id = conn->id;
-    fw_worker *worker = conn->worker;
     incoming in = {fw_buffer_at(&conn->in), fw_buffer_len(&conn->in), true};
     take_head(conn, &in);
-    if (fw__table_find(worker, id) != conn || conn->state == FW_CONN_DISPATCHED)
-        return;
     /* The next response is not near: what was held back for its sake goes out now. */
     if (conn->state == FW_CONN_HEAD || conn->state == FW_CONN_CONTENT) {
         if (conn->half_closed) /* what is missing will never come */

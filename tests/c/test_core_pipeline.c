@@ -189,7 +189,7 @@ TEST(nothing_is_read_after_a_request_that_ends_the_connection)
     close_both();
 }
 
-TEST(part_of_a_next_request_does_not_hold_an_response_back)
+TEST(part_of_a_next_request_does_not_hold_a_response_back)
 {
     open_both();
     client_say(&here, &one, "GET /0 HTTP/1.1\r\nHost: a\r\n\r\nGET /1 HTTP/1.1\r\nHo");

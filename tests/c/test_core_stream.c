@@ -305,7 +305,7 @@ TEST(an_aborted_response_does_not_look_whole)
 }
 
 /* Only the end of the connection ends such a response, so its end must be a reset. */
-TEST(freeing_the_worker_does_not_make_an_response_look_whole)
+TEST(freeing_the_worker_does_not_make_a_response_look_whole)
 {
     open_with(client_open);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.0", "");
