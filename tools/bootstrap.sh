@@ -3,13 +3,18 @@
 # usage: tools/bootstrap.sh [test]     (test: also what only the tests need)
 #
 # What counts is what works, not which packages are registered: each need is a probe. Only when one
-# fails is the package manager called, with sudo or doas when not root; without rights the one
-# command to type is printed and the exit status is 1. Never removes or upgrades anything by itself.
+# fails is the package manager called, with sudo or doas when not root; without rights, also when sudo
+# refuses, the one command to type is printed and the exit status is 1. What the package manager says
+# goes to build/packages.log. Never removes or upgrades anything by itself.
+#
+# The tests may start what is probed here, and what every system has (the shell, coreutils, mount). A
+# test that looks for more (mandoc, haproxy, a browser) skips itself, with the reason, where that is not.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/common.sh
 purpose=${1:-build}
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/fapws.XXXXXX")
+log=build/packages.log
 trap 'rm -rf "$scratch"' EXIT
 
 # ---- Probes: one function per need, true when it is met ------------------------------------------
@@ -38,7 +43,11 @@ probe_libffi() {
 # Django's sample site keeps its sessions in SQLite.
 probe_sqlite() { [ "$purpose" != test ] || ! probe_python || "$(find_python)" -c 'import sqlite3' 2>/dev/null; }
 
-NEEDS='compiler libuv python headers venv libffi sqlite'
+# busybox has a ps that knows none of these words.
+probe_ps() { [ "$purpose" != test ] || ps axeww -o pid= -o stat= -o args= >/dev/null 2>&1; }
+probe_curl() { [ "$purpose" != test ] || curl --version >/dev/null 2>&1; }
+
+NEEDS='compiler libuv python headers venv libffi sqlite ps curl'
 
 text_of() {
     python=$(find_python)
@@ -51,6 +60,8 @@ text_of() {
         venv) echo "the modules venv and ensurepip of $python" ;;
         libffi) echo 'libffi with its headers (to compile cffi)' ;;
         sqlite) echo "the module sqlite3 of $python" ;;
+        ps) echo 'ps that shows every process with its environment' ;;
+        curl) echo curl ;;
     esac
 }
 
@@ -84,6 +95,9 @@ freebsd_python() { "$(find_python)" -c 'import sys; print("py3%d" % sys.version_
 
 packages_for() { # MANAGER NEED
     case $1/$2 in
+        apt-get/ps | apk/ps) echo procps ;;
+        dnf/ps) echo procps-ng ;;
+        */curl) echo curl ;;
         apt-get/compiler) echo gcc libc6-dev ;;
         apt-get/libuv) echo pkg-config libuv1-dev ;;
         apt-get/python) echo python3 ;;
@@ -138,6 +152,26 @@ rights() {
     return 1
 }
 
+no_rights() {
+    die "no right to install packages here. As root, type
+    $1
+and then make again."
+}
+
+# install PREFIX COMMAND: the prefix may refuse only when it is called (a user whom sudo does not know,
+# a wrong password); COMMAND leaves a mark when it begins, so that the two kinds of failure are told apart.
+install() {
+    mkdir -p build
+    # shellcheck disable=SC2016
+    begin='exec 2>&1; : >"$1"; eval "$2"'
+    # shellcheck disable=SC2086
+    if ! $1 sh -c "$begin" sh "$scratch/began" "$2" </dev/null >$log; then
+        [ -e "$scratch/began" ] || no_rights "$2"
+        tail -n 20 $log >&2
+        die "installing failed; all that was said is in $(pwd)/$log: $2"
+    fi
+}
+
 # ---- The work ----------------------------------------------------------------------------------------
 
 manager=$(manager)
@@ -157,12 +191,10 @@ for _ in 1 2; do
     [ -n "$manager" ] || die 'no package manager that this script knows; install these by hand'
     [ -n "$packages" ] || break
     command=$(command_for "$manager" "$packages")
-    prefix=$(rights "$manager") || die "no right to install packages here. As root, type
-    $command
-and then make again."
-    say "installing:$packages"
+    prefix=$(rights "$manager") || no_rights "$command"
+    say "installing:$packages (what $manager says: $log)"
     # apt-get update may complain of a source that has nothing to do with this; the install decides.
-    $prefix sh -c "$command" </dev/null || die "installing failed: $command"
+    install "$prefix" "$command"
 done
 
 lacking=$(missing)

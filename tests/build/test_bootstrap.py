@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.tree import TREE
 
-HARMLESS = ("sh", "dirname", "basename", "mktemp", "rm", "cat", "env")
+HARMLESS = ("sh", "dirname", "basename", "mktemp", "rm", "cat", "env", "mkdir", "tail")
 """All that is left of the machine's own programs."""
 
 SYSTEMS = [
@@ -37,17 +40,30 @@ class Machine:
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
 
-    def bootstrap(self) -> subprocess.CompletedProcess[str]:
+    def bootstrap(self, purpose: str = "test") -> subprocess.CompletedProcess[str]:
+        return self.run(purpose, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+
+    def run(self, purpose: str, **streams: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["sh", "tools/bootstrap.sh", "test"],
+            ["sh", "tools/bootstrap.sh", purpose],
             cwd=self.tree(),
             env={"PATH": str(self.bin)},
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
             text=True,
             timeout=60,
+            **streams,
         )
+
+    def bootstrap_at_a_terminal(self) -> str:
+        """What somebody reads who sits there and is asked for a password."""
+        screen, terminal = pty.openpty()
+        try:
+            done = self.run("test", stdin=terminal, stderr=terminal)
+            assert done.returncode != 0
+            return done.stdout + os.read(screen, 65536).decode()
+        finally:
+            os.close(screen)
+            os.close(terminal)
 
     def tree(self) -> Path:
         """A clone in which nothing was built yet."""
@@ -99,8 +115,60 @@ def test_rights_are_borrowed_when_no_password_is_asked(helper: str, tmp_path: Pa
     machine.add(helper, f'echo "{helper} $*" >>"{machine.log}"; shift; exec "$@"')
     machine.bootstrap()
     called = machine.log.read_text().splitlines()
-    assert any(line.startswith(f"{helper} -n sh -c apk add") for line in called)
+    assert any(line.startswith(f"{helper} -n sh -c ") for line in called)
     assert any(line.startswith("apk add") for line in called)
+
+
+@pytest.mark.parametrize("helper", ["sudo", "doas"])
+def test_a_refusal_at_the_terminal_says_what_to_type(helper: str, tmp_path: Path) -> None:
+    machine = make_machine(tmp_path, "Linux", "apt-get", user=1000)
+    machine.add(helper, 'echo "joe is not in the sudoers file" >&2; exit 1')
+    told = machine.bootstrap_at_a_terminal()
+    assert machine.log.read_text() == ""
+    assert "joe is not in the sudoers file" in told
+    assert "no right to install packages here. As root, type" in told
+    assert "apt-get install -y --no-install-recommends" in told.partition("As root")[2]
+
+
+@pytest.mark.parametrize(("system", "manager", "package"), [
+    ("Linux", "apt-get", "procps"), ("Linux", "apk", "procps"), ("Linux", "dnf", "procps-ng"),
+])  # fmt: skip
+def test_programs_that_only_tests_start_are_installed_for_tests_alone(
+    system: str, manager: str, package: str, tmp_path: Path
+) -> None:
+    machine = make_machine(tmp_path, system, manager, user=0)
+    machine.bootstrap("build")
+    assert {package, "curl"}.isdisjoint(machine.log.read_text().split())
+    machine.bootstrap("test")
+    assert {package, "curl"} <= set(machine.log.read_text().split())
+    # There they are; busybox's ps is none that the tests can use.
+    machine.log.write_text("")
+    machine.add("curl", "")
+    machine.add("ps", 'case "$*" in *axeww*) echo "ps: unrecognized option: axeww" >&2; exit 1 ;; esac')
+    machine.bootstrap("test")
+    assert "curl" not in machine.log.read_text().split()
+    assert package in machine.log.read_text().split()
+
+
+def test_what_a_package_manager_says_goes_to_a_file_that_is_named(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path, "Linux", "apt-get", user=0)
+    machine.add("apt-get", "echo Unpacking this and that; echo a warning >&2")
+    done = machine.bootstrap()
+    assert "build/packages.log" in done.stdout
+    assert "Unpacking" not in done.stdout
+    assert "warning" not in done.stdout
+    said = (machine.tree() / "build" / "packages.log").read_text()
+    assert "Unpacking this and that\na warning\n" in said
+
+
+def test_an_installation_that_failed_shows_the_end_of_what_was_said(tmp_path: Path) -> None:
+    machine = make_machine(tmp_path, "Linux", "apt-get", user=0)
+    machine.add("apt-get", "for i in 1 2 3 4 5 6 7 8 9; do echo $i; echo $i; echo $i; done; echo no space; exit 100")
+    done = machine.bootstrap()
+    assert done.returncode != 0
+    assert "no space" in done.stdout
+    assert len(done.stdout.splitlines()) < 40
+    assert f"{machine.tree()}/build/packages.log" in done.stdout
 
 
 def test_an_unknown_system_is_told_what_to_bring(tmp_path: Path) -> None:
