@@ -91,10 +91,10 @@ dist:
 	@.venv/bin/python -m build --no-isolation --outdir dist .
 
 install: build
-	@.venv/bin/python -B tools/install.py install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+	@.venv/bin/python -B tools/install.py --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
 
 uninstall:
-	@PYTHON='$(PYTHON)'; . tools/common.sh; "$$(find_python)" -B tools/install.py uninstall --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+	@sh tools/uninstall.sh '$(PREFIX)' '$(DESTDIR)'
 
 clean:
 	rm -rf .venv .venv-pypy build dist *.egg-info fapws/_core*.so fapws/_core.c fapws/_accelerator*.so

@@ -1,6 +1,6 @@
-"""Puts Fapws below a prefix, and takes it away again: `make install`, `make uninstall`.
+"""Puts Fapws below a prefix: `make install`.
 
-usage: python tools/install.py install|uninstall [--prefix DIR] [--destdir DIR] [--mandir DIR]
+usage: python tools/install.py [--prefix DIR] [--destdir DIR] [--mandir DIR]
 
 What goes where:
   PREFIX/bin/                      fapws, fapws4, fapwsctl: small scripts
@@ -15,17 +15,16 @@ scripts name the interpreter and the folder instead. The core uses the stable AB
 upgrade of that interpreter. The one thing it needs beside the standard library, _cffi_backend, is
 taken from the interpreter if that has it, otherwise the build's copy goes along.
 
-Uninstalling removes PREFIX/lib/fapws and what its file `installed` lists, and each folder that
-installing made, if it is empty then. Run by any Python >= 3.9 with the standard library alone.
+PREFIX/lib/fapws/installed lists what was made, folders too, for tools/uninstall.sh.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.util
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -137,7 +136,7 @@ def compiled_files() -> list[Path]:
 def shebang(interpreter: str) -> str:
     """Kernels cut the line at a space, and some at 128 bytes; then the shell is asked to help."""
     if " " in interpreter or len(interpreter) > 120:
-        return f"/bin/sh\n'''exec' \"{interpreter}\" \"$0\" \"$@\"\n' '''"
+        return f"/bin/sh\n'''exec' {shlex.quote(interpreter)} \"$0\" \"$@\"\n' '''"
     return interpreter
 
 
@@ -191,24 +190,8 @@ def copy_example(to: Prefix, example: Path) -> None:
     to.file(to.root / "share" / "examples" / "fapws" / inside, content, mode)
 
 
-def uninstall(to: Prefix) -> None:
-    lines = to.read_record()
-    if not lines:
-        raise SystemExit(f"fapws: nothing is installed below {to.root}")
-    folders = [os.path.normpath(to.root / line) for line in lines if line.endswith("/")]
-    for line in lines:
-        if not line.endswith("/"):
-            (to.root / line).unlink(missing_ok=True)
-    shutil.rmtree(to.library)
-    # The deepest first; what somebody else put a file into stays.
-    for folder in sorted(folders, key=len, reverse=True):
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
-
-
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="install or uninstall Fapws")
-    parser.add_argument("action", choices=("install", "uninstall"))
+    parser = argparse.ArgumentParser(description="install Fapws")
     parser.add_argument("--prefix", default="/usr/local")
     parser.add_argument("--destdir", default="")
     parser.add_argument("--mandir", default="")
@@ -216,10 +199,6 @@ def main(arguments: list[str] | None = None) -> None:
     to = Prefix(Path(os.path.abspath(os.path.expanduser(chosen.prefix))), chosen.destdir)
     below = "man" if platform.system() == "OpenBSD" else "share/man"
     man = Path(chosen.destdir + chosen.mandir) if chosen.mandir else to.root / below
-    if chosen.action == "uninstall":
-        uninstall(to)
-        print(f"fapws: removed from {to.root}")
-        return
     install(to, man)
     print(f"fapws: installed below {to.root}; the programs are in {to.root / 'bin'}")
 

@@ -34,8 +34,13 @@ needs_accelerator = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy in which `make build` has run, with the Python that runs this test."""
-    tree = copy_tree(tmp_path_factory.mktemp("clone") / "fapws")
+    """A copy in which `make build` has run, with the Python that runs this test.
+
+    Its path is more than a #! line can hold, and means something else to a shell.
+    """
+    folder = tmp_path_factory.mktemp("clone") / f"a $HOME of {'x' * 230}"
+    folder.mkdir()
+    tree = copy_tree(folder / "fapws")
     run("make", "build", cwd=tree, PYTHON=os.path.realpath(sys.executable), FAPWS_PURE="0")
     return tree
 
@@ -181,6 +186,29 @@ def test_what_somebody_else_put_there_stays(clone: Path, tmp_path: Path) -> None
     assert files_below(prefix) == ["bin", "bin/theirs"]
 
 
+def test_uninstalling_needs_no_python(clone: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "a" / "b" / "c"
+    run("make", "install", f"PREFIX={prefix}", cwd=clone)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("sh", "dirname", "sort", "rm", "rmdir"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    make = shutil.which("make") or "make"
+    run(make, "uninstall", f"PREFIX={tmp_path}/a/./b//c/", cwd=clone, PATH=str(programs))
+    assert os.listdir(tmp_path) == ["programs"]
+
+
+def test_a_program_that_python_starts_finds_what_was_installed(clone: Path, tmp_path: Path) -> None:
+    """As README says it; the interpreter is the one that the installed programs name."""
+    prefix = tmp_path / "prefix"
+    run("make", "install", f"PREFIX={prefix}", cwd=clone)
+    program = tmp_path / "program.py"
+    program.write_text("import fapws._evwsgi as evwsgi\nprint(evwsgi.__file__, evwsgi.start)\n")
+    library = prefix / "lib" / "fapws"
+    told = run(os.path.realpath(sys.executable), str(program), cwd=tmp_path, PYTHONPATH=str(library))
+    assert told.startswith(str(library / "fapws" / "_evwsgi.py"))
+
+
 def test_uninstalling_nothing_is_an_error_that_says_so(clone: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         ["make", "uninstall", f"PREFIX={tmp_path}/none"],
@@ -195,6 +223,13 @@ def test_make_alone_tells_every_target_in_a_line(make: str, clone: Path) -> None
     told = run(make, cwd=clone)
     for target in ("run", "test", "build", "lint", "bench", "dist", "install", "uninstall", "clean"):
         assert f"make {target} " in told
+
+
+def test_the_programs_of_a_clone_run_wherever_it_is(clone: Path, tmp_path: Path) -> None:
+    assert len(str(clone)) > 255
+    for program in ("fapws", "fapws4", "fapwsctl"):
+        told = run(str(clone / ".venv" / "bin" / program), "--version", cwd=tmp_path)
+        assert fapws.__version__ in told
 
 
 def test_a_second_build_does_nothing(clone: Path) -> None:
@@ -214,7 +249,7 @@ def test_an_interpreter_without_cffi_gets_the_builds_copy(clone: Path, tmp_path:
     script = (
         "import sys; sys.path.insert(0, 'tools'); import install;"
         f"install.interpreter_to_name = lambda: {python!r};"
-        f"install.main(['install', '--prefix', {str(tmp_path / 'prefix')!r}])"
+        f"install.main(['--prefix', {str(tmp_path / 'prefix')!r}])"
     )
     run(str(clone / ".venv" / "bin" / "python"), "-B", "-c", script, cwd=clone)
     library = tmp_path / "prefix" / "lib" / "fapws"
