@@ -65,6 +65,19 @@ if ! fresh package pyproject.toml setup.py fapws/__init__.py; then
     look_at_machine
     rm -rf build/temp.*
     pip install -q --no-build-isolation --no-deps -e .
+    # Where a #! line cannot hold the path, pip has sh begin, and quotes with ", in which sh reads a `$`.
+    # shellcheck disable=SC2016
+    .venv/bin/python -B -c '
+import glob, shlex, sys
+for name in glob.glob(".venv/bin/fapws*"):
+    with open(name, "r+", encoding="utf-8", newline="") as program:
+        lines = program.readlines()
+        if lines[0].rstrip() == "#!/bin/sh" and lines[1].startswith("\x27\x27\x27exec\x27 "):
+            lines[1] = "\x27\x27\x27exec\x27 " + shlex.quote(sys.executable) + " \"$0\" \"$@\"\n"
+            program.seek(0)
+            program.truncate()
+            program.writelines(lines)
+'
     stamp_core
     stamp package pyproject.toml setup.py fapws/__init__.py
 fi

@@ -17,7 +17,7 @@ PYTHON=$PYPY sh tools/bootstrap.sh test
 rm -rf $tree
 mkdir -p $tree
 tar cf - --exclude '*.so' --exclude __pycache__ --exclude conf/run \
-    bin csrc conf fapws supervisor tests tools docs Makefile pyproject.toml setup.py LICENSE README.md CHANGES.md |
+    csrc conf fapws supervisor tests tools docs Makefile pyproject.toml setup.py LICENSE README.md CHANGES.md |
     (cd $tree && tar xf -)
 wanted=$(cat tools/requirements-build.txt tests/requirements.txt | cksum; command -v "$PYPY")
 if ! "$venv/bin/python" -c '' 2>/dev/null || [ "$(cat "$venv/.wanted" 2>/dev/null)" != "$wanted" ]; then
