@@ -5,19 +5,24 @@ Environment, all optional:
   PKG_CONFIG                another pkg-config (cross builds, pkgconf)
   FAPWS_PURE=1              no accelerator: a wheel that serves every CPython from 3.9 on
   FAPWS_WERROR=1            warnings are errors; set by this project's own build, not by `pip install`
+  CFLAGS with -g in it      symbols are kept; without, nothing is left in the files that only a debugger reads
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from typing import Any
 
 from setuptools import Extension, setup
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
 CPYTHON = sys.implementation.name == "cpython"
@@ -36,6 +41,8 @@ COMPILE = [
     "-Wextra",
     "-Wno-unused-parameter",
 ]
+# Apple's linker leaves the symbols of a debugger out by itself, and warns of -s.
+STRIP = [] if sys.platform == "darwin" or "-g" in os.environ.get("CFLAGS", "").split() else ["-s"]
 
 
 def pkg_config(*arguments: str) -> list[str]:
@@ -64,17 +71,86 @@ def libuv_flags(variable: str, option: str) -> list[str]:
     return shlex.split(given) if given is not None else pkg_config(option)
 
 
+def check_compiler(compiler: list[str]) -> None:
+    """Exits with a sentence that says what to install when a program with Python.h does not compile."""
+    problem = complaint(compiler, "#include <stdio.h>")
+    if problem:
+        raise SystemExit(
+            f"fapws: a C compiler is needed, and {compiler[0]} does not work: {problem}.\n"
+            "Install one (Debian: apt-get install gcc libc6-dev; Alpine: apk add gcc musl-dev; Fedora:\n"
+            "dnf install gcc; macOS: xcode-select --install), or name another: CC=clang."
+        )
+    include = sysconfig.get_paths()["include"]
+    problem = complaint([*compiler, f"-I{include}"], "#include <Python.h>")
+    if problem:
+        raise SystemExit(
+            f"fapws: the C headers of {sys.executable} are needed, and do not work: {problem}.\n"
+            f"They are looked for in {include} (Debian: apt-get install python3-dev or pypy3-dev;\n"
+            "Alpine: apk add python3-dev; Fedora: dnf install python3-devel)."
+        )
+
+
+def complaint(compiler: list[str], line: str) -> str:
+    """What a compiler says first of a file with this line; empty when it compiles it."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "probe.c")
+        with open(source, "w", encoding="ascii") as file:
+            file.write(f"{line}\nint fw_probe;\n")
+        command = [*compiler, "-c", source, "-o", os.path.join(folder, "probe.o")]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except OSError as error:
+            return error.strerror or "it cannot be run"
+    said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return next((text for text in said if "error" in text), said[0]) if done.returncode else ""
+
+
+class Build(build):
+    """Begins with an empty folder, named by what it is for: what an earlier build left is never packed.
+
+    setuptools packs all that it finds in its folder: the accelerator of a build with it, modules that are
+    no more, what a build that was broken off had staged.
+    """
+
+    def finalize_options(self) -> None:
+        ours = self.build_lib is None
+        super().finalize_options()
+        if PURE and ours:
+            self.build_lib += "-pure"
+        self.leftovers = (
+            [self.build_lib, *glob.glob(os.path.join(self.build_base, "bdist.*"))] if ours else []
+        )
+
+    def run(self) -> None:
+        for folder in self.leftovers:
+            shutil.rmtree(folder, ignore_errors=True)
+        super().run()
+
+
 class BuildExt(build_ext):
     """Adds the flags at the last moment: an sdist or the metadata need neither compiler nor libuv."""
 
+    def build_extensions(self) -> None:
+        check_compiler(self.compiler.compiler_so)
+        super().build_extensions()
+
     def build_extension(self, ext: Any) -> None:
         ext.extra_compile_args = list(COMPILE)
+        ext.extra_link_args = list(STRIP)
         if ext.name == "fapws._core":
             ext.extra_compile_args += libuv_flags("LIBUV_CFLAGS", "--cflags")
-            ext.extra_link_args = libuv_flags("LIBUV_LIBS", "--libs")
+            ext.extra_link_args += libuv_flags("LIBUV_LIBS", "--libs")
         if os.environ.get("FAPWS_WERROR") == "1":
             ext.extra_compile_args.append("-Werror")
+        if ext.optional:
+            self.forget(ext)
         super().build_extension(ext)
+
+    def forget(self, ext: Any) -> None:
+        """When it cannot be compiled, what was made of older sources must not stand in for it."""
+        for folder in (self.build_lib, "."):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, self.get_ext_filename(ext.name)))
 
 
 # Speaks to CPython's own structures, which the stable ABI does not show; see csrc/python/accelerator.h.
@@ -91,7 +167,7 @@ setup(
     license="BSD-2-Clause",
     cffi_modules=["tools/core_build.py:ffibuilder"],
     ext_modules=[] if PURE else [ACCELERATOR],
-    cmdclass={"build_ext": BuildExt},
+    cmdclass={"build": Build, "build_ext": BuildExt},
     # Without the accelerator one wheel serves every CPython from 3.9 on. PyPy and free-threaded builds
     # have no stable ABI.
     options={"bdist_wheel": {"py_limited_api": "cp39"}} if PURE and CPYTHON and not FREE_THREADED else {},

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
 
+import fapws
 import pytest
 
-from support.tree import TREE, copy_tree, run
+from support.tree import TREE, clean_environment, copy_tree, run
 
 CPYTHON = sys.implementation.name == "cpython"
 HAS_ACCELERATOR = CPYTHON and not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -30,12 +32,18 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return archive
 
 
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+
+
 def make_wheel(sdist: Path, folder: Path, **environment: str) -> Path:
     run("tar", "xzf", str(sdist), cwd=folder)
     (source,) = folder.iterdir()
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "-q"]
-    run(*pip, "--no-deps", "--no-build-isolation", "-w", str(folder), ".", cwd=source, **environment)
-    (built,) = folder.glob("*.whl")
+    return make_wheel_of(source, folder, **environment)
+
+
+def make_wheel_of(source: Path, to: Path, **environment: str) -> Path:
+    run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", str(to), ".", cwd=source, **environment)
+    (built,) = to.glob("*.whl")
     return built
 
 
@@ -134,6 +142,88 @@ def test_a_wheel_with_the_accelerator_serves_one_version(wheel: Path) -> None:
 @needs_accelerator
 def test_it_is_installed_where_the_accelerator_cannot_be_compiled(crippled_wheel: Path) -> None:
     assert compiled(crippled_wheel) == {"fapws/_core"}
+
+
+def test_nothing_of_an_earlier_build_is_packed(sdist: Path, tmp_path: Path) -> None:
+    """A clone in which a wheel with the accelerator was made, then one without."""
+    run("tar", "xzf", str(sdist), cwd=tmp_path)
+    (source,) = tmp_path.iterdir()
+    command = [sys.executable, "-W", "ignore", "setup.py", "-q", "build_ext", "--inplace"]
+    run(*command, cwd=source, FAPWS_PURE="0")
+    (source / "fapws" / "_accelerator.cpython-39-x86_64-linux-gnu.so").write_text("of another Python")
+    first = make_wheel_of(source, tmp_path / "first", FAPWS_PURE="0")
+    for folder in (source / "build").glob("*"):
+        (folder / "wheel" / "fapws").mkdir(parents=True)
+        for place in (folder / "fapws", folder / "wheel" / "fapws"):
+            place.mkdir(exist_ok=True)
+            (place / "forgotten.py").write_text("")
+    for name, pure in (("second", "1"), ("third", "0")):
+        wheel = make_wheel_of(source, tmp_path / name, FAPWS_PURE=pure)
+        expected = {"fapws/_core"} if pure == "1" else compiled(first)
+        names = zipfile.ZipFile(wheel).namelist()
+        assert compiled(wheel) == expected, names
+        assert len([name for name in names if name.endswith(".so")]) == len(expected), names
+        assert not [name for name in names if "forgotten" in name]
+
+
+@needs_accelerator
+def test_an_accelerator_of_older_sources_does_not_stand_in(sdist: Path, tmp_path: Path) -> None:
+    run("tar", "xzf", str(sdist), cwd=tmp_path)
+    (source,) = tmp_path.iterdir()
+    command = [sys.executable, "-W", "ignore", "setup.py", "-q", "build_ext", "--inplace"]
+    run(*command, cwd=source, FAPWS_PURE="0")
+    assert list(source.glob("fapws/_accelerator.*.so"))
+    next(source.glob("csrc/python/*.c")).write_text("#error it does not compile\n")
+    run(*command, cwd=source, FAPWS_PURE="0")
+    assert not list(source.glob("fapws/_accelerator.*.so"))
+
+
+def test_what_is_packed_holds_nothing_for_a_debugger(wheel: Path) -> None:
+    """Of the core that is five sixths of the file."""
+    archive = zipfile.ZipFile(wheel)
+    for name in archive.namelist():
+        if name.endswith(".so") and sys.platform != "darwin":
+            content = archive.read(name)
+            assert b".debug_info" not in content, name
+            assert b".symtab" not in content, name
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("exit 1", "a C compiler is needed, and {} does not work: exit status 1."),
+        ("", "a C compiler is needed, and {} does not work: No such file or directory."),
+        ('for word; do grep -qs Python.h "$word" && { echo "probe.c:1: error: none" >&2; exit 1; }; done; true',
+         "the C headers of {python} are needed, and do not work: probe.c:1: error: none."),
+    ],
+)  # fmt: skip
+def test_a_compiler_or_header_that_is_missing_is_told_plainly(
+    sdist: Path, tmp_path: Path, command: str, told: str
+) -> None:
+    run("tar", "xzf", str(sdist), cwd=tmp_path)
+    (source,) = tmp_path.iterdir()
+    compiler = tmp_path / "cc"
+    if command:
+        compiler.write_text(f"#!/bin/sh\n{command}\n")
+        compiler.chmod(0o755)
+    done = subprocess.run(
+        [*PIP, "wheel", "--no-deps", "--no-build-isolation", "."],
+        cwd=source, env=clean_environment(CC=str(compiler)), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert told.format(compiler, python=sys.executable) in said
+    assert "Debian: apt-get install" in said
+
+
+def test_the_programs_run_in_a_venv_whose_path_no_line_can_hold(wheel: Path, tmp_path: Path) -> None:
+    home = tmp_path / "a venv" / ("x" * 250)
+    home.parent.mkdir()
+    run(sys.executable, "-m", "venv", "--without-pip", str(home), cwd=tmp_path)
+    python = str(home / "bin" / "python")
+    run(*PIP, "--python", python, "install", "--no-deps", "--no-index", str(wheel), cwd=tmp_path)
+    for program in ("fapws", "fapws4", "fapwsctl"):
+        assert fapws.__version__ in run(str(home / "bin" / program), "--version", cwd=tmp_path)
 
 
 @needs_accelerator
