@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,9 +31,9 @@ class Bare(Server):
 
 def command(name: str) -> str:
     """The words of a command as it is installed."""
-    script = ROOT / "bin" / name
-    assert f'"bin/{name}"' in (ROOT / "pyproject.toml").read_text()
-    return f"{sys.executable} {script}"
+    entry = re.search(rf'^{name} = "([\w.]+):main"$', (ROOT / "pyproject.toml").read_text(), re.M)
+    assert entry is not None
+    return shlex.join([sys.executable, "-c", f"import sys; from {entry[1]} import main; sys.exit(main())"])
 
 
 @pytest.fixture(scope="module", params=["fapws", "fapws4", "ini"])
