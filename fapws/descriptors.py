@@ -15,6 +15,8 @@ from fapws.lean import Iterable, Sequence
 
 MOST = 4
 """Descriptors that one message brings."""
+_CLOSE_ON_EXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
+"""With the flag from the start: a thread of the application may fork and exec at any time. macOS has none."""
 _SIZE = struct.calcsize("i")
 _DIRECTORIES = ("/proc/self/fd", "/dev/fd")
 _BLIND_LIMIT = 65536
@@ -42,7 +44,7 @@ def receive(channel: int, size: int) -> tuple[bytes, list[int]]:
     sock = _socket.socket(fileno=channel)
     try:
         os.set_blocking(channel, blocking)
-        data, ancillary, _, _ = sock.recvmsg(size, _socket.CMSG_SPACE(MOST * _SIZE))
+        data, ancillary, _, _ = sock.recvmsg(size, _socket.CMSG_SPACE(MOST * _SIZE), _CLOSE_ON_EXEC)
     finally:
         sock.detach()
     fds: list[int] = []
@@ -50,8 +52,9 @@ def receive(channel: int, size: int) -> tuple[bytes, list[int]]:
         if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
             count = len(packed) // _SIZE
             fds += struct.unpack(f"{count}i", packed[: count * _SIZE])
-    for fd in fds:
-        os.set_inheritable(fd, False)
+    if not _CLOSE_ON_EXEC:
+        for fd in fds:
+            os.set_inheritable(fd, False)
     return data, fds
 
 

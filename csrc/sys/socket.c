@@ -23,6 +23,13 @@
 #include <sys/filio.h> /* FIONWRITE */
 #endif
 
+/* With the flag from the start: a thread of the application may fork and exec at any time. */
+#if !defined(FW_PORTABLE) &&                                                                       \
+    (defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) ||  \
+     defined(__DragonFly__) || defined(__APPLE__))
+#define HAVE_MKOSTEMP
+#endif
+
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* macOS: the process ignores SIGPIPE */
 #endif
@@ -168,11 +175,17 @@ int fw__temporary_file(const char *directory)
     int written = snprintf(path, sizeof path, "%s/fapws-XXXXXX", directory);
     if (written < 0 || (size_t)written >= sizeof path)
         return -1;
+#ifdef HAVE_MKOSTEMP
+    int fd = mkostemp(path, O_CLOEXEC);
+#else
     int fd = mkstemp(path);
+#endif
     if (fd < 0)
         return -1;
     (void)unlink(path);
+#ifndef HAVE_MKOSTEMP
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
     return fd;
 }
 

@@ -141,6 +141,20 @@ def test_only_what_is_kept_stays_open(directories: tuple[str, ...]) -> None:
         os.close(fd)
 
 
+@pytest.mark.skipif(not hasattr(socket, "MSG_CMSG_CLOEXEC"), reason="this system sets the flag afterwards")
+def test_descriptors_arrive_close_on_exec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a moment later: a thread that forks and execs in between would hand them on."""
+    monkeypatch.setattr(os, "set_inheritable", lambda *_: pytest.fail("too late"))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert descriptors.send(ours.fileno(), b"x", [0])
+        data, (fd,) = descriptors.receive(theirs.fileno(), 10)
+    try:
+        assert data == b"x" and not os.get_inheritable(fd)
+    finally:
+        os.close(fd)
+
+
 @pytest.mark.parametrize("make", [PollWaiter, SelectWaiter])
 def test_waiter_tells_who_can_be_read_and_written(make: type[Waiter]) -> None:
     waiter = make()
