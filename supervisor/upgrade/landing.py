@@ -25,8 +25,9 @@ PATIENCE = 25
 
 def main() -> int:
     root, what, number = sys.argv[1:4]
-    # This file's own directory must not be searched: its modules have common names.
-    sys.path[0] = root
+    # This file's own directory must not be searched: its modules have common names. With -I it is not there.
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [root, *(place for place in sys.path if os.path.abspath(place) != here)]
     fd = int(number)
     if what == "check":
         from fapws.supervisor.upgrade.new_code import check
@@ -102,9 +103,32 @@ def clear(saved: dict[str, Any], config: dict[str, Any]) -> None:
 def again(fd: int) -> None:
     """The next attempt; returns if there is no program to run."""
     try:
-        os.execv(sys.executable, [sys.executable, *sys.argv[:3], str(fd)])
+        os.execv(sys.executable, [*interpreter(), *sys.argv[:3], str(fd)])
     except OSError as error:
         report(f"cannot run {sys.executable}: {error.strerror}")
+
+
+def interpreter() -> list[str]:
+    """Python as this process was started, options and all: what was kept out then (-I keeps out
+    PYTHONPATH and the sitecustomize in it) stays out."""
+    flags = sys.flags
+    letters = [
+        ("I", flags.isolated),
+        ("E", flags.ignore_environment),
+        ("s", flags.no_user_site),
+        ("S", flags.no_site),
+        ("P", getattr(flags, "safe_path", False)),
+        ("B", flags.dont_write_bytecode),
+        ("O", flags.optimize),
+        ("b", flags.bytes_warning),
+        ("v", flags.verbose),
+    ]
+    words = ["-" + letter * int(times) for letter, times in letters if times]
+    for name, value in getattr(sys, "_xoptions", {}).items():
+        words += ["-X", name if value is True else f"{name}={value}"]
+    for option in dict.fromkeys(sys.warnoptions):
+        words += ["-W", option]
+    return [sys.executable, *words]
 
 
 def reaped() -> set[int]:

@@ -30,9 +30,11 @@ _PADDING = "-" * 64
 
 def _command(what: str, fd: int) -> list[str]:
     """What runs landing.py of the code that lies now where ours was found."""
+    from .landing import interpreter
+
     package = os.path.dirname(os.path.abspath(fapws.__file__))
     landing = os.path.join(package, "supervisor", "upgrade", "landing.py")
-    return [sys.executable, landing, os.path.dirname(package), what, str(fd), _PADDING]
+    return [*interpreter(), landing, os.path.dirname(package), what, str(fd), _PADDING]
 
 
 def write(text: str) -> int:

@@ -59,6 +59,7 @@ class House:
         self.log_file = directory / "error.log"
         self.tree = ROOT
         """Whose package is run."""
+        self.program = [sys.executable, "-m", "fapws.cli.fapwsctl"]
         self.prefix: list[str] = []
         """Words in front of every command, such as a shell that sets limits."""
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -98,7 +99,7 @@ class House:
 
     def words(self, *words: str) -> list[str]:
         """The command line of fapwsctl."""
-        return [*self.prefix, sys.executable, "-m", "fapws.cli.fapwsctl", "-c", str(self.ini), *words]
+        return [*self.prefix, *self.program, "-c", str(self.ini), *words]
 
     def ctl(self, *words: str, expect: int | None = 0) -> str:
         """What a command prints, both streams; its exit code must be the expected one."""

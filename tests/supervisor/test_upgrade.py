@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,6 +75,34 @@ def test_upgrade_keeps_pid_and_sockets_and_loses_no_request(house: Any, copy: Pa
     house.ctl("reload")
     house.ctl("stop")
     house.assert_nothing_is_left()
+
+
+def test_python_is_run_as_at_the_start(house: Any, copy: Path) -> None:
+    """With -I nothing that PYTHONPATH brings is run, by root for instance; nor after an upgrade."""
+    seen = house.directory / "seen"
+    (copy.parent / "sitecustomize.py").write_text(
+        f"import os\nopen({str(seen)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
+    )
+    begin = (
+        f"import sys; sys.path.insert(0, {str(copy.parent)!r})\n"
+        "from fapws.cli.fapwsctl import main; sys.exit(main())"
+    )
+    options = ["-I", "-X", "faulthandler", "-W", "ignore:nothing", "-O"]
+    house.program = [sys.executable, *options, "-c", begin]
+    house.write_app(
+        "import sys\n"
+        "FLAGS = sys.flags.isolated, sys.flags.optimize, sys._xoptions, sys.warnoptions\n"
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return [repr(FLAGS).encode()]\n"
+    )
+    house.start()
+    pid = house.pid
+    for _ in range(2):
+        assert f"upgraded in place (pid {pid})" in house.ctl("upgrade")
+        assert eval(house.get(house.port())) == (1, 1, {"faulthandler": True}, ["ignore:nothing"])
+    assert not seen.exists()
+    house.ctl("stop")
 
 
 def test_code_that_does_not_import_changes_nothing(house: Any, copy: Path) -> None:
