@@ -382,6 +382,9 @@ class Master(Answering, Upgrading):
         self._post(events.StopAsked(fast=False))
 
     def _on_int(self) -> None:
+        self._post(events.StopAsked(fast=True, interrupted=True))
+
+    def _on_quit(self) -> None:
         self._post(events.StopAsked(fast=True))
 
     def _on_hup(self) -> None:
@@ -434,7 +437,7 @@ def _take_pidfile(path: str, fd: int) -> Pidfile:
 _SIGNALS: dict[int, Callable[[Master], None]] = {
     signal.SIGTERM: Master._on_term,
     signal.SIGINT: Master._on_int,
-    signal.SIGQUIT: Master._on_int,
+    signal.SIGQUIT: Master._on_quit,
     signal.SIGHUP: Master._on_hup,
     signal.SIGUSR1: Master._on_usr1,
     signal.SIGUSR2: Master._on_usr2,

@@ -5,13 +5,12 @@ This process becomes the master: what is imported here stays in its memory.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from fapws import __version__
 from fapws.settings.command_line import Arguments, UsageError, configuration, parse_arguments
 from fapws.settings.problems import ConfigError
-from fapws.settings.source import Source
+from fapws.settings.source import Source, working_directory
 from fapws.worker.stdio import have_standard_streams
 
 EXIT_USAGE = 2
@@ -49,7 +48,11 @@ def main(argv: list[str] | None = None) -> int:
         if not words:
             print(f"{USAGE}\n{EXAMPLES}", end="", file=sys.stderr)
             return EXIT_USAGE
-        return _run(parse_arguments(words, os.getcwd()), words)
+        try:
+            directory = working_directory(*words)
+        except OSError as error:
+            raise UsageError(f"the current directory cannot be used: {error.strerror}") from None
+        return _run(parse_arguments(words, directory), words, directory)
     except UsageError as error:
         print(f"fapws: {error}\n{USAGE}", file=sys.stderr)
         return EXIT_USAGE
@@ -60,14 +63,14 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(arguments: Arguments, words: list[str]) -> int:
+def _run(arguments: Arguments, words: list[str], directory: str) -> int:
     if arguments.action == "version":
         print(f"fapws {__version__}")
         return 0
     if arguments.action == "help":
         print(f"{USAGE}\n{EXAMPLES}{HELP}", end="")
         return 0
-    config = configuration(arguments, os.getcwd())()
+    config = configuration(arguments, directory)()
     from fapws.supervisor.master import run
 
-    return run(config, Source(words=tuple(words), directory=os.getcwd()))
+    return run(config, Source(words=tuple(words), directory=directory))

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from fapws import __version__
 from fapws.cli.find_server import (
     MARGIN,
+    POLL_PAUSE,
     Ended,
     NobodyThere,
     Place,
@@ -28,7 +30,7 @@ from fapws.lean import Any, Callable, NamedTuple, NoReturn, signal
 from fapws.settings import ini
 from fapws.settings.log_targets import STDERR
 from fapws.settings.model import Config
-from fapws.settings.source import Source
+from fapws.settings.source import Source, absolute
 from fapws.supervisor.core import texts
 from fapws.supervisor.errors import DONE, FAILED, NOT_ALLOWED, NOT_CONFIGURED, NOT_RUNNING, USAGE
 from fapws.worker.stdio import have_standard_streams
@@ -151,13 +153,25 @@ def _usage(complaint: str) -> NoReturn:
 
 
 def _print(result: Result, as_json: bool) -> int:
+    """Tells the result; the exit code, which is that of the deed, also where nobody can be told."""
     try:
         _write(result, as_json)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever reads has enough (head, grep -q); what Python still holds must go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stderr.flush()
+    except OSError as error:
+        # What Python still holds must go nowhere.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # else whoever reads has enough (head, grep -q)
+            _complain(f"fapwsctl: the answer could not be written: {error.strerror}\n")
     return result.status
+
+
+def _complain(text: str) -> None:
+    try:
+        os.write(2, text.encode("utf-8", "backslashreplace"))
+    except OSError:
+        return  # nobody is there to read it
 
 
 def _write(result: Result, as_json: bool) -> None:
@@ -187,27 +201,56 @@ def configtest(options: Options) -> Result:
 def start(options: Options) -> Result:
     """Starts and waits until it serves."""
     config = _read(options.file)
-    if config.pidfile or config.control:
-        presence = look(Place(config.pidfile, config.control))
-        if presence.running:
-            return Result(DONE, f"fapws: already running (pid {presence.pid})", {"pid": presence.pid})
+    place = Place(config.pidfile, config.control)
+    seconds = options.seconds or _longest_start(config)
+    if place.findable and look(place).running:
+        return _wait_for_other_start(place, seconds)
     from fapws.supervisor import master
     from fapws.supervisor.process import daemon
 
-    reread = Source(os.path.abspath(options.file))
+    reread = Source(absolute(options.file))
     if options.foreground:
         return Result(master.run(config, reread), "")  # the master has said everything itself
-    seconds = options.seconds or _longest_start(config)
     try:
-        outcome = daemon.start(lambda tell: master.run(config, reread, tell), seconds)
+        outcome = daemon.start(lambda tell: master.run(config, reread, tell), seconds, _inherited(config))
     except OSError as error:
         return Result(FAILED, f"fapws: cannot start: {error.strerror}")
+    if outcome.status == FAILED and place.findable and look(place).running:
+        return _wait_for_other_start(place, seconds)
     if outcome.late:
         return Result(FAILED, f"fapws: not serving after {seconds:g} s; it may still finish")
     text = outcome.text
     if outcome.status == DONE and config.error_log == STDERR:
         text += "\nfapws: nothing will be logged: error_log is stderr, and a daemon has none"
     return Result(outcome.status, text)
+
+
+def _inherited(config: Config) -> list[int]:
+    """Descriptors of the caller that are to be listened on (``listen = fd:3``)."""
+    return [address.port for pool in config.pools for address in pool.listen if address.kind == "fd"]
+
+
+def _wait_for_other_start(place: Place, seconds: float) -> Result:
+    """A server is there, or another command is starting it: this one ends when that one has."""
+    until = time.monotonic() + seconds
+    while True:
+        presence = look(place)
+        if not presence.running:
+            return Result(FAILED, "fapws: another start was under way, and has failed")
+        if not place.control or _serves(place, max(until - time.monotonic(), POLL_PAUSE)):
+            return Result(DONE, f"fapws: already running (pid {presence.pid})", {"pid": presence.pid})
+        if time.monotonic() >= until:
+            text = f"fapws: another start is still under way after {seconds:g} s; it may still finish"
+            return Result(FAILED, text)
+        time.sleep(POLL_PAUSE)
+
+
+def _serves(place: Place, seconds: float) -> bool:
+    """Whether the first start is over. Raises Ended, also for who may not ask."""
+    try:
+        return bool(ask(place.control, "status", seconds)["state"] != "starting")
+    except NobodyThere:
+        return False  # it has the pidfile, and not its socket yet
 
 
 def stop(options: Options) -> Result:

@@ -9,12 +9,14 @@ from fapws.lean import Any, Mapping, MappingProxyType, NamedTuple, signal
 from fapws.settings import ini
 from fapws.settings.options import MASTER_OPTIONS, parse
 from fapws.settings.scan import scan
+from fapws.settings.source import absolute
 from fapws.supervisor.errors import FAILED, NOT_ALLOWED, NOT_CONFIGURED
 from fapws.supervisor.process import pidfile
 
 MARGIN = 10.0
 """Seconds on top of what the configuration's timeouts allow."""
-_PROBE_PAUSE = 0.05
+POLL_PAUSE = 0.05
+"""Seconds between two looks at a server that starts or stops."""
 
 
 class Result(NamedTuple):
@@ -39,6 +41,11 @@ class Place(NamedTuple):
 
     pidfile: str
     control: str
+
+    @property
+    def findable(self) -> bool:
+        """Whether anything is configured by which a server can be found."""
+        return bool(self.pidfile or self.control)
 
 
 class Presence(NamedTuple):
@@ -118,7 +125,7 @@ def stop_by_pid(place: Place, presence: Presence, seconds: float) -> bool:
             # It was just starting and has written its PID meanwhile.
             presence = presence._replace(pid=now.pid)
             send_signal(now.pid, signal.SIGTERM)
-        time.sleep(_PROBE_PAUSE)
+        time.sleep(POLL_PAUSE)
     return False
 
 
@@ -147,7 +154,7 @@ def find(path: str) -> Place:
             found = scan(file.read(ini.SIZE_MAX), path)
     except OSError as error:
         raise Ended(NOT_CONFIGURED, f"fapwsctl: {path}: {error.strerror}") from None
-    base = os.path.dirname(os.path.abspath(path))
+    base = os.path.dirname(absolute(path))
     values = {"pidfile": "", "control": ""}
     for section in found.sections:
         for entry in section.entries if section.name == "fapws" else ():

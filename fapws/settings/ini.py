@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from fapws.lean import Any, Mapping, MappingProxyType
+from fapws.settings import source
 from fapws.settings.build import build
 from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError, Problem
@@ -25,8 +26,8 @@ def read(path: str, overrides: Mapping[str, Any] = _NOTHING) -> Config:
     Relative paths in the file start at its directory. If a script has settings of its own that are
     not plain values, it is run for them in a short-lived child (fapws.compat.script.script_settings).
     """
-    absolute = os.path.abspath(path)
     try:
+        absolute = source.absolute(path)
         with open(path, "rb") as file:
             data = file.read(SIZE_MAX + 1)
     except OSError as error:

@@ -53,6 +53,8 @@ __all__ = [
     "step",
 ]
 
+INTERRUPTED = 130
+"""The exit status of a start that SIGINT has ended, as a shell has it."""
 FAST_GRACE = 1.0
 """Seconds that a fast stop leaves the workers between TERM and KILL."""
 
@@ -217,6 +219,8 @@ def on_stop(turn: Turn, event: events.StopAsked) -> None:
     if turn.state.phase in (STOPPING, ENDED):
         _hurry(turn)
     else:
+        if event.interrupted and not turn.state.announced:
+            turn.state = turn.state._replace(status=INTERRUPTED, reason="fapws: interrupted before it served")
         _stop(turn, event.fast)
 
 

@@ -108,6 +108,8 @@ class StopAsked(NamedTuple):
     """TERM (graceful), or INT and QUIT (fast)."""
 
     fast: bool
+    interrupted: bool = False
+    """INT: before it serves, that is a failed start."""
 
 
 class Tick(NamedTuple):

@@ -47,9 +47,12 @@ def remove_file(listener: Listener) -> None:
 
 
 def remove_own(path: str, made: tuple[int, int] | None) -> None:
-    """Removes a socket file, if it still is the one that was made."""
+    """Removes a socket file, if it still is the one that was made; it stays where that is not allowed."""
     if made is not None and inode(path) == made:
-        os.unlink(path)
+        try:
+            os.unlink(path)
+        except OSError:
+            return  # its directory may have been locked since; a start clears what nobody listens to
 
 
 def is_lost(path: str, made: tuple[int, int] | None) -> bool:

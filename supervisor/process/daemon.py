@@ -11,7 +11,8 @@ import select
 import sys
 import time
 
-from fapws.lean import Callable, NamedTuple, NoReturn
+from fapws.descriptors import close_all_but
+from fapws.lean import Callable, Iterable, NamedTuple, NoReturn, signal
 
 _READ_SIZE = 65536
 
@@ -25,18 +26,23 @@ class Outcome(NamedTuple):
     """Nothing was heard in time; the start goes on."""
 
 
-def start(serve: Callable[[Callable[[int, str], None]], int], seconds: float) -> Outcome:
+def start(
+    serve: Callable[[Callable[[int, str], None]], int], seconds: float, keep: Iterable[int] = ()
+) -> Outcome:
     """Runs ``serve(tell)`` as a daemon and waits up to ``seconds`` for what it tells.
 
-    ``serve`` is a master's life; its result is the daemon's exit status. Raises OSError if the
-    system has no process or descriptor left.
+    ``serve`` is a master's life; its result is the daemon's exit status. ``keep``: the descriptors of the
+    caller that the daemon takes over; it closes all others, so that a lock or a pipe of whoever ran the
+    command ends with the command. Raises OSError if the system has no process or descriptor left.
     """
+    # A caller that ignores SIGCHLD passes that on, and then the kernel reaps what is waited for here.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     reader, writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        os.close(reader)
+        close_all_but({0, 1, 2, writer, *keep})
         _be_daemon(serve, writer)
     os.close(writer)
     os.waitpid(pid, 0)

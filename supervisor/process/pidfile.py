@@ -45,9 +45,12 @@ class Pidfile:
             raise
 
     def release(self) -> None:
-        """Removes the file if it is still ours, then gives the lock up."""
+        """Gives the lock up; the file, if it is still ours, is removed, or emptied where it must stay."""
         if _is_same(self.fd, self.path):
-            os.unlink(self.path)
+            try:
+                os.unlink(self.path)
+            except OSError:
+                os.ftruncate(self.fd, 0)  # the directory may have been locked since
         os.close(self.fd)
 
 
