@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.supervisor.conftest import House, Load, wait_until
+from tests.support.house import House, Load, wait_until
 
 KEEP_ALIVE = 3
 ONE_SHOT = 3

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-UNITS = Path(__file__).resolve().parents[2] / "conf" / "systemd"
+UNITS = Path(__file__).resolve().parents[3] / "conf" / "systemd"
 
 
 def read(name: str) -> configparser.ConfigParser:

@@ -7,9 +7,9 @@ import re
 import signal
 import sys
 import time
-from typing import Any
 
 import pytest
+from support.house import House, Load, Until
 from support.ports import unused_port
 
 from fapws.supervisor.core import rolling
@@ -18,7 +18,7 @@ BROKEN = "def application(:\n"
 
 
 @pytest.fixture(params=["tcp", "unix"])
-def served(request: pytest.FixtureRequest, house: Any) -> Any:
+def served(request: pytest.FixtureRequest, house: House) -> House:
     """A started server with two workers; ``served.at`` is its port, or None for the unix socket."""
     unix = request.param == "unix"
     house.configure(workers=2, listen=f"unix:{house.unix}" if unix else "127.0.0.1:0")
@@ -32,7 +32,7 @@ def words(contents: set[bytes]) -> set[bytes]:
     return {content.split()[0] for content in contents}
 
 
-def test_reload_under_load_loses_no_request(served: Any, load: Any) -> None:
+def test_reload_under_load_loses_no_request(served: House, load: type[Load]) -> None:
     with load(served, served.at) as clients:
         for number in range(10):
             served.greeting(f"hello{number}")
@@ -46,7 +46,9 @@ def test_reload_under_load_loses_no_request(served: Any, load: Any) -> None:
     served.assert_nothing_is_left()
 
 
-def test_reload_to_a_broken_application_loses_no_request_and_tells_why(served: Any, load: Any) -> None:
+def test_reload_to_a_broken_application_loses_no_request_and_tells_why(
+    served: House, load: type[Load]
+) -> None:
     with load(served, served.at) as clients:
         before = set(served.workers())
         for _ in range(5):
@@ -67,7 +69,7 @@ def test_reload_to_a_broken_application_loses_no_request_and_tells_why(served: A
     served.assert_nothing_is_left()
 
 
-def test_reload_of_a_broken_configuration_changes_nothing(served: Any, load: Any) -> None:
+def test_reload_of_a_broken_configuration_changes_nothing(served: House, load: type[Load]) -> None:
     text = served.ini.read_text()
     with load(served, served.at) as clients:
         before = set(served.workers())
@@ -82,7 +84,7 @@ def test_reload_of_a_broken_configuration_changes_nothing(served: Any, load: Any
     served.assert_nothing_is_left()
 
 
-def test_reload_whose_new_socket_cannot_be_bound_changes_nothing(house: Any) -> None:
+def test_reload_whose_new_socket_cannot_be_bound_changes_nothing(house: House) -> None:
     house.configure(listen=f"unix:{house.unix}")
     house.start()
     before = house.workers()
@@ -96,7 +98,7 @@ def test_reload_whose_new_socket_cannot_be_bound_changes_nothing(house: Any) -> 
     house.assert_nothing_is_left()
 
 
-def test_reload_with_a_canary_that_hangs_is_given_up(house: Any) -> None:
+def test_reload_with_a_canary_that_hangs_is_given_up(house: House) -> None:
     house.configure(listen=f"unix:{house.unix}", pool="boot_timeout = 1s")
     house.start()
     before = house.workers()
@@ -108,7 +110,7 @@ def test_reload_with_a_canary_that_hangs_is_given_up(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_reload_changes_workers_listeners_and_pools(house: Any, load: Any) -> None:
+def test_reload_changes_workers_listeners_and_pools(house: House, load: type[Load]) -> None:
     more = house.directory / "more"
     house.configure(workers=1, listen=f"unix:{house.unix}")
     house.start()
@@ -137,7 +139,7 @@ def test_reload_changes_workers_listeners_and_pools(house: Any, load: Any) -> No
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems let both listen: runs on Linux")
 @pytest.mark.parametrize(("before", "after"), [("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0")])
 def test_address_that_takes_in_one_of_ours_is_refused_with_the_reason(
-    house: Any, before: str, after: str
+    house: House, before: str, after: str
 ) -> None:
     port = unused_port()
     house.configure(listen=f"{before}:{port}")
@@ -152,7 +154,7 @@ def test_address_that_takes_in_one_of_ours_is_refused_with_the_reason(
     house.assert_nothing_is_left()
 
 
-def test_reload_makes_sockets_anew_whose_files_were_removed(house: Any, load: Any) -> None:
+def test_reload_makes_sockets_anew_whose_files_were_removed(house: House, load: type[Load]) -> None:
     house.configure(workers=2, listen=f"127.0.0.1:0, unix:{house.unix}")
     house.start()
     port, good = house.port(), house.app.read_text()
@@ -178,7 +180,7 @@ def test_reload_makes_sockets_anew_whose_files_were_removed(house: Any, load: An
     house.assert_nothing_is_left()
 
 
-def test_what_only_a_restart_can_change_is_named(house: Any) -> None:
+def test_what_only_a_restart_can_change_is_named(house: House) -> None:
     house.start()
     pid = house.pid
     old = house.control
@@ -193,7 +195,7 @@ def test_what_only_a_restart_can_change_is_named(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_hups_of_a_whole_second_are_two_reloads(house: Any, load: Any) -> None:
+def test_hups_of_a_whole_second_are_two_reloads(house: House, load: type[Load]) -> None:
     house.configure(workers=2, listen=f"unix:{house.unix}")
     house.start()
     pid = house.pid
@@ -216,7 +218,7 @@ def test_hups_of_a_whole_second_are_two_reloads(house: Any, load: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_request_that_is_being_answered_survives_the_reload(house: Any, until: Any) -> None:
+def test_request_that_is_being_answered_survives_the_reload(house: House, until: Until) -> None:
     import threading
 
     go = house.directory / "go"
@@ -248,7 +250,7 @@ def test_request_that_is_being_answered_survives_the_reload(house: Any, until: A
     house.assert_nothing_is_left()
 
 
-def test_changed_source_file_reloads(house: Any) -> None:
+def test_changed_source_file_reloads(house: House) -> None:
     house.configure(listen=f"unix:{house.unix}", pool="autoreload = yes")
     house.start()
     house.greeting("edited")
@@ -262,7 +264,7 @@ def test_changed_source_file_reloads(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_mended_file_reloads_though_only_the_failed_reload_had_loaded_it(house: Any) -> None:
+def test_mended_file_reloads_though_only_the_failed_reload_had_loaded_it(house: House) -> None:
     house.configure(listen=f"unix:{house.unix}", pool="autoreload = yes")
     house.start()
     helper = house.directory / "helper_of_this_test.py"

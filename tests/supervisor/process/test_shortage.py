@@ -13,12 +13,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.house import House, Until
 from support.rooted import PACKAGES, common_python, needs_proc, needs_root, ordinary, other
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PRINTS = """\
 def application(environ, start_response):
     print("said", environ["PATH_INFO"])
@@ -58,7 +58,7 @@ def by_kind(links: list[str]) -> Counter[str]:
 
 
 @needs_proc
-def test_worker_holds_the_descriptors_of_the_document_and_no_more(house: Any) -> None:
+def test_worker_holds_the_descriptors_of_the_document_and_no_more(house: House) -> None:
     house.configure(
         workers=2,
         listen=f"127.0.0.1:0, unix:{house.unix}",
@@ -76,7 +76,7 @@ def test_worker_holds_the_descriptors_of_the_document_and_no_more(house: Any) ->
     house.assert_nothing_is_left()
 
 
-def test_nothing_is_left_but_the_logs(house: Any) -> None:
+def test_nothing_is_left_but_the_logs(house: House) -> None:
     house.configure(
         listen=f"127.0.0.1:0, unix:{house.unix}", pool=f"access_log = {house.directory}/access.log"
     )
@@ -98,7 +98,7 @@ def test_nothing_is_left_but_the_logs(house: Any) -> None:
 @needs_root
 @needs_proc
 def test_fork_that_fails_refuses_the_start_or_costs_workers(
-    public_house: Any, monkeypatch: pytest.MonkeyPatch
+    public_house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house = public_house
     python = common_python()
@@ -158,7 +158,7 @@ def fill(disk: Path) -> Path:
 
 
 @needs_root
-def test_full_disk_under_the_logs_costs_lines_and_no_request(house: Any, disk: Path, until: Any) -> None:
+def test_full_disk_under_the_logs_costs_lines_and_no_request(house: House, disk: Path, until: Until) -> None:
     house.write_app(PRINTS)
     house.log_file = disk / "error.log"
     access = disk / "access.log"
@@ -188,7 +188,7 @@ def test_full_disk_under_the_logs_costs_lines_and_no_request(house: Any, disk: P
 
 
 @needs_root
-def test_full_disk_under_the_pidfile_refuses_the_start(house: Any, disk: Path) -> None:
+def test_full_disk_under_the_pidfile_refuses_the_start(house: House, disk: Path) -> None:
     fill(disk)
     house.pidfile = disk / "fapws.pid"
     house.configure()
@@ -198,7 +198,7 @@ def test_full_disk_under_the_pidfile_refuses_the_start(house: Any, disk: Path) -
 
 
 @needs_root
-def test_application_may_fill_the_file_limit_without_ending_the_log(house: Any) -> None:
+def test_application_may_fill_the_file_limit_without_ending_the_log(house: House) -> None:
     """RLIMIT_FSIZE: a write beyond it is refused like one to a full disk, and its signal ends nobody."""
     house.write_app(PRINTS)
     house.prefix = ["/bin/sh", "-c", 'ulimit -f 8; exec "$0" "$@"']

@@ -7,9 +7,9 @@ import os
 import re
 import signal
 import socket
-from typing import Any
 
 import pytest
+from support.house import House, Load, Until
 from support.rooted import OTHER, needs_root
 
 STAMP = r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]"
@@ -23,14 +23,13 @@ def ask(port: int, head: str, content: bytes = b"") -> bytes:
 
 
 @pytest.fixture
-def logged(house: Any) -> Any:
+def logged(house: House) -> House:
     """A server with an access log."""
-    house.access = house.directory / "access.log"
     house.configure(pool=f"access_log = {house.access}")
     return house
 
 
-def lines(house: Any, count: int, until: Any) -> list[str]:
+def lines(house: House, count: int, until: Until) -> list[str]:
     """The access log once it has so many lines."""
     until(lambda: house.access.exists() and house.access.read_text().count("\n") >= count, f"{count} lines")
     found = house.access.read_text().splitlines()
@@ -38,7 +37,7 @@ def lines(house: Any, count: int, until: Any) -> list[str]:
     return found
 
 
-def test_combined_lines_for_answers_and_refusals(logged: Any, until: Any) -> None:
+def test_combined_lines_for_answers_and_refusals(logged: House, until: Until) -> None:
     logged.start()
     port = logged.port()
     size = len(ask(port, 'GET /a?b=c HTTP/1.1\r\nReferer: r\r\nUser-Agent: a"b').partition(b"\r\n\r\n")[2])
@@ -49,14 +48,14 @@ def test_combined_lines_for_answers_and_refusals(logged: Any, until: Any) -> Non
     logged.ctl("stop")
 
 
-def test_last_lines_are_there_after_the_stop(logged: Any, until: Any) -> None:
+def test_last_lines_are_there_after_the_stop(logged: House, until: Until) -> None:
     logged.start()
     ask(logged.port(), "GET /last HTTP/1.1")
     logged.ctl("stop")
     assert '"GET /last HTTP/1.1" 200' in logged.access.read_text()
 
 
-def test_user_of_basic_credentials_is_the_third_field(logged: Any, until: Any) -> None:
+def test_user_of_basic_credentials_is_the_third_field(logged: House, until: Until) -> None:
     logged.start()
     ask(logged.port(), "GET /u HTTP/1.1\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")
     (line,) = lines(logged, 1, until)
@@ -64,7 +63,7 @@ def test_user_of_basic_credentials_is_the_third_field(logged: Any, until: Any) -
     logged.ctl("stop")
 
 
-def test_json_lines_are_json_whatever_comes(logged: Any, until: Any) -> None:
+def test_json_lines_are_json_whatever_comes(logged: House, until: Until) -> None:
     logged.configure(pool=f"access_log = {logged.access}\naccess_format = json")
     logged.start()
     port = logged.port()
@@ -79,7 +78,9 @@ def test_json_lines_are_json_whatever_comes(logged: Any, until: Any) -> None:
     logged.ctl("stop")
 
 
-def test_lines_of_all_workers_stand_in_one_file_and_none_is_torn(logged: Any, load: Any, until: Any) -> None:
+def test_lines_of_all_workers_stand_in_one_file_and_none_is_torn(
+    logged: House, load: type[Load], until: Until
+) -> None:
     logged.configure(workers=2, pool=f"access_log = {logged.access}\naccess_format = $pid $status end")
     logged.start()
     port, workers = logged.port(), set(logged.workers())
@@ -95,7 +96,7 @@ def test_lines_of_all_workers_stand_in_one_file_and_none_is_torn(logged: Any, lo
     assert workers < {int(line.split()[0]) for line in found}
 
 
-def test_cut_answer_is_marked(logged: Any, until: Any) -> None:
+def test_cut_answer_is_marked(logged: House, until: Until) -> None:
     logged.write_app(
         "def application(environ, start_response):\n"
         "    start_response('200 OK', [('Content-Length', '10')])\n"
@@ -110,7 +111,7 @@ def test_cut_answer_is_marked(logged: Any, until: Any) -> None:
     logged.ctl("stop")
 
 
-def test_address_of_the_proxy_protocol_is_the_peer(logged: Any, until: Any) -> None:
+def test_address_of_the_proxy_protocol_is_the_peer(logged: House, until: Until) -> None:
     logged.configure(
         pool=f"access_log = {logged.access}\naccess_format = $remote_addr $remote_port\nproxy_protocol = yes"
     )
@@ -131,7 +132,9 @@ def test_address_of_the_proxy_protocol_is_the_peer(logged: Any, until: Any) -> N
         ("forwarded = forwarded", 'Forwarded: for=6.6.6.6, for="[2001:db8::7]:99";proto=https'),
     ],
 )
-def test_the_client_behind_a_trusted_proxy_is_told(logged: Any, until: Any, options: str, field: str) -> None:
+def test_the_client_behind_a_trusted_proxy_is_told(
+    logged: House, until: Until, options: str, field: str
+) -> None:
     common = f"access_log = {logged.access}\nscript_name = /blog\n{options}\n"
     logged.configure(pool=f"{common}trusted_proxies = 127.0.0.1")
     logged.start()
@@ -150,7 +153,7 @@ def test_the_client_behind_a_trusted_proxy_is_told(logged: Any, until: Any, opti
     logged.ctl("stop")
 
 
-def test_reload_turns_the_log_on_and_off(logged: Any, until: Any) -> None:
+def test_reload_turns_the_log_on_and_off(logged: House, until: Until) -> None:
     logged.configure()
     logged.start()
     port = logged.port()
@@ -168,7 +171,7 @@ def test_reload_turns_the_log_on_and_off(logged: Any, until: Any) -> None:
     assert lines(logged, 1, until) == ["/2"]
 
 
-def test_log_that_cannot_be_opened_stops_the_start(logged: Any) -> None:
+def test_log_that_cannot_be_opened_stops_the_start(logged: House) -> None:
     logged.access.mkdir()
     assert "is a directory" in logged.ctl("start", expect=6)
     logged.access.rmdir()
@@ -179,10 +182,9 @@ def test_log_that_cannot_be_opened_stops_the_start(logged: Any) -> None:
 
 
 @needs_root
-def test_rotation_below_chroot_and_without_rights(public_house: Any, until: Any) -> None:
+def test_rotation_below_chroot_and_without_rights(public_house: House, until: Until) -> None:
     house = public_house
     (house.directory / "jail" / "tmp").mkdir(parents=True)
-    house.access = house.directory / "access.log"
     house.configure(
         pool=f"user = {OTHER}\nchroot = {house.directory}/jail\n"
         f"access_log = {house.access}\naccess_format = $request_uri"
@@ -202,7 +204,7 @@ def test_rotation_below_chroot_and_without_rights(public_house: Any, until: Any)
 
 @needs_root
 @pytest.mark.skipif(os.path.lexists("/dev/log"), reason="takes the place of a syslogd that runs here")
-def test_access_log_to_syslog(house: Any) -> None:
+def test_access_log_to_syslog(house: House) -> None:
     house.configure(pool="access_log = syslog:local6\naccess_format = $request_uri $status")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
         daemon.bind("/dev/log")

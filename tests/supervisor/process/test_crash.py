@@ -6,13 +6,13 @@ import os
 import re
 import signal
 import socket
-from typing import Any
 
 import pytest
+from support.house import House, Load, Until
 from support.ports import unused_port
 
 
-def test_all_workers_serve(house: Any, load: Any, until: Any) -> None:
+def test_all_workers_serve(house: House, load: type[Load], until: Until) -> None:
     house.configure(workers=4, listen=f"unix:{house.unix}")
     house.start()
     with load(house, None, keep_alive=0, one_shot=8) as clients:
@@ -23,7 +23,7 @@ def test_all_workers_serve(house: Any, load: Any, until: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_killed_worker_is_replaced_and_the_others_go_on(house: Any, load: Any, until: Any) -> None:
+def test_killed_worker_is_replaced_and_the_others_go_on(house: House, load: type[Load], until: Until) -> None:
     house.configure(workers=2, listen="127.0.0.1:0")
     house.start()
     with load(house, house.port()) as clients:
@@ -42,7 +42,7 @@ def test_killed_worker_is_replaced_and_the_others_go_on(house: Any, load: Any, u
     house.assert_nothing_is_left()
 
 
-def test_killed_master_frees_the_port_and_a_new_start_works(house: Any, until: Any) -> None:
+def test_killed_master_frees_the_port_and_a_new_start_works(house: House, until: Until) -> None:
     port = unused_port()
     house.configure(workers=2, listen=f"127.0.0.1:{port}, unix:{house.unix}")
     house.start()
@@ -57,7 +57,7 @@ def test_killed_master_frees_the_port_and_a_new_start_works(house: Any, until: A
     house.assert_nothing_is_left()
 
 
-def test_worker_that_cannot_boot_any_more_backs_off_and_the_master_stays(house: Any, until: Any) -> None:
+def test_worker_that_cannot_boot_any_more_backs_off_and_the_master_stays(house: House, until: Until) -> None:
     house.configure(listen=f"unix:{house.unix}")
     house.start()
     house.write_app("import not_there_at_all\napplication = None\n")
@@ -75,7 +75,7 @@ def test_worker_that_cannot_boot_any_more_backs_off_and_the_master_stays(house: 
     house.assert_nothing_is_left()
 
 
-def test_stop_under_load_answers_what_came_in_and_leaves_nothing(house: Any, load: Any) -> None:
+def test_stop_under_load_answers_what_came_in_and_leaves_nothing(house: House, load: type[Load]) -> None:
     house.configure(workers=2, listen="127.0.0.1:0")
     house.start()
     with load(house, house.port(), keep_alive=4, one_shot=4) as clients:
@@ -85,7 +85,7 @@ def test_stop_under_load_answers_what_came_in_and_leaves_nothing(house: Any, loa
     assert not cut, "no answer is cut short; connections refused or reset are what a stop means"
 
 
-def test_stop_waits_for_the_request_in_hand(house: Any, until: Any) -> None:
+def test_stop_waits_for_the_request_in_hand(house: House, until: Until) -> None:
     import threading
 
     go = house.directory / "go"
@@ -110,7 +110,7 @@ def test_stop_waits_for_the_request_in_hand(house: Any, until: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_worker_that_does_not_stop_is_killed_after_drain_timeout(house: Any, until: Any) -> None:
+def test_worker_that_does_not_stop_is_killed_after_drain_timeout(house: House, until: Until) -> None:
     house.configure(listen=f"unix:{house.unix}", pool="drain_timeout = 1s")
     house.write_app(
         "def application(environ, start_response):\n    start_response('200 OK', [])\n    while True: pass\n"
@@ -124,7 +124,7 @@ def test_worker_that_does_not_stop_is_killed_after_drain_timeout(house: Any, unt
     house.assert_nothing_is_left()
 
 
-def test_few_descriptors_are_enough(house: Any, load: Any) -> None:
+def test_few_descriptors_are_enough(house: House, load: type[Load]) -> None:
     house.prefix = ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh"]
     house.configure(workers=4, listen=f"127.0.0.1:0, unix:{house.unix}")
     house.start()
@@ -136,7 +136,7 @@ def test_few_descriptors_are_enough(house: Any, load: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_too_few_descriptors_are_a_clear_refusal(house: Any) -> None:
+def test_too_few_descriptors_are_a_clear_refusal(house: House) -> None:
     house.configure(workers=4, listen=f"127.0.0.1:0, unix:{house.unix}")
     for count in range(8, 18):
         house.prefix = ["sh", "-c", f'ulimit -n {count} && exec "$@"', "sh"]
@@ -146,7 +146,7 @@ def test_too_few_descriptors_are_a_clear_refusal(house: Any) -> None:
         house.assert_nothing_is_left()
 
 
-def test_master_holds_no_more_descriptors_after_many_reloads(house: Any) -> None:
+def test_master_holds_no_more_descriptors_after_many_reloads(house: House) -> None:
     if not os.path.exists(f"/proc/{os.getpid()}/fd"):
         pytest.skip("needs /proc to count descriptors")
     house.configure(workers=2, listen=f"unix:{house.unix}")
@@ -189,7 +189,7 @@ def application(environ, start_response): ...
     ("what", "told"),
     [("return 'seen\\nthere'", "Odd: seen there"), ("raise Odd", "Odd"), ("return 1", "Odd")],
 )
-def test_worker_whose_own_step_fails_says_why(house: Any, what: str, told: str) -> None:
+def test_worker_whose_own_step_fails_says_why(house: House, what: str, told: str) -> None:
     """Whatever the exception is, one that cannot be printed among them."""
     house.write_app(FAILING.format(what=what, where='frame.f_globals["promise"]'))
     line = f"the worker failed: {told}\n"
@@ -202,7 +202,7 @@ def test_worker_whose_own_step_fails_says_why(house: Any, what: str, told: str) 
     house.assert_nothing_is_left()
 
 
-def test_program_that_leaves_after_serving_says_so(house: Any) -> None:
+def test_program_that_leaves_after_serving_says_so(house: House) -> None:
     house.write_app(
         "import sys\nimport fapws._evwsgi as evwsgi\nfrom fapws import base\n"
         "evwsgi.start('127.0.0.1', '0')\nevwsgi.set_base_module(base)\nevwsgi.run()\nsys.exit(3)\n"

@@ -11,12 +11,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.house import House, Until
 
 
-def test_start_says_where_it_serves_and_every_command_has_its_exit_code(house: Any) -> None:
+def test_start_says_where_it_serves_and_every_command_has_its_exit_code(house: House) -> None:
     house.configure(workers=2, listen=f"127.0.0.1:0, unix:{house.unix}")
     assert house.ctl("status", expect=3) == "fapws: stopped\n"
     assert house.ctl("stop") == "fapws: not running\n"
@@ -38,7 +38,7 @@ def test_start_says_where_it_serves_and_every_command_has_its_exit_code(house: A
     house.ctl("status", expect=3)
 
 
-def test_restart_is_another_process(house: Any) -> None:
+def test_restart_is_another_process(house: House) -> None:
     house.start()
     before = house.pid
     house.ctl("restart")
@@ -47,7 +47,7 @@ def test_restart_is_another_process(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_restart_with_a_mistake_in_the_configuration_stops_nothing(house: Any) -> None:
+def test_restart_with_a_mistake_in_the_configuration_stops_nothing(house: House) -> None:
     house.start()
     before = house.pid
     house.configure(pool="workrs = 2")
@@ -60,7 +60,7 @@ def test_restart_with_a_mistake_in_the_configuration_stops_nothing(house: Any) -
 
 
 @pytest.mark.parametrize("words", [["start"], ["start", "-F"]])
-def test_syntax_error_in_the_application_is_shown_and_nothing_is_left(house: Any, words: list[str]) -> None:
+def test_syntax_error_in_the_application_is_shown_and_nothing_is_left(house: House, words: list[str]) -> None:
     house.configure(listen=f"127.0.0.1:0, unix:{house.unix}")
     house.write_app("def application(:\n")
     printed = house.ctl(*words, expect=1)
@@ -70,20 +70,20 @@ def test_syntax_error_in_the_application_is_shown_and_nothing_is_left(house: Any
     house.assert_nothing_is_left()
 
 
-def test_worker_that_dies_while_booting_is_a_failed_start(house: Any) -> None:
+def test_worker_that_dies_while_booting_is_a_failed_start(house: House) -> None:
     house.write_app("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     assert "was killed by SIGKILL before it was ready" in house.ctl("start", expect=1)
     house.assert_nothing_is_left()
 
 
-def test_worker_that_never_gets_ready_is_a_failed_start(house: Any) -> None:
+def test_worker_that_never_gets_ready_is_a_failed_start(house: House) -> None:
     house.configure(pool="boot_timeout = 1s")
     house.write_app("import time\ntime.sleep(60)\n")
     assert "boot_timeout" in house.ctl("start", expect=1)
     house.assert_nothing_is_left()
 
 
-def test_start_that_is_not_waited_for_may_still_finish(house: Any, until: Any) -> None:
+def test_start_that_is_not_waited_for_may_still_finish(house: House, until: Until) -> None:
     gate = house.directory / "gate"
     os.mkfifo(gate)
     house.write_app(f"open({str(gate)!r}).close()\n" + house.app.read_text())
@@ -94,7 +94,7 @@ def test_start_that_is_not_waited_for_may_still_finish(house: Any, until: Any) -
     house.assert_nothing_is_left()
 
 
-def test_second_pool_that_cannot_boot_takes_the_first_along(house: Any) -> None:
+def test_second_pool_that_cannot_boot_takes_the_first_along(house: House) -> None:
     bad = house.directory / "bad.py"
     bad.write_text("import not_there_at_all\napplication = None\n")
     house.configure(more=f"[app:bad]\nscript = {bad}\nlisten = 127.0.0.1:0\n")
@@ -104,7 +104,7 @@ def test_second_pool_that_cannot_boot_takes_the_first_along(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_port_in_use(house: Any) -> None:
+def test_port_in_use(house: House) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -113,7 +113,7 @@ def test_port_in_use(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_second_start_of_a_foreground_master_fails_and_leaves_the_first_alone(house: Any) -> None:
+def test_second_start_of_a_foreground_master_fails_and_leaves_the_first_alone(house: House) -> None:
     house.configure(listen=f"unix:{house.unix}")
     first = house.foreground()
     done = subprocess.run(
@@ -127,7 +127,7 @@ def test_second_start_of_a_foreground_master_fails_and_leaves_the_first_alone(ho
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
-def test_foreground_master_ends_cleanly(house: Any, number: signal.Signals) -> None:
+def test_foreground_master_ends_cleanly(house: House, number: signal.Signals) -> None:
     house.configure(workers=2, listen=f"unix:{house.unix}", master=f"pidfile = {house.pidfile}\n")
     process = house.foreground()
     process.send_signal(number)
@@ -137,7 +137,7 @@ def test_foreground_master_ends_cleanly(house: Any, number: signal.Signals) -> N
     house.assert_nothing_is_left()
 
 
-def test_ctrl_c_does_not_wait_for_a_client_that_is_idle(house: Any) -> None:
+def test_ctrl_c_does_not_wait_for_a_client_that_is_idle(house: House) -> None:
     house.configure(listen=f"unix:{house.unix}")
     process = house.foreground()
     with socket.socket(socket.AF_UNIX) as idle:
@@ -149,7 +149,7 @@ def test_ctrl_c_does_not_wait_for_a_client_that_is_idle(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_dead_master_leaves_a_pidfile_that_nobody_believes(house: Any, until: Any) -> None:
+def test_dead_master_leaves_a_pidfile_that_nobody_believes(house: House, until: Until) -> None:
     house.start()
     os.kill(house.pid, signal.SIGKILL)
     until(lambda: not house.processes(), "workers notice that the master is dead")
@@ -160,7 +160,7 @@ def test_dead_master_leaves_a_pidfile_that_nobody_believes(house: Any, until: An
     house.assert_nothing_is_left()
 
 
-def test_foreign_pid_in_a_pidfile_is_never_signalled(house: Any) -> None:
+def test_foreign_pid_in_a_pidfile_is_never_signalled(house: House) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
         house.pidfile.write_text(f"{stranger.pid}\n")
         house.ctl("stop")
@@ -173,7 +173,7 @@ def test_foreign_pid_in_a_pidfile_is_never_signalled(house: Any) -> None:
         assert stranger.returncode == 0
 
 
-def test_without_a_control_socket_reload_is_unconfirmed_and_status_is_short(house: Any) -> None:
+def test_without_a_control_socket_reload_is_unconfirmed_and_status_is_short(house: House) -> None:
     house.configure(master=f"pidfile = {house.pidfile}\nerror_log = {house.log_file}\n")
     house.start()
     assert "unconfirmed" in house.ctl("reload", expect=1)
@@ -183,7 +183,7 @@ def test_without_a_control_socket_reload_is_unconfirmed_and_status_is_short(hous
     house.assert_nothing_is_left()
 
 
-def test_stopped_service_whose_runtime_directory_is_gone_is_stopped_and_well_configured(house: Any) -> None:
+def test_stopped_service_whose_runtime_directory_is_gone_is_stopped_and_well_configured(house: House) -> None:
     """systemd removes it at the stop; /etc/rc of OpenBSD empties /var/run at boot."""
     runtime = house.directory / "run"
     house.pidfile, house.control, house.unix = runtime / "pid", runtime / "control", runtime / "s"
@@ -201,7 +201,7 @@ def test_stopped_service_whose_runtime_directory_is_gone_is_stopped_and_well_con
     house.assert_nothing_is_left()
 
 
-def test_without_a_pidfile_the_control_socket_is_enough(house: Any) -> None:
+def test_without_a_pidfile_the_control_socket_is_enough(house: House) -> None:
     house.configure(master=f"control = {house.control}\n")
     house.ctl("status", expect=3)
     house.start()
@@ -213,7 +213,7 @@ def test_without_a_pidfile_the_control_socket_is_enough(house: Any) -> None:
     house.ctl("status", expect=3)
 
 
-def test_server_is_found_by_its_control_socket_when_the_pidfile_was_removed_or_moved(house: Any) -> None:
+def test_server_is_found_by_its_control_socket_when_the_pidfile_was_removed_or_moved(house: House) -> None:
     house.start()
     pid = house.pid
     house.pidfile.unlink()
@@ -229,7 +229,7 @@ def test_server_is_found_by_its_control_socket_when_the_pidfile_was_removed_or_m
 
 
 @pytest.mark.parametrize("command", ["reload", "reopen", "upgrade"])
-def test_where_the_control_socket_does_not_answer_the_signal_is_sent(house: Any, command: str) -> None:
+def test_where_the_control_socket_does_not_answer_the_signal_is_sent(house: House, command: str) -> None:
     house.start()
     house.control.unlink()
     answer = json.loads(house.ctl("-j", command, expect=1))
@@ -241,13 +241,13 @@ def test_where_the_control_socket_does_not_answer_the_signal_is_sent(house: Any,
     house.assert_nothing_is_left()
 
 
-def test_daemon_without_a_log_says_so(house: Any) -> None:
+def test_daemon_without_a_log_says_so(house: House) -> None:
     house.configure(master=f"control = {house.control}\n")
     assert "nothing will be logged: error_log is stderr" in house.start()
     house.ctl("stop")
 
 
-def test_reader_who_has_enough_is_no_error(house: Any) -> None:
+def test_reader_who_has_enough_is_no_error(house: House) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -264,7 +264,7 @@ def test_reader_who_has_enough_is_no_error(house: Any) -> None:
 
 
 @pytest.mark.parametrize("words", [["start"], ["start", "-F"]])
-def test_start_with_all_streams_closed(house: Any, until: Any, words: list[str]) -> None:
+def test_start_with_all_streams_closed(house: House, until: Until, words: list[str]) -> None:
     line = " ".join(shlex.quote(word) for word in house.words(*words))
     closed = f"exec 0<&- 1>&- 2>&-; exec {line}"
     process = subprocess.Popen(["/bin/sh", "-c", closed], env=house.environment(), cwd=house.directory)
@@ -277,7 +277,7 @@ def test_start_with_all_streams_closed(house: Any, until: Any, words: list[str])
     house.assert_nothing_is_left()
 
 
-def test_errors_are_json_too(house: Any) -> None:
+def test_errors_are_json_too(house: House) -> None:
     assert json.loads(house.ctl("-j", "reload", expect=7)) == {
         "ok": False,
         "exit_status": 7,
@@ -285,13 +285,13 @@ def test_errors_are_json_too(house: Any) -> None:
     }
 
 
-def test_with_neither_nothing_can_be_found(house: Any) -> None:
+def test_with_neither_nothing_can_be_found(house: House) -> None:
     house.configure(master="")
     house.ctl("status", expect=4)
     house.ctl("stop", expect=6)
 
 
-def test_status_as_json_has_the_promised_names(house: Any) -> None:
+def test_status_as_json_has_the_promised_names(house: House) -> None:
     house.configure(workers=2)
     house.start()
     port = house.port()
@@ -325,7 +325,7 @@ def test_status_as_json_has_the_promised_names(house: Any) -> None:
     house.ctl("stop")
 
 
-def test_control_socket_is_private_and_survives_nonsense(house: Any) -> None:
+def test_control_socket_is_private_and_survives_nonsense(house: House) -> None:
     house.start()
     assert house.control.stat().st_mode & 0o777 == 0o600
     for line in (b"nonsense\n", b"[]\n", b'{"v": 1}\n', b'{"v": 99, "command": "ping"}\n', b"x" * 9000):
@@ -342,7 +342,7 @@ def test_control_socket_is_private_and_survives_nonsense(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_unix_socket_file_has_its_mode_and_is_removed_only_if_it_is_ours(house: Any) -> None:
+def test_unix_socket_file_has_its_mode_and_is_removed_only_if_it_is_ours(house: House) -> None:
     house.configure(listen=f"unix:{house.unix}?mode=660")
     house.start()
     assert house.unix.stat().st_mode & 0o777 == 0o660
@@ -352,7 +352,7 @@ def test_unix_socket_file_has_its_mode_and_is_removed_only_if_it_is_ours(house: 
     assert house.unix.read_text() == "somebody else's"
 
 
-def test_stale_unix_socket_file_is_replaced(house: Any) -> None:
+def test_stale_unix_socket_file_is_replaced(house: House) -> None:
     with socket.socket(socket.AF_UNIX) as old:
         old.bind(str(house.unix))
     house.configure(listen=f"unix:{house.unix}")
@@ -362,7 +362,7 @@ def test_stale_unix_socket_file_is_replaced(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_inherited_socket(house: Any) -> None:
+def test_inherited_socket(house: House) -> None:
     with socket.socket() as given:
         given.bind(("127.0.0.1", 0))
         given.listen()
@@ -385,7 +385,7 @@ def test_inherited_socket(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_error_log_is_reopened_on_usr1(house: Any, until: Any) -> None:
+def test_error_log_is_reopened_on_usr1(house: House, until: Until) -> None:
     house.start()
     house.log_file.rename(house.directory / "error.log.0")
     os.kill(house.pid, signal.SIGUSR1)
@@ -395,7 +395,7 @@ def test_error_log_is_reopened_on_usr1(house: Any, until: Any) -> None:
     house.ctl("stop")
 
 
-def test_what_the_application_prints_is_in_the_error_log(house: Any) -> None:
+def test_what_the_application_prints_is_in_the_error_log(house: House) -> None:
     house.write_app("import os\nos.write(1, b'to one\\n')\nprint('printed')\n" + house.app.read_text())
     house.start()
     house.ctl("stop")
@@ -403,7 +403,7 @@ def test_what_the_application_prints_is_in_the_error_log(house: Any) -> None:
     assert "printed\n" in house.log()
 
 
-def test_log_in_a_missing_directory_is_refused(house: Any) -> None:
+def test_log_in_a_missing_directory_is_refused(house: House) -> None:
     house.configure(master=f"pidfile = {house.pidfile}\nerror_log = {house.directory}/no/error.log\n")
     printed = house.ctl("start", expect=None)
     assert "no/error.log" in printed
@@ -411,7 +411,7 @@ def test_log_in_a_missing_directory_is_refused(house: Any) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see descriptors")
-def test_worker_holds_no_descriptor_of_the_master(house: Any) -> None:
+def test_worker_holds_no_descriptor_of_the_master(house: House) -> None:
     house.configure(workers=2, listen=f"unix:{house.unix}")
     house.start()
     for pid in house.workers():

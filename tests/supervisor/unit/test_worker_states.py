@@ -56,7 +56,7 @@ def test_backoff(failures: int, seconds: float) -> None:
 
 
 def test_the_diagram_in_the_documentation_is_this_table() -> None:
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     checked = subprocess.run(
         [sys.executable, str(root / "tools" / "states.py"), "--check"],
         env={"PYTHONPATH": str(root)},

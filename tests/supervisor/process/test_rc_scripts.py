@@ -11,11 +11,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.house import House
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STAND_INS = Path(__file__).parent / "rc"
 KSH = next(filter(None, map(shutil.which, ("ksh", "mksh", "oksh"))), "")
 
@@ -23,7 +23,7 @@ KSH = next(filter(None, map(shutil.which, ("ksh", "mksh", "oksh"))), "")
 class Script:
     """A copy of a shipped script that finds our rc.subr and our fapwsctl."""
 
-    def __init__(self, house: Any, system: str, name: str = "rc-fapws") -> None:
+    def __init__(self, house: House, system: str, name: str = "rc-fapws") -> None:
         self.house = house
         self.notes = house.directory / "notes"
         self.signals = house.directory / "notes.signals"
@@ -86,7 +86,7 @@ class Script:
 
 
 @pytest.mark.skipif(not KSH, reason="needs a Korn shell: ksh, mksh or oksh")
-def test_openbsd_script_through_a_day(house: Any) -> None:
+def test_openbsd_script_through_a_day(house: House) -> None:
     script = Script(house, "openbsd")
     script.run("check", expect=1)
     script.run("start")
@@ -114,13 +114,13 @@ def test_openbsd_script_through_a_day(house: Any) -> None:
 
 
 @pytest.mark.skipif(not KSH, reason="needs a Korn shell: ksh, mksh or oksh")
-def test_openbsd_start_of_a_broken_application_fails(house: Any) -> None:
+def test_openbsd_start_of_a_broken_application_fails(house: House) -> None:
     house.write_app("import nothing_of_this_name\napplication = None\n")
     assert "nothing_of_this_name" in Script(house, "openbsd").run("start", expect=1)
     house.assert_nothing_is_left()
 
 
-def second_service(house: Any, directory: Path) -> Path:
+def second_service(house: House, directory: Path) -> Path:
     """The configuration of a service beside the house's own, with other.pid and other.sock."""
     other = directory / "other.ini"
     text = house.ini.read_text().replace(str(house.pidfile), f"{directory}/other.pid")
@@ -129,7 +129,7 @@ def second_service(house: Any, directory: Path) -> Path:
 
 
 @pytest.mark.skipif(not KSH, reason="needs a Korn shell: ksh, mksh or oksh")
-def test_openbsd_stop_of_one_service_signals_no_other(house: Any, tmp_path: Path) -> None:
+def test_openbsd_stop_of_one_service_signals_no_other(house: House, tmp_path: Path) -> None:
     one, other = Script(house, "openbsd"), Script(house, "openbsd", "rc-other")
     other.set_flags(f"-c {second_service(house, tmp_path)}")
     other.run("start")
@@ -145,7 +145,7 @@ def test_openbsd_stop_of_one_service_signals_no_other(house: Any, tmp_path: Path
 
 
 @pytest.mark.skipif(not KSH, reason="needs a Korn shell: ksh, mksh or oksh")
-def test_openbsd_script_starts_after_a_boot_that_emptied_var_run(house: Any) -> None:
+def test_openbsd_script_starts_after_a_boot_that_emptied_var_run(house: House) -> None:
     script = Script(house, "openbsd")
     house.ini.write_text(
         house.ini.read_text().replace(str(house.pidfile), f"{script.run_directory}/fapws.pid")
@@ -183,7 +183,7 @@ def test_pattern_of_the_openbsd_script_is_the_title_of_its_own_master(flags: str
         assert not re.fullmatch(pattern, title), title
 
 
-def test_freebsd_script_through_a_day(house: Any) -> None:
+def test_freebsd_script_through_a_day(house: House) -> None:
     script = Script(house, "freebsd")
     script.rc_conf.write_text("")
     assert "Set fapws_enable to YES" in script.run("start", expect=1)
@@ -212,7 +212,7 @@ def test_freebsd_script_through_a_day(house: Any) -> None:
     assert "unknown directive" in script.run("explode", expect=1)
 
 
-def test_freebsd_profiles_are_services_of_their_own(house: Any, tmp_path: Path) -> None:
+def test_freebsd_profiles_are_services_of_their_own(house: House, tmp_path: Path) -> None:
     script = Script(house, "freebsd")
     other = second_service(house, tmp_path)
     script.rc_conf.write_text(
@@ -233,7 +233,7 @@ def test_freebsd_profiles_are_services_of_their_own(house: Any, tmp_path: Path) 
     assert not (tmp_path / "other.pid").exists()
 
 
-def test_freebsd_profiles_start_at_boot_and_stop_at_shutdown(house: Any, tmp_path: Path) -> None:
+def test_freebsd_profiles_start_at_boot_and_stop_at_shutdown(house: House, tmp_path: Path) -> None:
     script = Script(house, "freebsd")
     script.rc_conf.write_text(
         "fapws_enable=YES\nfapws_profiles='shop blog'\n"
@@ -249,7 +249,7 @@ def test_freebsd_profiles_start_at_boot_and_stop_at_shutdown(house: Any, tmp_pat
     assert not (tmp_path / "other.pid").exists()
 
 
-def test_freebsd_boot_goes_on_behind_a_service_that_fails(house: Any) -> None:
+def test_freebsd_boot_goes_on_behind_a_service_that_fails(house: House) -> None:
     script = Script(house, "freebsd")
     script.rc_conf.write_text(
         f"fapws_enable=YES\nfapws_profiles='moon shop'\nfapws_shop_config={house.ini}\n"
@@ -265,7 +265,7 @@ def test_freebsd_boot_goes_on_behind_a_service_that_fails(house: Any) -> None:
 # ---- Rotation -------------------------------------------------------------------------------------
 
 
-def test_command_of_the_newsyslog_and_logrotate_lines_reopens(house: Any) -> None:
+def test_command_of_the_newsyslog_and_logrotate_lines_reopens(house: House) -> None:
     house.start()
     script = Script(house, "freebsd")
     patterns = (("newsyslog/openbsd.conf", r'"(/.*)"$'), ("logrotate/fapws", r"postrotate\n\s+(/.*)\n"))
@@ -293,7 +293,7 @@ def test_freebsd_newsyslog_line_has_its_fields() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("logrotate"), reason="needs logrotate")
-def test_logrotate_takes_the_file(house: Any, tmp_path: Path) -> None:
+def test_logrotate_takes_the_file(house: House, tmp_path: Path) -> None:
     house.start()
     script = Script(house, "freebsd")
     text = (ROOT / "conf/logrotate/fapws").read_text()

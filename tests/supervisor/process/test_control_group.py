@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from typing import Any
 
+from support.house import House
 from support.rooted import PACKAGES, common_python, needs_proc, needs_root, other
 
 
 @needs_root
 @needs_proc
-def test_member_of_the_control_group_may_command_and_others_may_not(public_house: Any) -> None:
+def test_member_of_the_control_group_may_command_and_others_may_not(public_house: House) -> None:
     house = public_house
     python = common_python()
     master = f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = {house.log_file}\n"

@@ -7,9 +7,9 @@ import re
 import signal
 import socket
 import sys
-from typing import Any
 
 import pytest
+from support.house import House, Load, Until
 
 HANGS = {
     "loop": "while True: pass",
@@ -33,7 +33,7 @@ def application(environ, start_response):
 """
 
 
-def ask(house: Any, target: str) -> socket.socket:
+def ask(house: House, target: str) -> socket.socket:
     """A client that has asked and waits."""
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(str(house.unix))
@@ -43,7 +43,7 @@ def ask(house: Any, target: str) -> socket.socket:
 
 @pytest.mark.parametrize("kind", HANGS)
 def test_hung_worker_leaves_its_stack_and_request_in_the_log_and_is_replaced(
-    house: Any, load: Any, until: Any, kind: str
+    house: House, load: type[Load], until: Until, kind: str
 ) -> None:
     if kind == "c" and sys.implementation.name != "cpython":
         pytest.skip("needs CPython: only there a C call can hold the GIL")
@@ -67,7 +67,7 @@ def test_hung_worker_leaves_its_stack_and_request_in_the_log_and_is_replaced(
     house.assert_nothing_is_left()
 
 
-def test_application_that_takes_the_signal_for_itself_does_not_get_it(house: Any) -> None:
+def test_application_that_takes_the_signal_for_itself_does_not_get_it(house: House) -> None:
     signals = "import signal\nsignal.signal(signal.SIGUSR2, signal.SIG_IGN)\n"
     house.write_app(signals + APP.format(imports="pass", hang=HANGS["sleep"]))
     house.configure(listen=f"unix:{house.unix}", pool="request_timeout = 1s")
@@ -79,7 +79,7 @@ def test_application_that_takes_the_signal_for_itself_does_not_get_it(house: Any
     house.assert_nothing_is_left()
 
 
-def test_slow_request_below_the_limit_is_left_alone(house: Any) -> None:
+def test_slow_request_below_the_limit_is_left_alone(house: House) -> None:
     house.write_app(APP.format(imports="pass", hang="time.sleep(0.7)"))
     house.configure(listen=f"unix:{house.unix}", pool="request_timeout = 1s")
     house.start()
@@ -91,7 +91,7 @@ def test_slow_request_below_the_limit_is_left_alone(house: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_idle_workers_are_asked_and_left_alone(house: Any, until: Any) -> None:
+def test_idle_workers_are_asked_and_left_alone(house: House, until: Until) -> None:
     house.configure(workers=2, listen=f"unix:{house.unix}", pool="request_timeout = 200ms")
     house.start()
     workers = house.workers()
@@ -103,7 +103,7 @@ def test_idle_workers_are_asked_and_left_alone(house: Any, until: Any) -> None:
     house.assert_nothing_is_left()
 
 
-def test_stopped_worker_is_replaced_and_one_that_goes_on_is_spared(house: Any, until: Any) -> None:
+def test_stopped_worker_is_replaced_and_one_that_goes_on_is_spared(house: House, until: Until) -> None:
     house.configure(workers=2, listen=f"unix:{house.unix}", pool="request_timeout = 0")
     house.start()
     stopped, other = house.workers()
@@ -119,7 +119,7 @@ def test_stopped_worker_is_replaced_and_one_that_goes_on_is_spared(house: Any, u
     house.assert_nothing_is_left()
 
 
-def test_worker_that_is_stuck_in_c_ends_after_its_master(house: Any, until: Any) -> None:
+def test_worker_that_is_stuck_in_c_ends_after_its_master(house: House, until: Until) -> None:
     if sys.implementation.name != "cpython":
         pytest.skip("needs CPython: only there a C call can hold the GIL")
     house.write_app(APP.format(imports="import re", hang=HANGS["c"]))

@@ -1,0 +1,72 @@
+"""The master's own log file: its lines, its reopening, a full disk."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from fapws.supervisor.logs.error_log import Log
+
+
+def test_log_line_has_time_and_role(tmp_path: Path) -> None:
+    log = Log(str(tmp_path / "log"))
+    log.write("hello\n")
+    log.close()
+    line = (tmp_path / "log").read_text()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{4} master: hello\n", line)
+
+
+def test_log_is_reopened_by_its_name(tmp_path: Path) -> None:
+    log = Log(str(tmp_path / "log"))
+    log.write("one")
+    (tmp_path / "log").rename(tmp_path / "old")
+    log.reopen()
+    log.write("two")
+    log.close()
+    assert "one" in (tmp_path / "old").read_text()
+    assert "two" in (tmp_path / "log").read_text()
+
+
+def test_log_that_cannot_be_reopened_stays_with_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    log = Log(str(tmp_path / "d" / "log"))
+    (tmp_path / "d").rename(tmp_path / "e")
+    log.reopen()
+    log.write("still here")
+    log.close()
+    text = (tmp_path / "e" / "log").read_text()
+    assert "cannot reopen" in text
+    assert "still here" in text
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_full_disk_costs_lines_and_nothing_else() -> None:
+    log = Log("/dev/full")
+    log.write("lost")
+    log.write("lost")
+    assert log.lost == 2
+    log.close()
+
+
+def test_full_disk_is_told_once_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log(str(tmp_path / "log"))
+    real, room = os.write, [30, 0]
+
+    def write(fd: int, data: bytes) -> int:
+        left = room.pop(0) if room else len(data)
+        if not left:
+            raise OSError(28, "No space left on device")
+        return real(fd, data[:left])
+
+    monkeypatch.setattr(os, "write", write)
+    log.write_lines([b"cut", b"gone"], "w")
+    log.write("gone too")
+    log.write("back")
+    log.close()
+    lines = (tmp_path / "log").read_text().split("\n")
+    assert len(lines[0]) == 30
+    assert lines[1].endswith(" master: 3 lines before this one could not be written")
+    assert lines[2].endswith(" master: back")

@@ -1,0 +1,69 @@
+"""The steps of an upgrade in place, without an exec."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from fapws.settings.model import Address, Config, Pool
+from fapws.settings.source import Source
+from fapws.supervisor.control.status import Death, LastReload
+from fapws.supervisor.core.children import Child, Children
+from fapws.supervisor.core.turn import State
+from fapws.supervisor.listen.bind import Listener
+from fapws.supervisor.listen.listeners import Key
+from fapws.supervisor.logs.error_log import Log
+from fapws.supervisor.process.scoreboard import Score
+from fapws.supervisor.process.signals import Signals
+from fapws.supervisor.process.systemd import Service
+from fapws.supervisor.upgrade import new_code
+from fapws.supervisor.upgrade.handover import Saved, SavedWorker
+from fapws.supervisor.upgrade.steps import Upgrading
+
+
+def test_signal_that_was_caught_before_the_exec_is_obeyed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    leapt: list[str] = []
+    monkeypatch.setattr(new_code, "leap", lambda text, _: leapt.append(text))
+    master = Upgrading()
+    master._signals = Signals()
+    master._signals.install()
+    master._log = Log()
+    master._workers = SimpleNamespace(finish_lines=lambda: None)  # type: ignore[assignment]
+    master._save = saved  # type: ignore[method-assign]
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        master._leap()
+        assert not leapt
+        assert master._signals.take() == {signal.SIGTERM}
+        master._leap()
+        assert leapt
+    finally:
+        master._signals.restore()
+
+
+def saved() -> Saved:
+    address = Address("unix:/s", "unix", path="/s")
+    pool = Pool("blog", listen=(address,), env=(("A", "ä"),))
+    child = Child(1, "blog", 0, 1, "serving", 1.0, 2.0, float("inf"), 25.0)
+    return Saved(
+        state=State(Config("/x.ini", (pool,)), Children((child,)), asleep=frozenset(("blog",))),
+        source=Source("/x.ini"),
+        workers=(SavedWorker(1, "blog", 0, 4711, 7, 0, 10, "off"),),
+        open={Key("unix", "/s", 0, ""): Listener(5, address, "unix:/s", 1024, (1, 2))},
+        lifeline=3,
+        lifeline_writer=4,
+        board=6,
+        pidfile=-1,
+        control=8,
+        control_inode=(3, 4),
+        clients=(9,),
+        began=0.5,
+        gone={"blog": Score(requests=3)},
+        deaths=(Death(1.0, "blog", 0, 4710, "x"),),
+        service=Service("@x", 1.5),
+        last_reload=LastReload(2.0, False, "why"),
+        other_clients=(11,),
+    )

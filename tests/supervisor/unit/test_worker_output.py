@@ -1,0 +1,25 @@
+"""What workers print: made into whole lines of bounded length."""
+
+from __future__ import annotations
+
+import os
+
+from fapws.supervisor.logs.worker_output import LINE_MAX, Output
+
+
+def test_output_becomes_whole_lines_of_bounded_length() -> None:
+    reader, writer = os.pipe()
+    lines: list[bytes] = []
+    output = Output(reader, lines.extend)
+    assert not output.drain()
+    os.write(writer, b"one\ntwo\nthr")
+    assert output.drain()
+    assert lines == [b"one", b"two"]
+    os.write(writer, b"ee\n\n" + b"x" * (2 * LINE_MAX + 5))
+    output.drain()
+    assert lines[2:4] == [b"three", b""]
+    assert [len(line) for line in lines[4:]] == [LINE_MAX, LINE_MAX]
+    os.close(writer)
+    output.finish()
+    assert lines[-1] == b"xxxxx"
+    assert output.fd == -1

@@ -1,0 +1,56 @@
+"""A worker's standard output and error, when nobody reads them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from fapws.worker.stdio import Streams
+
+
+def test_worker_that_nobody_reads_loses_lines_and_no_time() -> None:
+    program = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from fapws.worker.stdio import Streams
+reader, writer = os.pipe()
+keep = os.dup(2)
+os.dup2(writer, 1); os.dup2(writer, 2)
+streams = Streams(keep)
+streams.install()
+for number in range(10_000):
+    print("line", number, "x" * 50)
+lost = streams.lost
+os.read(reader, 65536)
+print("again")
+sys.stderr.write("and here\\n")
+said = os.read(reader, 65536)
+os.write(keep, repr((lost, said)).encode())
+"""
+    done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, timeout=60, check=True)
+    lost, said = eval(done.stderr)
+    assert 8000 < lost < 10_000
+    assert said.lstrip(b"\n") == b"fapws: %d lines were lost here: nobody read them in time\n" % lost + (
+        b"again\nand here\n"
+    )
+
+
+def test_output_moves_to_the_log_when_its_reader_is_gone(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    log = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    saved = [os.dup(1), os.dup(2)]
+    streams = Streams(log)
+    try:
+        os.close(reader)
+        os.dup2(writer, 1)
+        os.dup2(writer, 2)
+        streams.write(1, b"said to nobody\n")
+        os.write(2, b"by C code\n")
+    finally:
+        os.dup2(saved[0], 1)
+        os.dup2(saved[1], 2)
+        for fd in (*saved, writer, log):
+            os.close(fd)
+    assert (tmp_path / "log").read_bytes() == b"said to nobody\nby C code\n"
