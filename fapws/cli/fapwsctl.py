@@ -353,7 +353,7 @@ def _order(options: Options, command: str, number: int, seconds: float) -> dict[
             if presence.by_socket:
                 raise
             why = f"nobody answers at the control socket ({error})"
-    send_signal(presence.pid, number)
+    send_signal(place, presence.pid, number)
     text = f"fapws: signalled (pid {presence.pid}), unconfirmed: {why}"
     raise Ended(FAILED, text, {"pid": presence.pid})
 

@@ -64,8 +64,13 @@ def look(place: Place) -> Presence:
     if place.pidfile:
         try:
             probe = pidfile.probe(place.pidfile)
-        except PermissionError:
-            raise Ended(NOT_ALLOWED, f"fapwsctl: {place.pidfile}: permission denied") from None
+        except OSError as error:
+            if isinstance(error, PermissionError) and place.control:
+                return _look_at_socket(place.control)  # of a group that may command
+            status = NOT_ALLOWED if isinstance(error, PermissionError) else FAILED
+            raise Ended(status, f"fapwsctl: {place.pidfile}: {error.strerror}") from None
+        if probe.running and not probe.proven and place.control:
+            return _by_socket_or(place.control, Presence(True, probe.pid))
         if probe.running or not place.control:
             return Presence(probe.running, probe.pid, stale=probe.exists and not probe.running)
         try:
@@ -76,6 +81,15 @@ def look(place: Place) -> Presence:
         text = "fapwsctl: neither pidfile nor control is configured, so no server can be found"
         raise Ended(NOT_CONFIGURED, text)
     return _look_at_socket(place.control)
+
+
+def _by_socket_or(control: str, otherwise: Presence) -> Presence:
+    """What the server says itself, where only the pidfile's content speaks for a pid."""
+    try:
+        told = _look_at_socket(control)
+    except Ended:
+        return otherwise
+    return told if told.running else otherwise
 
 
 def _look_at_socket(control: str) -> Presence:
@@ -103,19 +117,40 @@ def ask(control: str, command: str, seconds: float, **arguments: Any) -> dict[st
         raise Ended(FAILED, f"fapwsctl: {error}") from None
 
 
-def send_signal(pid: int, number: int) -> None:
-    """Only ever called with the PID of a pidfile whose lock is held."""
+def send_signal(place: Place, pid: int, number: int) -> None:
+    """To the process that holds the pidfile, and to no other that may have its number by now."""
+    held = -1
     try:
-        os.kill(pid, number)
+        held = _open_process(pid)
+        now = pidfile.probe(place.pidfile)
+        if not now.running or now.pid != pid:
+            raise ProcessLookupError
+        if held >= 0:
+            signal.pidfd_send_signal(held, number)
+        else:
+            os.kill(pid, number)
     except PermissionError:
         raise Ended(NOT_ALLOWED, f"fapwsctl: not allowed to signal pid {pid}") from None
     except ProcessLookupError:
         raise Ended(FAILED, f"fapwsctl: pid {pid} has gone") from None
+    finally:
+        if held >= 0:
+            os.close(held)
+
+
+def _open_process(pid: int) -> int:
+    """A descriptor that stays that process's; -1: the system has none. Raises ProcessLookupError."""
+    try:
+        return os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+    except ProcessLookupError:
+        raise
+    except OSError:
+        return -1  # an old kernel, or a sandbox
 
 
 def stop_by_pid(place: Place, presence: Presence, seconds: float) -> bool:
     if presence.pid:
-        send_signal(presence.pid, signal.SIGTERM)
+        send_signal(place, presence.pid, signal.SIGTERM)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         now = pidfile.probe(place.pidfile)
@@ -124,7 +159,7 @@ def stop_by_pid(place: Place, presence: Presence, seconds: float) -> bool:
         if now.pid != presence.pid and not presence.pid:
             # It was just starting and has written its PID meanwhile.
             presence = presence._replace(pid=now.pid)
-            send_signal(now.pid, signal.SIGTERM)
+            send_signal(place, now.pid, signal.SIGTERM)
         time.sleep(POLL_PAUSE)
     return False
 

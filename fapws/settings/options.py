@@ -67,7 +67,8 @@ DAY = 86_400
 # fmt: off
 OPTIONS: tuple[Option, ...] = (
     Option("pidfile", MASTER, "file", "",
-           "file that holds the master's process id; empty: none"),
+           "file that holds the master's process id, of mode 600: who can lock it is taken for the master; "
+           "empty: none"),
     Option("control", MASTER, "socket", "",
            "unix socket on which fapwsctl talks to the master; empty: none"),
     Option("control_group", MASTER, "group", "",

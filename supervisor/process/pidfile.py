@@ -1,13 +1,16 @@
 """The pidfile: held under flock for the master's life, so that its content is never believed alone.
 
 Whoever can take the lock knows that no master lives, whatever number the file names; so a stale
-file is replaced and a foreign PID never signalled.
+file is replaced and a foreign PID never signalled. To take the lock it is enough to open the file, so
+nobody but its owner may: a file that others can open proves nothing, and is replaced.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import time
 
 from fapws.lean import NamedTuple
@@ -15,6 +18,11 @@ from fapws.lean import NamedTuple
 _PATIENCE = 0.5
 """Seconds; a probe() of somebody else holds the lock for an instant."""
 _PAUSE = 0.02
+_MODE = 0o600
+_CONTENT_MAX = 32
+"""Bytes; a larger file is no pidfile, and is left alone."""
+_LOCKS = "/proc/locks"
+_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Held(Exception):
@@ -60,19 +68,22 @@ class Probe(NamedTuple):
     running: bool
     """A master holds the lock."""
     pid: int
-    """What the file says; 0: nothing. To be trusted only while running."""
+    """Who holds it, where the system tells; else what the file says, or 0. Means nothing if not running."""
     exists: bool
+    proven: bool = False
+    """The system has told the pid."""
 
 
 def probe(path: str) -> Probe:
-    """Looks at a pidfile without changing it. Raises PermissionError if it may not be read."""
+    """Looks at a pidfile without changing it. Raises PermissionError if it may not be read, or OSError."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | _OPEN)
     except FileNotFoundError:
         return Probe(running=False, pid=0, exists=False)
     try:
-        running = not _try_lock(fd, fcntl.LOCK_SH)
-        return Probe(running, _read_pid(fd), exists=True)
+        running = _is_private(fd) and not _try_lock(fd, fcntl.LOCK_SH)
+        holder = _holder(fd) if running else 0
+        return Probe(running, holder or _read_pid(fd), exists=True, proven=holder > 0)
     finally:
         os.close(fd)
 
@@ -81,17 +92,50 @@ def _lock(path: str) -> int:
     """A descriptor of the file with the lock on it."""
     until = time.monotonic() + _PATIENCE
     while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if _try_lock(fd, fcntl.LOCK_EX):
-            if _is_same(fd, path):
-                return fd
-        elif time.monotonic() > until:
-            pid = _read_pid(fd)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | _OPEN, _MODE)
+        try:
+            if not _is_private(fd):
+                _discard(fd, path)
+            elif _try_lock(fd, fcntl.LOCK_EX):
+                if _is_same(fd, path):
+                    return os.dup(fd)
+            elif time.monotonic() > until:
+                raise Held(path, _holder(fd) or _read_pid(fd))
+        finally:
             os.close(fd)
-            raise Held(path, pid)
         # Either a probe holds the lock, or the former owner has just removed the file.
-        os.close(fd)
         time.sleep(_PAUSE)
+
+
+def _is_private(fd: int) -> bool:
+    """Whether nobody but its owner may open the file, and so hold its lock."""
+    found = os.fstat(fd)
+    return stat.S_ISREG(found.st_mode) and not found.st_mode & 0o077
+
+
+def _discard(fd: int, path: str) -> None:
+    """Removes a file that others could have locked. Raises OSError if it may be anything but a pidfile."""
+    text = os.pread(fd, _CONTENT_MAX + 1, 0) if stat.S_ISREG(os.fstat(fd).st_mode) else b"?"
+    if text and (len(text) > _CONTENT_MAX or not text.strip().isdigit()):
+        raise FileExistsError(errno.EEXIST, "there is a file, and it is no pidfile")
+    if _is_same(fd, path):
+        os.unlink(path)
+
+
+def _holder(fd: int) -> int:
+    """Who holds the lock, as Linux tells; 0: the system does not."""
+    found = os.fstat(fd)
+    place = b"%02x:%02x:%d" % (os.major(found.st_dev), os.minor(found.st_dev), found.st_ino)
+    try:
+        with open(_LOCKS, "rb", buffering=0) as locks:
+            lines = locks.read(2**20).splitlines()
+    except OSError:
+        return 0
+    for line in lines:  # 1: FLOCK  ADVISORY  WRITE 4711 fd:01:393217 0 EOF
+        words = line.split()
+        if len(words) > 5 and words[1] == b"FLOCK" and words[3] == b"WRITE" and words[5] == place:
+            return max(int(words[4]), 0)
+    return 0
 
 
 def _try_lock(fd: int, kind: int) -> bool:

@@ -173,6 +173,27 @@ def test_foreign_pid_in_a_pidfile_is_never_signalled(house: House) -> None:
         assert stranger.returncode == 0
 
 
+@pytest.mark.parametrize("with_control", [True, False])
+def test_pid_written_into_the_file_of_a_living_master_is_never_signalled(
+    house: House, with_control: bool
+) -> None:
+    if not with_control:
+        if not os.path.exists("/proc/locks"):
+            pytest.skip("without a control socket only Linux tells whose lock it is")
+        house.configure(master=f"pidfile = {house.pidfile}\nerror_log = {house.log_file}\n")
+    house.start()
+    pid = house.pid
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        for text in (f"{stranger.pid}\n", ""):
+            house.pidfile.write_text(text)
+            assert f"(pid {pid}" in house.ctl("status")
+        house.pidfile.write_text(f"{stranger.pid}\n")
+        assert house.ctl("stop") == f"fapws: stopped (pid {pid})\n"
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+    house.assert_nothing_is_left()
+
+
 def test_without_a_control_socket_reload_is_unconfirmed_and_status_is_short(house: House) -> None:
     house.configure(master=f"pidfile = {house.pidfile}\nerror_log = {house.log_file}\n")
     house.start()

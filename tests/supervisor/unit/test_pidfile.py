@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -14,11 +15,63 @@ from fapws.supervisor.process.pidfile import Held, Pidfile, Probe
 def test_held_file_tells_its_pid_and_refuses_a_second_owner(tmp_path: Path) -> None:
     path = str(tmp_path / "pid")
     mine = Pidfile(path)
-    assert pidfile.probe(path) == Probe(running=True, pid=os.getpid(), exists=True)
+    assert pidfile.probe(path)[:3] == (True, os.getpid(), True)
     with pytest.raises(Held, match=rf"already running \(pid {os.getpid()}"):
         Pidfile(path)
     mine.release()
     assert pidfile.probe(path) == Probe(running=False, pid=0, exists=False)
+
+
+def test_nobody_but_the_owner_may_open_and_so_lock_it(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    mine = Pidfile(str(path))
+    assert path.stat().st_mode & 0o777 == 0o600
+    mine.release()
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o606])
+def test_lock_of_whoever_may_read_the_file_is_no_sign_of_a_master(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "pid"
+    path.write_text("1\n")
+    path.chmod(mode)
+    stranger = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(stranger, fcntl.LOCK_EX)
+        assert pidfile.probe(str(path)) == Probe(running=False, pid=1, exists=True)
+        mine = Pidfile(str(path))
+        assert pidfile.probe(str(path))[:2] == (True, os.getpid())
+        mine.release()
+    finally:
+        os.close(stranger)
+
+
+def test_file_that_is_no_pidfile_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "settings.ini"
+    for text in ("[app:blog]\n", "1" * 100):
+        path.write_text(text)
+        with pytest.raises(FileExistsError, match="it is no pidfile"):
+            Pidfile(str(path))
+        assert path.read_text() == text
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(FileExistsError, match="it is no pidfile"):
+        Pidfile(str(tmp_path / "fifo"))
+    target, link = tmp_path / "target", tmp_path / "link"
+    link.symlink_to(target)
+    with pytest.raises(OSError, match="symbolic link"):
+        Pidfile(str(link))
+    assert not target.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/locks"), reason="only Linux tells who holds a lock")
+def test_pid_is_that_of_the_holder_whatever_the_file_says(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    mine = Pidfile(str(path))
+    for text in ("1\n", ""):
+        path.write_text(text)
+        assert pidfile.probe(str(path)) == Probe(True, os.getpid(), exists=True, proven=True)
+        with pytest.raises(Held, match=rf"pid {os.getpid()}"):
+            Pidfile(str(path))
+    mine.release()
 
 
 def test_stale_file_is_replaced_whole(tmp_path: Path) -> None:
