@@ -12,6 +12,9 @@ NOT_CONFIGURED = 6
 NOT_RUNNING = 7
 """Exit codes of init scripts (LSB); ``fapwsctl status`` has its own."""
 
+TAKEN = 8
+"""What a start tells whoever waits for it when another master has the pidfile; no program's exit code."""
+
 
 class CannotStart(Exception):
     """``str`` is the sentence; ``status`` the exit code that goes with it."""

@@ -22,7 +22,7 @@ from .control.commands import WORKERS_MAX, Answering
 from .control.control_socket import ControlSocket
 from .control.conversations import Clients
 from .core import actions, decide, events, texts
-from .errors import NOT_CONFIGURED, CannotStart, refused
+from .errors import FAILED, NOT_CONFIGURED, TAKEN, CannotStart, refused
 from .listen.listeners import Listeners
 from .logs.all_logs import Logs
 from .logs.error_log import STDERR
@@ -52,7 +52,7 @@ def run(config: Config, reread: Source, tell: Tell | None = None) -> int:
         master = Master(config, reread, tell)
     except CannotStart as error:
         tell(error.status, f"fapws: {error}")
-        return error.status
+        return FAILED if error.status == TAKEN else error.status
     return master.run()
 
 
@@ -429,7 +429,7 @@ def _take_pidfile(path: str, fd: int) -> Pidfile:
     try:
         return Pidfile(path, fd)
     except Held as error:
-        raise CannotStart(str(error)) from error
+        raise CannotStart(str(error), TAKEN) from error
     except OSError as error:
         raise refused(f"cannot make the pidfile {path}", error) from error
 

@@ -32,7 +32,7 @@ from fapws.settings.log_targets import STDERR
 from fapws.settings.model import Config
 from fapws.settings.source import Source, absolute
 from fapws.supervisor.core import texts
-from fapws.supervisor.errors import DONE, FAILED, NOT_ALLOWED, NOT_CONFIGURED, NOT_RUNNING, USAGE
+from fapws.supervisor.errors import DONE, FAILED, NOT_ALLOWED, NOT_CONFIGURED, NOT_RUNNING, TAKEN, USAGE
 from fapws.worker.stdio import have_standard_streams
 
 DEFAULT_FILE = "/etc/fapws.ini"
@@ -215,7 +215,7 @@ def start(options: Options) -> Result:
         outcome = daemon.start(lambda tell: master.run(config, reread, tell), seconds, _inherited(config))
     except OSError as error:
         return Result(FAILED, f"fapws: cannot start: {error.strerror}")
-    if outcome.status == FAILED and place.findable and look(place).running:
+    if outcome.status == TAKEN:
         return _wait_for_other_start(place, seconds)
     if outcome.late:
         return Result(FAILED, f"fapws: not serving after {seconds:g} s; it may still finish")
