@@ -42,10 +42,11 @@ _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 #define FW_SHARE_MS 1         /* ... beyond them it leaves the others so long to come first */
 #define FW_SHARE_PATIENCE 4   /* pauses in a row before twice as many are taken after the next */
 #define FW_SHARE_BUSY_MS 20   /* who has worked for longer on a batch is not waited for */
-#define FW_STARVED_TELL_MS 60000 /* FW_STARVED records come no oftener */
-#define FW_TRUSTED 64            /* networks that may send PROXY headers */
-#define FW_DEBUG_BYTES 200       /* of a request, in an FW_DEBUG record */
-#define FW_PEER_SIZE 56 /* "address\nport" of a client; the longest IPv6 text has 45 bytes */
+#define FW_TELL_MS 60000      /* FW_STARVED and FW_SPOOL_FULL records come no oftener */
+#define FW_ACCEPT_FAILURES 16 /* of clients in a row; then accepting pauses after each */
+#define FW_TRUSTED 64         /* networks that may send PROXY headers */
+#define FW_DEBUG_BYTES 200    /* of a request, in an FW_DEBUG record */
+#define FW_PEER_SIZE 56       /* "address\nport" of a client; the longest IPv6 text has 45 bytes */
 
 /* ---- Deadlines: one FIFO per kind, because all members of a kind wait equally long ------------- */
 
@@ -88,10 +89,11 @@ typedef enum {
 /* The content of a request while it comes in. */
 typedef struct {
     fw_buffer memory;
-    int64_t left;   /* Content-Length: bytes still to come */
-    uint64_t since; /* ms, uv_now() at its beginning */
-    uint64_t size;  /* bytes received so far, decoded */
-    int spool;      /* descriptor of the unlinked temporary file, -1: all is in memory */
+    int64_t left;         /* Content-Length: bytes still to come */
+    uint64_t size;        /* bytes received so far, decoded */
+    uint64_t window;      /* ms, uv_now() when its rate began to be measured */
+    uint64_t window_size; /* size then */
+    int spool;            /* descriptor of the unlinked temporary file, -1: all is in memory */
     bool chunked;
     fw_chunked decoder;
 } fw_content;
@@ -136,6 +138,7 @@ typedef struct fw_conn {
     int64_t unsent; /* bytes in the kernel's send queue when FW_DEADLINE_WRITE was set */
     uint64_t
         response_left;   /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
+    uint64_t spooled;    /* bytes of it in a temporary file, until the request is answered */
     fw_content *content; /* only in FW_CONN_CONTENT and until the spooled content is taken */
     fw_kept_head *kept_head; /* of the request in hand; NULL: nobody asked for it */
     fw_access *access; /* what the access log will say of the request in hand; NULL: nothing */
@@ -223,8 +226,12 @@ struct fw_worker {
     bool accept_paused;
     const fw_score *peers; /* see share.c */
     uint32_t peer_count;
-    unsigned gave_way;     /* pauses in a row after which a client still waited */
-    uint64_t starved_told; /* uv_now() of the last FW_STARVED record; 0: never */
+    unsigned gave_way;        /* pauses in a row after which a client still waited */
+    uint64_t starved_told;    /* uv_now() of the last FW_STARVED record; 0: never */
+    unsigned accept_failures; /* in a row, for other reasons than want of descriptors */
+    uint64_t spooled;         /* bytes of content in temporary files */
+    uint32_t spools;          /* their number */
+    uint64_t spool_told;      /* uv_now() of the last FW_SPOOL_FULL record; 0: never */
 
     fw_conn **table; /* see table.c */
     uint32_t *generations;
@@ -349,10 +356,11 @@ bool fw__trusted(const fw_worker *worker, const struct sockaddr *address);
 /* ---- content.c ----------------------------------------------------------------------------------- */
 fw_content *fw__content_new(const fw_head *head, uint64_t now);
 /* RFC 9110 15.5.9: whether a content that is not complete comes too slowly to wait for. */
-bool fw__content_slow(const fw_worker *worker, const fw_content *content);
+bool fw__content_slow(const fw_worker *worker, fw_content *content);
 void fw__content_free(fw_content *content);
+void fw__spool_release(fw_conn *conn); /* its temporary file is nobody's any more */
 /* Takes bytes; *len becomes how many were used. FW_MORE, 0: complete, or an error code. */
-int fw__content_take(fw_worker *worker, fw_content *content, char *bytes, size_t *len);
+int fw__content_take(fw_conn *conn, char *bytes, size_t *len);
 
 /* ---- outgoing.c: bytes to the socket ------------------------------------------------------------- */
 /* Sends conn->out and then the pieces; the bytes of the pieces that the kernel took, or FW_EGONE. */

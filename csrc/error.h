@@ -85,6 +85,8 @@
     X(FW_ETIMEOUT_CONTENT, -61, 408, "content_timeout",                                            \
       "the request content did not come in time", "RFC 9110 15.5.9")                               \
     X(FW_ESPOOL, -62, 503, "spool_failed", "the request content could not be stored",              \
+      "RFC 9110 15.6.4")                                                                           \
+    X(FW_ESPOOL_FULL, -64, 503, "spool_full", "too much request content is being stored",          \
       "RFC 9110 15.6.4")
 
 enum {

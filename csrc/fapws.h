@@ -23,21 +23,24 @@ typedef struct fw_worker fw_worker;
 
 /* Limits, in bytes, milliseconds or plain counts. A timeout of 0 is off. */
 typedef struct {
-    uint32_t max_header_size;    /* whole request head; above: 431 */
-    uint32_t max_headers;        /* field lines in a head; above: 431 */
-    uint32_t max_uri;            /* request target; above: 414 */
-    uint32_t max_connections;    /* open at once; above: accepting pauses, the backlog waits */
-    uint64_t max_body_size;      /* content of one request; above: 413 */
-    uint32_t memory_body;        /* content kept in memory; above: an unlinked temporary file */
-    uint32_t accept_burst;       /* connections accepted in one turn of the loop */
-    uint32_t header_timeout;     /* ms, first byte of a head to its end: 408 */
-    uint32_t body_timeout;       /* ms, between two pieces of content: 408 */
-    uint32_t keepalive_timeout;  /* ms, idle between requests: close */
-    uint32_t write_timeout;      /* ms, no progress in sending: close */
-    uint32_t min_body_rate;      /* bytes/s below which content comes too slowly; 0: off */
-    uint32_t min_body_after;     /* ms of grace before min_body_rate counts: 408 */
-    uint32_t debug;              /* 1 and above: FW_DEBUG records */
-    const char *server;          /* Server field value; NULL or "": no field; copied */
+    uint32_t max_header_size;   /* whole request head; above: 431 */
+    uint32_t max_headers;       /* field lines in a head; above: 431 */
+    uint32_t max_uri;           /* request target; above: 414 */
+    uint32_t max_connections;   /* open at once; above: accepting pauses, the backlog waits */
+    uint32_t max_descriptors;   /* the same for connections and temporary files together; 0: off */
+    uint32_t spare_descriptors; /* beyond these, for the content of those who are connected */
+    uint64_t max_body_size;     /* content of one request; above: 413 */
+    uint64_t max_spool;         /* content of all requests in temporary files; above: 503; 0: off */
+    uint32_t memory_body;       /* content kept in memory; above: an unlinked temporary file */
+    uint32_t accept_burst;      /* connections accepted in one turn of the loop */
+    uint32_t header_timeout;    /* ms, first byte of a head to its end: 408 */
+    uint32_t body_timeout;      /* ms, between two pieces of content: 408 */
+    uint32_t keepalive_timeout; /* ms, idle between requests: close */
+    uint32_t write_timeout;     /* ms, no progress in sending: close */
+    uint32_t min_body_rate;     /* bytes/s below which content comes too slowly; 0: off */
+    uint32_t min_body_after;    /* ms over which min_body_rate counts: 408 */
+    uint32_t debug;             /* 1 and above: FW_DEBUG records */
+    const char *server;         /* Server field value; NULL or "": no field; copied */
     const char *spool_directory; /* where temporary files are made; NULL: /tmp; copied */
 } fw_settings;
 
@@ -150,7 +153,10 @@ void fw_view_batch(const fw_worker *worker, fw_batch_view *view);
  *   FW_DEBUG    four fields: a token (of error.h for a refusal, "hidden_field" for a field that was
  *               left out), the client's address and port, and the bytes in question, made printable.
  *   FW_LOG_LOST no field: CONNECTION lines of the access log were lost; it is written again.
- *   FW_STARVED  no field: accepting paused because no descriptor is left (told once a minute).
+ *   FW_STARVED  no field: accepting paused because no descriptor is left (told once a minute), or
+ *               because it fails with the system's error CONNECTION.
+ *   FW_SPOOL_FULL no field: content was refused because of max_spool or for want of a descriptor
+ *               (told once a minute).
  * A shape repeats no name; Content-Type and Content-Length may occur. Fields that must not reach
  * the application (names with "_", Proxy) are left out. */
 int fw_poll(fw_worker *worker, int timeout_ms);
@@ -165,6 +171,7 @@ int fw_poll(fw_worker *worker, int timeout_ms);
 #define FW_STARVED (-7)
 #define FW_DEBUG (-8)
 #define FW_LOG_LOST (-9)
+#define FW_SPOOL_FULL (-10)
 #define FW_SPOOLED (-1)
 #define FW_SHAPES 64 /* shape numbers are below this */
 

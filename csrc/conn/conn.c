@@ -106,6 +106,7 @@ static void conn_free(fw_conn *conn)
 {
     fw_link_remove(&conn->deadline.link);
     fw__content_free(conn->content);
+    fw__spool_release(conn);
     if (conn->kept_head)
         fw__kept_head_free(conn);
     fw_buffer_clear(&conn->in);
@@ -281,6 +282,10 @@ void fw__conn_responded(fw_conn *conn)
     if (conn->content) {
         fw__content_free(conn->content);
         conn->content = NULL;
+    }
+    if (conn->spooled) {
+        fw__spool_release(conn);
+        fw__listeners_update(conn->worker);
     }
     if (conn->kept_head)
         fw__kept_head_free(conn);

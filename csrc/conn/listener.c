@@ -22,10 +22,16 @@ static int arm(fw_listener *listener, bool open)
     return code;
 }
 
+static bool has_room(const fw_worker *worker)
+{
+    uint32_t most = worker->settings.max_descriptors;
+    return worker->open_count < worker->settings.max_connections &&
+           (most == 0 || worker->open_count + worker->spools < most);
+}
+
 void fw__listeners_update(fw_worker *worker)
 {
-    bool open = !worker->draining && !worker->accept_paused &&
-                worker->open_count < worker->settings.max_connections;
+    bool open = !worker->draining && !worker->accept_paused && has_room(worker);
     for (int i = 0; i < worker->listener_count; i++) {
         fw_listener *listener = &worker->listeners[i];
         if (listener->fd < 0 || listener->armed == open)
@@ -43,16 +49,27 @@ static void pause_accepting(fw_worker *worker, uint64_t ms)
     uv_timer_start(&worker->accept_timer, on_accept_timer, ms, 0);
 }
 
-static void starve(fw_worker *worker)
+/* error: of the system; 0: no descriptor is left. */
+static void starve(fw_worker *worker, int error)
 {
     uint64_t now = uv_now(&worker->loop) + 1; /* never 0 */
     pause_accepting(worker, FW_STARVED_MS);
     worker->score->accept_pauses++;
     if (!fw__batch_full(worker) &&
-        (worker->starved_told == 0 || now - worker->starved_told >= FW_STARVED_TELL_MS)) {
+        (worker->starved_told == 0 || now - worker->starved_told >= FW_TELL_MS)) {
         worker->starved_told = now;
-        fw__batch_event(worker, FW_STARVED, 0);
+        fw__batch_event(worker, FW_STARVED, error);
     }
+}
+
+/* That client is gone (ECONNABORTED and its like), the next may not be. But some errors stay: a filter
+ * or a policy that lets nobody in, or one that no system had when this was written. */
+static bool lose_one(fw_worker *worker, int error)
+{
+    if (++worker->accept_failures < FW_ACCEPT_FAILURES)
+        return true;
+    starve(worker, error);
+    return false;
 }
 
 /* False when there is nobody else to accept for now. */
@@ -63,6 +80,7 @@ static bool accept_one(fw_listener *listener)
     address.ss_family = AF_UNSPEC;
     int fd = fw__accept(listener->fd, (struct sockaddr *)&address, &len);
     if (fd >= 0) {
+        listener->worker->accept_failures = 0;
         fw__conn_open(listener, fd, (const struct sockaddr *)&address);
         return true;
     }
@@ -70,7 +88,7 @@ static bool accept_one(fw_listener *listener)
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
-    case ENOMEM: starve(listener->worker); return false;
+    case ENOMEM: starve(listener->worker, 0); return false;
     case EAGAIN:
 #if EWOULDBLOCK != EAGAIN
     case EWOULDBLOCK:
@@ -80,7 +98,7 @@ static bool accept_one(fw_listener *listener)
     case EINVAL: /* somebody has shut the socket down: nobody will come, but do not spin on it */
     case ENOTSOCK:
     case EOPNOTSUPP: pause_accepting(listener->worker, FW_STARVED_MS); return false;
-    default: /* ECONNABORTED and its like: that client is gone, the next may not be */ return true;
+    default: return lose_one(listener->worker, -fd);
     }
 }
 
@@ -90,8 +108,7 @@ static bool accept_some(fw_listener *listener, uint32_t count)
     fw_worker *worker = listener->worker;
     uint32_t i = 0;
     /* Also when the batch is full: they wait in worker->ready, or a flood would keep them out. */
-    while (i < count && worker->open_count < worker->settings.max_connections &&
-           accept_one(listener))
+    while (i < count && has_room(worker) && accept_one(listener))
         i++;
     return i > 0;
 }
@@ -141,7 +158,7 @@ static void on_accept_timer(uv_timer_t *timer)
 static void accept_rest_of(fw_listener *listener)
 {
     fw_worker *worker = listener->worker;
-    while (worker->open_count < worker->settings.max_connections && accept_one(listener))
+    while (has_room(worker) && accept_one(listener))
         continue;
 }
 

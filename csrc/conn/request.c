@@ -114,7 +114,7 @@ static void begin_content(fw_conn *conn, const fw_head *head, const incoming *by
     }
     size_t used = bytes->len - head_len;
     bool expected = head->expect_continue && used == 0;
-    int code = fw__content_take(worker, conn->content, bytes->at + head_len, &used);
+    int code = fw__content_take(conn, bytes->at + head_len, &used);
     if (code == FW_MORE) {
         wait_for_content(conn, bytes, head_len, expected);
     } else if (code) {
@@ -178,7 +178,7 @@ static void take_content(fw_conn *conn, char *bytes, size_t len)
 {
     fw_worker *worker = conn->worker;
     size_t used = len;
-    int code = fw__content_take(worker, conn->content, bytes, &used);
+    int code = fw__content_take(conn, bytes, &used);
     if (code == FW_MORE && fw__content_slow(worker, conn->content))
         code = FW_ETIMEOUT_CONTENT;
     if (code == FW_MORE) {
@@ -312,6 +312,7 @@ void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
         fw__access_refused(conn, code, len, bytes);
     fw__content_free(conn->content);
     conn->content = NULL;
+    fw__spool_release(conn);
     fw_buffer_clear(&conn->in);
     conn->close_after = true;
     conn->refused = true;

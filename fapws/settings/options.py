@@ -173,6 +173,9 @@ OPTIONS: tuple[Option, ...] = (
            "longest request target", 64, 65536),
     Option("max_connections", POOL, "integer", "10000",
            "most open connections of a worker", 1, 10**6),
+    Option("reserved_descriptors", POOL, "integer", "32",
+           "descriptors of a worker that connections leave to the application; half of them, if need "
+           "be, to content on its way in", 0, 65536),
     Option("header_timeout", POOL, "time", "10s",
            "from the first byte of a request head to its end; 0: off", 0, DAY),
     Option("body_timeout", POOL, "time", "20s",
@@ -182,8 +185,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("write_timeout", POOL, "time", "30s",
            "without progress in sending an answer; 0: off", 0, DAY),
     Option("min_body_rate", POOL, "size", "500",
-           "bytes a second below which request content comes too slowly, once 20 seconds have passed; "
+           "bytes a second below which request content comes too slowly, measured every 20 seconds; "
            "0: off", 0, 2**30),
+    Option("max_spool", POOL, "size", "1g",
+           "most request content that a worker holds in temporary files, of all requests together, "
+           "but never less than max_body_size; more is answered by 503; 0: off", 0, 2**50),
     Option("spool_directory", POOL, "spool", "/tmp",
            "directory for the temporary files of large request content; with chroot it lies inside, and "
            "the default is the tmp in there"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import resource
 import sys
 
 from fapws import __version__, reuse_port
@@ -25,7 +26,9 @@ ACCEPT_BURST = 64
 ACCEPT_BURST_SHARED = 8
 """... and by one of several, so that the others get their part."""
 MIN_BODY_AFTER = 20_000
-"""Milliseconds of grace before min_body_rate counts."""
+"""Milliseconds over which min_body_rate counts."""
+OWN_DESCRIPTORS = 8
+"""What the core opens for itself, and a log that is opened again."""
 
 
 def make_server(
@@ -127,7 +130,10 @@ def settings_of(pool: Pool, multiprocess: bool) -> Settings:
         max_headers=limits.max_headers,
         max_uri=limits.max_uri,
         max_connections=limits.max_connections,
+        max_descriptors=max_descriptors(limits.reserved_descriptors),
+        spare_descriptors=limits.reserved_descriptors // 2,
         max_body_size=limits.max_body_size,
+        max_spool=limits.max_spool and max(limits.max_spool, limits.max_body_size),
         memory_body=MEMORY_BODY,
         accept_burst=ACCEPT_BURST_SHARED if multiprocess and not pool.reuseport else ACCEPT_BURST,
         header_timeout=_milliseconds(limits.header_timeout),
@@ -140,6 +146,16 @@ def settings_of(pool: Pool, multiprocess: bool) -> Settings:
         server=pool.server_header.encode("latin-1"),
         spool_directory=os.fsencode(_spool_directory(pool)),
     )
+
+
+def max_descriptors(reserve: int) -> int:
+    """Those that connections and temporary files may take; the rest is open, or the application's."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY:
+        return 0
+    lowest = os.dup(2)  # what is open lies below, but for a few
+    os.close(lowest)
+    return max(1, min(soft - lowest - OWN_DESCRIPTORS - reserve, 2**31))
 
 
 def _milliseconds(seconds: float) -> int:

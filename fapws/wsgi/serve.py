@@ -46,7 +46,10 @@ class Settings(NamedTuple):
     max_headers: int
     max_uri: int
     max_connections: int
+    max_descriptors: int
+    spare_descriptors: int
     max_body_size: int
+    max_spool: int
     memory_body: int
     accept_burst: int
     header_timeout: int
@@ -308,7 +311,12 @@ class Server:
         elif kind == lib.FW_LOG_LOST:
             self.log(f"{connection} lines of the access log were lost; it is written again")
         elif kind == lib.FW_STARVED:
-            self.log("no file descriptor is left: accepting pauses until one is free")
+            if connection:
+                self.log(f"accepting fails again and again ({os.strerror(connection)}): it pauses after each")
+            else:
+                self.log("no file descriptor is left: accepting pauses until one is free")
+        elif kind == lib.FW_SPOOL_FULL:
+            self.log("content is refused with 503: max_spool is reached, or no file descriptor can be spared")
 
     # ---- Answers ---------------------------------------------------------------------------------
 

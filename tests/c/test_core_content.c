@@ -140,6 +140,55 @@ TEST(spooled_content_that_nobody_takes_is_let_go)
     CHECK(after <= before);
 }
 
+static void post_part(test_client *client, size_t size)
+{
+    static char part[5000];
+    client_ask(&here, client, "POST / HTTP/1.1", "Content-Length: 10000\r\n");
+    CHECK(site_quiet(&here));
+    CHECK(client_push(&here, client, part, size));
+}
+
+TEST(temporary_files_of_all_requests_together_are_bounded)
+{
+    static const char full[] = "too much request content is being stored\n";
+    static char rest[10000];
+    test_client first, second, third;
+    fw_settings settings = settings_usual();
+    settings.memory_body = 1000;
+    settings.max_spool = 12000;
+    site_open(&here, &settings);
+    client_open(&here, &first);
+    client_open(&here, &second);
+    client_open(&here, &third);
+    post_part(&first, 5000);
+    post_part(&second, 5000);
+    CHECK(site_quiet(&here));
+    post_part(&third, 5000);
+    site_expect(&here, FW_SPOOL_FULL, 0);
+    CHECK(client_reply_is(&here, &third, 503, full) && client_sees_end(&here, &third));
+    client_close(&second);
+    CHECK(client_push(&here, &first, rest, 5000)); /* there is room again */
+    int64_t id = site_request(&here)->id;
+    int fd = fw_take_content(here.worker, id);
+    CHECK(fd >= 0);
+    /* The application has the file: it counts until the request is answered. */
+    client_close(&third);
+    client_open(&here, &third);
+    post_part(&third, 5000);
+    CHECK(client_reply_is(&here, &third, 503, full));
+    CHECK(respond(&here, id, "200 OK", "x") == 0 && client_reply_is(&here, &first, 200, "x"));
+    close(fd);
+    client_close(&third);
+    client_open(&here, &third);
+    post_part(&third, 5000);
+    CHECK(client_push(&here, &third, rest, 5000));
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+    CHECK(client_reply_is(&here, &third, 200, "x"));
+    client_close(&first);
+    client_close(&third);
+    site_close(&here);
+}
+
 TEST(a_spool_directory_that_is_not_there_is_a_503)
 {
     fw_settings settings = settings_usual();

@@ -101,6 +101,28 @@ TEST(content_that_drips_is_refused_after_a_while)
     close_both();
 }
 
+TEST(content_that_came_at_once_is_no_credit_for_what_drips_then)
+{
+    static char most[60000];
+    fw_settings settings = settings_usual();
+    settings.min_body_rate = 1000;
+    settings.min_body_after = 100;
+    open_with(&settings);
+    client_ask(&here, &one, "POST / HTTP/1.1", "Content-Length: 100000\r\n");
+    CHECK(client_push(&here, &one, most, sizeof most)); /* a minute's worth */
+    uint64_t start = clock_ms();
+    while (one.len == 0 && clock_ms() - start < SOON_MS) {
+        (void)send(one.fd, "x", 1, MSG_NOSIGNAL);
+        site_poll(&here, 10);
+        site_poll(&here, 10);
+        client_read(&one, SIZE_MAX);
+    }
+    NOTE("%d ms", (int)(clock_ms() - start));
+    CHECK(clock_ms() - start < 1000 && clock_ms() - start >= 100);
+    CHECK(client_reply_is(&here, &one, 408, "the request content did not come in time\n"));
+    close_both();
+}
+
 TEST(content_that_comes_fast_enough_is_not_refused)
 {
     drip_content(10, 400);

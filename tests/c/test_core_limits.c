@@ -44,6 +44,39 @@ TEST(accepting_pauses_at_the_limit_and_goes_on_below_it)
     site_close(&here);
 }
 
+TEST(temporary_files_count_among_the_descriptors_that_clients_may_take)
+{
+    enum { COUNT = 4 };
+    test_client many[COUNT];
+    fw_settings settings = settings_usual();
+    settings.memory_body = 10;
+    settings.max_descriptors = 4;
+    settings.spare_descriptors = 1;
+    site_open(&here, &settings);
+    for (int i = 0; i < 3; i++) {
+        client_open(&here, &many[i]);
+        client_ask(&here, &many[i], "POST / HTTP/1.1", "Content-Length: 100\r\n");
+        CHECK(site_quiet(&here));
+    }
+    for (int i = 0; i < 3; i++) {
+        CHECK(client_push(&here, &many[i], "more than ten bytes", 19));
+        if (i < 2)
+            CHECK(site_quiet(&here));
+    }
+    /* 3 connections and 2 files: the third file would be one too many, and so is a fourth client. */
+    site_expect(&here, FW_SPOOL_FULL, 0);
+    CHECK(client_reply_is(&here, &many[2], 503, "too much request content is being stored\n"));
+    client_open(&here, &many[3]);
+    client_ask(&here, &many[3], "GET / HTTP/1.1", "");
+    CHECK(waits_for_reply(&many[3]) && here.score.accepted == 3);
+    client_close(&many[2]);
+    client_close(&many[1]);
+    respond_next(&many[3]);
+    client_close(&many[0]);
+    client_close(&many[3]);
+    site_close(&here);
+}
+
 /* Descriptors until none is left, so that the next accept() fails. */
 static int take_all(int *fds, int max)
 {

@@ -222,6 +222,63 @@ def test_above_max_connections_accepting_pauses_and_nobody_is_refused() -> None:
         assert fetch(own.address, "/hello").status == 200
 
 
+OPENS_FILES = """
+import os
+
+def application(environ, start_response):
+    files = [open(os.devnull) for _ in range(12)]
+    start_response("200 OK", [])
+    for file in files:
+        file.close()
+    return [b"opened"]
+"""
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 70_000], ids=["idle", "uploading"])
+def test_clients_leave_descriptors_to_the_application(content: bytes) -> None:
+    """128 descriptors and 200 clients: connections and temporary files together leave it enough."""
+    limited = ["sh", "-c", 'ulimit -n 128 && exec "$@"', "sh"]
+    with Server(OPENS_FILES, prefix=limited) as own:
+        clients = [Client(own.address, seconds=20) for _ in range(200)]
+        try:
+            clients[0].send(request("/"))
+            assert clients[0].read().body == b"opened"
+            for client in clients[1:]:
+                length = f"Content-Length: {len(content) + 1}"
+                client.send(request("/", length, method="POST") + content if content else request("/"))
+            if not content:
+                for client in clients[1:40]:
+                    assert client.read().body == b"opened"
+            for _ in range(3):
+                clients[0].send(request("/"))
+                assert clients[0].read().body == b"opened"
+            assert "Too many open files" not in own.log
+        finally:
+            for client in clients:
+                client.close()
+
+
+def test_content_in_temporary_files_is_bounded_and_the_bound_is_told() -> None:
+    options = "max_body_size = 100k\nmax_spool = 200k"
+    with Server(BEHAVIOURS, options=options) as own:
+        clients = [Client(own.address) for _ in range(4)]
+        try:
+            for client in clients:
+                client.send(request("/hello", "Content-Length: 100000", method="POST") + b"x" * 90_000)
+            own.wait_log("content is refused with 503: max_spool is reached")
+            for client in clients[2:]:
+                assert client.read().status == 503
+            for client in clients[:2]:
+                client.send(b"x" * 10_000)
+                assert client.read().status == 200
+            with Client(own.address) as other:
+                other.send(request("/hello", "Content-Length: 100000", method="POST") + b"x" * 100_000)
+                assert other.read().status == 200
+        finally:
+            for client in clients:
+                client.close()
+
+
 def ticks(server: Server) -> int:
     """CPU time of the server's processes, in clock ticks."""
     total = 0

@@ -1,0 +1,120 @@
+/* test_core_accept.c -- accept() that fails without an end: it is tried a few times, told of, and then
+ * tried now and then, until it works again. The system's accept4() is taken the place of, so this runs
+ * where the core calls that one. */
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+#include "core_reply.h"
+
+#include <dlfcn.h>
+#include <sys/resource.h>
+
+static test_site here;
+static int fails_with;     /* 0: it works */
+static int times;          /* that it was called */
+static int most = 1 << 30; /* calls that fail */
+
+int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+
+int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+    int (*system_accept4)(int, struct sockaddr *, socklen_t *, int);
+    void *symbol = dlsym(RTLD_NEXT, "accept4");
+    memcpy(&system_accept4, &symbol, sizeof symbol);
+    times++;
+    if (!fails_with || times > most)
+        return system_accept4(fd, address, len, flags);
+    errno = fails_with;
+    return -1;
+}
+
+static void respond_next(test_client *client)
+{
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+    CHECK(client_reply_is(&here, client, 200, "x"));
+}
+
+#if !defined(FW_PORTABLE) &&                                                                       \
+    (defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__))
+
+static void check_failing(int error)
+{
+    test_client inside, outside;
+    fails_with = 0;
+    site_open(&here, NULL);
+    client_open(&here, &inside);
+    client_ask(&here, &inside, "GET / HTTP/1.1", "");
+    respond_next(&inside);
+    fails_with = error;
+    times = 0;
+    client_open(&here, &outside);
+    client_ask(&here, &outside, "GET / HTTP/1.1", "");
+    site_expect(&here, FW_STARVED, error);
+    uint64_t end = clock_ms() + 500;
+    while (clock_ms() < end)
+        CHECK(site_take(&here, 50) == NULL); /* it is told once */
+    NOTE("%d calls with %s", times, strerror(error));
+    CHECK(times >= 18 && times <= 16 + 8);
+    CHECK(here.score.accept_pauses >= 2 && here.score.accept_pauses <= 8);
+    client_ask(&here, &inside, "GET / HTTP/1.1", ""); /* who is inside is served */
+    respond_next(&inside);
+    fails_with = 0;
+    respond_next(&outside);
+    client_close(&inside);
+    client_close(&outside);
+    site_close(&here);
+}
+
+TEST(accept_that_fails_again_and_again_pauses_is_told_once_and_goes_on)
+{
+    check_failing(EPERM);
+    check_failing(ECONNABORTED);
+    check_failing(ENOSYS);
+}
+
+TEST(clients_that_are_gone_before_they_are_accepted_keep_nobody_out)
+{
+    test_client one;
+    fails_with = ECONNABORTED;
+    times = 0;
+    most = 10;
+    site_open(&here, NULL);
+    client_open(&here, &one);
+    client_ask(&here, &one, "GET / HTTP/1.1", "");
+    respond_next(&one);
+    most = 1 << 30;
+    CHECK(times > 10 && here.score.accept_pauses == 0);
+    client_close(&one);
+    site_close(&here);
+}
+
+TEST(a_service_that_stops_does_not_wait_for_an_accept_that_fails)
+{
+    test_client one;
+    fails_with = EPERM;
+    times = 0;
+    site_open(&here, NULL);
+    client_open(&here, &one);
+    CHECK(fw_drain(here.worker, 1, 10) == 0);
+    NOTE("%d calls", times);
+    CHECK(times <= 32);
+    client_close(&one);
+    site_close(&here);
+    fails_with = 0;
+}
+
+#else
+
+TEST(accept_is_called_as_usual_where_there_is_no_accept4)
+{
+    test_client one;
+    site_open(&here, NULL);
+    client_open(&here, &one);
+    client_ask(&here, &one, "GET / HTTP/1.1", "");
+    respond_next(&one);
+    CHECK(times == 0);
+    client_close(&one);
+    site_close(&here);
+}
+
+#endif
