@@ -1,6 +1,7 @@
 #!/bin/sh
 # bootstrap.sh -- sees to it that the machine can build Fapws; installs what is missing.
 # usage: tools/bootstrap.sh [test]     (test: also what only the tests need)
+#        tools/bootstrap.sh packages   (says what it would install for the tests if nothing were there)
 #
 # What counts is what works, not which packages are registered: each need is a probe. Only when one
 # fails is the package manager called, with sudo or doas when not root; without rights, also when sudo
@@ -175,6 +176,10 @@ install() {
 # ---- The work ----------------------------------------------------------------------------------------
 
 manager=$(manager)
+if [ "$purpose" = packages ]; then
+    for need in $NEEDS; do packages_for "$manager" "$need"; done
+    exit
+fi
 # Twice at most: what a Python lacks is known only once there is one.
 for _ in 1 2; do
     lacking=$(missing)
