@@ -25,6 +25,7 @@ help:
 	@echo 'make fuzz       fuzz the C core for 10 minutes (SECONDS=60: another time)'
 	@echo 'make chaos      reloads, upgrades, kills at random under load for 5 minutes (SECONDS=60, SEED=7)'
 	@echo 'make lint       ruff, mypy, strict compilers, clang-format, shellcheck, mandoc'
+	@echo 'make generated  make the files again that tools/ write from a source (option lists, diagrams)'
 	@echo 'make bench      measure against other servers (ONLY=hello,browser PEERS=bjoern,nginx; B=--help)'
 	@echo 'make soak       long runs: slow attacks, slow readers, uploads, idle clients (S="idle": only some)'
 	@echo 'make dist       source distribution and wheel into dist/'
@@ -71,6 +72,9 @@ lint:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh lint
 	@sh tools/lint.sh
 
+generated:
+	@PYTHON='$(PYTHON)'; . tools/common.sh; "$$(find_python)" tools/generated.py
+
 bench:
 	@PYTHON='$(PYTHON)' sh tools/bootstrap.sh build
 	@PYTHON='$(PYTHON)'; . tools/common.sh; python=$$(find_python); \
@@ -101,4 +105,4 @@ clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build run test test-c test-pypy test-pure test-asan valgrind fuzz chaos lint bench soak dist install uninstall clean
+.PHONY: help build run test test-c test-pypy test-pure test-asan valgrind fuzz chaos lint generated bench soak dist install uninstall clean

@@ -163,7 +163,9 @@ def test_what_a_package_manager_says_goes_to_a_file_that_is_named(tmp_path: Path
 
 def test_an_installation_that_failed_shows_the_end_of_what_was_said(tmp_path: Path) -> None:
     machine = make_machine(tmp_path, "Linux", "apt-get", user=0)
-    machine.add("apt-get", "for i in 1 2 3 4 5 6 7 8 9; do echo $i; echo $i; echo $i; done; echo no space; exit 100")
+    machine.add(
+        "apt-get", "for i in 1 2 3 4 5 6 7 8 9; do echo $i; echo $i; echo $i; done; echo no space; exit 100"
+    )
     done = machine.bootstrap()
     assert done.returncode != 0
     assert "no space" in done.stdout

@@ -84,7 +84,9 @@ def test_the_sdist_holds_the_supervisor_as_plain_files(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         members = {name.partition("/")[2]: archive.getmember(name) for name in archive.getnames()}
     inside = {
-        name for name, member in members.items() if name.startswith("fapws/supervisor/") and not member.isdir()
+        name
+        for name, member in members.items()
+        if name.startswith("fapws/supervisor/") and not member.isdir()
     }
     assert inside == modules_of_the_supervisor()
     assert all(members[name].isfile() for name in inside)
@@ -113,7 +115,12 @@ def test_the_sdist_holds_what_builds_and_tests_it(sdist: Path, folder: str) -> N
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert any(name.startswith(f"{folder}/") for name in names)
     assert {"Makefile", "LICENSE", "README.md", "CHANGES.md", "csrc/fapws.h"} <= names
-    assert {"csrc/http/parser.h", "csrc/sys/socket.c", "csrc/python/accelerator.h", "csrc/python/accelerator.c"} <= names
+    assert {
+        "csrc/http/parser.h",
+        "csrc/sys/socket.c",
+        "csrc/python/accelerator.h",
+        "csrc/python/accelerator.c",
+    } <= names
 
 
 def test_the_wheel_holds_the_package_once_and_nothing_beside_it(wheel: Path) -> None:
@@ -253,6 +260,8 @@ def test_the_wheel_runs_in_a_clean_venv(kind: str, tmp_path: Path, request: pyte
         shutil.copy2(_cffi_backend.__file__, site)
     script = "import fapws.supervisor; print(fapws.__file__)"
     assert Path(run(python, "-c", script, cwd=tmp_path).strip()) == site / "fapws" / "__init__.py"
-    script = "import fapws.worker.life; from fapws.wsgi import exchange; print(exchange.accelerator is not None)"
+    script = (
+        "import fapws.worker.life; from fapws.wsgi import exchange; print(exchange.accelerator is not None)"
+    )
     fast = run(python, "-c", script, cwd=tmp_path, FAPWS_PURE="0").strip()
     assert fast == str(HAS_ACCELERATOR and kind == "wheel")

@@ -12,10 +12,6 @@ from support.tree import TREE, clean_environment, run
 PAGES = sorted(path.name for path in (TREE / "docs").glob("*.[1-9]"))
 
 
-def test_the_option_lists_are_those_of_the_table() -> None:
-    run(sys.executable, "tools/manual.py", "--check", cwd=TREE, PYTHONPATH=str(TREE))
-
-
 def test_there_is_a_page_for_each_program_and_the_configuration() -> None:
     assert {"fapws.8", "fapwsctl.8", "fapws.ini.5"} <= set(PAGES)
 

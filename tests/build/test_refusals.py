@@ -20,10 +20,6 @@ def rows() -> list[tuple[str, str, str]]:
     return [(row[1], row[2], row[3]) for row in map(ROW.fullmatch, PAGE.read_text().splitlines()) if row]
 
 
-def test_the_page_is_what_the_table_says() -> None:
-    run(sys.executable, "tools/refusals.py", "--check", cwd=TREE)
-
-
 def test_it_names_each_refusal_of_the_compiled_core_and_no_other() -> None:
     compiled = [
         tuple(ffi.string(text).decode() for text in (lib.fw_error_name(code), lib.fw_error_text(code)))

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
-from support.tree import TREE, run
 
 from fapws.settings import options
 from fapws.settings.ini import read
 from fapws.settings.model import Config, Limits, Pool
 
 SHIPPED = Path(__file__).parents[2] / "conf" / "fapws.ini"
-
-
-def test_shipped_file_is_what_the_table_renders() -> None:
-    run(sys.executable, "tools/shipped_ini.py", "--check", cwd=TREE, PYTHONPATH=str(TREE))
 
 
 def test_shipped_file_serves_the_sample() -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from fapws.supervisor.core import worker_states as states
@@ -53,14 +49,3 @@ def test_a_reload_never_kills_who_may_hold_clients() -> None:
 )
 def test_backoff(failures: int, seconds: float) -> None:
     assert states.backoff(failures) == seconds
-
-
-def test_the_diagram_in_the_documentation_is_this_table() -> None:
-    root = Path(__file__).resolve().parents[3]
-    checked = subprocess.run(
-        [sys.executable, str(root / "tools" / "states.py"), "--check"],
-        env={"PYTHONPATH": str(root)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert checked.returncode == 0, checked.stdout
