@@ -56,8 +56,9 @@ class WorkerSpec(NamedTuple):
     """Other workers' rows, and this one's: read-only."""
     multiprocess: bool
     """Whether the pool has several workers (wsgi.multiprocess)."""
-    log: int = -1
-    """The error log itself, for the time without a master; -1: descriptors 1 and 2 are it."""
+    log: str | None = None
+    """Path of the error log, for the time without a master; empty: it is no file. None: descriptors 1 and 2
+    are the log."""
     access_log: int = -1
     """Where the core writes a line for each answer; -1: nowhere."""
     access_prefix: bytes = b""
@@ -156,7 +157,7 @@ class Worker:
         self._refused: Exception | None = None
         """Why a program's run() failed, in our words."""
         self._term_pending = False
-        self._streams = Streams(spec.log) if spec.log >= 0 else None
+        self._streams = None if spec.log is None else Streams(spec.log)
         self._watch: SourceWatch | None = None
         self._sent_along: list[int] = []
         """Descriptors that have come before the message they belong to was whole."""
@@ -361,9 +362,7 @@ class Worker:
                 print("fapws: no descriptor is left for the new log; the old one stays", file=sys.stderr)
                 return
             descriptor = self._sent_along.pop(0)
-            if log == "error" and self._streams is not None:
-                self._streams.renew(descriptor)
-            elif log == "access" and self._server is not None:
+            if log == "access" and self._server is not None:
                 self._server.renew_access_log(descriptor)
             else:
                 os.close(descriptor)

@@ -1,7 +1,8 @@
 """A worker's standard output and error: a pipe that its master empties, and that never makes it wait.
 
-What the pipe does not take is lost, counted, and told as soon as there is room again. When the master
-is dead, both move to the log itself.
+What the pipe does not take is lost, counted, and told as soon as there is room again. The log itself is
+never a worker's: it could be emptied, or lines of the master forged. When the master is dead, a worker that
+may open the log by its name writes there, and any other writes nowhere.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ def have_standard_streams() -> None:
 
 
 class Streams:
-    """Descriptors 1 and 2 of a worker whose master reads them, and the log behind them."""
+    """Descriptors 1 and 2 of a worker whose master reads them."""
 
-    def __init__(self, log: int) -> None:
-        """``log``: descriptor of the error log, owned from now on; for the time without a master."""
+    def __init__(self, log: str) -> None:
+        """``log``: path of the error log, for the time without a master; empty: there is none."""
         self._log = log
         self._moved = False
         self.lost = 0
@@ -45,16 +46,15 @@ class Streams:
         sys.stderr = _text(_Raw(self, 2))
 
     def move(self) -> None:
-        """The master is dead: from now on everything goes to the log itself."""
-        if not self._moved:
-            self._moved = True
-            os.dup2(self._log, 1)
-            os.dup2(self._log, 2)
-
-    def renew(self, log: int) -> None:
-        """The log was opened anew; takes the descriptor over."""
-        os.dup2(log, self._log, inheritable=False)
-        os.close(log)
+        """The master is dead: from now on everything goes to the log, with this process's own rights."""
+        if self._moved:
+            return
+        self._moved = True
+        fd = _open_first(self._log, os.devnull)
+        if fd >= 0:
+            os.dup2(fd, 1)
+            os.dup2(fd, 2)
+            os.close(fd)
 
     def write(self, fd: int, data: bytes) -> None:
         """Writes what there is room for. Never waits, never raises."""
@@ -81,6 +81,16 @@ class Streams:
             return os.write(fd, data)
         except OSError:
             return 0
+
+
+def _open_first(*paths: str) -> int:
+    """The first that can be added to; -1: none, as below a chroot."""
+    for path in filter(None, paths):
+        try:
+            return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            continue
+    return -1
 
 
 class _Raw(io.RawIOBase):

@@ -41,6 +41,11 @@ class Log:
         """Whether somebody watches: then workers write to the same place themselves."""
         return self.target == STDERR
 
+    @property
+    def path(self) -> str:
+        """Of the file; empty: there is none."""
+        return "" if self.plain or self._syslog else self.target
+
     def reopen(self) -> str:
         """Opens the file again by its name; if that fails, goes on with the old one and says so.
 

@@ -79,10 +79,9 @@ class Process:
 
     def renew_logs(self, logs: Logs) -> None:
         """Gives the worker what was opened anew."""
-        fds = {"error": logs.error.fd if self.output else -1, "access": logs.access(self.access_log)}
-        names = [name for name, fd in fds.items() if fd >= 0]
-        if names:
-            self.send(messages.Reopened(" ".join(names)), [fds[name] for name in names])
+        access = logs.access(self.access_log)
+        if access >= 0:
+            self.send(messages.Reopened("access"), [access])
 
     def signal(self, number: int) -> None:
         """Sends a signal; the PID is ours until it has been reaped, so it cannot be another's."""
@@ -144,7 +143,7 @@ def fork(
         listeners=fds,
         channel=theirs,
         lifeline=given.lifeline,
-        log=-1 if log.plain else log.fd,
+        log=None if log.plain else log.path,
         access_log=given.logs.access(pool.access_log),
         access_prefix=line_prefix(pool),
         row=row.buffer(),
@@ -200,7 +199,7 @@ def _be_worker(spec: WorkerSpec, writer: int) -> NoReturn:
 
 def _own(spec: WorkerSpec) -> tuple[int, ...]:
     """The descriptors that a worker keeps of those it finds open; docs/architecture.md lists all."""
-    return (0, 1, 2, spec.channel, spec.lifeline, spec.log, spec.access_log, *spec.listeners)
+    return (0, 1, 2, spec.channel, spec.lifeline, spec.access_log, *spec.listeners)
 
 
 def _flush() -> None:

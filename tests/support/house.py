@@ -68,7 +68,8 @@ class House:
         """Where it is if a test configures one."""
         self.tree = ROOT
         """Whose package is run."""
-        self.program = [sys.executable, "-m", "fapws.cli.fapwsctl"]
+        self.program: list[str] = []
+        """How fapwsctl is run, if not as a module of this Python."""
         self.prefix: list[str] = []
         """Words in front of every command, such as a shell that sets limits."""
         self.at: int | None = None
@@ -110,7 +111,13 @@ class House:
 
     def words(self, *words: str) -> list[str]:
         """The command line of fapwsctl."""
-        return [*self.prefix, *self.program, "-c", str(self.ini), *words]
+        return [
+            *self.prefix,
+            *(self.program or [sys.executable, "-m", "fapws.cli.fapwsctl"]),
+            "-c",
+            str(self.ini),
+            *words,
+        ]
 
     def ctl(self, *words: str, expect: int | None = 0) -> str:
         """What a command prints, both streams; its exit code must be the expected one."""

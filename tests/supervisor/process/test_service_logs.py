@@ -9,7 +9,7 @@ import socket
 
 import pytest
 from support.house import House, Until
-from support.rooted import OTHER, needs_root
+from support.rooted import OTHER, needs_proc, needs_root
 
 PRINTS = """\
 import os, sys
@@ -189,8 +189,38 @@ def test_log_is_reopened_for_workers_below_chroot(public_house: House, until: Un
     ask(house, "/inside", house.port())
     house.wait_log("out /inside")
     os.kill(house.pid, signal.SIGKILL)
-    until(lambda: not house.processes(), "the worker has left")
-    assert "the end\n" in house.log()
+    until(lambda: not house.processes(), "the worker has left, and nobody reads what it says")
+    assert "the end" not in house.log()
+
+
+TAMPERS = """\
+import os
+
+def application(environ, start_response):
+    done = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            path = os.readlink(f"/proc/self/fd/{name}")
+            if path.endswith(".log"):
+                done.append(path)
+                os.ftruncate(int(name), 0)
+        except OSError:
+            continue
+    os.write(2, b"2026-01-01 00:00:00+0000 master: forged\\n")
+    start_response("200 OK", [])
+    return [repr(done).encode()]
+"""
+
+
+@needs_proc
+def test_worker_cannot_empty_the_error_log_or_speak_as_the_master(house: House) -> None:
+    house.write_app(TAMPERS)
+    house.start()
+    before = house.log()
+    assert house.get(house.port()) == b"[]"
+    house.wait_log(r"hello/0\[\d+\]: 2026-01-01 00:00:00\+0000 master: forged")
+    assert house.log().startswith(before)
+    house.ctl("stop")
 
 
 @needs_root
