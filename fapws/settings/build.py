@@ -12,6 +12,7 @@ import os
 from fapws.lean import Any, Mapping
 from fapws.settings import options
 from fapws.settings.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, parse_server, same_place
+from fapws.settings.files import clashes
 from fapws.settings.model import Address, Config, Limits, Pool, ScriptSettings
 from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, SHARED_OPTIONS, Option
 from fapws.settings.problems import ConfigError, Problem
@@ -72,7 +73,12 @@ class _Builder:
             )
         if self._problems:
             raise ConfigError(self._problems)
-        return Config(path, tuple(pools), **{**_defaults(MASTER_OPTIONS), **values})
+        config = Config(path, tuple(pools), **{**_defaults(MASTER_OPTIONS), **values})
+        for clash in clashes(config):
+            self._report_setting(clash.pool, clash.key, clash.message)
+        if self._problems:
+            raise ConfigError(self._problems)
+        return config
 
     # ---- Sections --------------------------------------------------------------------------------
 
@@ -217,18 +223,24 @@ class _Builder:
         """No two listeners, of one pool or of two, may want the same address."""
         taken: dict[tuple[str, ...], str] = {}
         for pool in pools:
-            section = self._sections[_POOL_PREFIX + pool.name]
             for address in pool.listen or ():
                 place = same_place(address)
                 if place and place in taken:
-                    entry = next((entry for entry in section.entries if entry.key == "listen"), None)
-                    self._report(
-                        section,
-                        entry,
-                        f"{address.text} is already listened on by [app:{taken[place]}]",
-                    )
+                    text = f"{address.text} is already listened on by [app:{taken[place]}]"
+                    self._report_setting(pool.name, "listen", text)
                 elif place:
                     taken[place] = pool.name
+
+    def _report_setting(self, pool: str, key: str, message: str) -> None:
+        """About an option that may stand in the pool's section, in [fapws], or on the command line."""
+        names = [_POOL_PREFIX + pool, MASTER_SECTION] if pool else [MASTER_SECTION]
+        sections = [self._sections[name] for name in names if name in self._sections]
+        for section in sections:
+            for entry in section.entries:
+                if entry.key == key:
+                    self._report(section, entry, message)
+                    return
+        self._report(sections[0] if sections else None, None, message)
 
     def _report(self, section: Section | None, entry: Entry | None, message: str) -> None:
         name, line = (section.name, section.line) if section else ("", 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import time
 from itertools import islice
 
 from fapws.lean import Any, Callable, ModuleType, TracebackType
@@ -42,6 +43,8 @@ def prepare(pool: Pool) -> None:
     """
     for name, value in pool.env:  # not update(): its type checks touch 0.15 MB of shared memory
         os.environ[name] = value
+        if name == "TZ":
+            time.tzset()  # for what of this process was asked for the time before
     if pool.directory:
         try:
             os.chdir(pool.directory)
