@@ -304,6 +304,12 @@ class Master(Answering, Upgrading):
         death = status.Death(time.monotonic(), child.pool, child.slot, pid, text)
         self._deaths = (*self._deaths, death)[-status.DEATHS_KEPT :]
 
+    def _died_draining(self, action: actions.DiedDraining) -> None:
+        number = action.child.number
+        text = texts.death_draining(action.child, self._workers.pid(number), action.status)
+        line = self._workers.score(number).request_line
+        self._log.write(f"{text}, in hand: {line}" if line else text)
+
     # ---- Start, reload, stop --------------------------------------------------------------------
 
     def _serving(self, _action: actions.Serving) -> None:
@@ -463,6 +469,7 @@ _ACTIONS: dict[type[actions.Action], Callable[[Master, Any], None]] = {
     actions.Prepare: Master._prepare,
     actions.Serving: Master._serving,
     actions.Died: Master._died,
+    actions.DiedDraining: Master._died_draining,
     actions.CloseListeners: Master._close_listeners,
     actions.ReloadDone: Master._reload_done,
     actions.Exit: Master._leave,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import time
 from itertools import islice
 
 from fapws.lean import Any, Callable, ModuleType, TracebackType

@@ -109,6 +109,13 @@ class Died(NamedTuple):
     """Seconds until the slot is filled again."""
 
 
+class DiedDraining(NamedTuple):
+    """A worker that had been told to finish has ended before it had: log it."""
+
+    child: Child
+    status: int
+
+
 class CloseListeners(NamedTuple):
     """Close the master's copies: the service stops."""
 
@@ -147,6 +154,7 @@ Action = Union[
     Prepare,
     Serving,
     Died,
+    DiedDraining,
     CloseListeners,
     ReloadDone,
     Exit,

@@ -155,6 +155,8 @@ def on_exited(turn: Turn, event: events.WorkerExited) -> None:
         return
     if states.TABLE[child.state][states.EXITED].state == states.GONE:
         turn.enter(child, states.GONE, inf)
+        if event.status:
+            turn.order(actions.DiedDraining(child, event.status))
     elif turn.state.phase == BOOTING:
         turn.enter(child, states.GONE, inf)
         reason = texts.boot_failure(child, event.status, turn.now - child.born)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from fapws.lean import signal
 
 from . import worker_states as states
@@ -83,6 +85,12 @@ def death(child: Child, pid: int, status: int, age: float, requests: int) -> str
     if child.deadline_missed:
         return f"worker {child.name} (pid {pid}) was killed: not ready in {age:.1f} s"
     return f"worker {child.name} (pid {pid}) {ending(status)} before it was ready"
+
+
+def death_draining(child: Child, pid: int, status: int) -> str:
+    """The line for a worker that was to finish what it had in hand, and did not."""
+    when = "when its time to drain was over" if child.deadline == inf else "while it drained"
+    return f"worker {child.name} (pid {pid}) {ending(status)} {when}"
 
 
 def hung_in_request(seconds: float) -> str:

@@ -8,7 +8,7 @@ import signal
 import socket
 
 import pytest
-from support.house import House, Load, Until
+from support.house import House, Load, Until, connect
 from support.ports import unused_port
 
 
@@ -210,3 +210,23 @@ def test_program_that_leaves_after_serving_says_so(house: House) -> None:
     house.start()
     house.ctl("stop")
     assert "the program left with status 3\n" in house.log()
+
+
+def test_a_draining_worker_that_is_killed_names_what_it_had_in_hand(house: House, until: Until) -> None:
+    house.write_app(SLEEPER)
+    house.configure(pool="drain_timeout = 300ms")
+    house.start()
+    with connect(house, house.port()) as client:
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: house.status()["workers"][0]["request"], "the request is in hand")
+        house.ctl("stop")
+    killed = r"worker hello/0 \(pid \d+\) was killed by SIGKILL when its time to drain was over"
+    house.wait_log(killed + ", in hand: GET /slow")
+
+
+SLEEPER = """
+import time
+
+def application(environ, start_response):
+    time.sleep(30)
+"""

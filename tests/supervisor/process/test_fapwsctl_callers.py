@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.house import House
 
 PATIENCE = 60
 
 
-def run(house: Any, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+def run(house: House, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """A command of fapwsctl with more of the caller's doing than House.ctl has."""
     options = {"cwd": house.directory, "env": house.environment(), **options}
     return subprocess.run(
@@ -24,7 +25,7 @@ def run(house: Any, *words: str, **options: Any) -> subprocess.CompletedProcess[
     )
 
 
-def test_start_succeeds_although_its_caller_ignores_sigchld(house: Any) -> None:
+def test_start_succeeds_although_its_caller_ignores_sigchld(house: House) -> None:
     done = run(
         house,
         "start",
@@ -37,7 +38,7 @@ def test_start_succeeds_although_its_caller_ignores_sigchld(house: Any) -> None:
     house.ctl("stop")
 
 
-def test_a_daemon_does_not_hold_what_its_caller_has_open(house: Any, tmp_path: Path) -> None:
+def test_a_daemon_does_not_hold_what_its_caller_has_open(house: House, tmp_path: Path) -> None:
     lock = tmp_path / "deploy.lock"
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -47,7 +48,7 @@ def test_a_daemon_does_not_hold_what_its_caller_has_open(house: Any, tmp_path: P
     house.ctl("stop")
 
 
-def test_starts_at_one_time_all_end_when_it_serves(house: Any) -> None:
+def test_starts_at_one_time_all_end_when_it_serves(house: House) -> None:
     house.write_app("import time\ntime.sleep(0.5)\n" + house.app.read_text())
     starts = [
         subprocess.Popen(
@@ -69,7 +70,7 @@ def test_starts_at_one_time_all_end_when_it_serves(house: Any) -> None:
     house.ctl("stop")
 
 
-def test_starts_at_one_time_of_what_cannot_start_all_fail(house: Any) -> None:
+def test_starts_at_one_time_of_what_cannot_start_all_fail(house: House) -> None:
     house.write_app("import time\ntime.sleep(0.5)\nraise RuntimeError('no')\n")
     starts = [
         subprocess.Popen(
@@ -89,7 +90,7 @@ def test_starts_at_one_time_of_what_cannot_start_all_fail(house: Any) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_what_is_done_counts_although_the_answer_cannot_be_written(house: Any) -> None:
+def test_what_is_done_counts_although_the_answer_cannot_be_written(house: House) -> None:
     with open("/dev/full", "w", encoding="ascii") as full:
         for words in (["start"], ["status"], ["-j", "status"], ["reload"], ["stop"]):
             done = run(house, *words, stdout=full, stderr=subprocess.PIPE)
@@ -99,7 +100,7 @@ def test_what_is_done_counts_although_the_answer_cannot_be_written(house: Any) -
     house.assert_nothing_is_left()
 
 
-def test_a_link_in_the_current_directory_is_followed_anew_by_a_reload(house: Any, tmp_path: Path) -> None:
+def test_a_link_in_the_current_directory_is_followed_anew_by_a_reload(house: House, tmp_path: Path) -> None:
     """cd /srv/app/current; fapwsctl -c fapws.ini start; then `current` leads to the next release."""
     current = tmp_path / "current"
     for name in ("one", "two"):
@@ -123,7 +124,7 @@ def test_a_link_in_the_current_directory_is_followed_anew_by_a_reload(house: Any
     ctl("stop")
 
 
-def test_a_climbing_path_is_climbed_as_the_kernel_does(house: Any, tmp_path: Path) -> None:
+def test_a_climbing_path_is_climbed_as_the_kernel_does(house: House, tmp_path: Path) -> None:
     (tmp_path / "releases" / "one").mkdir(parents=True)
     (tmp_path / "current").symlink_to("releases/one")
     house.ini.rename(tmp_path / "releases" / "fapws.ini")
@@ -140,7 +141,7 @@ def test_a_climbing_path_is_climbed_as_the_kernel_does(house: Any, tmp_path: Pat
     house.ctl("stop")
 
 
-def test_a_current_directory_that_was_deleted_is_said(house: Any, tmp_path: Path) -> None:
+def test_a_current_directory_that_was_deleted_is_said(house: House, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     code = (
@@ -161,7 +162,7 @@ def test_a_current_directory_that_was_deleted_is_said(house: Any, tmp_path: Path
 
 
 @pytest.mark.parametrize("words", [["start", "-F"], ["start"]])
-def test_an_interrupt_before_it_serves_is_a_failed_start(house: Any, words: list[str]) -> None:
+def test_an_interrupt_before_it_serves_is_a_failed_start(house: House, words: list[str]) -> None:
     house.write_app(
         "import os, signal, time\n"
         "os.kill(os.getppid(), signal.SIGINT)\n"  # the master, as Ctrl-C in its terminal would
@@ -172,18 +173,18 @@ def test_an_interrupt_before_it_serves_is_a_failed_start(house: Any, words: list
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may remove files anywhere: run as another user")
-def test_a_locked_directory_spoils_no_graceful_stop(house: Any) -> None:
+def test_a_locked_directory_spoils_no_graceful_stop(house: House) -> None:
     check_stop_in_locked_directory(house, [])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
-def test_a_locked_directory_of_another_user_spoils_no_graceful_stop(public_house: Any) -> None:
+def test_a_locked_directory_of_another_user_spoils_no_graceful_stop(public_house: House) -> None:
     check_stop_in_locked_directory(
         public_house, ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     )
 
 
-def check_stop_in_locked_directory(house: Any, prefix: list[str]) -> None:
+def check_stop_in_locked_directory(house: House, prefix: list[str]) -> None:
     """pidfile, control and a unix socket lie where nothing may be removed any more."""
     house.prefix = prefix
     house.configure(listen=f"127.0.0.1:0, unix:{house.unix}")
@@ -199,3 +200,17 @@ def check_stop_in_locked_directory(house: Any, prefix: list[str]) -> None:
     house.ctl("start")
     house.ctl("stop")
     house.assert_nothing_is_left()
+
+
+def test_time_zone_of_a_pool_s_environment_is_in_force(house: House) -> None:
+    house.write_app(
+        "import time\n"
+        "time.localtime()\n"
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return [time.strftime('%Z %z').encode()]\n"
+    )
+    house.configure(more="[app:hello:env]\nTZ = XYZ-3:30")
+    house.start()
+    assert house.get(house.port()) == b"XYZ +0330"
+    house.ctl("stop")
