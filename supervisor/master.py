@@ -16,6 +16,7 @@ from fapws.lean import Any, Callable, deque, signal
 from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError
 from fapws.settings.source import Source
+from fapws.visible import visible
 
 from .control import status
 from .control.commands import WORKERS_MAX, Answering
@@ -72,7 +73,7 @@ def tell_terminal(code: int, text: str) -> None:
     """Prints the outcome of a start where somebody watches."""
     stream = sys.stderr if code else sys.stdout
     try:
-        stream.write(text.rstrip("\n") + "\n")
+        stream.write(visible(text.rstrip("\n")) + "\n")
         stream.flush()
     except (OSError, ValueError, AttributeError):
         return  # closed: nobody watches

@@ -11,6 +11,7 @@ from fapws import __version__
 from fapws.settings.command_line import Arguments, UsageError, configuration, parse_arguments
 from fapws.settings.problems import ConfigError
 from fapws.settings.source import Source, working_directory
+from fapws.visible import visible
 from fapws.worker.stdio import have_standard_streams
 
 EXIT_USAGE = 2
@@ -54,10 +55,10 @@ def main(argv: list[str] | None = None) -> int:
             raise UsageError(f"the current directory cannot be used: {error.strerror}") from None
         return _run(parse_arguments(words, directory), words, directory)
     except UsageError as error:
-        print(f"fapws: {error}\n{USAGE}", file=sys.stderr)
+        print(f"fapws: {visible(str(error))}\n{USAGE}", file=sys.stderr)
         return EXIT_USAGE
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        print(visible(str(error)), file=sys.stderr)
         return EXIT_NOT_CONFIGURED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -33,6 +33,7 @@ from fapws.settings.model import Config
 from fapws.settings.source import Source, absolute
 from fapws.supervisor.core import texts
 from fapws.supervisor.errors import DONE, FAILED, NOT_ALLOWED, NOT_CONFIGURED, NOT_RUNNING, TAKEN, USAGE
+from fapws.visible import visible
 from fapws.worker.stdio import have_standard_streams
 
 DEFAULT_FILE = "/etc/fapws.ini"
@@ -184,7 +185,7 @@ def _write(result: Result, as_json: bool) -> None:
     elif result.text:
         # What was asked for goes to standard output, also if the answer is "stopped".
         expected = result.status == DONE or "state" in result.values
-        print(result.text.rstrip("\n"), file=sys.stdout if expected else sys.stderr)
+        print(visible(result.text.rstrip("\n")), file=sys.stdout if expected else sys.stderr)
 
 
 # ---- Commands ------------------------------------------------------------------------------------

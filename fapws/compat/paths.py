@@ -17,6 +17,7 @@ from fapws.base import Start_response
 from fapws.compat.extras import add_extras, fill, read_form
 from fapws.compat.responses import as_iterable
 from fapws.lean import Any, Callable, Iterable, TracebackType
+from fapws.visible import visible, visible_line
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], Any]]
@@ -138,9 +139,10 @@ class Paths:
     def _fail(self, error: Exception, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """500, with what the program's config wants the client to read; the traceback is logged."""
         text = _traceback_text(error)
-        where = f"{environ.get('REQUEST_METHOD')} {environ.get('fapws.uri')}"
+        shown = visible(text.rstrip())
+        where = visible_line(f"{environ.get('REQUEST_METHOD')} {environ.get('fapws.uri')}")
         try:
-            print(f"fapws: the application failed at {where}\n{text.rstrip()}", file=sys.stderr, flush=True)
+            print(f"fapws: the application failed at {where}\n{shown}", file=sys.stderr, flush=True)
         except (OSError, ValueError):
             pass  # a log that cannot be written never stops an answer
         settings = self._base.config

@@ -15,6 +15,7 @@ from fapws.messages import Broken, Changed, Decoder, Drain, Failed, Message, Rea
 from fapws.settings.access_format import compile_format
 from fapws.settings.model import Pool
 from fapws.settings.options import split_callable
+from fapws.visible import visible
 from fapws.worker import loop_owner
 from fapws.worker.assemble import check_spool, make_server, promise
 from fapws.worker.loader import LoadError, load, prepare
@@ -110,6 +111,7 @@ def _one_line(error: BaseException) -> str:
 
 def _say(text: str) -> None:
     """To the error log, whatever the application has made of sys.stderr."""
+    text = visible(text)
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -13,6 +13,7 @@ import os
 import sys
 
 from fapws.lean import TYPE_CHECKING, Any, Callable, Protocol
+from fapws.visible import visible
 
 if TYPE_CHECKING:
     from fapws.compat.schedule import Schedule
@@ -99,7 +100,7 @@ def log_failure(sentence: str, error: BaseException) -> None:
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
     try:
-        print(f"fapws: {sentence}\n{''.join(lines).rstrip()}", file=sys.stderr, flush=True)
+        print(f"fapws: {sentence}\n{visible(''.join(lines).rstrip())}", file=sys.stderr, flush=True)
     except (OSError, ValueError):
         pass  # a log that cannot be written stops nothing
 

@@ -13,6 +13,7 @@ import time
 
 from fapws._core import ffi, lib
 from fapws.lean import Any, Callable, Iterable, Iterator, NamedTuple
+from fapws.visible import visible
 from fapws.wsgi.answer import Answer, ClientGone, Fault, check_piece, code_fault, core_text, head_fault
 from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, percent_decode, with_room
 from fapws.wsgi.exchange import NOBODY, make_exchange
@@ -402,7 +403,7 @@ class Server:
     def log(self, sentence: str) -> None:
         """One line to the error log; a log that cannot be written never stops an answer."""
         try:
-            sys.stderr.write(f"fapws: {sentence}\n")
+            sys.stderr.write(f"fapws: {visible(sentence)}\n")
             sys.stderr.flush()
         except (OSError, ValueError):
             pass

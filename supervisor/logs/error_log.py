@@ -11,6 +11,7 @@ import time
 
 from fapws.lean import Sequence
 from fapws.settings.log_targets import STDERR, facility_of
+from fapws.visible import visible, visible_octets
 
 from .syslog import Syslog
 
@@ -66,14 +67,15 @@ class Log:
 
     def write(self, text: str, role: str = "master") -> None:
         """One entry; a traceback is one of several lines."""
-        octets = text.rstrip().encode("utf-8", "backslashreplace")
+        octets = visible(text.rstrip()).encode("utf-8", "backslashreplace")
         if self.plain:
             self._put(_stamp(role) + octets + b"\n", 1)
         else:
             self.write_lines(octets.split(b"\n"), role)
 
     def write_lines(self, lines: Sequence[bytes], role: str) -> None:
-        """Lines without their ends, in one go."""
+        """Lines without their ends, in one go; they may be anybody's."""
+        lines = [visible_octets(line) for line in lines]
         if self._syslog:
             start = role.encode("utf-8", "backslashreplace") + b": "
             for line in lines:

@@ -10,6 +10,7 @@ import os
 
 from fapws import messages
 from fapws.lean import Callable, signal
+from fapws.visible import visible_line
 
 from ..control.status import WorkerView
 from ..core import actions, events, texts
@@ -214,7 +215,7 @@ class Workers:
         elif isinstance(message, messages.Failed):
             self._post(events.WorkerFailed(number, message.reason))
         elif isinstance(message, messages.Changed):
-            self._say(f"{message.path} has changed: reloading")
+            self._say(f"{visible_line(message.path)} has changed: reloading")
             self._post(events.ReloadAsked())
 
     def _changed(self, number: int, process: Process, status: int) -> None:

@@ -8,7 +8,7 @@ import signal
 import socket
 
 import pytest
-from support.house import House, Until
+from support.house import HELLO, House, Until
 from support.rooted import OTHER, needs_proc, needs_root
 
 PRINTS = """\
@@ -191,6 +191,49 @@ def test_log_is_reopened_for_workers_below_chroot(public_house: House, until: Un
     os.kill(house.pid, signal.SIGKILL)
     until(lambda: not house.processes(), "the worker has left, and nobody reads what it says")
     assert "the end" not in house.log()
+
+
+SEQUENCE = "\\x1b]0;owned\\x07\\x9b31m \\rmaster: caf\\u00e9"
+"""In the source of an application: what renames a window, colours what follows, and begins the line anew."""
+SHOWN = r"\x1b]0;owned\x07\x9b31m \x0dmaster: caf\u00e9".replace(r"\u00e9", "\u00e9")
+
+
+def assert_harmless(text: str) -> None:
+    """It has the sequence, made visible, and nothing that a terminal would obey."""
+    assert SHOWN in text
+    assert not [c for c in text if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160]
+
+
+@pytest.mark.parametrize("log", ["file", "stderr"])
+def test_no_escape_sequence_of_an_application_reaches_log_or_terminal(
+    house: House, log: str, until: Until
+) -> None:
+    log_file = house.log_file if log == "file" else "stderr"
+    house.configure(master=f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = {log_file}\n")
+    house.write_app(f"raise RuntimeError('{SEQUENCE}')\n")
+    assert_harmless(house.ctl("start", expect=1))
+    house.write_app(
+        f"import sys\n\ndef application(environ, start_response):\n    raise RuntimeError('{SEQUENCE}')\n"
+    )
+    process = house.foreground()
+    with socket.create_connection(("127.0.0.1", house.port()), 30) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 500 ")
+    house.write_app(f"raise RuntimeError('{SEQUENCE}')\n")
+    assert_harmless(house.ctl("reload", expect=1))
+    assert_harmless(house.ctl("status"))
+    house.ctl("stop")
+    assert process.stdout is not None
+    told = process.stdout.read().decode()
+    assert_harmless(house.log() if log == "file" else told)
+
+
+def test_no_escape_sequence_that_is_printed_reaches_the_log(house: House) -> None:
+    house.write_app(f"print('{SEQUENCE}', flush=True)\nimport os; os.write(2, b'\\xff\\x1b[2J\\n')\n" + HELLO)
+    house.start()
+    house.wait_log(r"xff.x1b\[2J")
+    assert_harmless(house.log())
+    house.ctl("stop")
 
 
 TAMPERS = """\
