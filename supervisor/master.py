@@ -327,6 +327,7 @@ class Master(Answering, Upgrading):
         self._before = self._state.generation
         try:
             config = self._keep_what_cannot_change(self._reread())
+            self._renew_pidfile()
             self._listeners.prepare(config)
             self._logs.prepare(config)
         except (ConfigError, CannotStart) as error:
@@ -338,6 +339,16 @@ class Master(Answering, Upgrading):
             self._events.append(events.Refused(traceback.format_exc()))
         else:
             self._events.append(events.Prepared(config))
+
+    def _renew_pidfile(self) -> None:
+        """Others may have removed or changed the file. Raises CannotStart."""
+        if self._pidfile:
+            try:
+                self._pidfile.renew()
+            except Held as error:
+                raise CannotStart(f"the pidfile is another master's: {error}") from error
+            except OSError as error:
+                raise refused(f"cannot put the pidfile {self._pidfile.path} back", error) from error
 
     def _keep_what_cannot_change(self, config: Config) -> Config:
         """A pidfile or control socket that moved while it is in use takes a restart."""

@@ -56,8 +56,8 @@ def remove_own(path: str, made: tuple[int, int] | None) -> None:
 
 
 def is_lost(path: str, made: tuple[int, int] | None) -> bool:
-    """Whether the file of a unix socket of ours is no more, so that nobody can connect."""
-    return made is not None and not os.path.lexists(path)
+    """Whether the file of a unix socket of ours is no more, or is another, so that nobody can connect."""
+    return made is not None and inode(path) != made
 
 
 def set_backlog(listener: Listener, backlog: int) -> None:

@@ -43,14 +43,25 @@ class Pidfile:
         """
         self.path = path
         self.fd = fd if fd >= 0 else _lock(path)
-        if _read_pid(self.fd) == os.getpid():
-            return  # after an upgrade: nothing that a full disk could refuse
         try:
-            os.ftruncate(self.fd, 0)
-            os.pwrite(self.fd, b"%d\n" % os.getpid(), 0)
+            _write_pid(self.fd)
         except OSError:
             self.release()
             raise
+
+    def renew(self) -> None:
+        """Puts the file back if it was removed, replaced, or written over. Raises as the constructor does."""
+        if _is_same(self.fd, self.path):
+            _write_pid(self.fd)
+            return
+        fresh = _lock(self.path)
+        try:
+            _write_pid(fresh)
+        except OSError:
+            os.close(fresh)
+            raise
+        os.close(self.fd)
+        self.fd = fresh
 
     def release(self) -> None:
         """Gives the lock up; the file, if it is still ours, is removed, or emptied where it must stay."""
@@ -105,6 +116,13 @@ def _lock(path: str) -> int:
             os.close(fd)
         # Either a probe holds the lock, or the former owner has just removed the file.
         time.sleep(_PAUSE)
+
+
+def _write_pid(fd: int) -> None:
+    if _read_pid(fd) == os.getpid():
+        return  # after an upgrade: nothing that a full disk could refuse
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, b"%d\n" % os.getpid(), 0)
 
 
 def _is_private(fd: int) -> bool:
