@@ -193,9 +193,10 @@ def _write(result: Result, as_json: bool) -> None:
 
 def configtest(options: Options) -> Result:
     """Whether the configuration is good."""
-    from fapws.settings.advice import missing_directories
+    from fapws.settings.advice import dangers, missing_directories
 
-    notes = [f"fapws: {note}\n" for note in missing_directories(_read(options.file))]
+    config = _read(options.file)
+    notes = [f"fapws: {note}\n" for note in (*missing_directories(config), *dangers(config))]
     return Result(DONE, "".join(notes) + f"fapws: {options.file} is good")
 
 

@@ -143,6 +143,8 @@ class Config(NamedTuple):
     """Path of the control socket; empty: none."""
     error_log: str = "stderr"
     """``stderr``, ``syslog:FACILITY`` or an absolute path."""
+    log_mode: int = 0o640
+    """Permission bits of log files that are made."""
     control_group: str = ""
     """Name or number of the group that may use the control socket too; empty: nobody else may."""
 

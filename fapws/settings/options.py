@@ -13,7 +13,7 @@ from fapws import reuse_port
 from fapws.lean import Any, Callable, NamedTuple
 from fapws.settings import values
 from fapws.settings.access_format import compile_format
-from fapws.settings.addresses import check_socket_path, parse_address
+from fapws.settings.addresses import check_socket_path, parse_address, parse_mode
 from fapws.settings.log_targets import OFF, STDERR, parse_syslog
 from fapws.settings.model import Address, Network
 from fapws.settings.networks import parse_network
@@ -76,6 +76,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("error_log", MASTER, "log", "stderr",
            "where the master's lines go, and what workers and applications print: stderr, a file, or "
            "syslog:FACILITY (daemon, user, local0 to local7)"),
+    Option("log_mode", MASTER, "mode", "640",
+           "permission bits of log files that are made, in octal"),
     Option("app", POOL, "app", "",
            "the application: package.module:callable or module:factory()", shared=False),
     Option("script", POOL, "script", "",
@@ -489,6 +491,7 @@ KINDS: dict[str, Kind] = {
     "unveil": Kind(
         _parse_unveil, lambda parts: ", ".join(f"{path}:{bits}" for path, bits in parts), lines=True
     ),
+    "mode": Kind(lambda text, _: parse_mode(text), lambda bits: f"{bits:03o}"),
     "umask": Kind(_parse_umask, lambda bits: "" if bits < 0 else f"{bits:03o}"),
     "address_space": Kind(_parse_address_space, values.format_size),
     "file": Kind(_parse_file, str),

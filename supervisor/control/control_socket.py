@@ -122,9 +122,7 @@ class ControlSocket:
         try:
             self._gid = find_group(group) if group else -1
             if bind.inode(self.path) == self.inode:
-                if group:
-                    os.chown(self.path, -1, self._gid)
-                os.chmod(self.path, 0o660 if group else 0o600)
+                bind.admit(self.path, 0o660 if group else 0o600, -1, self._gid)
         except CannotConfine as error:
             raise CannotStart(f"cannot give the control socket to a group: {error}") from None
         except OSError as error:

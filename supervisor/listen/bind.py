@@ -7,6 +7,7 @@ when it is collected there, whatever descriptor has its number by then.
 from __future__ import annotations
 
 import _socket  # not socket: that brings selectors and its enums along, 0.3 MB
+import errno
 import os
 import stat
 
@@ -72,9 +73,31 @@ def set_backlog(listener: Listener, backlog: int) -> None:
 
 def set_owner(address: Address) -> None:
     """Gives a unix socket's file its mode and owners. Raises CannotStart or OSError."""
-    if address.user or address.group:
-        os.chown(address.path, *_owner_ids(address))
-    os.chmod(address.path, address.mode)
+    admit(address.path, address.mode, *(_owner_ids(address) if address.user or address.group else (-1, -1)))
+
+
+def admit(path: str, mode: int, uid: int, gid: int) -> None:
+    """Gives a socket's file its mode and owners (-1: unchanged), and no other file that may have been put
+    in its place meanwhile, by whoever may write in its directory. Raises OSError."""
+    if (uid, gid) != (-1, -1):
+        os.chown(path, uid, gid, follow_symlinks=False)
+    if not hasattr(os, "O_PATH"):
+        _check_socket(os.lstat(path))
+        os.chmod(path, mode)
+        return
+    fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _check_socket(os.fstat(fd))
+        os.chmod(f"/proc/self/fd/{fd}", mode)
+    except FileNotFoundError:  # no /proc
+        os.chmod(path, mode)
+    finally:
+        os.close(fd)
+
+
+def _check_socket(found: os.stat_result) -> None:
+    if not stat.S_ISSOCK(found.st_mode):
+        raise FileExistsError(errno.EEXIST, "another file has taken the socket's place")
 
 
 # ---- TCP -----------------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ class Logs:
 
     def __init__(self, config: Config) -> None:
         """Raises CannotStart; nothing is open then."""
-        self.error = _open_error_log(config.error_log)
+        self._mode = config.log_mode
+        self.error = _open_error_log(config)
         self._next: Log | None = None
         """The error log of a configuration that is not in force yet."""
         self._access: dict[str, int] = {}
@@ -37,13 +38,13 @@ class Logs:
         try:
             for target in _targets(config):
                 if target not in self._access:
-                    fresh[target] = _open(target)
+                    fresh[target] = _open(target, config.log_mode)
         except OSError as error:
             _close_all(fresh)
             raise refused(f"cannot open the access log {target}", error) from error
         if config.error_log != self.error.target:
             try:
-                self._next = _open_error_log(config.error_log)
+                self._next = _open_error_log(config)
             except BaseException:
                 _close_all(fresh)
                 raise
@@ -60,6 +61,7 @@ class Logs:
         Whether the error log has become another one.
         """
         wanted = _targets(config)
+        self._mode = self.error.mode = config.log_mode
         for target in [target for target in self._access if target not in wanted]:
             os.close(self._access.pop(target))
         fresh, self._next = self._next, None
@@ -84,7 +86,7 @@ class Logs:
         complaints = [self.error.reopen()]
         for target, fd in self._access.items():
             try:
-                fresh = _open(target)
+                fresh = _open(target, self._mode)
             except OSError as error:
                 complaint = f"cannot reopen {target}: {error.strerror}; the old file stays in use"
                 self.error.write(complaint)
@@ -116,11 +118,11 @@ def _targets(config: Config) -> list[str]:
     return list(dict.fromkeys(pool.access_log for pool in config.pools if pool.access_log != OFF))
 
 
-def _open_error_log(target: str) -> Log:
+def _open_error_log(config: Config) -> Log:
     try:
-        return Log(target)
+        return Log(config.error_log, config.log_mode)
     except OSError as error:
-        raise refused(f"cannot open the error log {target}", error) from error
+        raise refused(f"cannot open the error log {config.error_log}", error) from error
 
 
 def _close_all(files: dict[str, int]) -> None:
@@ -128,7 +130,7 @@ def _close_all(files: dict[str, int]) -> None:
         os.close(fd)
 
 
-def _open(target: str) -> int:
-    fd = syslog.connect() if facility_of(target) >= 0 else open_file(target)
+def _open(target: str, mode: int) -> int:
+    fd = syslog.connect() if facility_of(target) >= 0 else open_file(target, mode)
     os.set_blocking(fd, True)  # only a thread of the worker that does nothing else waits for it
     return fd

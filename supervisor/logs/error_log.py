@@ -21,9 +21,11 @@ __all__ = ["STDERR", "Log"]
 class Log:
     """Writes to standard error, to syslog, or to a file that ``reopen`` opens anew after a rename."""
 
-    def __init__(self, target: str = STDERR) -> None:
+    def __init__(self, target: str = STDERR, mode: int = 0o640) -> None:
         """``target``: ``stderr``, ``syslog:FACILITY`` or a path. Raises OSError if that cannot be had."""
         self.target = target
+        self.mode = mode
+        """Permission bits of a file that has to be made."""
         self.lost = 0
         """Lines that could not be written and were not told of yet."""
         self._broken = False
@@ -35,7 +37,7 @@ class Log:
             self._syslog = Syslog(facility)
             self.fd = self._syslog.fd
         else:
-            self.fd = open_file(target)
+            self.fd = open_file(target, mode)
 
     @property
     def plain(self) -> bool:
@@ -55,7 +57,7 @@ class Log:
         if self.plain or self._syslog:
             return ""
         try:
-            fresh = open_file(self.target)
+            fresh = open_file(self.target, self.mode)
         except OSError as error:
             complaint = f"cannot reopen {self.target}: {error.strerror}; the old file stays in use"
             self.write(complaint)
@@ -134,6 +136,26 @@ def _stamp(role: str) -> bytes:
     return f"{time.strftime('%Y-%m-%d %H:%M:%S%z')} {role}: ".encode("utf-8", "backslashreplace")
 
 
-def open_file(path: str) -> int:
-    """Opens a log to be added to. Raises OSError, also for a pipe (mkfifo) that nobody reads."""
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+def open_file(path: str, mode: int) -> int:
+    """Opens a log to be added to; mode: of a file that has to be made, whatever the umask.
+
+    A symbolic link is followed only where nobody else can have put it. Raises OSError, also for a pipe
+    (mkfifo) that nobody reads.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+    create = os.O_CREAT
+    if not _is_safe(os.path.dirname(path)):
+        flags |= os.O_NOFOLLOW
+        create |= os.O_EXCL
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        fd = os.open(path, flags | create, mode)
+        os.fchmod(fd, mode)
+        return fd
+
+
+def _is_safe(directory: str) -> bool:
+    """Whether only root and our own user can put files there."""
+    found = os.stat(directory or ".")
+    return found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022

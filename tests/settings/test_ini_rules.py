@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fapws.settings import options
-from fapws.settings.advice import missing_directories
+from fapws.settings.advice import dangers, missing_directories
 from fapws.settings.ini import ConfigError, read
 from fapws.settings.model import Config, Limits, Pool
 from fapws.settings.scan import scan
@@ -231,6 +231,33 @@ def test_runtime_directories_may_be_missing_until_the_start(write, tmp_path) -> 
     assert missing_directories(config) == [
         f"there is no directory {tmp_path}/{name}; it must exist before the start" for name in ("nix", "nox")
     ]
+
+
+@pytest.mark.parametrize(
+    ("listen", "trusted", "told"),
+    [
+        ("unix:s", "unix", True),
+        ("unix:s?mode=660", "unix", False),
+        ("unix:s", "10.0.0.1", False),
+        (":1", "unix", False),
+    ],
+)
+def test_proxy_that_everybody_may_be_is_told(write, listen: str, trusted: str, told: bool) -> None:
+    text = f"{APP}listen = {listen}\ntrusted_proxies = {trusted}\n"
+    assert [
+        "every user of this machine may connect to unix:s" in each for each in dangers(read(write(text)))
+    ] == ([True] if told else [])
+
+
+def test_access_log_that_several_users_could_empty_is_told(write, tmp_path) -> None:
+    pools = "".join(
+        f"[app:{name}]\napp = m:a\nlisten = :{port}\nuser = {user}\naccess_log = log\n"
+        for name, port, user in (("a", 1, "root"), ("b", 2, "nobody"))
+    )
+    assert dangers(read(write(pools))) == [
+        f"{tmp_path}/log is the access log of pools of several users, each of which may empty it"
+    ]
+    assert dangers(read(write(pools.replace("nobody", "root")))) == []
 
 
 @pytest.mark.parametrize("key", ["pidfile", "control", "error_log"])

@@ -193,6 +193,21 @@ def test_log_is_reopened_for_workers_below_chroot(public_house: House, until: Un
     assert "the end" not in house.log()
 
 
+@pytest.mark.parametrize(("option", "mode"), [("", 0o640), ("log_mode = 600", 0o600)])
+def test_logs_are_made_for_few_eyes(house: House, option: str, mode: int) -> None:
+    access = house.directory / "access.log"
+    places = f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = {house.log_file}\n"
+    house.configure(master=f"{places}{option}\n", pool=f"access_log = {access}")
+    house.start()
+    for log in (house.log_file, access):
+        assert log.stat().st_mode & 0o777 == mode
+        log.unlink()
+    house.ctl("reopen")
+    for log in (house.log_file, access):
+        assert log.stat().st_mode & 0o777 == mode
+    house.ctl("stop")
+
+
 SEQUENCE = "\\x1b]0;owned\\x07\\x9b31m \\rmaster: caf\\u00e9"
 """In the source of an application: what renames a window, colours what follows, and begins the line anew."""
 SHOWN = r"\x1b]0;owned\x07\x9b31m \x0dmaster: caf\u00e9".replace(r"\u00e9", "\u00e9")

@@ -173,3 +173,17 @@ def test_deferred_accept_is_optional() -> None:
     with socket.socket() as sock:
         assert defer_accept.apply(sock, None) is False
         assert defer_accept.apply(sock, 99999) is False, "an option the kernel does not know"
+
+
+@pytest.mark.parametrize("place", ["file", "link"])
+def test_what_has_taken_a_sockets_place_keeps_its_mode(tmp_path: Path, place: str) -> None:
+    """Whoever may write in the directory could have the master open any file to everybody."""
+    precious, path = tmp_path / "precious", tmp_path / "s"
+    precious.touch(0o600)
+    if place == "link":
+        path.symlink_to(precious)
+    else:
+        os.link(precious, path)
+    with pytest.raises(OSError, match="socket's place"):
+        bind.admit(str(path), 0o666, -1, -1)
+    assert precious.stat().st_mode & 0o777 == 0o600

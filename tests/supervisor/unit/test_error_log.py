@@ -70,3 +70,35 @@ def test_full_disk_is_told_once_it_is_over(tmp_path: Path, monkeypatch: pytest.M
     assert len(lines[0]) == 30
     assert lines[1].endswith(" master: 3 lines before this one could not be written")
     assert lines[2].endswith(" master: back")
+
+
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_file_that_is_made_has_its_mode_and_another_keeps_its_own(tmp_path: Path, umask: int) -> None:
+    former = os.umask(umask)
+    try:
+        Log(str(tmp_path / "fresh"), 0o640).close()
+        (tmp_path / "there").touch(0o604)
+        (tmp_path / "there").chmod(0o604)
+        Log(str(tmp_path / "there"), 0o640).close()
+    finally:
+        os.umask(former)
+    assert (tmp_path / "fresh").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "there").stat().st_mode & 0o777 == 0o604
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_link_is_followed_only_where_nobody_else_can_put_it(tmp_path: Path, there: bool) -> None:
+    (tmp_path / "logs").mkdir(0o755)
+    target, link = tmp_path / "target", tmp_path / "logs" / "link"
+    if there:
+        target.write_text("precious\n")
+    link.symlink_to(target)
+    (tmp_path / "logs").chmod(0o1777)
+    with pytest.raises(OSError, match=r"symbolic link|File exists"):
+        Log(str(link))
+    assert target.read_text() == "precious\n" if there else not target.exists()
+    (tmp_path / "logs").chmod(0o755)
+    log = Log(str(link))
+    log.write("line")
+    log.close()
+    assert "line" in target.read_text()
