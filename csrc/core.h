@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "http/parser.h"
 #include "http/proxy.h"
+#include "conn/states.h"
 #include "sys/pollset.h"
 
 _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
@@ -69,17 +70,6 @@ typedef struct {
 /* ---- A connection ------------------------------------------------------------------------------ */
 
 typedef enum {
-    FW_CONN_IDLE,       /* nothing of the next request has come */
-    FW_CONN_HEAD,       /* part of a head is in conn->in */
-    FW_CONN_CONTENT,    /* the whole head is in conn->in, the content is coming */
-    FW_CONN_DISPATCHED, /* the application has the request */
-    FW_CONN_STREAMING,  /* the response has begun and comes piece by piece */
-    FW_CONN_FLUSHING,   /* the response is complete, part of it waits for the socket */
-    FW_CONN_LINGERING,  /* the last response is out; what the client still sends is thrown away */
-    FW_CONN_CLOSED      /* only the memory is left, until fw__conns_free_closed() */
-} fw_conn_state;
-
-typedef enum {
     FW_FRAME_NONE,   /* the response has no content */
     FW_FRAME_LENGTH, /* Content-Length */
     FW_FRAME_CHUNKED,
@@ -107,41 +97,74 @@ typedef struct {
     char bytes[];
 } fw_kept_head;
 
+/* What belongs to the request in hand; fw__request_reset() ends it. */
+typedef struct {
+    size_t seen;             /* bytes of conn->in that fw_parse_head() has already called FW_MORE */
+    fw_content *content;     /* in FW_CONN_CONTENT and until the spooled content is taken */
+    fw_kept_head *kept_head; /* NULL: nobody asked for it */
+    fw_access *access;       /* what the access log will say; NULL: nothing */
+    uint64_t spooled;        /* bytes of content in a temporary file, until it is answered */
+    uint8_t minor;           /* HTTP/1.minor, as 0 or 1 */
+    bool keep_alive;         /* the client wants to stay */
+    bool is_head;            /* the method is HEAD, as far as it is known */
+    bool late;               /* its head was given more time, see read_late() */
+} fw_request;
+
+/* Whose response is on its way. */
+typedef enum {
+    FW_BY_APPLICATION,
+    FW_BY_CORE,  /* a refusal: more of the request may be on its way, and is thrown away */
+    FW_BY_NOBODY /* none: what conn->out holds of earlier ones is sent, then it is over */
+} fw_response_by;
+
+/* What belongs to the response in hand; fw__response_reset() begins it. */
+typedef struct {
+    uint64_t left; /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
+    fw_framing framing : 8; /* a byte each: thousands of connections wait */
+    fw_response_by by : 8;
+    bool last;           /* the connection ends with it */
+    bool wants_writable; /* the program waits for FW_WRITABLE */
+} fw_response;
+
+/* What belongs to the descriptor, from accept to close. */
+typedef struct {
+    int32_t unsent; /* bytes in the kernel's send queue when FW_DEADLINE_WRITE was set */
+    int fd;         /* -1: closed */
+    uint8_t polled; /* FW_POLL_...: what the set waits for; 0: it does not know fd */
+    bool ended;     /* the client has finished sending */
+    bool bounded;   /* fw__bound_unsent() was called */
+    bool joins;     /* the kernel may join pieces, see fw__join_pieces() */
+} fw_client_socket;
+
+/* What is known of a PROXY header (conn->proxy). */
+typedef enum {
+    FW_PROXY_NONE,    /* none is due, and the peer is whoever the connection or the header says */
+    FW_PROXY_DUE,     /* it comes first */
+    FW_PROXY_FOREIGN, /* it is due, but this address may not send one */
+    FW_PROXY_NAMELESS /* it came and does not say who the client is: the peer stays the proxy */
+} fw_proxy_state;
+
+/* The first step that conn/states.h does not know. */
+typedef struct {
+    fw_conn_state from, to;
+    enum { FW_FAULT_NONE, FW_FAULT_NOTED, FW_FAULT_TOLD } stage;
+} fw_fault;
+
 typedef struct fw_conn {
     struct fw_worker *worker;
     fw_listener *listener;
-    int fd;
-    uint8_t polled; /* FW_POLL_...: what the set waits for; 0: it does not know fd */
-    int64_t id;     /* generation and table index, see table.c */
+    int64_t id; /* generation and table index, see table.c */
     fw_conn_state state;
-    fw_framing framing;  /* of the response in hand */
-    bool keep_alive;     /* what the request in hand asks for */
-    bool close_after;    /* the response in hand is the last */
-    bool minor;          /* HTTP/1.minor of the request in hand */
-    bool is_head;        /* the request in hand is HEAD */
-    bool half_closed;    /* the client has finished sending */
-    bool wants_writable; /* the caller waits for FW_WRITABLE */
-    bool held;           /* out waits for more to be sent with it, not for the socket */
-    bool late;           /* the request in hand was given more time, see read_late() */
-    bool untrusted;      /* ... but not from this address */
-    bool proxy_due;      /* a PROXY header comes first */
-    bool nameless;       /* ... and has come, but does not say who the client is */
-    bool bounded;        /* fw__bound_unsent() was called */
-    bool bulk;           /* the kernel may join pieces, see fw__sock_join() */
-    bool refused;        /* the core responded itself; unread bytes may be on their way */
-    uint8_t ready;       /* FW_READY_... while in worker->ready */
-    fw_link ready_link;
+    fw_proxy_state proxy;
+    fw_request request;
+    fw_response response;
+    fw_link ready_link; /* in worker->ready; FW_CONN_CLOSED: in worker->closed */
     fw_deadline deadline;
-    fw_buffer in;   /* bytes read and not used: part of a head, a whole head, pipelined requests */
-    size_t seen;    /* bytes of in that fw_parse_head() has already called FW_MORE */
-    fw_buffer out;  /* bytes to send before anything else */
-    int64_t unsent; /* bytes in the kernel's send queue when FW_DEADLINE_WRITE was set */
-    uint64_t
-        response_left;   /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
-    uint64_t spooled;    /* bytes of it in a temporary file, until the request is answered */
-    fw_content *content; /* only in FW_CONN_CONTENT and until the spooled content is taken */
-    fw_kept_head *kept_head; /* of the request in hand; NULL: nobody asked for it */
-    fw_access *access; /* what the access log will say of the request in hand; NULL: nothing */
+    fw_buffer in;  /* bytes read and not used: part of a head, a whole head, pipelined requests */
+    fw_buffer out; /* bytes to send before anything else */
+    fw_client_socket socket;
+    bool out_held; /* out waits for more to be sent with it, not for the socket */
+    uint8_t ready; /* FW_READY_... while in worker->ready */
     uint8_t peer_len;
     char peer[FW_PEER_SIZE]; /* REMOTE_ADDR "\n" REMOTE_PORT */
 } fw_conn;
@@ -224,6 +247,7 @@ struct fw_worker {
     int listener_count;
     uv_timer_t accept_timer; /* resumes accepting after a pause */
     bool accept_paused;
+    bool made_room;        /* something was closed: others may be accepted again */
     const fw_score *peers; /* see share.c */
     uint32_t peer_count;
     unsigned gave_way;        /* pauses in a row after which a client still waited */
@@ -245,6 +269,7 @@ struct fw_worker {
 
     fw_list ready;  /* connections with something to do that did not fit a batch */
     fw_list closed; /* connections of which only the memory is left */
+    fw_fault fault;
     fw_list deadlines[FW_DEADLINE_KINDS];
     uint32_t waits[FW_DEADLINE_KINDS]; /* ms; 0: off */
     uv_timer_t deadline_timer;
@@ -324,12 +349,16 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
 /* Closes the descriptor and takes the connection out of table, set and deadlines; conn stays readable, in
  * FW_CONN_CLOSED, until fw__conns_free_closed(). Does nothing to one that is closed. */
 void fw__conn_close(fw_conn *conn);
-/* The boundary: frees what was closed; whether there was any. Only where nobody holds a connection. */
-bool fw__conns_free_closed(fw_worker *worker);
+/* The boundary: frees what was closed. Only where nobody holds a connection. */
+void fw__conns_free_closed(fw_worker *worker);
 void fw__conn_cut(fw_conn *conn);  /* close, and no response that is not whole looks so */
 void fw__conn_lost(fw_conn *conn); /* close, and FW_GONE if the caller holds a request of it */
 void fw__conn_close_when_sent(fw_conn *conn); /* nothing more is read; out is flushed first */
-void fw__conn_enter(fw_conn *conn, fw_conn_state state); /* asserts the step */
+/* One step of conn/states.h. A step that is not in its table is a mistake of the core's own: it is noted for
+ * the log, once, and closes the connection. False then: the caller goes no further. */
+bool fw__conn_enter(fw_conn *conn, fw_conn_state state);
+void fw__conn_tell_fault(fw_worker *worker); /* an FW_FAULT record, if one is due */
+void fw__response_reset(fw_conn *conn, fw_response_by by);
 void fw__conn_listen(fw_conn *conn);                  /* tells the set what the state waits for */
 void fw__conn_polled(fw_conn *conn, unsigned events); /* what the set says */
 void fw__conn_responded(fw_conn *conn); /* the response is complete and with the kernel */
@@ -340,6 +369,7 @@ void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind);
 /* ---- request.c: bytes of a client become a request ---------------------------------------------- */
 void fw__request_bytes(fw_conn *conn, char *bytes, size_t len); /* new bytes, in read_buffer */
 void fw__request_next(fw_conn *conn);                           /* bytes that wait in conn->in */
+void fw__request_reset(fw_conn *conn);                          /* it is over, or given up */
 bool fw__request_waits(fw_conn *conn); /* whether conn->in begins with a whole head, or a bad one */
 void fw__request_refuse(fw_conn *conn, int code,
                         fw_slice bytes); /* the core's own response, then lingering close */
@@ -358,7 +388,7 @@ fw_content *fw__content_new(const fw_head *head, uint64_t now);
 /* RFC 9110 15.5.9: whether a content that is not complete comes too slowly to wait for. */
 bool fw__content_slow(const fw_worker *worker, fw_content *content);
 void fw__content_free(fw_content *content);
-void fw__spool_release(fw_conn *conn); /* its temporary file is nobody's any more */
+void fw__spool_release(fw_conn *conn); /* closes the temporary file, which counts no more */
 /* Takes bytes; *len becomes how many were used. FW_MORE, 0: complete, or an error code. */
 int fw__content_take(fw_conn *conn, char *bytes, size_t *len);
 
@@ -382,15 +412,15 @@ typedef struct {
     int64_t declared;   /* out: Content-Length of the application, -1: none */
     int64_t notes;      /* out: FW_NOTE_HOP */
     fw_framing framing; /* out */
-} fw_response;
-/* Writes the head into worker->scratch and sets conn->close_after. 0 or a code. */
+} fw_response_head;
+/* Writes the head into worker->scratch and sets conn->response.last. 0 or a code. */
 int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
-                   fw_response *response);
+                   fw_response_head *response);
 int fw__head_inform(fw_conn *conn, const char *fields, size_t size, size_t count);
 void fw__head_standing(fw_worker *worker); /* refreshes Server and Date, once a second */
 size_t fw__head_refusal(fw_worker *worker, int code, bool is_head, char *out, size_t size);
 
-/* ---- log.c: all but the first and the last two only while conn->access is there ----------- */
+/* ---- log.c: all but the first and the last two only while conn->request.access is there ----------- */
 void fw__access_request(fw_conn *conn, const fw_head *head); /* only with worker->access_log */
 void fw__access_refused(fw_conn *conn, int code, size_t len, fw_slice bytes); /* likewise */
 void fw__access_head(fw_conn *conn, const char *status, size_t head_len);
@@ -410,6 +440,7 @@ bool fw__batch_full(const fw_worker *worker);
 bool fw__batch_crowded(const fw_worker *worker); /* no room for another event either */
 void fw__batch_event(fw_worker *worker, int64_t kind, int64_t connection);
 void fw__batch_debug(fw_conn *conn, const char *token, fw_slice bytes);
+void fw__batch_fault(fw_worker *worker, const char *from, const char *to);
 void fw__batch_request(fw_conn *conn, const fw_head *head);
 /* The number of the cached shape of text, or -1. *define: the caller must be told first. */
 int fw__shape_find(fw_worker *worker, const char *text, size_t len, bool *define);

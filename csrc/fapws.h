@@ -157,6 +157,8 @@ void fw_view_batch(const fw_worker *worker, fw_batch_view *view);
  *               because it fails with the system's error CONNECTION.
  *   FW_SPOOL_FULL no field: content was refused because of max_spool or for want of a descriptor
  *               (told once a minute).
+ *   FW_FAULT    two fields: a connection took a step that the core does not know, from one state to
+ *               another (csrc/conn/states.h). It is closed. A mistake of the core's own, told once.
  * A shape repeats no name; Content-Type and Content-Length may occur. Fields that must not reach
  * the application (names with "_", Proxy) are left out. */
 int fw_poll(fw_worker *worker, int timeout_ms);
@@ -172,6 +174,7 @@ int fw_poll(fw_worker *worker, int timeout_ms);
 #define FW_DEBUG (-8)
 #define FW_LOG_LOST (-9)
 #define FW_SPOOL_FULL (-10)
+#define FW_FAULT (-11)
 #define FW_SPOOLED (-1)
 #define FW_SHAPES 64 /* shape numbers are below this */
 

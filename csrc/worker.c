@@ -94,7 +94,7 @@ void fw_worker_free(fw_worker *worker)
     for (uint32_t i = 0; i < worker->table_size; i++)
         if (worker->table[i])
             fw__conn_cut(worker->table[i]);
-    (void)fw__conns_free_closed(worker);
+    fw__conns_free_closed(worker);
     fw__listeners_close(worker, false);
     for (int token = 0; token < FW_WATCHES; token++)
         (void)fw_unwatch(worker, token);
@@ -246,8 +246,10 @@ static void run_ready(fw_worker *worker)
  * They made room, too, so that others may be accepted again. */
 static void forget_closed(fw_worker *worker)
 {
-    if (fw__conns_free_closed(worker))
+    fw__conns_free_closed(worker);
+    if (worker->made_room)
         fw__listeners_update(worker);
+    worker->made_room = false;
 }
 
 static void wait_for_records(fw_worker *worker, int timeout_ms)
@@ -299,6 +301,7 @@ int fw_poll(fw_worker *worker, int timeout_ms)
             wait_for_records(worker, timeout_ms);
     }
     fw__access_tell(worker);
+    fw__conn_tell_fault(worker);
     worker->batch.filling = false;
     worker->batch.records[0] = (int64_t)worker->batch.text_used;
     fw__head_standing(worker);
@@ -318,7 +321,7 @@ static void on_drain_timer(uv_timer_t *timer)
         fw_conn *conn = worker->table[i];
         if (!conn || conn->state != FW_CONN_IDLE || fw_link_linked(&conn->ready_link))
             continue;
-        if (fw__pending(conn->fd))
+        if (fw__pending(conn->socket.fd))
             fw__conn_queue(conn, FW_READY_READ); /* a request came in at the last moment */
         else
             fw__conn_close(conn);

@@ -59,7 +59,7 @@ struct fw_access_log {
     char iso[32];
 };
 
-/* line.c: one line about conn->access, to the log's writer. */
+/* line.c: one line about conn->request.access, to the log's writer. */
 void fw__access_write(fw_access_log *log, const fw_conn *conn);
 
 #endif

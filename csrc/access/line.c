@@ -186,8 +186,8 @@ static void put_peer(fw_buffer *line, const fw_conn *conn, bool port, char how)
 
 static void put_client(fw_buffer *line, size_t max, const fw_conn *conn, char how)
 {
-    if (conn->access->client.len)
-        put_value(line, max, conn->access, conn->access->client, how);
+    if (conn->request.access->client.len)
+        put_value(line, max, conn->request.access, conn->request.access->client, how);
     else
         put_peer(line, conn, false, how);
 }
@@ -225,7 +225,7 @@ static uint64_t wall_ms(void)
 static void put_part(const fw_access_log *log, fw_buffer *line, const fw_conn *conn,
                      const fw_access_part *now, uint64_t wall)
 {
-    const fw_access *access = conn->access;
+    const fw_access *access = conn->request.access;
     size_t max = log->value_max;
     switch (now->what) {
     case 'L': put_text(line, now->text.at, now->text.len); break;

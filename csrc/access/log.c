@@ -1,6 +1,6 @@
 /* access/log.c -- one line for each response: what is remembered of its request, and how it is written.
- * Owns:   conn->access from the end of a head to the end of its response; worker->access_log.
- * Called: request.c, response_head.c, outgoing.c and conn.c tell what happens, if conn->access or
+ * Owns:   conn->request.access from the end of a head to the end of its response; worker->access_log.
+ * Called: request.c, response_head.c, outgoing.c and conn.c tell what happens, if conn->request.access or
  *         worker->access_log is there: without a log this costs a comparison each.
  * Never:  lets a byte of the client through that could end a line or a field, waits for the disk.
  *
@@ -176,7 +176,7 @@ static fw_access *access_new(fw_conn *conn)
     }
     access->began = uv_hrtime();
     access->minor = -1;
-    conn->access = access;
+    conn->request.access = access;
     return access;
 }
 
@@ -236,14 +236,14 @@ int fw_name_client(fw_worker *worker, int64_t connection, const char *client, si
     int code = fw__find_asked(worker, connection, &conn);
     if (code)
         return code;
-    if (conn->access && conn->access->client.len == 0)
-        conn->access->client = keep(conn->access, client, size);
+    if (conn->request.access && conn->request.access->client.len == 0)
+        conn->request.access->client = keep(conn->request.access, client, size);
     return 0;
 }
 
 void fw__access_refused(fw_conn *conn, int code, size_t len, fw_slice bytes)
 {
-    if (!conn->access) {
+    if (!conn->request.access) {
         fw_access *access = access_new(conn);
         if (!access)
             return;
@@ -254,32 +254,33 @@ void fw__access_refused(fw_conn *conn, int code, size_t len, fw_slice bytes)
         access->method = keep(access, bytes.at, end);
         access->method.cut = end == UNREADABLE;
     }
-    size_t content = conn->is_head ? 0 : strlen(fw_error_text(code)) + 1;
-    conn->access->status = fw_error_status(code);
-    conn->access->head += len - content;
+    size_t content = conn->request.is_head ? 0 : strlen(fw_error_text(code)) + 1;
+    conn->request.access->status = fw_error_status(code);
+    conn->request.access->head += len - content;
 }
 
 void fw__access_head(fw_conn *conn, const char *status, size_t head_len)
 {
-    conn->access->status = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
-    conn->access->head += head_len;
+    conn->request.access->status =
+        (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
+    conn->request.access->head += head_len;
 }
 
 void fw__access_interim(fw_conn *conn, size_t len)
 {
-    conn->access->head += len;
+    conn->request.access->head += len;
 }
 
 void fw__access_sent(fw_conn *conn, size_t len)
 {
-    conn->access->sent += len;
+    conn->request.access->sent += len;
 }
 
 void fw__access_cut(fw_conn *conn, int status)
 {
-    conn->access->cut = true;
-    if (conn->access->status == 0)
-        conn->access->status = status;
+    conn->request.access->cut = true;
+    if (conn->request.access->status == 0)
+        conn->request.access->status = status;
 }
 
 /* ---- The end of a response ---------------------------------------------------------------------------- */
@@ -287,9 +288,9 @@ void fw__access_cut(fw_conn *conn, int status)
 static void access_end(fw_conn *conn)
 {
     fw_access_log *log = conn->worker->access_log;
-    fw_access *access = conn->access;
+    fw_access *access = conn->request.access;
     fw__access_write(log, conn);
-    conn->access = NULL;
+    conn->request.access = NULL;
     if (log->free_count == FREE_MAX || access->text.size > KEPT_MAX)
         fw_buffer_clear(&access->text);
     if (log->free_count == FREE_MAX) {
@@ -310,6 +311,7 @@ void fw__access_closed(fw_conn *conn)
 {
     size_t unsent = fw_buffer_len(&conn->out);
     fw__access_cut(conn, GONE_STATUS);
-    conn->access->sent -= unsent < conn->access->sent ? unsent : conn->access->sent;
+    conn->request.access->sent -=
+        unsent < conn->request.access->sent ? unsent : conn->request.access->sent;
     access_end(conn);
 }

@@ -102,6 +102,14 @@ void fw__batch_debug(fw_conn *conn, const char *token, fw_slice bytes)
     add_record(batch, FW_DEBUG, conn->id, 0);
 }
 
+void fw__batch_fault(fw_worker *worker, const char *from, const char *to)
+{
+    fw_batch *batch = &worker->batch;
+    add_field(batch, from, strlen(from));
+    add_field(batch, to, strlen(to));
+    add_record(batch, FW_FAULT, 0, 0);
+}
+
 /* Proxy would become HTTP_PROXY (httpoxy), and a name with "_" the environ key of its twin with "-". */
 static bool hidden(fw_slice name)
 {
@@ -120,7 +128,7 @@ static size_t put(char *out, size_t at, const char *bytes, size_t len)
 static fw_slice decoded_length(fw_conn *conn)
 {
     fw_batch *batch = &conn->worker->batch;
-    uint64_t size = conn->content ? conn->content->size : 0;
+    uint64_t size = conn->request.content ? conn->request.content->size : 0;
     int len = snprintf(batch->length, sizeof batch->length, "%llu", (unsigned long long)size);
     fw_slice value = {batch->length, len > 0 ? (size_t)len : 0};
     return value;
@@ -135,7 +143,7 @@ static size_t shape_text(fw_conn *conn, const fw_head *head, fw_slice *values, s
     if (conn->listener->number >= 10)
         text[at++] = (char)('0' + conn->listener->number / 10);
     text[at++] = (char)('0' + conn->listener->number % 10);
-    if (conn->nameless)
+    if (conn->proxy == FW_PROXY_NAMELESS)
         text[at++] = '?';
     size_t count = 0;
     const fw_field *told = NULL;
@@ -221,6 +229,6 @@ void fw__batch_request(fw_conn *conn, const fw_head *head)
     add_target(conn, head, path_len);
     for (size_t i = 0; i < value_count; i++)
         add_field(batch, values[i].at, values[i].len);
-    add_record(batch, kind, conn->id, add_content(batch, conn->content));
+    add_record(batch, kind, conn->id, add_content(batch, conn->request.content));
     batch->requests++;
 }

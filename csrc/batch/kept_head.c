@@ -1,6 +1,6 @@
 /* batch/kept_head.c -- what a program that asks for it learns of a request beside its record: the head as it
  * was received, and the client's descriptor.
- * Owns:   conn->kept_head, from the dispatch of a request until its response is with the kernel.
+ * Owns:   conn->request.kept_head, from the dispatch of a request until its response is with the kernel.
  * Called: request.c and conn.c at both ends of that time, the program in between.
  * Never:  costs a worker that did not call fw_keep_heads() more than looking at a flag. */
 #include "core.h"
@@ -16,13 +16,13 @@ void fw__kept_head_set(fw_conn *conn, fw_slice head)
         return; /* fw_request_head() says so; the request itself lacks nothing */
     kept->len = head.len;
     memcpy(kept->bytes, head.at, head.len);
-    conn->kept_head = kept;
+    conn->request.kept_head = kept;
 }
 
 void fw__kept_head_free(fw_conn *conn)
 {
-    free(conn->kept_head);
-    conn->kept_head = NULL;
+    free(conn->request.kept_head);
+    conn->request.kept_head = NULL;
 }
 
 int fw_keep_heads(fw_worker *worker)
@@ -50,7 +50,7 @@ int fw_connection_fd(fw_worker *worker, int64_t connection)
 {
     fw_conn *conn;
     int code = fw__find_asked(worker, connection, &conn);
-    return code ? code : conn->fd;
+    return code ? code : conn->socket.fd;
 }
 
 int64_t fw_request_head(fw_worker *worker, int64_t connection, const char **head)
@@ -59,8 +59,8 @@ int64_t fw_request_head(fw_worker *worker, int64_t connection, const char **head
     int code = fw__find_asked(worker, connection, &conn);
     if (code)
         return code;
-    if (!conn->kept_head)
+    if (!conn->request.kept_head)
         return FW_ESTATE;
-    *head = conn->kept_head->bytes;
-    return (int64_t)conn->kept_head->len;
+    *head = conn->request.kept_head->bytes;
+    return (int64_t)conn->request.kept_head->len;
 }

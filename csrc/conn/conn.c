@@ -2,9 +2,7 @@
  * Owns:   the descriptor, the state and what is waited for in it.
  * Called: listener.c opens it, the set and the ready list drive it, response.c ends its requests.
  * Never:  parses bytes, builds responses.
- *
- *   IDLE -> HEAD -> CONTENT -> DISPATCHED -> STREAMING -> FLUSHING -> IDLE (keep-alive)
- *   IDLE, HEAD, CONTENT -> FLUSHING -> LINGERING (a refusal)      any -> CLOSED
+ * The states and their steps are in states.h and states.c.
  *
  * The set of sys/pollset.h learns of a connection only when it has to wait: a client that sends, gets
  * its response and is closed costs accept, recv, send and close.
@@ -14,43 +12,57 @@
  * Whoever goes on with one after such a call looks at conn->state. */
 #include "core.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* ---- States ---------------------------------------------------------------------------------------- */
 
-#define STATE(state) (1u << (state))
-
 static bool with_application(fw_conn_state state)
 {
     return state == FW_CONN_DISPATCHED || state == FW_CONN_STREAMING;
 }
 
-void fw__conn_enter(fw_conn *conn, fw_conn_state state)
+/* Whoever holds a request of it learns that it is gone: by a record, or by what its own call returns. */
+static bool wrong_step(fw_conn *conn, fw_conn_state state)
 {
-    static const unsigned allowed[] = {
-        [FW_CONN_IDLE] = STATE(FW_CONN_HEAD) | STATE(FW_CONN_CONTENT) | STATE(FW_CONN_DISPATCHED) |
-                         STATE(FW_CONN_FLUSHING) | STATE(FW_CONN_CLOSED),
-        [FW_CONN_HEAD] = STATE(FW_CONN_CONTENT) | STATE(FW_CONN_DISPATCHED) |
-                         STATE(FW_CONN_FLUSHING) | STATE(FW_CONN_CLOSED),
-        [FW_CONN_CONTENT] =
-            STATE(FW_CONN_DISPATCHED) | STATE(FW_CONN_FLUSHING) | STATE(FW_CONN_CLOSED),
-        [FW_CONN_DISPATCHED] = STATE(FW_CONN_STREAMING) | STATE(FW_CONN_FLUSHING) |
-                               STATE(FW_CONN_IDLE) | STATE(FW_CONN_LINGERING) |
-                               STATE(FW_CONN_CLOSED),
-        [FW_CONN_STREAMING] = STATE(FW_CONN_FLUSHING) | STATE(FW_CONN_IDLE) |
-                              STATE(FW_CONN_LINGERING) | STATE(FW_CONN_CLOSED),
-        [FW_CONN_FLUSHING] = STATE(FW_CONN_IDLE) | STATE(FW_CONN_LINGERING) | STATE(FW_CONN_CLOSED),
-        [FW_CONN_LINGERING] = STATE(FW_CONN_CLOSED),
-        [FW_CONN_CLOSED] = 0,
-    };
-    assert(allowed[conn->state] & STATE(state));
-    (void)allowed;
+    fw_fault *fault = &conn->worker->fault;
+    if (fault->stage == FW_FAULT_NONE) {
+        fault->from = conn->state;
+        fault->to = state;
+        fault->stage = FW_FAULT_NOTED;
+    }
+    if (conn->state == FW_CONN_CLOSED)
+        return false;
+    if (fw__batch_crowded(conn->worker))
+        fw__conn_close(conn);
+    else
+        fw__conn_lost(conn);
+    return false;
+}
+
+bool fw__conn_enter(fw_conn *conn, fw_conn_state state)
+{
+    if (!fw__conn_may_enter(conn->state, state))
+        return wrong_step(conn, state);
     fw_score *score = conn->worker->score;
     score->in_flight += (uint64_t)with_application(state) - (uint64_t)with_application(conn->state);
     conn->state = state;
+    return true;
+}
+
+void fw__conn_tell_fault(fw_worker *worker)
+{
+    fw_fault *fault = &worker->fault;
+    if (fault->stage != FW_FAULT_NOTED || fw__batch_crowded(worker))
+        return;
+    fault->stage = FW_FAULT_TOLD;
+    fw__batch_fault(worker, fw__conn_state_name(fault->from), fw__conn_state_name(fault->to));
+}
+
+void fw__response_reset(fw_conn *conn, fw_response_by by)
+{
+    conn->response = (fw_response){.by = by, .last = by != FW_BY_APPLICATION};
 }
 
 /* ---- Open and close -------------------------------------------------------------------------------- */
@@ -65,10 +77,10 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
     }
     conn->worker = worker;
     conn->listener = listener;
-    conn->fd = fd;
+    conn->socket.fd = fd;
     conn->state = FW_CONN_IDLE;
-    conn->proxy_due = listener->proxy;
-    conn->untrusted = listener->proxy && !fw__trusted(worker, address);
+    if (listener->proxy)
+        conn->proxy = fw__trusted(worker, address) ? FW_PROXY_DUE : FW_PROXY_FOREIGN;
     conn->peer_len = (uint8_t)fw__format_peer(address, conn->peer);
     if (fw__table_add(worker, conn)) {
         close(fd);
@@ -83,20 +95,28 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
         fw__conn_run_ready(conn);
 }
 
+static void socket_close(fw_worker *worker, fw_client_socket *own)
+{
+    if (own->polled)
+        fw__pollset_drop(worker, own->fd, own->polled);
+    close(own->fd);
+    own->fd = -1;
+    own->polled = 0;
+}
+
 void fw__conn_close(fw_conn *conn)
 {
     fw_worker *worker = conn->worker;
     if (conn->state == FW_CONN_CLOSED)
         return;
-    fw__conn_enter(conn, FW_CONN_CLOSED);
-    if (conn->access)
+    (void)fw__conn_enter(conn, FW_CONN_CLOSED); /* which every other state may */
+    if (conn->request.access)
         fw__access_closed(conn);
     fw__table_remove(worker, conn);
     worker->score->connections = worker->open_count;
-    if (conn->polled)
-        fw__pollset_drop(worker, conn->fd, conn->polled);
-    close(conn->fd);
-    conn->fd = -1;
+    fw__spool_release(conn);
+    worker->made_room = true;
+    socket_close(worker, &conn->socket);
     fw_link_remove(&conn->deadline.link);
     fw_link_remove(&conn->ready_link);
     fw_list_append(&worker->closed, &conn->ready_link);
@@ -105,32 +125,26 @@ void fw__conn_close(fw_conn *conn)
 static void conn_free(fw_conn *conn)
 {
     fw_link_remove(&conn->deadline.link);
-    fw__content_free(conn->content);
-    fw__spool_release(conn);
-    if (conn->kept_head)
-        fw__kept_head_free(conn);
+    fw__request_reset(conn);
     fw_buffer_clear(&conn->in);
     fw_buffer_clear(&conn->out);
     free(conn);
 }
 
-bool fw__conns_free_closed(fw_worker *worker)
+void fw__conns_free_closed(fw_worker *worker)
 {
-    fw_link *link = fw_list_first(&worker->closed);
-    if (!link)
-        return false;
-    for (; link != NULL; link = fw_list_first(&worker->closed)) {
+    fw_link *link;
+    while ((link = fw_list_first(&worker->closed)) != NULL) {
         fw_link_remove(link);
         conn_free(FW_CONTAINER(link, fw_conn, ready_link));
     }
-    return true;
 }
 
 void fw__conn_cut(fw_conn *conn)
 {
     /* Only a reset tells the client of a close-delimited response that it is not whole. */
-    if (conn->state == FW_CONN_STREAMING && conn->framing == FW_FRAME_CLOSE)
-        fw__reset_on_close(conn->fd);
+    if (conn->state == FW_CONN_STREAMING && conn->response.framing == FW_FRAME_CLOSE)
+        fw__reset_on_close(conn->socket.fd);
     if (conn->state == FW_CONN_DISPATCHED)
         (void)fw__out_send(conn, NULL, 0); /* whole responses to earlier requests */
     fw__conn_close(conn);
@@ -145,14 +159,14 @@ void fw__conn_lost(fw_conn *conn)
 
 void fw__conn_close_when_sent(fw_conn *conn)
 {
-    conn->close_after = true;
-    conn->refused = true; /* what is in out was counted when it was held */
+    fw__response_reset(conn, FW_BY_NOBODY); /* what is in out was counted when it was held */
     if (fw_buffer_len(&conn->out) == 0 || fw__out_send(conn, NULL, 0) < 0 ||
         fw_buffer_len(&conn->out) == 0) {
         fw__conn_close(conn);
         return;
     }
-    fw__conn_enter(conn, FW_CONN_FLUSHING);
+    if (!fw__conn_enter(conn, FW_CONN_FLUSHING))
+        return;
     fw__deadline_write(conn);
     fw__conn_listen(conn);
 }
@@ -161,7 +175,7 @@ void fw__conn_close_when_sent(fw_conn *conn)
 
 static bool waits_to_read(const fw_conn *conn)
 {
-    if (conn->half_closed)
+    if (conn->socket.ended)
         return false;
     switch (conn->state) {
     case FW_CONN_HEAD:
@@ -178,18 +192,18 @@ static bool waits_to_read(const fw_conn *conn)
 
 static bool waits_to_write(const fw_conn *conn)
 {
-    return conn->wants_writable || (fw_buffer_len(&conn->out) && !conn->held);
+    return conn->response.wants_writable || (fw_buffer_len(&conn->out) && !conn->out_held);
 }
 
 static void listen_for(fw_conn *conn, unsigned events)
 {
-    if (events == conn->polled)
+    if (events == conn->socket.polled)
         return;
-    if (fw__pollset_set(conn->worker, conn->fd, conn->id, conn->polled, events))
+    if (fw__pollset_set(conn->worker, conn->socket.fd, conn->id, conn->socket.polled, events))
         fw__conn_queue(conn,
                        FW_READY_LOST); /* the kernel has no room for it: it could wait for ever */
     else
-        conn->polled = (uint8_t)events;
+        conn->socket.polled = (uint8_t)events;
 }
 
 void fw__conn_listen(fw_conn *conn)
@@ -200,7 +214,8 @@ void fw__conn_listen(fw_conn *conn)
     if (waits_to_write(conn))
         events |= FW_POLL_WRITE;
     else if (conn->state == FW_CONN_STREAMING)
-        events |= conn->polled & FW_POLL_WRITE; /* more will come, and will have to wait again */
+        events |=
+            conn->socket.polled & FW_POLL_WRITE; /* more will come, and will have to wait again */
     listen_for(conn, events);
 }
 
@@ -220,9 +235,10 @@ static fw_slice what_came(const fw_conn *conn)
 /* The application may have kept the loop from reading what the client sent in time. */
 static bool read_late(fw_conn *conn, fw_deadline_kind kind)
 {
-    if (!fw__pending(conn->fd) || (kind == FW_DEADLINE_HEAD && conn->late))
+    if (!fw__pending(conn->socket.fd) || (kind == FW_DEADLINE_HEAD && conn->request.late))
         return false;
-    conn->late = true; /* once for each head, or a client that drips would gain time for ever */
+    conn->request.late =
+        true; /* once for each head, or a client that drips would gain time for ever */
     fw__deadline_set(conn, kind);
     fw__conn_queue(conn, FW_READY_READ);
     return true;
@@ -240,7 +256,8 @@ void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind)
             fw__deadline_write(conn);
             break;
         }
-        fw__reset_on_close(conn->fd); /* the client does not read: free the kernel's buffer too */
+        fw__reset_on_close(
+            conn->socket.fd); /* the client does not read: free the kernel's buffer too */
         fw__conn_lost(conn);
         break;
     case FW_DEADLINE_IDLE:
@@ -256,18 +273,19 @@ void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind)
 static void linger(fw_conn *conn)
 {
     fw_buffer_clear(&conn->in);
-    if (conn->half_closed || shutdown(conn->fd, SHUT_WR)) {
+    if (conn->socket.ended || shutdown(conn->socket.fd, SHUT_WR)) {
         fw__conn_close(conn);
         return;
     }
-    fw__conn_enter(conn, FW_CONN_LINGERING);
+    if (!fw__conn_enter(conn, FW_CONN_LINGERING))
+        return;
     fw__deadline_set(conn, FW_DEADLINE_LINGER);
     fw__conn_listen(conn);
 }
 
 static void last_response_sent(fw_conn *conn)
 {
-    if (conn->refused || fw_buffer_len(&conn->in))
+    if (conn->response.by == FW_BY_CORE || fw_buffer_len(&conn->in))
         linger(conn);
     else
         fw__conn_close(conn);
@@ -275,29 +293,21 @@ static void last_response_sent(fw_conn *conn)
 
 void fw__conn_responded(fw_conn *conn)
 {
-    if (!conn->refused)
+    if (conn->response.by == FW_BY_APPLICATION)
         conn->worker->score->responses++;
-    if (conn->access)
+    if (conn->request.access)
         fw__access_responded(conn);
-    if (conn->content) {
-        fw__content_free(conn->content);
-        conn->content = NULL;
-    }
-    if (conn->spooled) {
-        fw__spool_release(conn);
-        fw__listeners_update(conn->worker);
-    }
-    if (conn->kept_head)
-        fw__kept_head_free(conn);
+    fw__request_reset(conn);
     fw__deadline_set(conn, FW_DEADLINE_NONE);
-    if (conn->close_after) {
+    if (conn->response.last) {
         last_response_sent(conn);
         return;
     }
-    fw__conn_enter(conn, FW_CONN_IDLE);
+    if (!fw__conn_enter(conn, FW_CONN_IDLE))
+        return;
     if (fw_buffer_len(&conn->in)) {
         fw__conn_queue(conn, FW_READY_PIPELINE);
-    } else if (conn->half_closed) {
+    } else if (conn->socket.ended) {
         fw__conn_close(conn);
     } else {
         fw__deadline_set(conn, FW_DEADLINE_IDLE);
@@ -309,7 +319,7 @@ void fw__conn_responded(fw_conn *conn)
 
 static void client_finished(fw_conn *conn)
 {
-    conn->half_closed = true;
+    conn->socket.ended = true;
     if (with_application(conn->state) || conn->state == FW_CONN_FLUSHING ||
         (conn->ready & FW_READY_PIPELINE))
         fw__conn_listen(conn); /* the response is still owed */
@@ -334,7 +344,7 @@ static void conn_readable(fw_conn *conn)
         fw__conn_listen(conn);
         return;
     }
-    ssize_t len = fw__recv(conn->fd, worker->read_buffer, FW_READ_SIZE);
+    ssize_t len = fw__recv(conn->socket.fd, worker->read_buffer, FW_READ_SIZE);
     if (len == FW_MORE) {
         if (conn->state == FW_CONN_IDLE && !fw_link_linked(&conn->deadline.link))
             fw__deadline_set(conn, FW_DEADLINE_IDLE);
@@ -358,13 +368,13 @@ void fw__conn_polled(fw_conn *conn, unsigned events)
     uint8_t ready = 0;
     if (events & FW_POLL_ERROR)
         ready = FW_READY_LOST;
-    if (events & conn->polled & FW_POLL_READ)
+    if (events & conn->socket.polled & FW_POLL_READ)
         ready |= FW_READY_READ;
-    if (events & conn->polled & FW_POLL_WRITE) {
+    if (events & conn->socket.polled & FW_POLL_WRITE) {
         if (waits_to_write(conn))
             ready |= FW_READY_WRITE;
         else /* the application takes its time: not to be told of that again and again */
-            listen_for(conn, conn->polled & ~FW_POLL_WRITE);
+            listen_for(conn, conn->socket.polled & ~FW_POLL_WRITE);
     }
     if (!ready)
         return;

@@ -64,24 +64,30 @@ static bool spool_take(fw_conn *conn, size_t len)
     uint64_t files = (uint64_t)worker->open_count + worker->spools;
     if (settings->max_spool && len > settings->max_spool - worker->spooled)
         return false;
-    if (conn->spooled == 0) {
+    if (conn->request.spooled == 0) {
         if (settings->max_descriptors &&
             files >= (uint64_t)settings->max_descriptors + settings->spare_descriptors)
             return false;
         worker->spools++;
     }
-    conn->spooled += len;
+    conn->request.spooled += len;
     worker->spooled += len;
     return true;
 }
 
 void fw__spool_release(fw_conn *conn)
 {
-    if (conn->spooled == 0)
+    fw_content *content = conn->request.content;
+    if (content && content->spool >= 0) {
+        close(content->spool);
+        content->spool = -1;
+    }
+    if (conn->request.spooled == 0)
         return;
-    conn->worker->spooled -= conn->spooled;
+    conn->worker->spooled -= conn->request.spooled;
     conn->worker->spools--;
-    conn->spooled = 0;
+    conn->worker->made_room = true;
+    conn->request.spooled = 0;
 }
 
 static int spool_write(int fd, const char *bytes, size_t len)
@@ -100,7 +106,7 @@ static int spool_write(int fd, const char *bytes, size_t len)
 
 static int content_spool(fw_conn *conn)
 {
-    fw_content *content = conn->content;
+    fw_content *content = conn->request.content;
     content->spool = fw__temporary_file(conn->worker->settings.spool_directory);
     if (content->spool < 0)
         return FW_ESPOOL;
@@ -113,7 +119,7 @@ static int content_spool(fw_conn *conn)
 static int content_store(fw_conn *conn, const char *bytes, size_t len)
 {
     const fw_settings *settings = &conn->worker->settings;
-    fw_content *content = conn->content;
+    fw_content *content = conn->request.content;
     content->size += len;
     if (content->size > settings->max_body_size)
         return FW_ECONTENT_TOO_LARGE;
@@ -135,7 +141,7 @@ static int content_store(fw_conn *conn, const char *bytes, size_t len)
 
 static int take_chunked(fw_conn *conn, char *bytes, size_t *len)
 {
-    fw_content *content = conn->content;
+    fw_content *content = conn->request.content;
     size_t offered = *len;
     size_t decoded = offered;
     int64_t left = fw_decode_chunked(&content->decoder, bytes, &decoded);
@@ -150,7 +156,7 @@ static int take_chunked(fw_conn *conn, char *bytes, size_t *len)
 
 int fw__content_take(fw_conn *conn, char *bytes, size_t *len)
 {
-    fw_content *content = conn->content;
+    fw_content *content = conn->request.content;
     if (content->chunked)
         return take_chunked(conn, bytes, len);
     if ((uint64_t)*len > (uint64_t)content->left)

@@ -84,14 +84,14 @@ int fw__deadlines_new(fw_worker *worker)
 
 void fw__deadline_write(fw_conn *conn)
 {
-    conn->unsent = fw__unsent(conn->fd);
+    conn->socket.unsent = (int32_t)fw__unsent(conn->socket.fd);
     fw__deadline_set(conn, FW_DEADLINE_WRITE);
 }
 
 bool fw__deadline_progress(const fw_conn *conn)
 {
-    int64_t unsent = fw__unsent(conn->fd);
-    return unsent >= 0 && unsent < conn->unsent;
+    int64_t unsent = fw__unsent(conn->socket.fd);
+    return unsent >= 0 && unsent < conn->socket.unsent;
 }
 
 void fw__deadline_set(fw_conn *conn, fw_deadline_kind kind)

@@ -7,14 +7,14 @@
 int fw__out_keep(fw_conn *conn, const void *bytes, size_t len)
 {
     int code = fw_buffer_append(&conn->out, bytes, len);
-    if (code == 0 && conn->access)
+    if (code == 0 && conn->request.access)
         fw__access_sent(conn, len);
     return code;
 }
 
 static int64_t out_send_pieces(fw_conn *conn, const struct iovec *pieces, int count)
 {
-    ssize_t sent = fw__send(conn->fd, pieces, count, false);
+    ssize_t sent = fw__send(conn->socket.fd, pieces, count, false);
     if (sent == FW_MORE)
         return 0;
     if (sent > 0)
@@ -25,7 +25,7 @@ static int64_t out_send_pieces(fw_conn *conn, const struct iovec *pieces, int co
 static int64_t out_send_all(fw_conn *conn, const struct iovec *pieces, int count)
 {
     size_t waiting = fw_buffer_len(&conn->out);
-    conn->held = false;
+    conn->out_held = false;
     if (waiting == 0)
         return count ? out_send_pieces(conn, pieces, count) : 0;
     struct iovec all[4];
@@ -44,7 +44,7 @@ static int64_t out_send_all(fw_conn *conn, const struct iovec *pieces, int count
 int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count)
 {
     int64_t sent = out_send_all(conn, pieces, count);
-    if (sent > 0 && conn->access)
+    if (sent > 0 && conn->request.access)
         fw__access_sent(conn, (size_t)sent);
     return sent;
 }
@@ -52,11 +52,11 @@ int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count)
 int fw__out_flush(fw_conn *conn, bool more)
 {
     size_t waiting = fw_buffer_len(&conn->out);
-    conn->held = false;
+    conn->out_held = false;
     if (waiting == 0)
         return 0;
     struct iovec piece = {fw_buffer_at(&conn->out), waiting};
-    ssize_t sent = fw__send(conn->fd, &piece, 1, more);
+    ssize_t sent = fw__send(conn->socket.fd, &piece, 1, more);
     if (sent > 0) {
         conn->worker->score->bytes_out += (uint64_t)sent;
         fw_buffer_consume(&conn->out, (size_t)sent);
@@ -73,8 +73,8 @@ static void out_drained(fw_conn *conn)
     }
     if (conn->state == FW_CONN_STREAMING)
         fw__deadline_set(conn, FW_DEADLINE_NONE);
-    if (conn->wants_writable) {
-        conn->wants_writable = false;
+    if (conn->response.wants_writable) {
+        conn->response.wants_writable = false;
         fw__batch_event(conn->worker, FW_WRITABLE, conn->id);
     }
     fw__conn_listen(conn);

@@ -43,28 +43,42 @@ static bool keep_rest(fw_conn *conn, const incoming *bytes, size_t used)
     return true;
 }
 
+static void drop_content(fw_conn *conn)
+{
+    if (!conn->request.content)
+        return;
+    fw__content_free(conn->request.content);
+    conn->request.content = NULL;
+}
+
+void fw__request_reset(fw_conn *conn)
+{
+    fw__spool_release(conn);
+    drop_content(conn);
+    if (conn->request.kept_head)
+        fw__kept_head_free(conn);
+    memset(&conn->request, 0, sizeof conn->request);
+}
+
 static void dispatch(fw_conn *conn, const fw_head *head, fw_slice received)
 {
     fw__deadline_set(conn, FW_DEADLINE_NONE);
     if (conn->worker->keep_heads)
         fw__kept_head_set(conn, received);
-    fw__conn_enter(conn, FW_CONN_DISPATCHED);
+    if (!fw__conn_enter(conn, FW_CONN_DISPATCHED))
+        return;
+    fw__response_reset(conn, FW_BY_APPLICATION);
     conn->worker->score->requests++;
     fw__batch_request(conn, head);
-    if (conn->content && conn->content->spool < 0) {
-        fw__content_free(conn->content);
-        conn->content = NULL;
-    }
+    if (conn->request.content && conn->request.content->spool < 0)
+        drop_content(conn);
 }
 
 static void note_request(fw_conn *conn, const fw_head *head)
 {
-    conn->seen = 0;
-    conn->late = false;
-    conn->minor = head->minor != 0;
-    conn->keep_alive = head->keep_alive;
-    conn->close_after = false;
-    conn->is_head = head->method.len == 4 && memcmp(head->method.at, "HEAD", 4) == 0;
+    conn->request.minor = head->minor != 0;
+    conn->request.keep_alive = head->keep_alive;
+    conn->request.is_head = head->method.len == 4 && memcmp(head->method.at, "HEAD", 4) == 0;
     if (conn->worker->access_log)
         fw__access_request(conn, head);
 }
@@ -73,7 +87,7 @@ static void note_request(fw_conn *conn, const fw_head *head)
 static bool say_continue(fw_conn *conn)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (conn->access)
+    if (conn->request.access)
         fw__access_interim(conn, sizeof text - 1);
     if (fw__out_keep(conn, text, sizeof text - 1))
         return false;
@@ -89,7 +103,8 @@ static void wait_for_content(fw_conn *conn, const incoming *bytes, size_t head_l
         fw__conn_lost(conn);
         return;
     }
-    fw__conn_enter(conn, FW_CONN_CONTENT);
+    if (!fw__conn_enter(conn, FW_CONN_CONTENT))
+        return;
     fw__deadline_set(conn, FW_DEADLINE_CONTENT);
     if (expected && !say_continue(conn)) {
         fw__conn_lost(conn);
@@ -107,8 +122,8 @@ static void begin_content(fw_conn *conn, const fw_head *head, const incoming *by
         fw__request_refuse(conn, FW_ECONTENT_TOO_LARGE, slice_of(bytes));
         return;
     }
-    conn->content = fw__content_new(head, uv_now(&worker->loop));
-    if (!conn->content) {
+    conn->request.content = fw__content_new(head, uv_now(&worker->loop));
+    if (!conn->request.content) {
         fw__conn_lost(conn);
         return;
     }
@@ -139,12 +154,10 @@ static void wait_for_head(fw_conn *conn, const incoming *bytes)
         fw__conn_lost(conn);
         return;
     }
-    conn->seen = bytes->len;
-    conn->is_head = begins_with_head(bytes); /* in case that it gets no further */
-    if (conn->state == FW_CONN_IDLE) {
-        fw__conn_enter(conn, FW_CONN_HEAD);
+    conn->request.seen = bytes->len;
+    conn->request.is_head = begins_with_head(bytes); /* in case that it gets no further */
+    if (conn->state == FW_CONN_IDLE && fw__conn_enter(conn, FW_CONN_HEAD))
         fw__deadline_set(conn, FW_DEADLINE_HEAD);
-    }
     fw__conn_listen(conn);
 }
 
@@ -152,14 +165,14 @@ static void take_head(fw_conn *conn, const incoming *bytes)
 {
     fw_worker *worker = conn->worker;
     fw_head *head = &worker->head;
-    int64_t head_len = fw_parse_head(bytes->at, bytes->len, conn->seen, &worker->head_limits, head);
+    int64_t head_len =
+        fw_parse_head(bytes->at, bytes->len, conn->request.seen, &worker->head_limits, head);
     if (head_len == FW_MORE) {
         wait_for_head(conn, bytes);
         return;
     }
     if (head_len < 0) {
-        conn->is_head = begins_with_head(bytes);
-        conn->minor = true;
+        conn->request.is_head = begins_with_head(bytes);
         fw__request_refuse(conn, (int)head_len, slice_of(bytes));
         return;
     }
@@ -179,7 +192,7 @@ static void take_content(fw_conn *conn, char *bytes, size_t len)
     fw_worker *worker = conn->worker;
     size_t used = len;
     int code = fw__content_take(conn, bytes, &used);
-    if (code == FW_MORE && fw__content_slow(worker, conn->content))
+    if (code == FW_MORE && fw__content_slow(worker, conn->request.content))
         code = FW_ETIMEOUT_CONTENT;
     if (code == FW_MORE) {
         fw__deadline_set(conn, FW_DEADLINE_CONTENT);
@@ -215,8 +228,7 @@ static void set_peer(fw_conn *conn, const fw_proxy *proxy)
         memcpy(&address.in6.sin6_addr, proxy->address, 16);
         address.in6.sin6_port = htons(proxy->port);
     } else {
-        conn->nameless =
-            true; /* the peer stays the proxy, which vouches for nothing that follows */
+        conn->proxy = FW_PROXY_NAMELESS; /* the proxy vouches for nothing that follows */
         return;
     }
     conn->peer_len = (uint8_t)fw__format_peer(&address.any, conn->peer);
@@ -227,7 +239,7 @@ static bool take_proxy(fw_conn *conn, incoming *bytes)
 {
     fw_proxy proxy;
     int64_t used = FW_EPROXY_UNTRUSTED;
-    if (!conn->untrusted)
+    if (conn->proxy == FW_PROXY_DUE)
         used = fw_parse_proxy(bytes->at, bytes->len, &proxy);
     if (used == FW_MORE) {
         wait_for_head(conn, bytes);
@@ -237,8 +249,8 @@ static bool take_proxy(fw_conn *conn, incoming *bytes)
         fw__request_refuse(conn, (int)used, slice_of(bytes));
         return false;
     }
-    conn->proxy_due = false;
-    conn->seen = 0;
+    conn->proxy = FW_PROXY_NONE;
+    conn->request.seen = 0;
     set_peer(conn, &proxy);
     bytes->at += used;
     bytes->len -= (size_t)used;
@@ -269,7 +281,8 @@ void fw__request_bytes(fw_conn *conn, char *bytes, size_t len)
         in.len = fw_buffer_len(&conn->in);
         in.in_buffer = true;
     }
-    if (!conn->proxy_due || take_proxy(conn, &in))
+    bool proxy_first = conn->proxy == FW_PROXY_DUE || conn->proxy == FW_PROXY_FOREIGN;
+    if (!proxy_first || take_proxy(conn, &in))
         take_head(conn, &in);
 }
 
@@ -279,7 +292,7 @@ void fw__request_next(fw_conn *conn)
     take_head(conn, &in);
     /* The next response is not near: what was held back for its sake goes out now. */
     if (conn->state == FW_CONN_HEAD || conn->state == FW_CONN_CONTENT) {
-        if (conn->half_closed) /* what is missing will never come */
+        if (conn->socket.ended) /* what is missing will never come */
             fw__conn_close_when_sent(conn);
         else if (fw_buffer_len(&conn->out))
             fw__out_writable(conn);
@@ -307,20 +320,19 @@ void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
     worker->score->refused++;
     fw__batch_debug(conn, fw_error_name(code), bytes);
     fw__head_standing(worker);
-    size_t len = fw__head_refusal(worker, code, conn->is_head, response, sizeof response);
+    size_t len = fw__head_refusal(worker, code, conn->request.is_head, response, sizeof response);
     if (worker->access_log)
         fw__access_refused(conn, code, len, bytes);
-    fw__content_free(conn->content);
-    conn->content = NULL;
     fw__spool_release(conn);
+    drop_content(conn);
     fw_buffer_clear(&conn->in);
-    conn->close_after = true;
-    conn->refused = true;
+    fw__response_reset(conn, FW_BY_CORE);
     if (fw__out_keep(conn, response, len)) {
         fw__conn_lost(conn);
         return;
     }
-    fw__conn_enter(conn, FW_CONN_FLUSHING);
+    if (!fw__conn_enter(conn, FW_CONN_FLUSHING))
+        return;
     fw__deadline_write(conn);
     fw__out_writable(conn);
 }

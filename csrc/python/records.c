@@ -59,6 +59,7 @@ static size_t fields_of(const exchange *self, int64_t kind)
     switch (kind) {
     case FW_SHAPE: return 1;
     case FW_DEBUG: return 4;
+    case FW_FAULT: return 2;
     case FW_REQUEST:
     case FW_REQUEST_RAW: {
         /* METHOD:VERSION:LISTENER, then ":" NAME for each field, and five fields before theirs. */

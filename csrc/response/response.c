@@ -1,5 +1,5 @@
 /* response/response.c -- the public calls with which an application's response comes in.
- * Owns:   the framing of the response in hand (conn->framing, conn->response_left).
+ * Owns:   conn->response, from its head to its end.
  * Called: by the program around the core, between two polls.
  * Never:  blocks, keeps more than FW_HELD_MAX bytes of a response: what the kernel does not take of a
  *         large content stays with the caller. */
@@ -39,7 +39,8 @@ static void response_complete(fw_conn *conn)
         fw__conn_responded(conn);
         return;
     }
-    fw__conn_enter(conn, FW_CONN_FLUSHING);
+    if (!fw__conn_enter(conn, FW_CONN_FLUSHING))
+        return;
     fw__deadline_write(conn);
     fw__conn_listen(conn);
 }
@@ -51,14 +52,14 @@ static bool response_hold(fw_conn *conn, const struct iovec *pieces, int count)
     size_t total = 0;
     for (int i = 0; i < count; i++)
         total += pieces[i].iov_len;
-    if (conn->close_after || fw_buffer_len(&conn->out) + total > FW_HELD_MAX ||
+    if (conn->response.last || fw_buffer_len(&conn->out) + total > FW_HELD_MAX ||
         !fw__request_waits(conn))
         return false;
     if (!fw_buffer_reserve(&conn->out, total))
         return false; /* before the first of them is kept: all or nothing */
     for (int i = 0; i < count; i++)
         (void)fw__out_keep(conn, pieces[i].iov_base, pieces[i].iov_len);
-    conn->held = true;
+    conn->out_held = true;
     return true;
 }
 
@@ -66,10 +67,10 @@ static bool response_hold(fw_conn *conn, const struct iovec *pieces, int count)
  * have its large buffers, which are faster, a crowd may not. */
 static void response_bound(fw_conn *conn)
 {
-    if (conn->bounded || conn->worker->score->in_flight <= FW_CROWD)
+    if (conn->socket.bounded || conn->worker->score->in_flight <= FW_CROWD)
         return;
-    conn->bounded = true;
-    fw__bound_unsent(conn->fd);
+    conn->socket.bounded = true;
+    fw__bound_unsent(conn->socket.fd);
 }
 
 /* Sends head and content; what the kernel leaves is kept if it is little. Returns the bytes of
@@ -122,10 +123,11 @@ static int64_t respond_sized(fw_conn *conn, const char *content, size_t size)
         response_complete(conn);
         return 0;
     }
-    conn->framing = FW_FRAME_LENGTH;
-    conn->response_left = (uint64_t)rest;
-    conn->wants_writable = true;
-    fw__conn_enter(conn, FW_CONN_STREAMING);
+    conn->response.framing = FW_FRAME_LENGTH;
+    conn->response.left = (uint64_t)rest;
+    conn->response.wants_writable = true;
+    if (!fw__conn_enter(conn, FW_CONN_STREAMING))
+        return FW_EGONE;
     fw__deadline_write(conn);
     fw__conn_listen(conn);
     return rest;
@@ -146,7 +148,7 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
                    size_t field_count, const char *content, size_t content_size)
 {
     fw_conn *conn;
-    fw_response response = {.sized = true, .content_size = content_size};
+    fw_response_head response = {.sized = true, .content_size = content_size};
     int64_t excess = 0;
     int code = fw__response_find(worker, connection, FW_CONN_DISPATCHED, &conn);
     if (code == 0)
@@ -161,7 +163,7 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
             content_size = (size_t)response.declared;
         } else if (content_size < (uint64_t)response.declared) {
             response.notes |= FW_NOTE_SHORT;
-            if (conn->access)
+            if (conn->request.access)
                 fw__access_cut(conn, 0);
         }
     }
@@ -170,7 +172,7 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
 }
 
 static int64_t begin(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
-                     size_t field_count, fw_response response)
+                     size_t field_count, fw_response_head response)
 {
     fw_conn *conn;
     int code = fw__response_find(worker, connection, FW_CONN_DISPATCHED, &conn);
@@ -182,13 +184,14 @@ static int64_t begin(fw_worker *worker, int64_t connection, const char *head, si
         return code;
     fw__in_hand_begun(worker, connection);
     response_bound(conn);
-    conn->held = true; /* the head waits for the first piece */
-    conn->framing = response.framing;
-    conn->response_left = 0;
+    conn->out_held = true; /* the head waits for the first piece */
+    conn->response.framing = response.framing;
+    conn->response.left = 0;
     if (response.framing == FW_FRAME_LENGTH)
-        conn->response_left =
+        conn->response.left =
             response.declared >= 0 ? (uint64_t)response.declared : response.content_size;
-    fw__conn_enter(conn, FW_CONN_STREAMING);
+    if (!fw__conn_enter(conn, FW_CONN_STREAMING))
+        return FW_EGONE;
     fw__conn_listen(conn); /* from here on the client may leave, and be noticed */
     return response.framing == FW_FRAME_NONE ? response.notes | FW_NOTE_NO_CONTENT : response.notes;
 }
@@ -196,21 +199,21 @@ static int64_t begin(fw_worker *worker, int64_t connection, const char *head, si
 int64_t fw_begin(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
                  size_t field_count)
 {
-    fw_response response = {.sized = false};
+    fw_response_head response = {.sized = false};
     return begin(worker, connection, head, head_size, field_count, response);
 }
 
 int64_t fw_begin_sized(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
                        size_t field_count, uint64_t content_size)
 {
-    fw_response response = {.sized = true, .content_size = content_size};
+    fw_response_head response = {.sized = true, .content_size = content_size};
     return begin(worker, connection, head, head_size, field_count, response);
 }
 
 int64_t fw__response_wait(fw_conn *conn, size_t rest)
 {
     if (rest)
-        conn->wants_writable = true;
+        conn->response.wants_writable = true;
     if (rest || fw_buffer_len(&conn->out))
         fw__deadline_write(conn);
     fw__conn_listen(conn);
@@ -223,8 +226,8 @@ static int64_t send_plain(fw_conn *conn, const char *piece, size_t size)
     int64_t sent = fw__out_send(conn, &data, 1);
     if (sent < 0)
         return fw__response_lost(conn);
-    if (conn->framing == FW_FRAME_LENGTH)
-        conn->response_left -= (uint64_t)sent;
+    if (conn->response.framing == FW_FRAME_LENGTH)
+        conn->response.left -= (uint64_t)sent;
     return fw__response_wait(conn, size - (size_t)sent);
 }
 
@@ -244,22 +247,22 @@ static const char *chunk_line(char line[CHUNK_LINE_MAX], size_t size)
 /* One chunk (RFC 9112 7.1), or the rest of one. Its size line goes out ahead of it. */
 static int64_t send_one_chunk(fw_conn *conn, const char *piece, size_t size)
 {
-    if (conn->response_left == 0) {
+    if (conn->response.left == 0) {
         char line[CHUNK_LINE_MAX];
         const char *start = chunk_line(line, size);
         if (fw__out_keep(conn, start, (size_t)(line + sizeof line - start)))
             return fw__response_lost(conn);
-        conn->response_left = size;
+        conn->response.left = size;
     }
     static const char crlf[2] = {'\r', '\n'};
-    bool whole = size == conn->response_left;
+    bool whole = size == conn->response.left;
     struct iovec pieces[2] = {{(void *)(uintptr_t)piece, size}, {(void *)(uintptr_t)crlf, 2}};
     int64_t sent = fw__out_send(conn, pieces, whole ? 2 : 1);
     if (sent < 0)
         return fw__response_lost(conn);
     size_t taken = (size_t)sent < size ? (size_t)sent : size;
     size_t of_crlf = (size_t)sent - taken;
-    conn->response_left -= taken;
+    conn->response.left -= taken;
     if (whole && taken == size && of_crlf < 2 && fw__out_keep(conn, crlf + of_crlf, 2 - of_crlf))
         return fw__response_lost(conn);
     return fw__response_wait(conn, size - taken);
@@ -268,8 +271,8 @@ static int64_t send_one_chunk(fw_conn *conn, const char *piece, size_t size)
 static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
 {
     size_t first = size;
-    if (conn->response_left && size > conn->response_left)
-        first = (size_t)conn->response_left; /* the rest of a chunk, and something new behind it */
+    if (conn->response.left && size > conn->response.left)
+        first = (size_t)conn->response.left; /* the rest of a chunk, and something new behind it */
     int64_t rest = send_one_chunk(conn, piece, first);
     if (rest || first == size)
         return rest < 0 ? rest : rest + (int64_t)(size - first);
@@ -281,10 +284,10 @@ static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
  * event that somebody waits for. A unix socket cannot be told; it is not asked again for each piece. */
 static void choose_segments(fw_conn *conn, bool bulk)
 {
-    if (conn->bulk == bulk)
+    if (conn->socket.joins == bulk)
         return;
-    conn->bulk = bulk;
-    (void)fw__join_pieces(conn->fd, bulk);
+    conn->socket.joins = bulk;
+    (void)fw__join_pieces(conn->socket.fd, bulk);
 }
 
 int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t piece_size)
@@ -294,17 +297,17 @@ int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t
     int code = fw__response_find(worker, connection, FW_CONN_STREAMING, &conn);
     if (code)
         return code;
-    if (conn->framing == FW_FRAME_NONE)
+    if (conn->response.framing == FW_FRAME_NONE)
         return FW_NOTE_NO_CONTENT;
-    if (conn->framing == FW_FRAME_LENGTH && piece_size > conn->response_left) {
-        excess = (int64_t)(piece_size - conn->response_left);
-        piece_size = (size_t)conn->response_left;
+    if (conn->response.framing == FW_FRAME_LENGTH && piece_size > conn->response.left) {
+        excess = (int64_t)(piece_size - conn->response.left);
+        piece_size = (size_t)conn->response.left;
     }
     if (piece_size == 0)
         return add_excess(0, excess, 0);
     choose_segments(conn, piece_size >= BULK_MIN);
-    int64_t rest = conn->framing == FW_FRAME_CHUNKED ? send_chunk(conn, piece, piece_size)
-                                                     : send_plain(conn, piece, piece_size);
+    int64_t rest = conn->response.framing == FW_FRAME_CHUNKED ? send_chunk(conn, piece, piece_size)
+                                                              : send_plain(conn, piece, piece_size);
     return add_excess(rest, excess, 0);
 }
 
@@ -315,18 +318,18 @@ int64_t fw_end(fw_worker *worker, int64_t connection)
     int code = fw__response_find(worker, connection, FW_CONN_STREAMING, &conn);
     if (code)
         return code;
-    if (conn->framing == FW_FRAME_CHUNKED) {
-        if (conn->response_left)
+    if (conn->response.framing == FW_FRAME_CHUNKED) {
+        if (conn->response.left)
             return FW_ESTATE;
         if (fw__out_keep(conn, "0\r\n\r\n", 5))
             return fw__response_lost(conn);
-    } else if (conn->framing == FW_FRAME_LENGTH && conn->response_left) {
+    } else if (conn->response.framing == FW_FRAME_LENGTH && conn->response.left) {
         notes = FW_NOTE_SHORT;
-        if (conn->access)
+        if (conn->request.access)
             fw__access_cut(conn, 0);
-        conn->close_after = true;
+        conn->response.last = true;
     }
-    conn->wants_writable = false;
+    conn->response.wants_writable = false;
     if (fw__out_send(conn, NULL, 0) < 0)
         return fw__response_lost(conn);
     choose_segments(conn, false); /* which sends what is over */
@@ -341,9 +344,9 @@ int64_t fw_inform(fw_worker *worker, int64_t connection, const char *head, size_
     int code = fw__response_find(worker, connection, FW_CONN_DISPATCHED, &conn);
     if (code == 0)
         code = fw__head_inform(conn, head, head_size, field_count);
-    if (code || !conn->minor)
+    if (code || !conn->request.minor)
         return code;
-    if (conn->access)
+    if (conn->request.access)
         fw__access_interim(conn, fw_buffer_len(&worker->scratch));
     if (fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch)) ||
         fw__out_flush(conn, false))
@@ -358,7 +361,7 @@ int fw_abort(fw_worker *worker, int64_t connection)
     fw_conn *conn = fw__table_find(worker, connection);
     if (!conn)
         return FW_EGONE;
-    if (conn->access)
+    if (conn->request.access)
         fw__access_cut(conn, 500); /* the client did not leave, it was left */
     fw__conn_cut(conn);
     return 0;
@@ -371,13 +374,13 @@ int fw_take_content(fw_worker *worker, int64_t connection)
     fw_conn *conn = fw__table_find(worker, connection);
     if (!conn)
         return FW_EGONE;
-    if (!conn->content || conn->content->spool < 0)
+    if (!conn->request.content || conn->request.content->spool < 0)
         return FW_ESTATE;
-    int fd = conn->content->spool;
+    int fd = conn->request.content->spool;
     if (lseek(fd, 0, SEEK_SET) < 0)
         return FW_ESYSTEM;
-    conn->content->spool = -1;
-    fw__content_free(conn->content);
-    conn->content = NULL;
+    conn->request.content->spool = -1;
+    fw__content_free(conn->request.content);
+    conn->request.content = NULL;
     return fd;
 }

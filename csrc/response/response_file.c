@@ -13,7 +13,8 @@ static int64_t send_turn(fw_conn *conn, int file, int64_t offset, uint64_t count
     uint64_t wanted = count < TURN_BYTES ? count : TURN_BYTES;
     uint64_t done = 0;
     while (done < wanted) {
-        int64_t sent = fw__sendfile(worker, conn->fd, file, offset + (int64_t)done, wanted - done);
+        int64_t sent =
+            fw__sendfile(worker, conn->socket.fd, file, offset + (int64_t)done, wanted - done);
         if (sent == FW_MORE || (sent <= 0 && done))
             break;
         if (sent <= 0)
@@ -21,7 +22,7 @@ static int64_t send_turn(fw_conn *conn, int file, int64_t offset, uint64_t count
         done += (uint64_t)sent;
     }
     worker->score->bytes_out += done;
-    if (conn->access)
+    if (conn->request.access)
         fw__access_sent(conn, (size_t)done);
     return (int64_t)done;
 }
@@ -33,12 +34,12 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
     int code = fw__response_find(worker, connection, FW_CONN_STREAMING, &conn);
     if (code)
         return code;
-    if (conn->framing == FW_FRAME_NONE)
+    if (conn->response.framing == FW_FRAME_NONE)
         return FW_NOTE_NO_CONTENT;
-    if (conn->framing == FW_FRAME_CHUNKED)
+    if (conn->response.framing == FW_FRAME_CHUNKED)
         return FW_ESTATE;
-    if (conn->framing == FW_FRAME_LENGTH && count > conn->response_left)
-        count = conn->response_left;
+    if (conn->response.framing == FW_FRAME_LENGTH && count > conn->response.left)
+        count = conn->response.left;
     if (count == 0)
         return 0;
     if (fw__out_flush(conn, true))
@@ -50,12 +51,12 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
         return fw__response_lost(conn);
     if (sent < 0)
         return sent;
-    if (conn->framing == FW_FRAME_LENGTH)
-        conn->response_left -= (uint64_t)sent;
+    if (conn->response.framing == FW_FRAME_LENGTH)
+        conn->response.left -= (uint64_t)sent;
     uint64_t rest = count - (uint64_t)sent;
     if (rest && sent == TURN_BYTES) {
         /* The kernel would take more: nothing to wait for, only others come first. */
-        conn->wants_writable = true;
+        conn->response.wants_writable = true;
         fw__conn_queue(conn, FW_READY_WRITE);
         return (int64_t)rest;
     }

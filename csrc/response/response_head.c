@@ -169,7 +169,7 @@ typedef struct {
     bool no_content; /* 204, where RFC 9110 8.6 forbids Content-Length too */
 } head_facts;
 
-static int put_field(char **out, fw_slice name, fw_slice value, fw_response *response,
+static int put_field(char **out, fw_slice name, fw_slice value, fw_response_head *response,
                      head_facts *facts)
 {
     if (!fw_is_token(name))
@@ -196,8 +196,8 @@ static int put_field(char **out, fw_slice name, fw_slice value, fw_response *res
     return 0;
 }
 
-static int put_fields(char **out, field_reader *reader, fw_response *response, head_facts *facts,
-                      bool (*valid)(fw_slice status))
+static int put_fields(char **out, field_reader *reader, fw_response_head *response,
+                      head_facts *facts, bool (*valid)(fw_slice status))
 {
     fw_slice status, name, value;
     if (!next_field(reader, &status) || !valid(status))
@@ -223,14 +223,14 @@ static int put_fields(char **out, field_reader *reader, fw_response *response, h
 /* ---- Framing --------------------------------------------------------------------------------------- */
 
 /* RFC 9112 6.3, docs/http.md, "Response": who says where the content ends. */
-static fw_framing choose_framing(const fw_conn *conn, const fw_response *response,
+static fw_framing choose_framing(const fw_conn *conn, const fw_response_head *response,
                                  const head_facts *facts)
 {
-    if (conn->is_head || facts->bodiless)
+    if (conn->request.is_head || facts->bodiless)
         return FW_FRAME_NONE;
     if (response->declared >= 0 || response->sized)
         return FW_FRAME_LENGTH;
-    return conn->minor ? FW_FRAME_CHUNKED : FW_FRAME_CLOSE;
+    return conn->request.minor ? FW_FRAME_CHUNKED : FW_FRAME_CLOSE;
 }
 
 static char *put_length(char *out, uint64_t length)
@@ -240,7 +240,7 @@ static char *put_length(char *out, uint64_t length)
     return PUT_LITERAL(out, "\r\n");
 }
 
-static char *put_framing(char *out, fw_conn *conn, const fw_response *response,
+static char *put_framing(char *out, fw_conn *conn, const fw_response_head *response,
                          const head_facts *facts)
 {
     switch (response->framing) {
@@ -249,7 +249,7 @@ static char *put_framing(char *out, fw_conn *conn, const fw_response *response,
             break;
         if (response->declared >= 0)
             out = put_length(out, (uint64_t)response->declared);
-        else if (conn->is_head && response->sized && response->content_size)
+        else if (conn->request.is_head && response->sized && response->content_size)
             out = put_length(out, response->content_size);
         break;
     case FW_FRAME_LENGTH:
@@ -259,16 +259,16 @@ static char *put_framing(char *out, fw_conn *conn, const fw_response *response,
     case FW_FRAME_CHUNKED: out = PUT_LITERAL(out, "Transfer-Encoding: chunked\r\n"); break;
     case FW_FRAME_CLOSE: break;
     }
-    if (conn->close_after)
+    if (conn->response.last)
         return PUT_LITERAL(out, "Connection: close\r\n");
-    if (!conn->minor)
+    if (!conn->request.minor)
         return PUT_LITERAL(out, "Connection: keep-alive\r\n");
     return out;
 }
 
-static bool must_close(fw_conn *conn, const fw_response *response)
+static bool must_close(fw_conn *conn, const fw_response_head *response)
 {
-    if (!conn->keep_alive || response->framing == FW_FRAME_CLOSE)
+    if (!conn->request.keep_alive || response->framing == FW_FRAME_CLOSE)
         return true;
     if (response->sized && response->framing == FW_FRAME_LENGTH && response->declared >= 0 &&
         (uint64_t)response->declared > response->content_size)
@@ -296,7 +296,7 @@ static char *scratch_begin(fw_buffer *scratch, size_t room)
 }
 
 int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
-                   fw_response *response)
+                   fw_response_head *response)
 {
     fw_worker *worker = conn->worker;
     fw_buffer *scratch = &worker->scratch;
@@ -318,12 +318,12 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
     if (code)
         return code;
     response->framing = choose_framing(conn, response, &facts);
-    conn->close_after = must_close(conn, response);
+    conn->response.last = must_close(conn, response);
     out = put_standing(out, worker, &facts);
     out = put_framing(out, conn, response, &facts);
     out = PUT_LITERAL(out, "\r\n");
     scratch->end = (size_t)(out - scratch->data);
-    if (conn->access)
+    if (conn->request.access)
         fw__access_head(conn, fields, scratch->end);
     return 0;
 }
@@ -332,7 +332,7 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
 
 int fw__head_inform(fw_conn *conn, const char *fields, size_t size, size_t count)
 {
-    fw_response response = {.declared = -1};
+    fw_response_head response = {.declared = -1};
     head_facts facts = {false, false, false, false};
     field_reader reader = {fields, fields + size, 0};
     fw_buffer *scratch = &conn->worker->scratch;

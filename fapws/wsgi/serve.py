@@ -311,6 +311,9 @@ class Server:
             self.log(f"debug: {token} from {address or 'unix'}:{port}: {text}")
         elif kind == lib.FW_LOG_LOST:
             self.log(f"{connection} lines of the access log were lost; it is written again")
+        elif kind == lib.FW_FAULT:
+            before, after = next(fields), next(fields)
+            self.log(f"a mistake in the C core: a connection went from {before} to {after} and was closed")
         elif kind == lib.FW_STARVED:
             if connection:
                 self.log(f"accepting fails again and again ({os.strerror(connection)}): it pauses after each")

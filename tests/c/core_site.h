@@ -73,7 +73,7 @@ typedef struct test_record {
     int64_t content;
     bool defines; /* an FW_SHAPE record stood before this request */
     size_t path_len;
-    char *token; /* of FW_DEBUG; target are its bytes */
+    char *token; /* of FW_DEBUG: target are its bytes; of FW_FAULT: from token to target */
     char *shape; /* METHOD:VERSION:LISTENER:NAME... */
     char *path, *query, *target, *address, *port;
     char *value[VALUES_MAX];
@@ -215,6 +215,16 @@ static inline test_record *debug_read(test_record *made, const char **text)
     return made;
 }
 
+static inline test_record *fault_read(test_record *made, const char **text)
+{
+    size_t len = text_len(*text, 2);
+    char *at = made->text = strndup(*text, len);
+    *text += len;
+    made->token = cut_field(&at);
+    made->target = cut_field(&at);
+    return made;
+}
+
 /* Takes one record apart; the places in the batch's text and content move on. A path with NUL is
  * for tests that look at site->view themselves. */
 static inline test_record *record_read(test_site *site, const int64_t *words, const char **text,
@@ -226,6 +236,8 @@ static inline test_record *record_read(test_site *site, const int64_t *words, co
     made->content = words[2];
     if (made->kind == FW_DEBUG)
         return debug_read(made, text);
+    if (made->kind == FW_FAULT)
+        return fault_read(made, text);
     if (made->kind < FW_REQUEST_RAW)
         return made;
     size_t len = 0;

@@ -41,7 +41,7 @@ TEST(a_closed_connection_is_readable_until_the_next_poll)
     int64_t id = open_and_ask();
     fw_conn *conn = conn_of(id);
     CHECK(fw_abort(here.worker, id) == 0);
-    CHECK(conn->state == FW_CONN_CLOSED && conn->fd < 0 && count_closed() == 1);
+    CHECK(conn->state == FW_CONN_CLOSED && conn->socket.fd < 0 && count_closed() == 1);
     CHECK(fw__table_find(here.worker, id) == NULL && fw_open_connections(here.worker) == 0);
     CHECK(here.score.connections == 0 && here.score.in_flight == 0);
     CHECK(site_poll(&here, 0) == 0);
@@ -72,7 +72,7 @@ TEST(a_connection_that_closes_deep_inside_is_seen_by_all_that_hold_it)
     CHECK(begin(&here, id, "200 OK") == 0 && send_piece(&here, id, "x") == 0);
     client_say(&here, &one, "GET /next HTTP/1.1\r\nHost: a\r\n");
     CHECK(shutdown(one.fd, SHUT_WR) == 0);
-    while (!conn->half_closed)
+    while (!conn->socket.ended)
         site_poll(&here, 1);
     CHECK(fw_end(here.worker, id) == 0);
     while (fw_open_connections(here.worker) > 0)

@@ -97,21 +97,21 @@ TEST(a_stream_is_told_once_that_it_may_send_and_again_when_it_had_to_wait)
     int64_t rest = respond_n(&here, id, "200 OK", large, LARGE);
     const fw_conn *conn = fw__table_find(here.worker, id);
     for (int i = 0; i < 2; i++) {
-        CHECK(rest > 0 && conn->polled == (FW_POLL_READ | FW_POLL_WRITE));
+        CHECK(rest > 0 && conn->socket.polled == (FW_POLL_READ | FW_POLL_WRITE));
         while (!here.first) {
             client_read(&one, SIZE_MAX);
             site_poll(&here, 1);
         }
         site_expect(&here, FW_WRITABLE, id);
-        CHECK(conn->polled & FW_POLL_WRITE);
+        CHECK(conn->socket.polled & FW_POLL_WRITE);
         if (i == 0) /* at once */
             rest = fw_send(here.worker, id, large + LARGE - (size_t)rest, (size_t)rest);
     }
     client_read(&one, SIZE_MAX);
-    CHECK(site_quiet(&here) && conn->polled == FW_POLL_READ);
+    CHECK(site_quiet(&here) && conn->socket.polled == FW_POLL_READ);
     rest = fw_send(here.worker, id, large + LARGE - (size_t)rest, (size_t)rest);
     CHECK(send_rest(id, large, LARGE, rest, SIZE_MAX) >= 0 && fw_end(here.worker, id) == 0);
-    CHECK(client_reply_is(&here, &one, 200, large) && conn->polled == FW_POLL_READ);
+    CHECK(client_reply_is(&here, &one, 200, large) && conn->socket.polled == FW_POLL_READ);
     close_both();
 }
 

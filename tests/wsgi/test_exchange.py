@@ -34,6 +34,7 @@ EVENTS = {
     lib.FW_STARVED: 0,
     lib.FW_DEBUG: 4,
     lib.FW_LOG_LOST: 0,
+    lib.FW_FAULT: 2,
 }
 
 VALUE = st.one_of(
