@@ -196,13 +196,16 @@ class Master(Answering, Upgrading):
             self._on_ready(ready)
         for number in sorted(self._signals.take()):
             _SIGNALS[number](self)
+        if self._logs.follow_syslog(time.monotonic()):
+            self._workers.renew_logs(self._logs)
         self._post(events.Tick())
         self._step_upgrade()
 
     def _patience(self) -> float:
         now = time.monotonic()
         wakeup = decide.next_wakeup(self._state, now)
-        return max(0.0, min(self._notifier.beat(now), wakeup, self._upgrade_deadline()) - now)
+        others = (self._notifier.beat(now), self._upgrade_deadline(), self._logs.look_due)
+        return max(0.0, min(wakeup, *others) - now)
 
     def _on_ready(self, ready: Readiness) -> None:
         if self._clients.on_ready(ready) or self._workers.on_ready(ready.fd):

@@ -7,6 +7,7 @@ descriptor: when they are forked, and again whenever it is opened anew.
 from __future__ import annotations
 
 import os
+from math import inf
 
 from fapws.settings.log_targets import OFF, facility_of
 from fapws.settings.model import Config, Pool
@@ -14,6 +15,9 @@ from fapws.settings.model import Config, Pool
 from ..errors import refused
 from . import syslog
 from .error_log import Log, open_file
+
+_SYSLOG_PAUSE = 2.0
+"""Seconds between two looks whether syslogd was restarted."""
 
 
 class Logs:
@@ -26,6 +30,9 @@ class Logs:
         self._next: Log | None = None
         """The error log of a configuration that is not in force yet."""
         self._access: dict[str, int] = {}
+        self._syslogd: tuple[int, int] | None = None
+        """To whom the access logs that go to syslog are connected."""
+        self._look_at = 0.0
         try:
             self.prepare(config)
         except BaseException:
@@ -49,6 +56,8 @@ class Logs:
                 _close_all(fresh)
                 raise
         self._access.update(fresh)
+        if self._syslogd is None and any(map(_is_syslog, fresh)):
+            self._syslogd = syslog.socket_file()
 
     @property
     def coming(self) -> Log:
@@ -84,17 +93,41 @@ class Logs:
         A file that cannot be opened is gone on with as it is.
         """
         complaints = [self.error.reopen()]
-        for target, fd in self._access.items():
-            try:
-                fresh = _open(target, self._mode)
-            except OSError as error:
-                complaint = f"cannot reopen {target}: {error.strerror}; the old file stays in use"
-                self.error.write(complaint)
-                complaints.append(complaint)
-                continue
-            os.dup2(fresh, fd, inheritable=False)
-            os.close(fresh)
+        complaints += [self._renew(target, fd) for target, fd in self._access.items()]
         return "; ".join(filter(None, complaints))
+
+    def _renew(self, target: str, fd: int) -> str:
+        """Opens an access log again under its descriptor; the complaint, or an empty text."""
+        try:
+            fresh = _open(target, self._mode)
+        except OSError as error:
+            complaint = f"cannot reopen {target}: {error.strerror}; the old file stays in use"
+            self.error.write(complaint)
+            return complaint
+        os.dup2(fresh, fd, inheritable=False)
+        os.close(fresh)
+        return ""
+
+    def follow_syslog(self, now: float) -> bool:
+        """Connects the access logs that go to syslog to the syslogd of now, if it is another one.
+
+        A worker cannot: its thread for the log only writes, and it may be below chroot. Whether there are new
+        descriptors for the workers. ``now``: monotonic seconds.
+        """
+        if now < self.look_due:
+            return False
+        self._look_at = now + _SYSLOG_PAUSE
+        there = syslog.socket_file()
+        if there is None or there == self._syslogd:
+            return False
+        self._syslogd = there
+        complaints = [self._renew(target, fd) for target, fd in self._access.items() if _is_syslog(target)]
+        return not any(complaints)
+
+    @property
+    def look_due(self) -> float:
+        """When follow_syslog() is to be called; ``inf``: nothing goes there."""
+        return self._look_at if any(map(_is_syslog, self._access)) else inf
 
     def close(self) -> None:
         """Closes all; standard error stays open."""
@@ -112,6 +145,10 @@ def line_prefix(pool: Pool) -> bytes:
 
 
 _INFO = 6
+
+
+def _is_syslog(target: str) -> bool:
+    return facility_of(target) >= 0
 
 
 def _targets(config: Config) -> list[str]:

@@ -68,6 +68,17 @@ def connect(paths: tuple[str, ...] = PATHS) -> int:
     raise problem
 
 
+def socket_file(paths: tuple[str, ...] = PATHS) -> tuple[int, int] | None:
+    """Device and inode of syslogd's socket, which another syslogd makes anew; None: there is none."""
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        return status.st_dev, status.st_ino
+    return None
+
+
 def head(priority: int) -> bytes:
     """What stands before a line: ``<30>Nov 20 08:00:00 fapws[4711]: `` (RFC 3164)."""
     now = time.localtime()

@@ -11,6 +11,7 @@ import socket
 import pytest
 from support.house import House, Load, Until
 from support.rooted import OTHER, needs_root
+from support.syslogd import syslog_place, syslogd
 
 STAMP = r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]"
 
@@ -202,17 +203,30 @@ def test_rotation_below_chroot_and_without_rights(public_house: House, until: Un
     house.ctl("stop")
 
 
-@needs_root
-@pytest.mark.skipif(os.path.lexists("/dev/log"), reason="takes the place of a syslogd that runs here")
 def test_access_log_to_syslog(house: House) -> None:
     house.configure(pool="access_log = syslog:local6\naccess_format = $request_uri $status")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
-        daemon.bind("/dev/log")
-        try:
-            daemon.settimeout(30)
+    with syslog_place(), syslogd() as daemon:
+        house.start()
+        ask(house.port(), "GET /s HTTP/1.1")
+        assert daemon.recv(65536) == b"<182>fapws: /s 200"
+        house.ctl("stop")
+
+
+def test_access_log_follows_a_syslogd_that_was_restarted(house: House, until: Until) -> None:
+    house.configure(pool="access_log = syslog:local6\naccess_format = $request_uri $status")
+    with syslog_place():
+        with syslogd():
             house.start()
-            ask(house.port(), "GET /s HTTP/1.1")
-            assert daemon.recv(65536) == b"<182>fapws: /s 200"
+            port = house.port()
+        with syslogd() as daemon:
+            daemon.setblocking(False)
+
+            def heard() -> bool:
+                ask(port, "GET /s HTTP/1.1")
+                try:
+                    return daemon.recv(65536) == b"<182>fapws: /s 200"
+                except BlockingIOError:
+                    return False
+
+            until(heard, "a line at the new syslogd")
             house.ctl("stop")
-        finally:
-            os.unlink("/dev/log")

@@ -10,6 +10,7 @@ import socket
 import pytest
 from support.house import HELLO, House, Until
 from support.rooted import OTHER, needs_proc, needs_root
+from support.syslogd import syslog_place, syslogd
 
 PRINTS = """\
 import os, sys
@@ -281,18 +282,14 @@ def test_worker_cannot_empty_the_error_log_or_speak_as_the_master(house: House) 
     house.ctl("stop")
 
 
-@needs_root
-@pytest.mark.skipif(os.path.lexists("/dev/log"), reason="takes the place of a syslogd that runs here")
 def test_error_log_to_syslog(house: House) -> None:
     house.write_app(PRINTS)
     house.configure(
         master=f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = syslog:local3\n"
     )
-    assert "no syslogd listens" in house.ctl("start", expect=1)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
-        daemon.bind("/dev/log")
-        try:
-            daemon.settimeout(30)
+    with syslog_place():
+        assert "no syslogd listens" in house.ctl("start", expect=1)
+        with syslogd() as daemon:
             house.start()
             ask(house, "/a", house.port())
             received = b""
@@ -300,8 +297,6 @@ def test_error_log_to_syslog(house: House) -> None:
                 received = daemon.recv(65536)
             assert re.match(rb"<158>.* fapws\[%d\]: hello/0\[\d+\]: error /a$" % house.pid, received)
             house.ctl("stop")
-        finally:
-            os.unlink("/dev/log")
 
 
 def test_reopen_follows_a_renamed_log(house: House) -> None:
