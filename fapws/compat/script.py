@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     import ast
 
 TIMEOUT = 15.0
-"""Seconds the child may take; a script that takes longer is left to the worker's boot_timeout."""
+"""Seconds the child may take."""
 _NAMES = ("SERVER", "MAX_BODY_SIZE", "DEBUG")
-_MISTAKE_MAX = 500
-"""Characters; what is told goes through a pipe in one write."""
+_TEXT_MAX = 500
+"""Characters of each text that is told."""
+_ANSWER_MAX = 16_384
+"""Bytes of the whole: more than all texts together, and less than a pipe takes in one write."""
+_END = b"\0\xff"
+"""Behind the answer: whoever the script has forked may hold the pipe open. 0xff is in no text of UTF-8."""
 _DESCRIPTORS_MAX = 65536
 _ARITHMETIC_MAX = 64
 """Characters; longer constant arithmetic is left to the running script."""
@@ -34,8 +38,9 @@ def script_settings(path: str, pool: Pool | None = None, may_run: bool = True) -
     """The settings of a script, ``file.py`` or ``file.py:callable``; pool says how to run it if
     need be. may_run: False if no value is worth it.
 
-    A script that cannot be read, compiled or run has none: its worker tells why when it boots.
-    Raises OSError if the system has no process or descriptor left to look.
+    A script that cannot be read or compiled has none: its worker tells why when it boots. If it has to
+    be run and that fails or takes too long, ``unknown`` says so: a default may not take the place of what
+    it would have said. Raises OSError if the system has no process or descriptor left to look.
     """
     from fapws.settings.options import split_callable
 
@@ -83,8 +88,17 @@ def _answer(writer: int, path: str, attribute: str, pool: Pool | None, may_run: 
             drop_for_script(pool)
         settings = _find(path, attribute, pool, may_run, lambda found: os.write(writer, _encode(found)))
         os.write(writer, _encode(settings))
+    except BaseException as error:
+        os.write(writer, _encode(ScriptSettings(unknown=_complaint(error))))
     finally:
         os._exit(0)
+
+
+def _complaint(error: BaseException) -> str:
+    try:
+        return f"it failed with {type(error).__name__}: {error}"
+    except BaseException:  # the exception's own __str__ failed
+        return f"it failed with {type(error).__name__}"
 
 
 def _close_all_but(writer: int) -> None:
@@ -96,21 +110,25 @@ def _close_all_but(writer: int) -> None:
 
 
 def _encode(settings: ScriptSettings) -> bytes:
-    settings = settings._replace(mistake=settings.mistake[:_MISTAKE_MAX])
-    return "\0".join(map(str, settings)).encode("utf-8", "replace")[: select.PIPE_BUF]
+    texts = [str(field)[:_TEXT_MAX].replace("\0", "?") for field in settings]
+    return "\0".join(texts).encode("utf-8", "replace") + _END
 
 
 def _decode(data: bytes) -> ScriptSettings:
-    fields = data.decode("utf-8", "replace").split("\0")
-    if len(fields) != len(ScriptSettings._fields):
-        return ScriptSettings()
-    server, size, has_paths, debug, start, mistake, line = fields
-    return ScriptSettings(server, size, has_paths == str(True), debug, start, mistake, int(line))
+    """The script may have written anything: it finds the pipe among its descriptors."""
+    fields = data.partition(_END)[0].decode("utf-8", "replace").split("\0")
+    if _END not in data or len(fields) != len(ScriptSettings._fields):
+        return ScriptSettings(unknown="it did not come to an end, or ended the process")
+    server, size, has_paths, debug, start, mistake, line, unknown = fields
+    number = int(line) if line.isascii() and line.isdigit() and len(line) < 10 else 0
+    return ScriptSettings(server, size, has_paths == str(True), debug, start, mistake, number, unknown)
 
 
 def _read_all(reader: int, deadline: float) -> bytes:
     data = b""
-    while select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
+    while len(data) < _ANSWER_MAX and _END not in data:
+        if not select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            break
         piece = os.read(reader, 4096)
         if not piece:
             break
@@ -140,8 +158,11 @@ def _find(
     from fapws.compat.check import find_mistake
     from fapws.compat.start_call import find_start
 
-    with open(path, "rb") as file:
-        tree = ast.parse(file.read(), path)
+    try:
+        with open(path, "rb") as file:
+            tree = ast.parse(file.read(), path)
+    except (OSError, SyntaxError, ValueError):
+        return ScriptSettings()  # its worker fails at the same, with a traceback
     bound = _top_level_names(tree)
     if "*" in bound and may_run:
         return _run(path, attribute, pool, tell)

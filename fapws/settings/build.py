@@ -18,7 +18,7 @@ from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, SHARED_OPTIONS,
 from fapws.settings.problems import ConfigError, Problem
 from fapws.settings.scan import Entry, Scan, Section
 from fapws.settings.values import nearest
-from fapws.worker.privileges import CannotConfine, identity
+from fapws.worker.privileges import CannotConfine, find_user, identity
 
 MASTER_SECTION = "fapws"
 _POOL_PREFIX = "app:"
@@ -26,6 +26,8 @@ _ENV_SUFFIX = ":env"
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
 _ONE_POOL_ONLY = frozenset(("app", "script", "listen"))
 """What the command line may say only if there is one pool."""
+_FIRST_FREE_PORT = 1024
+"""Below, only root may bind."""
 _SECTIONS_RULE = "sections are [fapws], [app:NAME] and [app:NAME:env]"
 
 Values = dict[str, Any]
@@ -195,6 +197,12 @@ class _Builder:
             self._report(section, None, f"cannot look at {pool.script}: {error.strerror}")
             return pool
         script = options.split_callable(pool.script)[0]
+        if settings.unknown:
+            missing = [name for name in ("listen", "max_body_size") if name not in given]
+            if missing:
+                text = f"cannot be asked for {' and '.join(missing)}: {settings.unknown}"
+                self._problems.append(Problem(script, 0, "", "", "", text))
+            return pool
         if settings.mistake:
             self._problems.append(Problem(script, settings.mistake_line, "", "", "", settings.mistake))
         if settings.debug and "debug" not in given:
@@ -205,6 +213,7 @@ class _Builder:
         if "listen" not in given:
             try:
                 address = _script_address(settings, pool.directory or self._base, os.path.dirname(script))
+                _check_rights(address, pool.user)
                 pool = pool._replace(listen=(address,)) if address else pool
             except ValueError as error:
                 key, text = ("start", settings.start) if settings.start else ("SERVER", settings.server)
@@ -286,6 +295,17 @@ def _make_pool(name: str, environment: tuple[tuple[str, str], ...], values: Valu
     limits = Limits(**{key: value for key, value in values.items() if key in Limits._fields})
     rest = {key: value for key, value in values.items() if key not in Limits._fields}
     return Pool(name, env=environment, limits=limits, **rest)
+
+
+def _check_rights(address: Address | None, user: str) -> None:
+    """A script's word is its pool's user's: it does not have root bind what that user could not.
+
+    Raises ValueError.
+    """
+    if address is None or not user or os.geteuid() != 0 or find_user(user)[0] == 0:
+        return
+    if address.kind != "tcp" or 0 < address.port < _FIRST_FREE_PORT:
+        raise ValueError(f"is not user {user}'s to say; set listen in the configuration")
 
 
 def _script_address(settings: ScriptSettings, working: str, directory: str) -> Address | None:

@@ -150,7 +150,7 @@ class Config(NamedTuple):
 
 
 class ScriptSettings(NamedTuple):
-    """What a script sets, as text; empty: it does not, or it cannot be told."""
+    """What a script sets, as text; empty: it does not."""
 
     server: str = ""
     max_body_size: str = ""
@@ -164,3 +164,5 @@ class ScriptSettings(NamedTuple):
     """What is wrong with PATHS, as far as it can be told before the script is served."""
     mistake_line: int = 0
     """Where; 0: not known."""
+    unknown: str = ""
+    """Why it cannot be told what the script sets."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from fapws.compat import script
 from fapws.compat.script import ScriptSettings, script_settings
+from fapws.settings.ini import ConfigError, read
 from fapws.settings.model import Pool
 
 RAN = "open({!r}, 'w').close()\n"
@@ -81,14 +83,95 @@ def test_paths_are_noticed(tmp_path: Path, source: str) -> None:
     "source",
     [
         "def broken(:",
-        "SERVER = f()",
-        "import os\nSERVER = os._exit(1)",
-        "import os, signal\nSERVER = os.kill(os.getpid(), signal.SIGKILL)",
         "SERVER = ':80'\0",
     ],
 )
-def test_script_that_fails_has_no_settings(tmp_path: Path, source: str) -> None:
+def test_script_that_is_no_python_has_no_settings(tmp_path: Path, source: str) -> None:
     assert settings(tmp_path, source)[0] == ScriptSettings()
+
+
+FORGE = """\
+import os
+for fd in range(3, 100):
+    try:
+        os.write(fd, {data})
+    except OSError:
+        pass
+SERVER = os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("SERVER = f()", "it failed with NameError: name 'f' is not defined"),
+        ("import os\nSERVER = os._exit(1)", "ended the process"),
+        ("import os, signal\nSERVER = os.kill(os.getpid(), signal.SIGKILL)", "ended the process"),
+        ("import sys\nSERVER = sys.exit()", "it failed with SystemExit"),
+        (
+            "class E(Exception):\n    def __str__(self): raise E\nSERVER = str(int)\nraise E",
+            "it failed with E",
+        ),
+        (FORGE.format(data="b'x' * 2**20"), "ended the process"),
+        (FORGE.format(data="b'1' + bytes(7) + b'\\xff'"), "ended the process"),
+    ],
+)
+def test_script_that_fails_is_not_known(tmp_path: Path, source: str, told: str) -> None:
+    found = settings(tmp_path, source)[0]
+    assert told in found.unknown
+    assert found._replace(unknown="") == ScriptSettings()
+
+
+def test_line_that_is_no_number_is_none(tmp_path: Path) -> None:
+    data = repr(b"\0".join([b"", b"", b"", b"", b"", b"wrong", b"\xd9\xa3x", b""]) + b"\0\xff")
+    found = settings(tmp_path, FORGE.format(data=data))[0]
+    assert (found.mistake, found.mistake_line) == ("wrong", 0)
+
+
+def test_what_a_script_has_forked_is_not_waited_for(tmp_path: Path) -> None:
+    source = "import os, time\nif not os.fork():\n    time.sleep(14)\n    os._exit(0)\nSERVER = str(80)"
+    began = time.monotonic()
+    assert settings(tmp_path, source)[0].server == "80"
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(("listen", "known"), [("", False), ("listen = :80", True)])
+def test_no_default_takes_the_place_of_what_is_not_known(tmp_path: Path, listen: str, known: bool) -> None:
+    (tmp_path / "s.py").write_text("SERVER = f()\n")
+    ini = tmp_path / "x.ini"
+    ini.write_text(f"[app:p]\nscript = s.py\nmax_body_size = 1k\n{listen}\n")
+    if known:
+        assert read(str(ini)).pools[0].listen[0].port == 80
+    else:
+        with pytest.raises(ConfigError, match=r"s\.py: cannot be asked for listen: it failed with NameError"):
+            read(str(ini))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, whose rights a script's word does not get")
+@pytest.mark.parametrize(
+    ("server", "user", "refused"),
+    [
+        ("unix:/run/x", "nobody", True),
+        (":80", "nobody", True),
+        (":8080", "nobody", False),
+        (":0", "nobody", False),
+        ("unix:/run/x", "root", False),
+        (":80", "", False),
+    ],
+)
+def test_script_of_another_user_does_not_have_root_bind_for_it(server: str, user: str, refused: bool) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        Path(name, "s.py").write_text(
+            f"SERVER = {server!r}\n\ndef application(environ, start_response): ...\n"
+        )
+        ini = Path(name, "x.ini")
+        ini.write_text(f"[app:p]\nscript = s.py\nuser = {user}\n")
+        if refused:
+            with pytest.raises(ConfigError, match="is not user nobody's to say; set listen"):
+                read(str(ini))
+        else:
+            assert read(str(ini)).pools[0].listen
 
 
 def test_script_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +181,7 @@ def test_script_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "fork", lambda: forked.append(fork()) or forked[-1])
     source = "import time\nSERVER = time.sleep(60)"
     began = time.monotonic()
-    assert settings(tmp_path, source) == (ScriptSettings(), True)
+    assert settings(tmp_path, source)[0].unknown.startswith("it did not come to an end")
     assert time.monotonic() - began < 30, "the child slept to its end"
     assert len(forked) == 1
     with pytest.raises(ChildProcessError):
