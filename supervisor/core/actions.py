@@ -130,6 +130,24 @@ class ReloadDone(NamedTuple):
     """What is in force now; sockets that it does not name are to be closed."""
 
 
+class TryNewCode(NamedTuple):
+    """Start a child that tries the new code; answer with TrialEnded once it was reaped."""
+
+
+class KillTrial(NamedTuple):
+    """Kill that child. TrialEnded comes as it would have come."""
+
+
+class Leap(NamedTuple):
+    """Execute the new code in this process; answer with LeapHeldBack or LeapFailed if that is not done."""
+
+
+class UpgradeFailed(NamedTuple):
+    """Everything goes on as before: log it, tell the clients who wait for the upgrade."""
+
+    reason: str
+
+
 class Exit(NamedTuple):
     """No child is left: end."""
 
@@ -157,5 +175,9 @@ Action = Union[
     DiedDraining,
     CloseListeners,
     ReloadDone,
+    TryNewCode,
+    KillTrial,
+    Leap,
+    UpgradeFailed,
     Exit,
 ]

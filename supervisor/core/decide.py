@@ -2,12 +2,13 @@
 
 The master's own life is BOOTING -> RUNNING -> STOPPING -> ENDED, and while it runs a reload may be
 on its way: CHECKING the new configuration, then a CANARY in every pool, then ROLLING the rest over;
-or UNDOING, when a canary failed. Whatever the event, a step ends in ``settle``, which compares what
-there is with what there should be and orders the difference: an event that is lost or comes twice
-cannot leave a hole.
+or UNDOING, when a canary failed. An upgrade in place waits for all of that (upgrade.py).
 
-Kept at every step: a pool has at most one process more than it has workers; nobody who serves is
-retired before somebody of the new generation serves; every process ordered is waited for.
+Whatever the event, a step then compares what there is with what there should be and orders the
+difference: an event that is lost or comes twice cannot leave a hole.
+
+Kept at every step: a pool has at most one process more than it has workers; no worker that serves is
+retired before one of the new generation serves; every process ordered is waited for.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from math import inf
 
 from fapws.lean import Any, Callable
 
-from . import actions, events, rolling, texts, upkeep
+from . import actions, events, rolling, texts, upgrade, upkeep
 from . import worker_states as states
 from .children import Child
 from .rolling import ROLL_ATTEMPTS
@@ -65,12 +66,15 @@ def step(state: State, event: events.Event, now: float) -> tuple[State, list[act
     _HANDLERS[type(event)](turn, event)
     _settle(turn)
     upkeep.watch_sleepers(turn, state.asleep)
+    if isinstance(event, events.Tick):
+        upgrade.go_on(turn)
     return turn.result()
 
 
 def next_wakeup(state: State, now: float) -> float:
     """When a Tick is due at the latest, in monotonic seconds; ``inf``: never."""
-    moments = (state.look_at, state.due if state.queued and state.reload is None else inf)
+    due = state.due if state.queued and state.reload is None else inf
+    moments = (state.look_at, due, state.upgrade.deadline if state.upgrade else inf)
     later = (moment for moment in moments if moment > now and state.phase == RUNNING)
     return min(state.children.next_deadline(now), *later, inf)
 
@@ -92,7 +96,8 @@ def _settle(turn: Turn) -> None:
         rolling.settle(turn)
         upkeep.report_scaling(turn)
         upkeep.settle(turn)
-    if turn.state.phase == STOPPING and not turn.children.processes():
+    trial = upgrade.stage(turn.state) in upgrade.WITH_TRIAL
+    if turn.state.phase == STOPPING and not turn.children.processes() and not trial:
         turn.state = turn.state._replace(phase=ENDED)
         turn.order(actions.Exit(turn.state.status, turn.state.reason))
 
@@ -236,6 +241,7 @@ def _stop(turn: Turn, fast: bool) -> None:
     turn.state = turn.state._replace(phase=STOPPING, queued=False, asleep=frozenset())
     if turn.state.reload is not None:
         rolling.finish(turn, False, "the server is stopping")
+    upgrade.stop(turn)
     turn.order(actions.CloseListeners())
     for child in turn.children:
         cell = states.TABLE[child.state][states.STOPPED]
@@ -275,5 +281,9 @@ _HANDLERS: dict[type[events.Event], Callable[[Turn, Any], None]] = {
     events.Prepared: on_prepared,
     events.Refused: on_refused,
     events.StopAsked: on_stop,
+    events.UpgradeAsked: upgrade.on_asked,
+    events.TrialEnded: upgrade.on_trial_ended,
+    events.LeapHeldBack: upgrade.on_leap_held_back,
+    events.LeapFailed: upgrade.on_leap_failed,
     events.Tick: on_tick,
 }

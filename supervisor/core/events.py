@@ -112,8 +112,29 @@ class StopAsked(NamedTuple):
     """INT: before it serves, that is a failed start."""
 
 
+class UpgradeAsked(NamedTuple):
+    """USR2, or ``fapwsctl upgrade``."""
+
+
+class TrialEnded(NamedTuple):
+    """The child that tried the new code has ended, or could not be started."""
+
+    reason: str
+    """Why the new code cannot take over; empty: it can."""
+
+
+class LeapHeldBack(NamedTuple):
+    """Signals had come, which the exec would have lost: nothing was done."""
+
+
+class LeapFailed(NamedTuple):
+    """The exec could not be done: this program goes on."""
+
+    reason: str
+
+
 class Tick(NamedTuple):
-    """Time has passed."""
+    """Time has passed, and everything that was to be seen by now was told."""
 
 
 Event = Union[
@@ -130,5 +151,9 @@ Event = Union[
     Prepared,
     Refused,
     StopAsked,
+    UpgradeAsked,
+    TrialEnded,
+    LeapHeldBack,
+    LeapFailed,
     Tick,
 ]

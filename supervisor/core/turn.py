@@ -2,7 +2,8 @@
 
 ``State`` is everything that is remembered between two events; ``Turn`` is a step on its way from one
 State to the next, with the words that all the rules share. The rules are in decide.py (first start,
-deaths, stop), rolling.py (reload) and upkeep.py (hanging, recycling, sleeping, scaling).
+deaths, stop), rolling.py (reload), upgrade.py (the upgrade in place) and upkeep.py (hanging, recycling,
+sleeping, scaling).
 """
 
 from __future__ import annotations
@@ -44,6 +45,16 @@ class Reload(NamedTuple):
     """UNDOING: why."""
 
 
+class Upgrade(NamedTuple):
+    """An upgrade in place on its way; upgrade.py has its rules."""
+
+    stage: str
+    deadline: float = inf
+    """When OVERDUE happens to it, in monotonic seconds; ``inf``: never."""
+    reason: str = ""
+    """Why it was abandoned."""
+
+
 class State(NamedTuple):
     """Everything that the decisions depend on."""
 
@@ -71,6 +82,7 @@ class State(NamedTuple):
     """Pools that have no workers because nobody asks for them (min_workers = 0)."""
     scaling: frozenset[str] = frozenset()
     """Pools that do not have the number of workers yet that was asked for."""
+    upgrade: Upgrade | None = None
     status: int = 0
     """The master's exit status."""
     reason: str = ""

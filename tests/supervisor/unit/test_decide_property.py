@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from fapws.settings.model import Config, Pool
 from fapws.supervisor.core import actions, decide, events
+from fapws.supervisor.core import upgrade as upgrades
 from fapws.supervisor.core import worker_states as states
 
 NAMES = ("blog", "shop", "wiki")
@@ -56,6 +57,14 @@ class Supervisor(RuleBasedStateMachine):
         """Pools whose listeners the master watches."""
         self.limits: dict[str, int] = {"blog": 2, "shop": 1}
         """Workers of a pool in the configurations that may be in force."""
+        self.upgrade_asked = False
+        """Somebody waits for the end of an upgrade."""
+        self.trial = False
+        """Whether a child tries the new code."""
+        self.trial_killed = False
+        self.passed = False
+        """The trial of this very upgrade has passed."""
+        self.leaping = False
         self.tell(events.Boot())
 
     # ---- The world ------------------------------------------------------------------------------
@@ -67,6 +76,9 @@ class Supervisor(RuleBasedStateMachine):
         if retired and isinstance(event, events.WorkerReady):
             self.check_successors(retired, serving_before | {event.worker})
         for action in ordered:
+            if isinstance(action, (actions.TryNewCode, actions.Leap)):
+                assert isinstance(event, events.Tick), "what the master has seen may not be told yet"
+                assert action is ordered[-1]
             self.act(action)
 
     def check_successors(self, retired: list[int], serving: set[int]) -> None:
@@ -112,7 +124,37 @@ class Supervisor(RuleBasedStateMachine):
             assert 0.0 <= action.delay <= states.BACKOFF_MAX
         elif isinstance(action, actions.Exit):
             assert not self.processes, "ended before every child was reaped"
+            assert not self.trial, "ended before the trial was reaped"
             self.ended = True
+        else:
+            self.act_of_an_upgrade(action)
+
+    def act_of_an_upgrade(self, action: actions.Action) -> None:
+        if isinstance(action, actions.TryNewCode):
+            assert self.upgrade_asked and self.quiet()
+            assert not self.trial, "two trials at a time"
+            self.trial = True
+            self.trial_killed = False
+        elif isinstance(action, actions.KillTrial):
+            assert self.trial and not self.trial_killed
+            self.trial_killed = True
+        elif isinstance(action, actions.Leap):
+            assert self.passed, "the new code was not tried"
+            assert self.quiet()
+            self.passed = False
+            self.leaping = True
+        elif isinstance(action, actions.UpgradeFailed):
+            assert action.reason
+            assert self.upgrade_asked, "nobody has asked"
+            assert not self.trial, "the next one could start a second trial"
+            self.upgrade_asked = self.passed = self.leaping = False
+
+    def quiet(self) -> bool:
+        """Whether nothing is under way that a new master would have to finish."""
+        state = self.state
+        restless = any(child.state in (states.STARTING, states.HUNG) for child in state.children)
+        waits = state.reload is not None or state.queued or state.scaling
+        return state.phase == decide.RUNNING and not waits and not restless
 
     def beat(self, number: int, silent: float) -> int:
         return number + int(self.now - silent)
@@ -135,6 +177,12 @@ class Supervisor(RuleBasedStateMachine):
             self.serving.add(number)
         self.tell(events.WorkerReady(number))
 
+    @rule()
+    def all_ready(self) -> None:
+        while starting := [c.number for c in self.state.children if c.state == states.STARTING]:
+            self.serving.add(starting[0])
+            self.tell(events.WorkerReady(starting[0]))
+
     @precondition(lambda self: self.processes)
     @rule(choice=st.integers(0, 100), status=st.sampled_from([0, 1, -9]), says=st.booleans())
     def dies(self, choice: int, status: int, says: bool) -> None:
@@ -151,6 +199,8 @@ class Supervisor(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         self.tell(events.Tick())
+        stage = upgrades.stage(self.state)
+        assert stage not in (upgrades.WAITING, upgrades.TRIED) or not self.quiet(), "it would wait for ever"
 
     @precondition(lambda self: self.processes)
     @rule(
@@ -201,6 +251,33 @@ class Supervisor(RuleBasedStateMachine):
     def refused(self) -> None:
         self.checking = False
         self.tell(events.Refused("no"))
+
+    @rule()
+    def upgrade(self) -> None:
+        if self.state.phase == decide.RUNNING:
+            self.upgrade_asked = True
+        self.tell(events.UpgradeAsked())
+
+    @precondition(lambda self: self.trial)
+    @rule(reason=st.sampled_from(["", "no"]))
+    def trial_ends(self, reason: str) -> None:
+        self.trial = False
+        self.passed = not reason and upgrades.stage(self.state) == upgrades.TRYING
+        self.tell(events.TrialEnded(reason))
+
+    @precondition(lambda self: self.leaping)
+    @rule(outcome=st.sampled_from(["held back", "failed", "done"]))
+    def leap_ends(self, outcome: str) -> None:
+        if outcome == "held back":
+            self.leaping = False
+            self.passed = True
+            self.tell(events.LeapHeldBack())
+        elif outcome == "failed":
+            self.tell(events.LeapFailed("no"))
+        else:  # the new code goes on from here
+            self.upgrade_asked = self.leaping = False
+            self.state = self.state._replace(upgrade=None)
+            self.tell(events.ReloadAsked())
 
     @rule(fast=st.booleans(), really=st.integers(0, 19))
     def stop(self, fast: bool, really: int) -> None:
@@ -270,12 +347,34 @@ class Supervisor(RuleBasedStateMachine):
         if self.state.queued and self.state.reload is None and self.state.announced:
             assert self.state.due > self.now
 
+    @invariant()
+    def an_upgrade_is_known_as_it_is(self) -> None:
+        stage = upgrades.stage(self.state)
+        assert self.upgrade_asked == (stage != upgrades.IDLE)
+        assert self.trial == (stage in upgrades.WITH_TRIAL)
+        assert self.passed == (stage == upgrades.TRIED)
+        assert self.leaping == (stage == upgrades.LEAPING)
+
+    @invariant()
+    def a_trial_ends_in_time(self) -> None:
+        if self.trial and not self.trial_killed:
+            assert decide.next_wakeup(self.state, self.now) <= self.now + upgrades.TRIAL_SECONDS
+
+    @invariant()
+    def a_stop_ends_every_upgrade(self) -> None:
+        if self.state.phase in (decide.STOPPING, decide.ENDED):
+            assert upgrades.stage(self.state) in (upgrades.IDLE, upgrades.ABANDONED)
+
     def teardown(self) -> None:
         """Whatever the state was, a stop ends it."""
         self.tell(events.StopAsked(fast=False))
         for number in sorted(self.processes):
             del self.processes[number]
             self.tell(events.WorkerExited(number, 0))
+        if self.trial:
+            assert self.trial_killed and not self.ended
+            self.trial = False
+            self.tell(events.TrialEnded("killed"))
         assert self.ended
 
 
