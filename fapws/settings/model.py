@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from fapws.lean import NamedTuple
 
+WORKERS_MAX = 1024
+"""Of one pool."""
+
 
 class Address(NamedTuple):
     """One place to listen on, or a socket that is inherited."""

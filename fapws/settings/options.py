@@ -15,7 +15,7 @@ from fapws.settings import values
 from fapws.settings.access_format import compile_format
 from fapws.settings.addresses import check_socket_path, parse_address, parse_mode
 from fapws.settings.log_targets import OFF, STDERR, parse_syslog
-from fapws.settings.model import Address, Network
+from fapws.settings.model import WORKERS_MAX, Address, Network
 from fapws.settings.networks import parse_network
 from fapws.settings.virtualenv import check_virtualenv
 from fapws.worker.privileges import CannotConfine, find_group, find_user
@@ -116,7 +116,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("backlog", POOL, "integer", "1024",
            "connections the kernel keeps until a worker takes them", 1, 65535),
     Option("workers", POOL, "integer", "1",
-           "worker processes", 1, 1024),
+           "worker processes", 1, WORKERS_MAX),
     Option("reuseport", POOL, "reuseport", "no",
            "Linux only: a queue of its own for each worker and TCP address, by SO_REUSEPORT; see "
            "fapws.ini(5)"),

@@ -1,107 +1,106 @@
-"""What the master answers to fapwsctl. A part of Master, which owns everything named here."""
+"""The commands of fapwsctl: what the master does on each, and what it replies."""
 
 from __future__ import annotations
 
 import os
 import time
 
-from fapws.lean import Callable
+from fapws.lean import Callable, Protocol
+from fapws.settings.model import WORKERS_MAX
 
-from ..core import decide, events
-from ..listen.listeners import Listeners
-from ..process.workers import Post, Workers
+from ..core import events
+from ..core.decide import BOOTING, RUNNING, State
 from . import status
 from .control_socket import Client, Request
-from .conversations import Clients
-from .status import describe
+from .conversations import Command, Conversations
 
-WORKERS_MAX = 1024
-"""Of a pool, as for the option."""
+UPGRADE = "upgrade"
+"""The topic of clients that wait for the end of an upgrade."""
 
 
-class Answering:
-    """The commands of the control socket."""
+class View(Protocol):
+    """What the commands look at."""
 
-    _state: decide.State
-    _clients: Clients
-    _listeners: Listeners
-    _workers: Workers
-    _post: Post
-    _began: float
-    _deaths: tuple[status.Death, ...]
-    _last_reload: status.LastReload | None
-    _reopen_logs: Callable[[], str]
-    _ask_upgrade: Callable[[], None]
+    @property
+    def state(self) -> State:
+        """The decision core's, as it is now."""
 
-    def commands(self) -> dict[str, Callable[[Client, Request], None]]:
+    def urls(self) -> dict[str, list[str]]:
+        """Where each pool listens."""
+
+    def facts(self) -> status.Facts:
+        """What the status is made of besides."""
+
+
+class Commands:
+    """Replies at once to what is known, and has the others wait for the end of what they asked for."""
+
+    def __init__(
+        self,
+        view: View,
+        post: Callable[[events.Event], None],
+        conversations: Conversations,
+        reopen_logs: Callable[[], str],
+    ) -> None:
+        """``post``: tells the core. ``reopen_logs``: returns a complaint, or an empty text."""
+        self._view = view
+        self._post = post
+        self._conversations = conversations
+        self._reopen_logs = reopen_logs
+
+    def table(self) -> dict[str, Command]:
         """What each command calls."""
         return {
-            "ping": self._answer_ping,
-            "reload": self._answer_reload,
-            "reopen": self._answer_reopen,
-            "scale": self._answer_scale,
-            "status": self._answer_status,
-            "stop": self._answer_stop,
-            "upgrade": self._answer_upgrade,
+            "ping": self._ping,
+            "reload": self._reload,
+            "reopen": self._reopen,
+            "scale": self._scale,
+            "status": self._status,
+            "stop": self._stop,
+            "upgrade": self._upgrade,
         }
 
-    def _answer_ping(self, client: Client, _request: Request) -> None:
+    def _ping(self, client: Client, _request: Request) -> None:
         client.answer(True, pid=os.getpid())
 
-    def _answer_status(self, client: Client, _request: Request) -> None:
-        client.answer(True, **describe(self._state, self._facts(), time.monotonic()))
+    def _status(self, client: Client, _request: Request) -> None:
+        client.answer(True, **status.describe(self._view.state, self._view.facts(), time.monotonic()))
 
-    def _answer_reopen(self, client: Client, _request: Request) -> None:
+    def _reopen(self, client: Client, _request: Request) -> None:
         complaint = self._reopen_logs()
         if complaint:
             client.answer(False, error=complaint)
         else:
             client.answer(True, pid=os.getpid())
 
-    def _answer_scale(self, client: Client, request: Request) -> None:
+    def _scale(self, client: Client, request: Request) -> None:
         pool = request.get("pool")
         workers = request.get("workers")
-        if self._state.phase != decide.RUNNING:
+        pools = self._view.urls()
+        if self._view.state.phase != RUNNING:
             client.answer(False, error="the server is starting or stopping")
-        elif pool not in self._urls():
-            client.answer(False, error=f"there is no pool {pool!r}; known: {', '.join(self._urls())}")
+        elif pool not in pools:
+            client.answer(False, error=f"there is no pool {pool!r}; known: {', '.join(pools)}")
         elif type(workers) is not int or not 1 <= workers <= WORKERS_MAX:
             client.answer(False, error=f"the number of workers must be from 1 to {WORKERS_MAX}")
         else:
-            self._clients.wait_for(f"scale {pool}", client)
+            self._conversations.wait_for(f"scale {pool}", client)
             self._post(events.ScaleAsked(str(pool), workers))
 
-    def _answer_reload(self, client: Client, _request: Request) -> None:
-        if self._state.phase not in (decide.BOOTING, decide.RUNNING):
+    def _reload(self, client: Client, _request: Request) -> None:
+        if self._view.state.phase not in (BOOTING, RUNNING):
             client.answer(False, error="the server is stopping")
             return
-        self._clients.wait_for_reload(client)
+        self._conversations.wait_for_reload(client)
         self._post(events.ReloadAsked())
 
-    def _answer_stop(self, client: Client, _request: Request) -> None:
+    def _stop(self, client: Client, _request: Request) -> None:
         client.answer(True, pid=os.getpid())
         self._post(events.StopAsked(fast=False))
 
-    def _facts(self) -> status.Facts:
-        return status.Facts(
-            pid=os.getpid(),
-            began=self._began,
-            urls=self._urls(),
-            workers=self._workers.views(),
-            gone=self._workers.gone,
-            deaths=self._deaths,
-            last_reload=self._last_reload,
-        )
-
-    def _urls(self) -> dict[str, list[str]]:
-        return {
-            pool.name: [listener.url for listener in self._listeners.of_pool(pool)]
-            for pool in self._state.config.pools
-        }
-
-    def _answer_upgrade(self, client: Client, _request: Request) -> None:
-        if self._state.phase != decide.RUNNING:
+    def _upgrade(self, client: Client, _request: Request) -> None:
+        if self._view.state.phase != RUNNING:
             client.answer(False, error="the server is starting or stopping")
             return
-        self._clients.wait_for("upgrade", client)
-        self._ask_upgrade()
+        self._conversations.wait_for(UPGRADE, client)
+        self._post(events.UpgradeAsked())

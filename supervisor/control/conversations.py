@@ -12,13 +12,13 @@ from .control_socket import MAX_CLIENTS, BadRequest, Client, ControlSocket, Requ
 Command = Callable[[Client, Request], None]
 
 
-class Clients:
+class Conversations:
     """The control socket and its connections. Without a path nothing is ever connected."""
 
-    def __init__(self, control: ControlSocket | None, waiter: Waiter, commands: dict[str, Command]) -> None:
-        """``commands``: what to call for each; it answers its client now or later."""
+    def __init__(self, control: ControlSocket | None, waiter: Waiter) -> None:
+        self.commands: dict[str, Command] = {}
+        """What to call for each; it answers its client now or later."""
         self._waiter = waiter
-        self._commands = commands
         self._connected: dict[int, Client] = {}
         self._waiting_for_next: list[Client] = []
         self._waiting_for_this: list[Client] = []
@@ -151,9 +151,9 @@ class Clients:
 
     def _obey(self, client: Client, request: Request) -> None:
         command = request["command"]
-        handler = self._commands.get(command)
+        handler = self.commands.get(command)
         if handler is None:
-            raise BadRequest(f"unknown command {command!r}; known: {', '.join(sorted(self._commands))}")
+            raise BadRequest(f"unknown command {command!r}; known: {', '.join(sorted(self.commands))}")
         handler(client, request)
 
     def _drop(self, client: Client) -> None:

@@ -75,6 +75,11 @@ class Log:
         else:
             self.write_lines(octets.split(b"\n"), role)
 
+    def write_unless_watched(self, text: str) -> None:
+        """An entry that would tell people at a terminal what they see anyway."""
+        if not self.plain:
+            self.write(text)
+
     def write_lines(self, lines: Sequence[bytes], role: str) -> None:
         """Lines without their ends, in one go; they may be anybody's."""
         lines = [visible_octets(line) for line in lines]

@@ -62,6 +62,15 @@ class Saved(NamedTuple):
     """Who has connected to the control socket and was not heard yet."""
 
 
+def descriptors_of(saved: Saved) -> list[int]:
+    """What the successor inherits."""
+    single = (saved.lifeline, saved.lifeline_writer, saved.board, saved.pidfile, saved.control)
+    channels = (fd for worker in saved.workers for fd in (worker.channel, worker.output))
+    sockets = (listener.fd for listener in saved.open.values())
+    clients = (*saved.clients, *saved.other_clients)
+    return [fd for fd in (*single, *channels, *sockets, *clients) if fd >= 0]
+
+
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (

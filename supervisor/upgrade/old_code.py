@@ -1,157 +1,188 @@
-"""The master's side of an upgrade in place. A part of Master, which owns everything named here.
+"""What the running master does in an upgrade in place: it has a child try the new code, then executes it.
 
-wanted -> (nothing else is under way) -> a child tries the new code -> exec, or the reason why not.
+Decides nothing: core/upgrade.py does. The other side is new_code.py, reached through landing.py.
 """
 
 from __future__ import annotations
 
 import os
-import time
 
-from fapws.lean import signal
-from fapws.settings.source import Source
+import fapws
+from fapws.lean import Callable, signal
 
-from ..control import status
-from ..control.control_socket import ControlSocket
-from ..control.conversations import Clients
-from ..core import decide, texts
-from ..core import worker_states as states
-from ..listen.listeners import Listeners
-from ..logs.error_log import Log
-from ..process import signals, systemd
-from ..process.pidfile import Pidfile
-from ..process.workers import Workers
+from ..core import events
+from ..process import signals
+from ..process.scoreboard import nameless_file
+from ..process.workers import Post
 from ..waiting import Waiter
-from . import new_code
-from .handover import Saved, encode
+from .handover import Saved, descriptors_of, encode
 
-TOPIC = "upgrade"
-"""What clients wait for."""
+_READ_SIZE = 65536
+_PADDING = "-" * 64
+"""A last argument that nobody reads: room for the process's title."""
 
 
-class Upgrading:
-    """From the wish to the exec."""
+class Upgrade:
+    """Owns the child that tries the new code, if there is one."""
 
-    _state: decide.State
-    _reread: Source
-    _clients: Clients
-    _control: ControlSocket | None
-    _pidfile: Pidfile | None
-    _listeners: Listeners
-    _workers: Workers
-    _signals: signals.Signals
-    _waiter: Waiter
-    _log: Log
-    _notifier: systemd.Notifier
-    _lifeline: tuple[int, int]
-    _began: float
-    _deaths: tuple[status.Death, ...]
-    _last_reload: status.LastReload | None
+    def __init__(
+        self, waiter: Waiter, caught: signals.Signals, save: Callable[[], Saved], post: Post
+    ) -> None:
+        """``save``: everything that the new code needs, as it is at that moment."""
+        self._waiter = waiter
+        self._signals = caught
+        self._save = save
+        self._post = post
+        self._trial: Trial | None = None
 
-    _upgrade_wanted = False
-    _upgrade_checked = False
-    _attempt: new_code.Attempt | None = None
-
-    def _ask_upgrade(self) -> None:
-        if self._state.phase == decide.RUNNING:
-            self._upgrade_wanted = True
-
-    def _step_upgrade(self) -> None:
-        """Once a turn: goes on if it can."""
-        if self._attempt is not None:
-            if new_code.overdue(self._attempt):
-                os.kill(self._attempt.pid, signal.SIGKILL)
-        elif self._upgrade_wanted and self._state.phase != decide.RUNNING:
-            self._fail_upgrade("the server is stopping")
-        elif self._upgrade_wanted and self._quiet():
-            if self._upgrade_checked:
-                self._leap()
-            else:
-                self._try_new_code()
-
-    def _upgrade_deadline(self) -> float:
-        """When _step_upgrade() has something to do at the latest, in monotonic seconds."""
-        return self._attempt.deadline if self._attempt else float("inf")
-
-    def _quiet(self) -> bool:
-        """Whether nothing is under way that the successor would have to finish."""
-        state = self._state
-        busy = state.children.any_state(states.STARTING, states.HUNG)
-        return state.reload is None and not state.queued and not state.scaling and not busy
-
-    def _try_new_code(self) -> None:
+    def try_new_code(self) -> None:
+        """Starts the child. TrialEnded follows."""
         try:
-            self._attempt = new_code.Attempt(encode(self._save()), time.monotonic())
+            self._trial = Trial(encode(self._save()))
         except OSError as error:
-            self._fail_upgrade(f"the new code cannot be tried: {error.strerror}")
+            self._post(events.TrialEnded(f"the new code cannot be tried: {error.strerror}"))
             return
-        self._waiter.watch(self._attempt.fd)
+        self._waiter.watch(self._trial.fd)
 
-    def _hear_attempt(self, fd: int) -> bool:
+    def kill_trial(self) -> None:
+        """Kills the child; it is reaped like any other."""
+        if self._trial is not None:
+            os.kill(self._trial.pid, signal.SIGKILL)
+
+    def on_ready(self, fd: int) -> bool:
         """Takes what the child says; False: it is not the child's descriptor."""
-        if self._attempt is None or fd != self._attempt.fd:
+        if self._trial is None or fd != self._trial.fd:
             return False
-        if not self._attempt.read():
+        if not self._trial.read():
             self._waiter.forget(fd)
         return True
 
-    def _on_child(self, pid: int, code: int) -> None:
-        """A child has ended that is no worker."""
-        if self._attempt is None or pid != self._attempt.pid:
+    def on_child(self, pid: int, code: int) -> None:
+        """A child has been reaped that is no worker."""
+        if self._trial is None or pid != self._trial.pid:
             return
-        if not self._attempt.ended:
-            self._waiter.forget(self._attempt.fd)
-        reason = self._attempt.result(code)
-        self._attempt = None
-        if reason:
-            self._fail_upgrade(reason)
-        else:
-            self._upgrade_checked = True
+        if not self._trial.ended:
+            self._waiter.forget(self._trial.fd)
+        reason = self._trial.result(code)
+        self._trial = None
+        self._post(events.TrialEnded(reason))
 
-    def _leap(self) -> None:
+    def leap(self) -> None:
+        """Becomes the new code. If it returns, LeapHeldBack or LeapFailed follows."""
         former = signals.block()
         try:
             if self._signals.any_noted:
-                return  # a TERM that was caught would die with this program: it is obeyed first
-            self._log.write("upgrading in place")
-            self._workers.finish_lines()
+                self._post(events.LeapHeldBack())  # a TERM that was caught would die with this program
+                return
             saved = self._save()
-            new_code.leap(encode(saved), new_code.descriptors_of(saved))
+            execute(encode(saved), descriptors_of(saved))
         except OSError as error:
-            self._fail_upgrade(f"the new code cannot be run: {error.strerror}")
+            self._post(events.LeapFailed(f"the new code cannot be run: {error.strerror}"))
         finally:
             signals.unblock(former)
 
-    def _end_attempt(self) -> None:
-        """The master ends: so does the child that tries the new code."""
-        if self._attempt is not None:
-            os.kill(self._attempt.pid, signal.SIGKILL)
-            os.waitpid(self._attempt.pid, 0)
-            self._attempt = None
+    def close(self) -> None:
+        """The master ends by a defect: so does the child."""
+        if self._trial is not None:
+            os.kill(self._trial.pid, signal.SIGKILL)
+            os.waitpid(self._trial.pid, 0)
+            self._trial = None
 
-    def _fail_upgrade(self, reason: str) -> None:
-        self._upgrade_wanted = self._upgrade_checked = False
-        self._log.write(texts.after("upgrade failed", reason))
-        self._clients.tell(TOPIC, False, error=reason)
 
-    def _save(self) -> Saved:
-        reader, writer = self._lifeline
-        return Saved(
-            state=self._state,
-            source=self._reread,
-            workers=self._workers.save({child.number: child.slot for child in self._state.children}),
-            open=self._listeners.open,
-            lifeline=reader,
-            lifeline_writer=writer,
-            board=self._workers.board.fd,
-            pidfile=self._pidfile.fd if self._pidfile else -1,
-            control=self._control.fd if self._control else -1,
-            control_inode=self._control.inode if self._control else None,
-            clients=self._clients.waiting_for(TOPIC),
-            began=self._began,
-            gone=self._workers.gone,
-            deaths=self._deaths,
-            last_reload=self._last_reload,
-            other_clients=self._clients.not_waiting(),
-            service=self._notifier.service,
-        )
+class Trial:
+    """The child that tries the new code."""
+
+    def __init__(self, text: str) -> None:
+        """Starts it. Raises OSError."""
+        state = _file_with(text)
+        self.fd, writer = os.pipe()
+        """Readable: what the child says, and its end."""
+        self.ended = False
+        """Whether it has said all."""
+        self._said = b""
+        try:
+            self.pid = _spawn(_command("check", state), state, writer)
+        except BaseException:
+            os.close(self.fd)
+            raise
+        finally:
+            os.close(state)
+            os.close(writer)
+
+    def read(self) -> bool:
+        """Takes what it says; False: that was all."""
+        piece = os.read(self.fd, _READ_SIZE)
+        self._said += piece
+        self.ended = not piece
+        return not self.ended
+
+    def result(self, status: int) -> str:
+        """Why the new code cannot take over; empty: it can. Nothing can be asked afterwards."""
+        while piece := os.read(self.fd, _READ_SIZE):
+            self._said += piece
+        os.close(self.fd)
+        if status == 0:
+            return ""
+        return self._said.decode("utf-8", "replace").strip() or f"the check ended with status {status}"
+
+
+def execute(text: str, descriptors: list[int]) -> None:
+    """Executes the new code in this process. Raises OSError if that cannot be; then nothing has changed."""
+    fd = _file_with(text)
+    mask = signals.block()
+    try:
+        for number in (fd, *descriptors):
+            os.set_inheritable(number, True)
+        command = _command("land", fd)
+        os.execv(command[0], command)
+    finally:  # still here: it failed
+        for number in descriptors:
+            os.set_inheritable(number, False)
+        os.close(fd)
+        signals.unblock(mask)
+
+
+def _command(what: str, fd: int) -> list[str]:
+    """What runs landing.py of the code that lies now where ours was found."""
+    from .landing import interpreter
+
+    package = os.path.dirname(os.path.abspath(fapws.__file__))
+    landing = os.path.join(package, "supervisor", "upgrade", "landing.py")
+    return [*interpreter(), landing, os.path.dirname(package), what, str(fd), _PADDING]
+
+
+def _file_with(text: str) -> int:
+    """A file without a name that holds the text; the descriptor. Raises OSError."""
+    fd = nameless_file("upgrade")
+    data = text.encode("ascii")
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _spawn(command: list[str], keep: int, output: int) -> int:
+    """The PID of a child that runs the command with one more descriptor. Raises OSError.
+
+    By hand: PyPy has no posix_spawn, and subprocess would stay in the master's memory.
+    """
+    mask = signals.block()
+    try:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.dup2(output, 1)
+                os.dup2(output, 2)
+                os.set_inheritable(keep, True)
+                signals.reset_in_worker()
+                os.execv(command[0], command)
+            except BaseException as error:
+                os.write(2, f"{command[0]}: {error}\n".encode("utf-8", "replace"))
+            finally:
+                os._exit(127)
+        return pid
+    finally:
+        signals.unblock(mask)

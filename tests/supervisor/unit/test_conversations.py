@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fapws.supervisor.control.control_socket import BadRequest, Client
-from fapws.supervisor.control.conversations import Clients
+from fapws.supervisor.control.conversations import Conversations
 from fapws.supervisor.waiting import Readiness
 
 
@@ -28,7 +28,8 @@ class Talk:
     """A conversation with some clients, whose ends are plain sockets."""
 
     def __init__(self, commands: dict[str, Any] | None = None) -> None:
-        self.clients = Clients(None, Unwatched(), commands or {})  # type: ignore[arg-type]
+        self.clients = Conversations(None, Unwatched())
+        self.clients.commands = commands or {}
 
     def join(self) -> tuple[Client, socket.socket]:
         """One client more."""

@@ -1,0 +1,97 @@
+"""Carries out what the decision core orders about a reload: read and prepare; at the end, tidy and tell."""
+
+from __future__ import annotations
+
+import time
+
+from fapws.lean import Callable
+from fapws.settings.model import Config
+from fapws.settings.problems import ConfigError
+from fapws.settings.source import Source
+
+from .control import status
+from .core import actions, events, texts
+from .core.decide import RUNNING, State
+from .errors import CannotStart
+from .process.workers import Post
+from .resources import Resources
+
+
+class ReloadOrders:
+    """Remembers how the last reload ended, for the status."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        source: Source,
+        state: Callable[[], State],
+        post: Post,
+        last: status.LastReload | None,
+    ) -> None:
+        """``source``: reads the configuration. ``last``: the last reload of an earlier master."""
+        self.last = last
+        self._resources = resources
+        self._source = source
+        self._state = state
+        self._post = post
+        self._unchanged = ""
+        """Options that the reload under way could not change."""
+        self._generation_before = 0
+        """The generation in force when it began."""
+
+    def prepare(self, _action: actions.Prepare) -> None:
+        """Reads the configuration and opens what is new in it."""
+        self._resources.conversations.reload_begins()
+        self._resources.notifier.reloading()
+        self._generation_before = self._state().generation
+        try:
+            config = self._keep_what_cannot_change(self._source())
+            self._resources.renew_pidfile()
+            self._resources.listeners.prepare(config)
+            self._resources.logs.prepare(config)
+        except (ConfigError, CannotStart) as error:
+            self._post(events.Refused(str(error)))
+        except Exception:
+            # A defect of the reader must not take the service down; the reload fails and says why.
+            import traceback  # half a megabyte that nobody else needs
+
+            self._post(events.Refused(traceback.format_exc()))
+        else:
+            self._post(events.Prepared(config))
+
+    def _keep_what_cannot_change(self, config: Config) -> Config:
+        """A pidfile or control socket that moved while it is in use takes a restart."""
+        now = self._state().config
+        kept = config._replace(pidfile=now.pidfile, control=now.control)
+        names = [name for name in ("pidfile", "control") if getattr(kept, name) != getattr(config, name)]
+        self._unchanged = texts.unchanged(names)
+        return kept
+
+    def done(self, action: actions.ReloadDone) -> None:
+        """Closes what the configuration in force has no use for, and tells everybody how it ended."""
+        running = self._state().phase == RUNNING
+        if running:
+            self._tidy(action.config)
+        text = action.text + (self._unchanged if action.ok else "")
+        self._resources.error_log.write(
+            texts.after(f"reload {'done' if action.ok else 'failed'}", text),
+        )
+        self.last = status.LastReload(time.monotonic(), action.ok, text)
+        if running:
+            self._resources.notifier.ready(text if action.ok else "serving; the last reload failed")
+        if action.ok:
+            self._resources.conversations.reload_ends(True, text=text)
+        else:
+            self._resources.conversations.reload_ends(False, error=text)
+            watching = {pool.name for pool in action.config.pools if pool.autoreload}
+            self._resources.workers.tell_broken(text, watching)
+
+    def _tidy(self, config: Config) -> None:
+        resources = self._resources
+        try:
+            resources.listeners.settle(config, self._state().generation != self._generation_before)
+            if resources.logs.settle(config):
+                resources.workers.renew_logs(resources.logs)
+            resources.conversations.renew_socket(config.control_group)
+        except (OSError, CannotStart) as error:
+            resources.error_log.write(f"the reload left something behind: {error}")

@@ -1,0 +1,105 @@
+"""Carries out what the decision core orders about single workers, and logs what becomes of them."""
+
+from __future__ import annotations
+
+import time
+
+from fapws import messages
+from fapws.lean import Callable, signal
+
+from .control import status
+from .core import actions, events, texts
+from .core.decide import State
+from .errors import CannotStart
+from .process.worker_process import Inheritance
+from .process.workers import Post
+from .resources import Resources
+
+
+class WorkerOrders:
+    """Remembers the last deaths, for the status."""
+
+    def __init__(
+        self, resources: Resources, state: Callable[[], State], post: Post, deaths: tuple[status.Death, ...]
+    ) -> None:
+        """``state``: gives the core's state as it is now. ``deaths``: those before an upgrade in place."""
+        self.deaths = deaths
+        self._listeners = resources.listeners
+        self._workers = resources.workers
+        self._log = resources.error_log
+        self._inheritance = Inheritance(resources.lifeline[0], resources.logs)
+        self._state = state
+        self._post = post
+
+    def start(self, action: actions.Start) -> None:
+        """Forks it; what prevents that counts as a failed start."""
+        try:
+            fds = tuple(listener.fd for listener in self._listeners.of_slot(action.pool, action.slot))
+        except CannotStart as error:
+            reason = str(error)
+        else:
+            reason = self._workers.start(action, fds, self._inheritance)
+        if reason:
+            self._post(events.WorkerFailed(action.worker, reason))
+            self._post(events.WorkerExited(action.worker, 1))
+
+    def send_drain(self, action: actions.SendDrain) -> None:
+        """With the Drain message, or by SIGTERM if it has to empty queues of its own first."""
+        state = self._state()
+        child = state.children.get(action.worker)
+        queues_end = child is not None and self._listeners.let_go(child.pool, child.slot, state.config)
+        if queues_end or not self._workers.send(action.worker, messages.Drain()):
+            self._workers.signal(action.worker, signal.SIGTERM)
+
+    def terminate(self, action: actions.Terminate) -> None:
+        """By SIGTERM."""
+        self._workers.signal(action.worker, signal.SIGTERM)
+
+    def kill(self, action: actions.Kill) -> None:
+        """By SIGKILL."""
+        self._workers.signal(action.worker, signal.SIGKILL)
+
+    def look(self, _action: actions.Look) -> None:
+        """Reads the scoreboard."""
+        self._post(self._workers.look())
+
+    def send_ping(self, action: actions.SendPing) -> None:
+        """One that cannot be told is found silent, which is what the ping is for."""
+        self._workers.send(action.worker, messages.Ping())
+
+    def hung(self, action: actions.Hung) -> None:
+        """Logs it and, unless it is stopped, asks it for its stack."""
+        child = action.child
+        pid = self._workers.pid(child.number)
+        line = self._workers.score(child.number).request_line
+        age = time.monotonic() - child.born
+        self._log.write(texts.hanging(child, pid, age, line, action.stopped))
+        if not action.stopped:
+            self._workers.signal(child.number, signal.SIGUSR2)
+
+    def spared(self, action: actions.Spared) -> None:
+        """Logs it."""
+        self._log.write(texts.spared(action.child, self._workers.pid(action.child.number)))
+
+    def recycling(self, action: actions.Recycling) -> None:
+        """Logs it."""
+        self._log.write(texts.recycling(action.child, self._workers.pid(action.child.number)))
+
+    def died(self, action: actions.Died) -> None:
+        """Logs it, with the request that it was working on, and remembers it."""
+        child = action.child
+        pid = self._workers.pid(child.number)
+        text = texts.death(child, pid, action.status, action.age, action.requests)
+        line = self._workers.score(child.number).request_line
+        if line and not child.hung:
+            text += f", in hand: {line}"
+        self._log.write(f"{text}; {texts.refill(action.delay)}{texts.boot_reason(child)}")
+        death = status.Death(time.monotonic(), child.pool, child.slot, pid, text)
+        self.deaths = (*self.deaths, death)[-status.DEATHS_KEPT :]
+
+    def died_draining(self, action: actions.DiedDraining) -> None:
+        """Logs it, with the request that is lost by that."""
+        number = action.child.number
+        text = texts.death_draining(action.child, self._workers.pid(number), action.status)
+        line = self._workers.score(number).request_line
+        self._log.write(f"{text}, in hand: {line}" if line else text)
