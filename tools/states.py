@@ -1,4 +1,4 @@
-"""Writes the diagram and the table of worker states in docs/architecture.md from the table that rules.
+"""Writes the diagrams and tables of states in docs/architecture.md from the tables that rule.
 
 usage: python tools/states.py [--check]
 
@@ -9,26 +9,29 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 from pages import write_or_check
 
-from fapws.supervisor.core import worker_states as states
+from fapws.supervisor.core import upgrade, worker_states
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "architecture.md"
-BEGIN, END = "<!-- states: begin -->\n", "<!-- states: end -->\n"
+SOURCES = "supervisor/core/worker_states.py and core/upgrade.py"
+Cell = worker_states.Cell
+NOTHING = worker_states.NOTHING
 
 
-def edges() -> list[str]:
+def edges(states: ModuleType) -> list[str]:
     """What leads from one state into another, happenings with the same effect on one line."""
     lines = []
     for state in states.STATES:
-        effects: dict[states.Cell, list[str]] = {}
+        effects: dict[Cell, list[str]] = {}
         for happening in states.HAPPENINGS:
             cell = states.TABLE[state][happening]
-            if cell != states.Cell(state):
+            if cell != Cell(state):
                 effects.setdefault(cell, []).append(happening)
         for cell, happenings in effects.items():
-            order = "" if cell.order == states.NOTHING else f" / {cell.order}"
+            order = "" if cell.order == NOTHING else f" / {cell.order}"
             label = f"{', '.join(happenings)}{order}"
             lines.append(f"    {name(state)} --> {name(cell.state)} : {label}")
     return lines
@@ -38,34 +41,40 @@ def name(state: str) -> str:
     return state.replace("-", "_")
 
 
-def table() -> list[str]:
+def table(states: ModuleType) -> list[str]:
     """Every cell."""
     lines = ["| | " + " | ".join(states.HAPPENINGS) + " |", "|---" * (len(states.HAPPENINGS) + 1) + "|"]
     for state in states.STATES:
         cells = []
         for happening in states.HAPPENINGS:
             cell = states.TABLE[state][happening]
-            order = "" if cell.order == states.NOTHING else f", {cell.order}"
-            cells.append("-" if cell == states.Cell(state) else f"{cell.state}{order}")
+            order = "" if cell.order == NOTHING else f", {cell.order}"
+            cells.append("-" if cell == Cell(state) else f"{cell.state}{order}")
         lines.append(f"| **{state}** | " + " | ".join(cells) + " |")
     return lines
 
 
-def render(page: str) -> str:
-    """The page with diagram and table as they are now."""
-    diagram = ["```mermaid", "stateDiagram-v2", f"    [*] --> {name(states.STARTING)} : start"]
-    diagram += [*edges(), f"    {name(states.GONE)} --> [*]", "```"]
-    text = BEGIN + "\n".join([*diagram, "", *table()]) + "\n" + END
-    place = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    page, count = place.subn(lambda _: text, page)
+def replaced(page: str, mark: str, states: ModuleType, first: str, last: str) -> str:
+    """The page with the diagram and the table between two marks as they are now."""
+    begin, end = f"<!-- {mark}: begin -->\n", f"<!-- {mark}: end -->\n"
+    diagram = ["```mermaid", "stateDiagram-v2", *([first] if first else []), *edges(states), last, "```"]
+    text = begin + "\n".join([*diagram, "", *table(states)]) + "\n" + end
+    page, count = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL).subn(lambda _: text, page)
     if count != 1:
-        raise SystemExit(f"{PAGE}: the marks are not there once")
+        raise SystemExit(f"{PAGE}: the marks of {mark} are not there once")
     return page
+
+
+def render(page: str) -> str:
+    """The page as it is to be."""
+    born, gone = name(worker_states.STARTING), name(worker_states.GONE)
+    page = replaced(page, "states", worker_states, f"    [*] --> {born} : start", f"    {gone} --> [*]")
+    return replaced(page, "upgrade", upgrade, "", f"    {name(upgrade.LEAPING)} --> [*] : the new code")
 
 
 def main() -> int:
     rendered = render(PAGE.read_text(encoding="utf-8"))
-    return write_or_check(PAGE, rendered, "supervisor/core/worker_states.py", "tools/states.py")
+    return write_or_check(PAGE, rendered, SOURCES, "tools/states.py")
 
 
 if __name__ == "__main__":
