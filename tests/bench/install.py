@@ -65,6 +65,8 @@ class Venv:
         for folder in (source, wheels):
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(tree, source, symlinks=True, ignore=NOT_SOURCE)
+        # What an older pip writes as the program imports a megabyte that Fapws does not need.
+        self._pip("pip", "install", "pip >= 25.2")
         self._pip("fapws-wheel", "wheel", "--no-deps", "--wheel-dir", str(wheels), str(source))
         wheel = next(wheels.glob("*.whl"))
         self._pip("fapws", "uninstall", "--yes", "fapws")
