@@ -27,7 +27,7 @@ def long_head(environ, start_response):
 
 def echo(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
-    print("echo is called", file=sys.stderr, flush=True)
+    print("echo is called:", environ.get("QUERY_STRING"), file=sys.stderr, flush=True)
     return [environ["wsgi.input"].read()]
 
 
