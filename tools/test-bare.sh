@@ -10,6 +10,7 @@
 # tar file, so that the next time begins with it. Processes and mounts end with the namespaces.
 #   MIRROR=http://host/debian     another mirror
 #   KEEP='file...'                files of this machine to copy there: apt's and pip's configuration
+#   PLACE=/srv/fapws              where the clone is to be there
 #   PACKAGES='name...'            what else to install first: pypy3, for make words with PYTHON=pypy3
 set -eu
 cd "$(dirname "$0")/.."
@@ -43,6 +44,7 @@ enter() {
     unshare --mount --pid --fork --kill-child sh -eu -c '
 root=$1; shift
 mount --make-rprivate /
+mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
@@ -59,18 +61,18 @@ exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
     ${CI:+CI="$CI"} "$@"' sh "$root" "$@"
 }
 
-home=/srv/fapws sudo=''
+place=${PLACE:-/srv/fapws} sudo=''
 [ "$user" = root ] || sudo=sudo
 # shellcheck disable=SC2086
 enter sh -c "apt-get update && apt-get install -y --no-install-recommends git make $sudo ${PACKAGES:-}" \
     >"$root.log" || die "see $root.log"
-git clone -q . "$root$home"
+git clone -q . "$root$place"
 if [ "$user" != root ]; then
     enter useradd -m "$user"
     echo "$user ALL=(ALL) NOPASSWD: ALL" >"$root/etc/sudoers.d/$user"
-    enter chown -R "$user" "$home"
+    enter chown -R "$user" "$place"
 fi
 say "$suite, $user: make $*"
 # shellcheck disable=SC2016
 enter setpriv --reuid "$user" --regid "$(enter id -g "$user")" --init-groups sh -c \
-    'HOME=$(getent passwd "$1" | cut -d: -f6) && export HOME && cd "$2" && shift 2 && exec make "$@"' sh "$user" "$home" "$@"
+    'HOME=$(getent passwd "$1" | cut -d: -f6) && export HOME && cd "$2" && shift 2 && exec make "$@"' sh "$user" "$place" "$@"
