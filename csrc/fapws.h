@@ -258,6 +258,9 @@ int fw_unveil(const char *path, const char *permissions);
 const char *fw_libuv_version(void);
 uint64_t fw_now(void); /* ms of the clock that the scoreboard uses */
 
+/* A connection of a listening socket, non-blocking and close-on-exec; or -errno. */
+int fw_accept(int listener);
+
 /* The name under which ps shows this process; as far as the system lets us. 0 or a negative code. */
 int fw_set_title(const char *title);
 

@@ -4,6 +4,7 @@
  * Never:  calls back into the program: what happens is told by the records of a batch. */
 #include "core.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,12 +70,16 @@ fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score)
     worker->pollset.fd = -1;
     fw_list_init(&worker->ready);
     fw_list_init(&worker->closed);
-    if (uv_loop_init(&worker->loop)) {
+    int code = uv_loop_init(&worker->loop);
+    if (code) {
         free(worker);
+        errno = -code;
         return NULL;
     }
     if (worker_init(worker, settings, score)) {
+        int error = errno;
         fw_worker_free(worker);
+        errno = error;
         return NULL;
     }
     return worker;

@@ -4,13 +4,21 @@
 #if defined(FW_POLLSET_EPOLL)
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 int fw__pollset_new(fw_worker *worker)
 {
     worker->pollset.fd = epoll_create1(EPOLL_CLOEXEC);
-    return worker->pollset.fd < 0 ? FW_ESYSTEM : 0;
+    if (worker->pollset.fd >= 0)
+        return 0;
+    if (errno != ENOSYS && errno != EPERM) /* else a sandbox that knows only older calls */
+        return FW_ESYSTEM;
+    worker->pollset.fd = epoll_create(1);
+    if (worker->pollset.fd < 0 || fcntl(worker->pollset.fd, F_SETFD, FD_CLOEXEC))
+        return FW_ESYSTEM;
+    return 0;
 }
 
 void fw__pollset_free(fw_worker *worker)

@@ -58,7 +58,6 @@ bool fw__join_pieces(int fd, bool join)
     return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once) == 0;
 }
 
-#ifndef HAVE_ACCEPT4
 static int prepare_accepted(int fd)
 {
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fw__set_nonblocking(fd) == 0)
@@ -67,25 +66,28 @@ static int prepare_accepted(int fd)
     close(fd);
     return -error;
 }
-#endif
 
 int fw__accept(int listener, struct sockaddr *address, socklen_t *len)
 {
     int fd;
+#ifdef HAVE_ACCEPT4
     do {
-#ifdef HAVE_ACCEPT4
         fd = accept4(listener, address, len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-#else
-        fd = accept(listener, address, len);
-#endif
     } while (fd < 0 && errno == EINTR);
-    if (fd < 0)
+    if (fd >= 0)
+        return fd;
+    if (errno != ENOSYS && errno != EPERM) /* else a sandbox that knows only older calls */
         return -errno;
-#ifdef HAVE_ACCEPT4
-    return fd;
-#else
-    return prepare_accepted(fd);
 #endif
+    do {
+        fd = accept(listener, address, len);
+    } while (fd < 0 && errno == EINTR);
+    return fd < 0 ? -errno : prepare_accepted(fd);
+}
+
+int fw_accept(int listener)
+{
+    return fw__accept(listener, NULL, NULL);
 }
 
 ssize_t fw__send(int fd, const struct iovec *pieces, int count, bool more)

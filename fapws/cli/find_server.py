@@ -125,10 +125,7 @@ def send_signal(place: Place, pid: int, number: int) -> None:
         now = pidfile.probe(place.pidfile)
         if not now.running or now.pid != pid:
             raise ProcessLookupError
-        if held >= 0:
-            signal.pidfd_send_signal(held, number)
-        else:
-            os.kill(pid, number)
+        _send(held, pid, number)
     except PermissionError:
         raise Ended(NOT_ALLOWED, f"fapwsctl: not allowed to signal pid {pid}") from None
     except ProcessLookupError:
@@ -136,6 +133,18 @@ def send_signal(place: Place, pid: int, number: int) -> None:
     finally:
         if held >= 0:
             os.close(held)
+
+
+def _send(held: int, pid: int, number: int) -> None:
+    if held >= 0:
+        try:
+            signal.pidfd_send_signal(held, number)
+            return
+        except ProcessLookupError:
+            raise
+        except OSError:
+            pass  # a sandbox refuses this call; it may really not be allowed, which kill() tells then
+    os.kill(pid, number)
 
 
 def _open_process(pid: int) -> int:

@@ -93,7 +93,7 @@ class Server:
         self._row = ffi.from_buffer("fw_score *", score) if score is not None else ffi.NULL
         self.core = lib.fw_worker_new(ffi.new("fw_settings *", given._asdict()), self._row)
         if self.core == ffi.NULL:
-            raise OSError("the C core cannot be set up (memory or descriptors)")
+            raise OSError(f"the C core cannot be set up: {os.strerror(ffi.errno)}")
         view = ffi.new("fw_batch_view *")
         lib.fw_view_batch(self.core, view)
         self._content = memoryview(ffi.buffer(view.content, view.content_size))

@@ -13,6 +13,8 @@ from __future__ import annotations
 import _socket
 import os
 
+from fapws._core import lib
+
 from fapws.lean import Any
 from fapws.worker.privileges import CannotConfine, find_group
 
@@ -153,18 +155,13 @@ class ControlSocket:
 
     def accept(self) -> Client | None:
         """A client that may give orders, or None."""
-        sock = _socket.socket(fileno=self.fd)
-        try:
-            sock.setblocking(False)  # PyPy makes it blocking when it takes the descriptor over
-            fd, _ = sock._accept()  # type: ignore[attr-defined]  # what socket.accept is made of
-        except OSError:
+        fd: int = lib.fw_accept(self.fd)
+        if fd < 0:
             return None
-        finally:
-            sock.detach()
         if not _may_command(fd, self._gid):
             os.close(fd)
             return None
-        os.set_blocking(fd, False)
+        os.set_blocking(fd, False)  # PyPy makes it blocking when it takes the descriptor over
         return Client(fd)
 
     def close(self) -> None:
