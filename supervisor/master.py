@@ -159,6 +159,7 @@ class Master:
             raise
         finally:
             self._upgrade.close()
+            self._reload_orders.close()
             self._resources.release()
 
     def _turn(self) -> None:
@@ -169,19 +170,21 @@ class Master:
             self._on_signal(number)
         if resources.logs.follow_syslog(time.monotonic()):
             resources.workers.renew_logs(resources.logs)
+        self._reload_orders.end_overdue(time.monotonic())
         self._post(events.Tick())
 
     def _patience(self) -> float:
         now = time.monotonic()
         wakeup = decide.next_wakeup(self.state, now)
-        others = (self._resources.notifier.beat(now), self._resources.logs.look_due)
+        resources = self._resources
+        others = (resources.notifier.beat(now), resources.logs.look_due, self._reload_orders.due)
         return max(0.0, min(wakeup, *others) - now)
 
     def _on_ready(self, ready: Readiness) -> None:
         resources = self._resources
         if resources.conversations.on_ready(ready) or resources.workers.on_ready(ready.fd):
             return
-        if self._upgrade.on_ready(ready.fd):
+        if self._upgrade.on_ready(ready.fd) or self._reload_orders.on_ready(ready.fd):
             return
         pool = self._sleeping.at(ready.fd)
         if pool is not None:

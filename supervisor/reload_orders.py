@@ -1,18 +1,22 @@
-"""Carries out what the decision core orders about a reload: read and prepare; at the end, tidy and tell."""
+"""Carries out what the decision core orders about a reload: read and prepare; at the end, tidy and tell.
+
+prepare() -> a child reads the configuration -> on_ready() at its end, or end_overdue(): Prepared or Refused.
+"""
 
 from __future__ import annotations
 
 import time
+from math import inf
 
 from fapws.lean import Callable
 from fapws.settings.model import Config
-from fapws.settings.problems import ConfigError
 from fapws.settings.source import Source
 
 from .control import status
 from .core import actions, events, texts
 from .core.decide import RUNNING, State
 from .errors import CannotStart
+from .process.reading import SECONDS, CannotRead, Reading
 from .process.workers import Post
 from .resources import Resources
 
@@ -36,28 +40,66 @@ class ReloadOrders:
         self._post = post
         self._unchanged = ""
         """Options that the reload under way could not change."""
+        self._reading: Reading | None = None
+        """The child that reads the configuration."""
         self._generation_before = 0
         """The generation in force when it began."""
 
     def prepare(self, _action: actions.Prepare) -> None:
-        """Reads the configuration and opens what is new in it."""
+        """Has the configuration read. Prepared or Refused follows."""
         self._resources.conversations.reload_begins()
         self._resources.notifier.reloading()
         self._generation_before = self._state().generation
         try:
-            config = self._keep_what_cannot_change(self._source())
+            self._reading = Reading(self._source, time.monotonic())
+        except OSError as error:
+            self._post(events.Refused(f"the configuration cannot be read: {error.strerror}"))
+            return
+        self._resources.waiter.watch(self._reading.fd)
+
+    def on_ready(self, fd: int) -> bool:
+        """Hears the child; at its end opens what is new in the configuration. False: it is not the child."""
+        if self._reading is None or fd != self._reading.fd:
+            return False
+        if not self._reading.hear():
+            reading, self._reading = self._reading, None
+            self._resources.waiter.forget(fd)
+            self._open(reading)
+        return True
+
+    def _open(self, reading: Reading) -> None:
+        try:
+            config = self._keep_what_cannot_change(reading.result())
             self._resources.renew_pidfile()
             self._resources.listeners.prepare(config)
             self._resources.logs.prepare(config)
-        except (ConfigError, CannotStart) as error:
+        except (CannotRead, CannotStart) as error:
             self._post(events.Refused(str(error)))
         except Exception:
-            # A defect of the reader must not take the service down; the reload fails and says why.
+            # A defect must not take the service down; the reload fails and says why.
             import traceback  # half a megabyte that nobody else needs
 
             self._post(events.Refused(traceback.format_exc()))
         else:
             self._post(events.Prepared(config))
+
+    @property
+    def due(self) -> float:
+        """When end_overdue() has something to do, in monotonic seconds."""
+        return self._reading.deadline if self._reading else inf
+
+    def end_overdue(self, now: float) -> None:
+        """Gives a child up that takes too long."""
+        if now >= self.due:
+            self.close()
+            self._post(events.Refused(f"the configuration could not be read in {SECONDS:.0f} s"))
+
+    def close(self) -> None:
+        """Ends the child, if there is one: nobody waits for it any more."""
+        if self._reading is not None:
+            self._resources.waiter.forget(self._reading.fd)
+            self._reading.end()
+            self._reading = None
 
     def _keep_what_cannot_change(self, config: Config) -> Config:
         """A pidfile or control socket that moved while it is in use takes a restart."""
@@ -69,6 +111,7 @@ class ReloadOrders:
 
     def done(self, action: actions.ReloadDone) -> None:
         """Closes what the configuration in force has no use for, and tells everybody how it ended."""
+        self.close()
         running = self._state().phase == RUNNING
         if running:
             self._tidy(action.config)

@@ -432,7 +432,7 @@ def _longest_start(config: Config) -> float:
 def _longest_stop(path: str) -> float:
     """Seconds."""
     try:
-        return max(pool.drain_timeout for pool in ini.read(path).pools) + MARGIN
+        return max(pool.drain_timeout for pool in ini.read(path, look=False).pools) + MARGIN
     except ini.ConfigError:
         return _LONGEST_STOP
 
@@ -440,7 +440,7 @@ def _longest_stop(path: str) -> float:
 def _longest_reload(path: str) -> float:
     """Seconds, were every worker to take all the time it may; another reload may be under way."""
     try:
-        pools = ini.read(path).pools
+        pools = ini.read(path, look=False).pools
     except ini.ConfigError:
         return _LONGEST_STOP
     return 2 * sum((p.workers + 1) * (p.boot_timeout + p.drain_timeout) for p in pools) + MARGIN

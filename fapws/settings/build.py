@@ -33,19 +33,25 @@ _SECTIONS_RULE = "sections are [fapws], [app:NAME] and [app:NAME:env]"
 Values = dict[str, Any]
 
 
-def build(found: Scan, file: str, path: str, base_directory: str, overrides: Mapping[str, Any]) -> Config:
+def build(
+    found: Scan, file: str, path: str, base_directory: str, overrides: Mapping[str, Any], look: bool = True
+) -> Config:
     """The configuration that a scanned file means. Raises ConfigError with all problems.
 
     file is the name for messages, path what Config.path becomes. overrides (option name to value)
     come from the command line and hold for every pool; app and script come together, one of them empty.
+    look: whether scripts are asked for settings of their own.
     """
-    return _Builder(found, file, base_directory, overrides).config(path)
+    return _Builder(found, file, base_directory, overrides, look).config(path)
 
 
 class _Builder:
     """One pass over the sections; problems gather in self._problems."""
 
-    def __init__(self, found: Scan, file: str, base_directory: str, overrides: Mapping[str, Any]) -> None:
+    def __init__(
+        self, found: Scan, file: str, base_directory: str, overrides: Mapping[str, Any], look: bool
+    ) -> None:
+        self._look = look
         self._sections = {section.name: section for section in found.sections}
         self._problems = list(found.problems)
         self._file = file
@@ -133,7 +139,7 @@ class _Builder:
         if pool.chroot:
             pool = self._with_inner_spool(section, pool, given)
         self._check_confinement(section, pool)
-        if pool.script and len(self._problems) == before:
+        if pool.script and self._look and len(self._problems) == before:
             pool = self._with_script_settings(section, pool, given)
         return pool
 

@@ -19,12 +19,13 @@ SIZE_MAX = 2**20
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def read(path: str, overrides: Mapping[str, Any] = _NOTHING) -> Config:
+def read(path: str, overrides: Mapping[str, Any] = _NOTHING, look: bool = True) -> Config:
     """The configuration in an INI file. Raises ConfigError with all problems; touches nothing.
 
     overrides (option name to value, from the command line) take the place of what every pool says.
     Relative paths in the file start at its directory. If a script has settings of its own that are
     not plain values, it is run for them in a short-lived child (fapws.compat.script.script_settings).
+    look: False leaves the scripts alone, for who only wants to know what the file itself says.
     """
     try:
         absolute = source.absolute(path)
@@ -34,4 +35,4 @@ def read(path: str, overrides: Mapping[str, Any] = _NOTHING) -> Config:
         raise ConfigError([Problem(path, 0, "", "", "", error.strerror or str(error))]) from None
     if len(data) > SIZE_MAX:
         raise ConfigError([Problem(path, 0, "", "", "", f"is larger than {SIZE_MAX} bytes")])
-    return build(scan(data, path), path, absolute, os.path.dirname(absolute), overrides)
+    return build(scan(data, path), path, absolute, os.path.dirname(absolute), overrides, look)

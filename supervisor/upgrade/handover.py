@@ -7,6 +7,8 @@ another VERSION, and then the successor refuses before anything has happened.
 
 from __future__ import annotations
 
+import marshal
+
 from fapws.lean import Any, NamedTuple
 from fapws.settings import model
 from fapws.settings.source import Source
@@ -103,6 +105,18 @@ def decode(text: str) -> Saved:
     saved = _decode(data["saved"])
     assert isinstance(saved, Saved)
     return saved
+
+
+def encode_config(config: model.Config) -> bytes:
+    """A configuration alone, from a child of this very program. Not as JSON, whose module is large."""
+    return marshal.dumps(_encode(config))
+
+
+def decode_config(data: bytes) -> model.Config:
+    """The opposite."""
+    config = _decode(marshal.loads(data))
+    assert isinstance(config, model.Config)
+    return config
 
 
 def _encode(value: Any) -> Any:

@@ -18,6 +18,8 @@ from ..waiting import Waiter
 from .handover import Saved, descriptors_of, encode
 
 _READ_SIZE = 65536
+_SAID_MAX = 65536
+"""Bytes that are kept of what the child says: the last."""
 _PADDING = "-" * 64
 """A last argument that nobody reads: room for the process's title."""
 
@@ -97,6 +99,7 @@ class Trial:
         state = _file_with(text)
         self.fd, writer = os.pipe()
         """Readable: what the child says, and its end."""
+        os.set_blocking(self.fd, False)
         self.ended = False
         """Whether it has said all."""
         self._said = b""
@@ -111,15 +114,18 @@ class Trial:
 
     def read(self) -> bool:
         """Takes what it says; False: that was all."""
-        piece = os.read(self.fd, _READ_SIZE)
-        self._said += piece
+        try:
+            piece = os.read(self.fd, _READ_SIZE)
+        except BlockingIOError:
+            return True
+        self._said = (self._said + piece)[-_SAID_MAX:]
         self.ended = not piece
         return not self.ended
 
     def result(self, status: int) -> str:
         """Why the new code cannot take over; empty: it can. Nothing can be asked afterwards."""
-        while piece := os.read(self.fd, _READ_SIZE):
-            self._said += piece
+        if not self.ended:
+            self.read()  # what is more than a helping is not worth waiting for
         os.close(self.fd)
         if status == 0:
             return ""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
-from support.house import House, Load, Until
+from support.house import HELLO, House, Load, Until
 from support.ports import unused_port
 
 from fapws.supervisor.core import rolling
@@ -275,3 +278,58 @@ def test_mended_file_reloads_though_only_the_failed_reload_had_loaded_it(house: 
     house.wait_log("helper_of_this_test.py has changed: reloading")
     house.wait_log("reload done")
     house.ctl("stop")
+
+
+# ---- A reload that has to wait --------------------------------------------------------------------
+
+WAITS = """\
+import os
+MAX_BODY_SIZE = 1000
+if os.path.exists({fifo!r}):
+    with open({fifo!r}) as file:
+        os.unlink({fifo!r})
+        MAX_BODY_SIZE = int(file.read())
+"""
+
+
+@pytest.fixture
+def waiting(house: House, until: Until) -> Iterator[subprocess.Popen[str]]:
+    """A reload that waits for a look at the script, which waits for a FIFO."""
+    fifo = str(house.directory / "fifo")
+    house.write_app(WAITS.format(fifo=fifo) + HELLO)
+    house.start()
+    os.mkfifo(fifo)
+    with subprocess.Popen(
+        house.words("reload"),
+        env=house.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as command:
+        until(lambda: house.status()["state"] == "reloading", "the reload is under way")
+        yield command
+
+
+def test_master_hears_everybody_while_the_configuration_is_read(
+    house: House, waiting: subprocess.Popen[str]
+) -> None:
+    began = time.monotonic()
+    assert house.ctl("health") == "fapws: healthy\n"
+    assert house.ctl("reopen") == "fapws: log files opened again\n"
+    assert time.monotonic() - began < 10, "nobody waited for the script"
+    assert waiting.poll() is None
+    (house.directory / "fifo").write_text("7")
+    assert "reload done: generation 2" in waiting.communicate(timeout=60)[0]
+    with socket.create_connection(("127.0.0.1", house.port()), 30) as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\n")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 413 "), "what the script said is in force"
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_stop_ends_the_reading_of_the_configuration(house: House, waiting: subprocess.Popen[str]) -> None:
+    began = time.monotonic()
+    house.ctl("stop")
+    assert time.monotonic() - began < 10
+    assert "the server is stopping" in waiting.communicate(timeout=60)[0]
+    house.assert_nothing_is_left()
