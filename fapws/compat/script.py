@@ -29,6 +29,15 @@ _ANSWER_MAX = 16_384
 """Bytes of the whole: more than all texts together, and less than a pipe takes in one write."""
 _END = b"\0\xff"
 """Behind the answer: whoever the script has forked may hold the pipe open. 0xff is in no text of UTF-8."""
+_WANTED = (
+    "ast",
+    "fapws.compat.alias",
+    "fapws.compat.check",
+    "fapws.compat.paths",
+    "fapws.compat.start_call",
+    "fapws.worker.loader",
+    "fapws.worker.loop_owner",
+)
 _DESCRIPTORS_MAX = 65536
 _ARITHMETIC_MAX = 64
 """Characters; longer constant arithmetic is left to the running script."""
@@ -85,6 +94,8 @@ def _answer(writer: int, path: str, attribute: str, pool: Pool | None, may_run: 
         if pool is not None:
             from fapws.worker.privileges import drop_for_script
 
+            for name in _WANTED:  # which the pool's user may not be able to read
+                __import__(name)
             drop_for_script(pool)
         settings = _find(path, attribute, pool, may_run, lambda found: os.write(writer, _encode(found)))
         os.write(writer, _encode(settings))

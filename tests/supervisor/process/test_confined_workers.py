@@ -194,7 +194,7 @@ def test_package_below_a_closed_folder_serves_and_is_named(public_house: House, 
     assert house.get(house.port()) == b"served"
     house.wait_log(rf"user {OTHER} cannot read .*{clone}/fapws: it may not enter {clone.parent}")
     house.ctl("stop")
-    house.write_app("import fapws.contrib.zip\n")
+    house.write_app("import fapws.contrib.zip\n\ndef application(environ, start_response): ...\n")
     text = house.ctl("start", expect=1)
     assert "No module named 'fapws.contrib" in text
     assert f"{clone}/fapws: it may not enter {clone.parent}" in text
