@@ -37,6 +37,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 EXAMPLES = {
     "fapws/_core.c": "is made by a build",
     "conf/x.ini": "stands for any file, in a docstring",
+    "tests/supervisor/unit/test_MODULE.py": "stands for any file, in HACKING.md",
     "tests/soak/NAME.py": "stands for any file, in a usage",
 }
 THIS = Path(__file__).resolve()
