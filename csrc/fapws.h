@@ -46,6 +46,13 @@ typedef struct {
 
 #define FW_REQUEST_LINE 128
 
+/* Limits of the core itself that the program around it has to know, too. */
+#define FW_FIELDS_MAX 256       /* the most that max_headers may be */
+#define FW_LISTENERS_MAX 64     /* listening sockets of one worker */
+#define FW_TRUSTED_MAX 64       /* networks that may send PROXY headers */
+#define FW_ACCESS_PARTS_MAX 128 /* parts of an access log's format */
+#define FW_ACCESS_FIELDS_MAX 32 /* header fields among them */
+
 /* One worker's row of the scoreboard: shared memory, written by its worker only, read by the
  * master at any time. Every number is a naturally aligned 64-bit word, so no read is torn; the
  * text may be, which only its readers' eyes notice. */

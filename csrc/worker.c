@@ -2,17 +2,18 @@
  * Owns:   the loop, the settings, the watched descriptors; everything else through its file.
  * Called: by the program around the core (fapws.h), from one thread.
  * Never:  calls back into the program: what happens is told by the records of a batch. */
-#include "core.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#define POLLS_OFF_LOOP                                                                             \
-    8 /* batches filled by waiting connections alone before the loop is asked again */
+/* Batches filled by waiting connections alone before the loop is asked again. */
+#define POLLS_OFF_LOOP 8
 
-#define WEIGH_MS                                                                                   \
-    1000 /* between two looks at the resident memory, which cost a system call or three */
+/* Between two looks at the resident memory, which cost a system call or three. */
+#define WEIGH_MS 1000
 
 bool fw__on_thread(const fw_worker *worker)
 {
@@ -24,8 +25,6 @@ const char *fw_libuv_version(void)
 {
     return uv_version_string();
 }
-
-/* ---- Life ------------------------------------------------------------------------------------------ */
 
 static int copy_settings(fw_worker *worker, const fw_settings *settings)
 {
@@ -44,21 +43,52 @@ static int copy_settings(fw_worker *worker, const fw_settings *settings)
     return own->server && own->spool_directory ? 0 : FW_EMEMORY;
 }
 
+/* ---- Turns --------------------------------------------------------------------------------------------- */
+
+static void watch_polled(fw_worker *worker, int token);
+
+static void on_polled(void *owner, int64_t token, unsigned events)
+{
+    fw_worker *worker = owner;
+    if (token <= FW_TOKEN_WATCH) {
+        watch_polled(worker, (int)(FW_TOKEN_WATCH - token));
+    } else if (token <= FW_TOKEN_LISTENER) {
+        fw__listener_polled(&worker->accepting.listeners[FW_TOKEN_LISTENER - token]);
+    } else {
+        fw_conn *conn = fw__table_find(&worker->table, token);
+        if (conn) /* it may have been closed since the turn began */
+            fw__conn_polled(conn, events);
+    }
+}
+
+/* ---- Life ------------------------------------------------------------------------------------------ */
+
 static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score *score)
 {
     worker->thread = uv_thread_self();
-    if (fw__pollset_new(worker))
-        return FW_ESYSTEM;
     worker->score = score ? score : &worker->own_score;
+    worker->pollset.loop = &worker->loop;
+    worker->pollset.polled = on_polled;
+    worker->pollset.owner = worker;
+    worker->spool.settings = &worker->settings;
+    worker->spool.open = &worker->table.open;
+    worker->deadlines.score = worker->score;
+    worker->deadlines.expired = fw__conn_expired;
+    worker->deadlines.owner = worker;
+    if (fw__pollset_new(&worker->pollset))
+        return FW_ESYSTEM;
     worker->read_buffer = malloc(FW_READ_SIZE);
-    if (copy_settings(worker, settings) || !worker->read_buffer || fw__batch_new(worker))
+    if (copy_settings(worker, settings) || !worker->read_buffer ||
+        fw__batch_new(&worker->batch, &worker->settings))
         return FW_EMEMORY;
-    if (fw__deadlines_new(worker) || uv_timer_init(&worker->loop, &worker->poll_timer) ||
+    if (fw__deadlines_new(&worker->deadlines, &worker->loop, &worker->settings) ||
+        uv_timer_init(&worker->loop, &worker->poll_timer) ||
         uv_timer_init(&worker->loop, &worker->drain_timer))
         return FW_ESYSTEM;
     worker->poll_timer.data = worker;
     worker->drain_timer.data = worker;
-    fw__head_standing(worker);
+    worker->batch.debug = settings->debug > 0;
+    fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
     return 0;
 }
 
@@ -96,9 +126,10 @@ void fw_worker_free(fw_worker *worker)
 {
     if (!worker)
         return;
-    for (uint32_t i = 0; i < worker->table_size; i++)
-        if (worker->table[i])
-            fw__conn_cut(worker->table[i]);
+    uint32_t at = 0;
+    fw_conn *conn;
+    while ((conn = fw__table_next(&worker->table, &at)) != NULL)
+        fw__conn_cut(conn);
     fw__conns_free_closed(worker);
     fw__listeners_close(worker, false);
     for (int token = 0; token < FW_WATCHES; token++)
@@ -106,14 +137,13 @@ void fw_worker_free(fw_worker *worker)
     uv_walk(&worker->loop, close_handle, NULL);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     uv_loop_close(&worker->loop);
-    fw__pollset_free(worker);
-    fw__access_free(worker);
-    fw__shapes_free(worker);
-    fw__batch_free(worker);
+    fw__pollset_free(&worker->pollset);
+    if (worker->access_log)
+        fw__access_log_free(worker->access_log);
+    fw__shapes_free(&worker->shapes);
+    fw__batch_free(&worker->batch);
     fw_buffer_clear(&worker->scratch);
-    free(worker->table);
-    free(worker->generations);
-    free(worker->free_indexes);
+    fw__table_free(&worker->table);
     free(worker->read_buffer);
     free((void *)(uintptr_t)worker->settings.server);
     free((void *)(uintptr_t)worker->settings.spool_directory);
@@ -136,12 +166,13 @@ int fw_set_debug(fw_worker *worker, uint32_t level)
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
     worker->settings.debug = level;
+    worker->batch.debug = level > 0;
     return 0;
 }
 
 int64_t fw_open_connections(const fw_worker *worker)
 {
-    return worker->open_count;
+    return worker->table.open;
 }
 
 /* ---- Watched descriptors ----------------------------------------------------------------------------- */
@@ -155,7 +186,7 @@ static void watch_polled(fw_worker *worker, int token)
     if (!worker->watches[token].used || !batch->filling || (batch->woken & bit))
         return;
     batch->woken |= bit;
-    fw__batch_event(worker, FW_WAKE, token);
+    fw__batch_event(batch, FW_WAKE, token);
 }
 
 int fw_watch(fw_worker *worker, int fd)
@@ -166,7 +197,7 @@ int fw_watch(fw_worker *worker, int fd)
         fw_watched *watched = &worker->watches[token];
         if (watched->used)
             continue;
-        if (fw__pollset_set(worker, fd, FW_TOKEN_WATCH - token, 0, FW_POLL_READ))
+        if (fw__pollset_set(&worker->pollset, fd, FW_TOKEN_WATCH - token, 0, FW_POLL_READ))
             return FW_ESYSTEM;
         watched->fd = fd;
         watched->used = true;
@@ -182,43 +213,11 @@ int fw_unwatch(fw_worker *worker, int token)
     if (token < 0 || token >= FW_WATCHES || !worker->watches[token].used)
         return FW_ESTATE;
     worker->watches[token].used = false;
-    (void)fw__pollset_set(worker, worker->watches[token].fd, 0, FW_POLL_READ, 0);
+    (void)fw__pollset_set(&worker->pollset, worker->watches[token].fd, 0, FW_POLL_READ, 0);
     return 0;
 }
 
-/* ---- Turns --------------------------------------------------------------------------------------------- */
-
-void fw__polled(fw_worker *worker, int64_t token, unsigned events)
-{
-    if (token <= FW_TOKEN_WATCH) {
-        watch_polled(worker, (int)(FW_TOKEN_WATCH - token));
-    } else if (token <= FW_TOKEN_LISTENER) {
-        fw__listener_polled(&worker->listeners[FW_TOKEN_LISTENER - token]);
-    } else {
-        fw_conn *conn = fw__table_find(worker, token);
-        if (conn) /* it may have been closed since the turn began */
-            fw__conn_polled(conn, events);
-    }
-}
-
-int fw__timers_wait(fw_worker *worker)
-{
-    return uv_loop_alive(&worker->loop) ? uv_backend_timeout(&worker->loop) : -1;
-}
-
-bool fw__timers_run(fw_worker *worker)
-{
-    if (fw__timers_wait(worker) == 0)
-        uv_run(&worker->loop, UV_RUN_NOWAIT);
-    return uv_loop_alive(&worker->loop) != 0;
-}
-
 /* ---- Poll ---------------------------------------------------------------------------------------------- */
-
-static int record_count(const fw_worker *worker)
-{
-    return (int)((worker->batch.words - 1) / FW_RECORD_WORDS);
-}
 
 static void on_poll_timer(uv_timer_t *timer)
 {
@@ -238,7 +237,7 @@ static void run_ready(fw_worker *worker)
         fw_link_remove(link);
         fw_list_append(&turn, link);
     }
-    while ((link = fw_list_first(&turn)) != NULL && !fw__batch_full(worker))
+    while ((link = fw_list_first(&turn)) != NULL && !fw__batch_full(&worker->batch))
         fw__conn_run_ready(FW_CONTAINER(link, fw_conn, ready_link));
     /* What is left goes back to the front, in its order. */
     while ((link = turn.head.prev) != &turn.head) {
@@ -252,9 +251,9 @@ static void run_ready(fw_worker *worker)
 static void forget_closed(fw_worker *worker)
 {
     fw__conns_free_closed(worker);
-    if (worker->made_room)
+    if (worker->accepting.made_room)
         fw__listeners_update(worker);
-    worker->made_room = false;
+    worker->accepting.made_room = false;
 }
 
 static void wait_for_records(fw_worker *worker, int timeout_ms)
@@ -263,9 +262,9 @@ static void wait_for_records(fw_worker *worker, int timeout_ms)
     if (timeout_ms > 0)
         uv_timer_start(&worker->poll_timer, on_poll_timer, (uint64_t)timeout_ms, 0);
     /* A turn may bring only part of a request, or nothing: then wait on. */
-    while (record_count(worker) == 0 && !worker->poll_timed_out) {
+    while (fw__batch_count(&worker->batch) == 0 && !worker->poll_timed_out) {
         bool waiting = fw_list_first(&worker->ready) != NULL;
-        if (!fw__pollset_turn(worker, !waiting) && !waiting)
+        if (!fw__pollset_turn(&worker->pollset, !waiting) && !waiting)
             break; /* nothing is left that could happen */
         run_ready(worker);
         forget_closed(worker);
@@ -285,6 +284,15 @@ static void weigh(fw_worker *worker)
         worker->score->rss = rss;
 }
 
+static void tell_lost_lines(fw_worker *worker)
+{
+    if (!worker->access_log || fw__batch_crowded(&worker->batch))
+        return;
+    uint64_t lost = fw__access_log_lost(worker->access_log);
+    if (lost)
+        fw__batch_event(&worker->batch, FW_LOG_LOST, (int64_t)lost);
+}
+
 int fw_poll(fw_worker *worker, int timeout_ms)
 {
     if (!fw__on_thread(worker))
@@ -292,29 +300,28 @@ int fw_poll(fw_worker *worker, int timeout_ms)
     worker->score->beat = fw_now();
     worker->score->busy_since = 0;
     forget_closed(worker);
-    fw__batch_start(worker);
+    fw__batch_start(&worker->batch);
     uv_update_time(&worker->loop); /* it stood still while the application worked */
     run_ready(worker);
-    bool full = fw__batch_full(worker);
+    bool full = fw__batch_full(&worker->batch);
     if (full && worker->polls_off_loop < POLLS_OFF_LOOP) {
         worker->polls_off_loop++;
     } else {
         worker->polls_off_loop = 0;
-        if (timeout_ms == 0 || record_count(worker) > 0)
-            fw__pollset_turn(worker, false);
+        if (timeout_ms == 0 || fw__batch_count(&worker->batch) > 0)
+            fw__pollset_turn(&worker->pollset, false);
         else
             wait_for_records(worker, timeout_ms);
     }
-    fw__access_tell(worker);
+    tell_lost_lines(worker);
     fw__conn_tell_fault(worker);
-    worker->batch.filling = false;
-    worker->batch.records[0] = (int64_t)worker->batch.text_used;
-    fw__head_standing(worker);
+    int count = fw__batch_end(&worker->batch);
+    fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
     worker->score->beat = fw_now();
     worker->score->busy_since = worker->batch.requests ? worker->score->beat : 0;
-    fw__in_hand_first(worker);
+    fw__request_line_first(&worker->batch, worker->score);
     weigh(worker);
-    return record_count(worker);
+    return count;
 }
 
 /* ---- Drain ----------------------------------------------------------------------------------------------- */
@@ -322,9 +329,10 @@ int fw_poll(fw_worker *worker, int timeout_ms)
 static void on_drain_timer(uv_timer_t *timer)
 {
     fw_worker *worker = timer->data;
-    for (uint32_t i = 0; i < worker->table_size; i++) {
-        fw_conn *conn = worker->table[i];
-        if (!conn || conn->state != FW_CONN_IDLE || fw_link_linked(&conn->ready_link))
+    uint32_t at = 0;
+    fw_conn *conn;
+    while ((conn = fw__table_next(&worker->table, &at)) != NULL) {
+        if (conn->state != FW_CONN_IDLE || fw_link_linked(&conn->ready_link))
             continue;
         if (fw__pending(conn->socket.fd))
             fw__conn_queue(conn, FW_READY_READ); /* a request came in at the last moment */
@@ -342,4 +350,38 @@ int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms)
     fw__listeners_close(worker, accept_rest != 0);
     /* Again and again: a connection may become idle a moment after the first time. */
     return uv_timer_start(&worker->drain_timer, on_drain_timer, linger_ms, 100) ? FW_ESYSTEM : 0;
+}
+
+/* ---- The access log ---------------------------------------------------------------------------------------- */
+
+int fw_set_access_format(fw_worker *worker, const char *program, size_t size)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    if (worker->access_log)
+        return FW_ESTATE;
+    return fw__access_log_new(&worker->access_log, program, size);
+}
+
+int fw_set_access_log(fw_worker *worker, int fd)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    return worker->access_log ? fw__access_log_open(worker->access_log, fd) : FW_ESTATE;
+}
+
+int64_t fw_flush_access_log(fw_worker *worker)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    return worker->access_log ? fw__access_log_flush(worker->access_log) : 0;
+}
+
+int fw_name_client(fw_worker *worker, int64_t connection, const char *client, size_t size)
+{
+    fw_conn *conn;
+    int code = fw__find_given(worker, connection, &conn);
+    if (code == 0 && conn->request.access)
+        fw__access_client(conn->request.access, client, size);
+    return code;
 }

@@ -3,11 +3,12 @@
 #ifndef FAPWS_ACCESS_H
 #define FAPWS_ACCESS_H
 
-#include "core.h"
-#include "access/writer.h"
+#include <time.h>
 
-#define FW_ACCESS_PARTS 128
-#define FW_ACCESS_FIELDS 32
+#include "access/log.h"
+#include "access/writer.h"
+#include "base/buffer.h"
+#include "fapws.h"
 
 #define FW_ACCESS_VALUE 8192u /* bytes of a value that are kept, and that are written */
 
@@ -46,9 +47,9 @@ typedef struct {
 struct fw_access_log {
     fw_log_writer *writer; /* NULL: off, only the format is known */
     char *program;
-    fw_access_part parts[FW_ACCESS_PARTS];
+    fw_access_part parts[FW_ACCESS_PARTS_MAX];
     size_t part_count;
-    fw_slice fields[FW_ACCESS_FIELDS]; /* names in lower case, in program */
+    fw_slice fields[FW_ACCESS_FIELDS_MAX]; /* names in lower case, in program */
     size_t field_count;
     fw_access *free;
     unsigned free_count;
@@ -59,7 +60,7 @@ struct fw_access_log {
     char iso[32];
 };
 
-/* line.c: one line about conn->request.access, to the log's writer. */
-void fw__access_write(fw_access_log *log, const fw_conn *conn);
+/* line.c: one line to the log's writer. peer: "address\nport". */
+void fw__access_write(fw_access_log *log, const fw_access *access, fw_slice peer);
 
 #endif

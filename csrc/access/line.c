@@ -1,5 +1,5 @@
 /* access/line.c -- the text of one line of the access log.
- * Owns:   worker->access_log's line and clock.
+ * Owns:   the log's line and clock.
  * Called: log.c at the end of a response.
  * Never:  lets a byte of the client through that could end a line or a field. */
 #include "access/access.h"
@@ -9,8 +9,10 @@
 #include <strings.h>
 #include <time.h>
 #include <unistd.h>
+#include <uv.h>
 
 #define ESCAPE_MAX 6u
+#define PEER_MAX 64u  /* bytes of an address; it is the core's own text */
 #define USER_MAX 256u /* bytes of a user's name that are written; the rest is cut off */
 
 static bool is_harmless(unsigned char byte, char how)
@@ -168,28 +170,29 @@ static void put_request(fw_buffer *line, size_t max, const fw_access *access, ch
     put_version(line, access);
 }
 
-static void put_peer(fw_buffer *line, const fw_conn *conn, bool port, char how)
+static void put_peer(fw_buffer *line, fw_slice peer, bool port, char how)
 {
-    const char *feed = memchr(conn->peer, '\n', conn->peer_len);
-    fw_slice text = {conn->peer, feed ? (size_t)(feed - conn->peer) : conn->peer_len};
+    const char *feed = memchr(peer.at, '\n', peer.len);
+    fw_slice text = {peer.at, feed ? (size_t)(feed - peer.at) : peer.len};
     if (port && feed) {
         text.at = feed + 1;
-        text.len = conn->peer_len - text.len - 1;
+        text.len = peer.len - text.len - 1;
     }
     if (text.len)
-        put_escaped(line, sizeof conn->peer, text.at, text.len, false, how);
+        put_escaped(line, PEER_MAX, text.at, text.len, false, how);
     else if (!port)
         put_text(line, "unix:", 5);
     else if (how != 'j')
         put_text(line, "-", 1);
 }
 
-static void put_client(fw_buffer *line, size_t max, const fw_conn *conn, char how)
+static void put_client(fw_buffer *line, size_t max, const fw_access *access, fw_slice peer,
+                       char how)
 {
-    if (conn->request.access->client.len)
-        put_value(line, max, conn->request.access, conn->request.access->client, how);
+    if (access->client.len)
+        put_value(line, max, access, access->client, how);
     else
-        put_peer(line, conn, false, how);
+        put_peer(line, peer, false, how);
 }
 
 static void refresh_clock(fw_access_log *log, time_t now)
@@ -222,18 +225,17 @@ static uint64_t wall_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void put_part(const fw_access_log *log, fw_buffer *line, const fw_conn *conn,
-                     const fw_access_part *now, uint64_t wall)
+static void put_part(const fw_access_log *log, fw_buffer *line, const fw_access *access,
+                     fw_slice peer, const fw_access_part *now, uint64_t wall)
 {
-    const fw_access *access = conn->request.access;
     size_t max = log->value_max;
     switch (now->what) {
     case 'L': put_text(line, now->text.at, now->text.len); break;
     case 'F': put_value(line, max, access, access->fields[now->field], now->how); break;
     case 'U': put_user(line, max, access, access->fields[now->field], now->how); break;
-    case 'a': put_peer(line, conn, false, now->how); break;
-    case 'p': put_peer(line, conn, true, now->how); break;
-    case 'C': put_client(line, max, conn, now->how); break;
+    case 'a': put_peer(line, peer, false, now->how); break;
+    case 'p': put_peer(line, peer, true, now->how); break;
+    case 'C': put_client(line, max, access, peer, now->how); break;
     case 'h': put_value(line, max, access, access->host, now->how); break;
     case 't': put_text(line, log->local, strlen(log->local)); break;
     case 'i': put_text(line, log->iso, strlen(log->iso)); break;
@@ -267,13 +269,13 @@ static void cut_line(fw_buffer *line)
     put_text(line, end, sizeof end - 1);
 }
 
-void fw__access_write(fw_access_log *log, const fw_conn *conn)
+void fw__access_write(fw_access_log *log, const fw_access *access, fw_slice peer)
 {
     uint64_t wall = wall_ms();
     refresh_clock(log, (time_t)(wall / 1000));
     log->line.start = log->line.end = 0;
     for (size_t i = 0; i < log->part_count; i++)
-        put_part(log, &log->line, conn, &log->parts[i], wall);
+        put_part(log, &log->line, access, peer, &log->parts[i], wall);
     put_text(&log->line, "\n", 1);
     if (fw_buffer_len(&log->line) > FW_LOG_BLOCK)
         cut_line(&log->line);

@@ -1,7 +1,5 @@
 /* access/log.c -- one line for each response: what is remembered of its request, and how it is written.
- * Owns:   conn->request.access from the end of a head to the end of its response; worker->access_log.
- * Called: request.c, response_head.c, outgoing.c and conn.c tell what happens, if conn->request.access or
- *         worker->access_log is there: without a log this costs a comparison each.
+ * Owns:   the fw_access of each request, and those that wait for the next ones.
  * Never:  lets a byte of the client through that could end a line or a field, waits for the disk.
  *
  * The program that fw_set_access_format() takes is a sequence of parts: a letter that says what, one
@@ -11,6 +9,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
+
+#include "error.h"
 
 #define KEPT_MAX 2048u /* bytes; what a record needed more is given back */
 #define FREE_MAX 64u /* records that wait for the next requests; what a crowd took is given back */
@@ -26,7 +27,7 @@ static int field_number(fw_access_log *log, fw_slice name)
     for (size_t i = 0; i < log->field_count; i++)
         if (log->fields[i].len == name.len && memcmp(log->fields[i].at, name.at, name.len) == 0)
             return (int)i;
-    if (log->field_count == FW_ACCESS_FIELDS)
+    if (log->field_count == FW_ACCESS_FIELDS_MAX)
         return FW_EFULL;
     log->fields[log->field_count] = name;
     return (int)log->field_count++;
@@ -39,7 +40,7 @@ static int read_program(fw_access_log *log, size_t size)
     const char *end = at + size;
     while (at < end) {
         if (end - at < 4 || !strchr(letters, at[0]) || !strchr("qnj", at[1]) ||
-            log->part_count == FW_ACCESS_PARTS)
+            log->part_count == FW_ACCESS_PARTS_MAX)
             return FW_ESTATE;
         fw_access_part *next = &log->parts[log->part_count++];
         next->what = at[0];
@@ -73,12 +74,8 @@ static void share_out(fw_access_log *log)
     log->value_max = each < FW_ACCESS_VALUE ? each : FW_ACCESS_VALUE;
 }
 
-int fw_set_access_format(fw_worker *worker, const char *program, size_t size)
+int fw__access_log_new(fw_access_log **made, const char *program, size_t size)
 {
-    if (!fw__on_thread(worker))
-        return FW_ETHREAD;
-    if (worker->access_log)
-        return FW_ESTATE;
     fw_access_log *log = calloc(1, sizeof *log);
     if (log)
         log->program = malloc(size + 1);
@@ -94,17 +91,12 @@ int fw_set_access_format(fw_worker *worker, const char *program, size_t size)
         return code;
     }
     share_out(log);
-    worker->access_log = log;
+    *made = log;
     return 0;
 }
 
-int fw_set_access_log(fw_worker *worker, int fd)
+int fw__access_log_open(fw_access_log *log, int fd)
 {
-    if (!fw__on_thread(worker))
-        return FW_ETHREAD;
-    fw_access_log *log = worker->access_log;
-    if (!log)
-        return FW_ESTATE;
     if (log->writer) {
         fw_log_writer_renew(log->writer, fd);
         return 0;
@@ -113,30 +105,18 @@ int fw_set_access_log(fw_worker *worker, int fd)
     return log->writer ? 0 : FW_ESYSTEM;
 }
 
-int64_t fw_flush_access_log(fw_worker *worker)
+int64_t fw__access_log_flush(fw_access_log *log)
 {
-    if (!fw__on_thread(worker))
-        return FW_ETHREAD;
-    if (!worker->access_log || !worker->access_log->writer)
-        return 0;
-    return (int64_t)fw_log_writer_flush(worker->access_log->writer);
+    return log->writer ? (int64_t)fw_log_writer_flush(log->writer) : 0;
 }
 
-void fw__access_tell(fw_worker *worker)
+uint64_t fw__access_log_lost(fw_access_log *log)
 {
-    fw_access_log *log = worker->access_log;
-    if (!log || !log->writer || fw__batch_crowded(worker))
-        return;
-    uint64_t lost = fw_log_writer_recovered(log->writer);
-    if (lost)
-        fw__batch_event(worker, FW_LOG_LOST, (int64_t)lost);
+    return log->writer ? fw_log_writer_recovered(log->writer) : 0;
 }
 
-void fw__access_free(fw_worker *worker)
+void fw__access_log_free(fw_access_log *log)
 {
-    fw_access_log *log = worker->access_log;
-    if (!log)
-        return;
     if (log->writer) {
         (void)fw_log_writer_flush(log->writer);
         fw_log_writer_free(log->writer);
@@ -150,15 +130,13 @@ void fw__access_free(fw_worker *worker)
     fw_buffer_clear(&log->line);
     free(log->program);
     free(log);
-    worker->access_log = NULL;
 }
 
 /* ---- What is remembered ---------------------------------------------------------------------------- */
 
-static fw_access *access_new(fw_conn *conn)
+static fw_access *access_new(fw_access_log *log)
 {
-    fw_access_log *log = conn->worker->access_log;
-    if (!log || !log->writer)
+    if (!log->writer)
         return NULL;
     fw_access *access = log->free;
     size_t size = sizeof *access + log->field_count * sizeof access->fields[0];
@@ -176,7 +154,6 @@ static fw_access *access_new(fw_conn *conn)
     }
     access->began = uv_hrtime();
     access->minor = -1;
-    conn->request.access = access;
     return access;
 }
 
@@ -213,12 +190,11 @@ static fw_span keep_field(fw_access *access, const fw_head *head, fw_slice name)
     return kept;
 }
 
-void fw__access_request(fw_conn *conn, const fw_head *head)
+fw_access *fw__access_request(fw_access_log *log, const fw_head *head)
 {
-    const fw_access_log *log = conn->worker->access_log;
-    fw_access *access = access_new(conn);
+    fw_access *access = access_new(log);
     if (!access)
-        return;
+        return NULL;
     access->minor = head->minor;
     access->method = keep(access, head->method.at, head->method.len);
     access->target = keep(access, head->target.at, head->target.len);
@@ -228,69 +204,62 @@ void fw__access_request(fw_conn *conn, const fw_head *head)
     access->host = keep(access, host.at, host.len);
     for (size_t n = 0; n < log->field_count; n++)
         access->fields[n] = keep_field(access, head, log->fields[n]);
+    return access;
 }
 
-int fw_name_client(fw_worker *worker, int64_t connection, const char *client, size_t size)
+void fw__access_client(fw_access *access, const char *client, size_t size)
 {
-    fw_conn *conn;
-    int code = fw__find_asked(worker, connection, &conn);
-    if (code)
-        return code;
-    if (conn->request.access && conn->request.access->client.len == 0)
-        conn->request.access->client = keep(conn->request.access, client, size);
-    return 0;
+    if (access->client.len == 0)
+        access->client = keep(access, client, size);
 }
 
-void fw__access_refused(fw_conn *conn, int code, size_t len, fw_slice bytes)
+fw_access *fw__access_unreadable(fw_access_log *log, fw_slice bytes)
 {
-    if (!conn->request.access) {
-        fw_access *access = access_new(conn);
-        if (!access)
-            return;
-        size_t end = 0;
-        while (end < bytes.len && end < UNREADABLE && bytes.at[end] != '\r' &&
-               bytes.at[end] != '\n')
-            end++;
-        access->method = keep(access, bytes.at, end);
-        access->method.cut = end == UNREADABLE;
-    }
-    size_t content = conn->request.is_head ? 0 : strlen(fw_error_text(code)) + 1;
-    conn->request.access->status = fw_error_status(code);
-    conn->request.access->head += len - content;
+    fw_access *access = access_new(log);
+    if (!access)
+        return NULL;
+    size_t end = 0;
+    while (end < bytes.len && end < UNREADABLE && bytes.at[end] != '\r' && bytes.at[end] != '\n')
+        end++;
+    access->method = keep(access, bytes.at, end);
+    access->method.cut = end == UNREADABLE;
+    return access;
 }
 
-void fw__access_head(fw_conn *conn, const char *status, size_t head_len)
+void fw__access_refused(fw_access *access, int status, size_t head_len)
 {
-    conn->request.access->status =
-        (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
-    conn->request.access->head += head_len;
+    access->status = status;
+    access->head += head_len;
 }
 
-void fw__access_interim(fw_conn *conn, size_t len)
+void fw__access_head(fw_access *access, const char *status, size_t head_len)
 {
-    conn->request.access->head += len;
+    access->status = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
+    access->head += head_len;
 }
 
-void fw__access_sent(fw_conn *conn, size_t len)
+void fw__access_interim(fw_access *access, size_t len)
 {
-    conn->request.access->sent += len;
+    access->head += len;
 }
 
-void fw__access_cut(fw_conn *conn, int status)
+void fw__access_sent(fw_access *access, size_t len)
 {
-    conn->request.access->cut = true;
-    if (conn->request.access->status == 0)
-        conn->request.access->status = status;
+    access->sent += len;
+}
+
+void fw__access_cut(fw_access *access, int status)
+{
+    access->cut = true;
+    if (access->status == 0)
+        access->status = status;
 }
 
 /* ---- The end of a response ---------------------------------------------------------------------------- */
 
-static void access_end(fw_conn *conn)
+void fw__access_responded(fw_access_log *log, fw_access *access, fw_slice peer)
 {
-    fw_access_log *log = conn->worker->access_log;
-    fw_access *access = conn->request.access;
-    fw__access_write(log, conn);
-    conn->request.access = NULL;
+    fw__access_write(log, access, peer);
     if (log->free_count == FREE_MAX || access->text.size > KEPT_MAX)
         fw_buffer_clear(&access->text);
     if (log->free_count == FREE_MAX) {
@@ -302,16 +271,9 @@ static void access_end(fw_conn *conn)
     log->free_count++;
 }
 
-void fw__access_responded(fw_conn *conn)
+void fw__access_closed(fw_access_log *log, fw_access *access, size_t unsent, fw_slice peer)
 {
-    access_end(conn);
-}
-
-void fw__access_closed(fw_conn *conn)
-{
-    size_t unsent = fw_buffer_len(&conn->out);
-    fw__access_cut(conn, GONE_STATUS);
-    conn->request.access->sent -=
-        unsent < conn->request.access->sent ? unsent : conn->request.access->sent;
-    access_end(conn);
+    fw__access_cut(access, GONE_STATUS);
+    access->sent -= unsent < access->sent ? unsent : access->sent;
+    fw__access_responded(log, access, peer);
 }

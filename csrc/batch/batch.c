@@ -1,29 +1,38 @@
 /* batch/batch.c -- what one fw_poll() gives out: records, their text and the requests' contents.
- * Owns:   worker->batch. Its buffers are made once and never move, because the caller wraps them.
+ * Owns:   batch-> Its buffers are made once and never move, because the caller wraps them.
  * Called: worker.c starts a batch, request.c and conn.c add to it.
  * Never:  overflows: fw__batch_full() is asked before bytes are turned into a request, and beyond
  *         "full" there is room for the largest single request that the limits allow. */
-#include "core.h"
+#include "batch/batch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "error.h"
+
+#define TEXT_MARGIN 2048 /* bytes: the peer, the method, the version, a record of another kind */
+#define SHAPE_MARGIN 64  /* bytes: ":1.1:", the listener's number, ":Content-Length", ":Host" */
+#define SEPARATORS 2     /* bytes that a name may take in a shape beyond what it had in the head */
+#define RECORDS_KEPT 4   /* one request with its shape, FW_LOG_LOST, FW_FAULT */
+#define TWO_DIGITS 10    /* listeners with such a number and above have two */
 
 /* The largest request's text: path and query and target, its values, and its names twice (a shape
  * that is defined and used, or given along), with the separators. */
 static size_t largest_text(const fw_settings *settings)
 {
-    return 2 * (size_t)settings->max_uri + 3 * (size_t)settings->max_header_size +
-           4 * (size_t)settings->max_headers + 2048;
+    size_t targets = 2 * (size_t)settings->max_uri;        /* path with query, and target */
+    size_t fields = 3 * (size_t)settings->max_header_size; /* values, and names twice */
+    size_t separators = 4 * (size_t)settings->max_headers; /* of names twice, of values, CR LF */
+    return targets + fields + separators + TEXT_MARGIN;
 }
 
-int fw__batch_new(fw_worker *worker)
+int fw__batch_new(fw_batch *batch, const fw_settings *settings)
 {
-    fw_batch *batch = &worker->batch;
-    batch->text_size = FW_BATCH_BYTES + largest_text(&worker->settings);
-    batch->content_size = FW_BATCH_BYTES + (size_t)worker->settings.memory_body;
-    batch->shape_size = (size_t)worker->settings.max_header_size + 2 * FW_FIELDS_MAX + 64;
+    batch->text_size = FW_BATCH_BYTES + largest_text(settings);
+    batch->content_size = FW_BATCH_BYTES + (size_t)settings->memory_body;
+    batch->shape_size =
+        (size_t)settings->max_header_size + SEPARATORS * FW_FIELDS_MAX + SHAPE_MARGIN;
     batch->records = malloc((FW_BATCH_RECORDS * FW_RECORD_WORDS + 1) * sizeof *batch->records);
     batch->text = malloc(batch->text_size);
     batch->content = malloc(batch->content_size);
@@ -31,17 +40,16 @@ int fw__batch_new(fw_worker *worker)
     return batch->records && batch->text && batch->content && batch->shape ? 0 : FW_EMEMORY;
 }
 
-void fw__batch_free(fw_worker *worker)
+void fw__batch_free(fw_batch *batch)
 {
-    free(worker->batch.records);
-    free(worker->batch.text);
-    free(worker->batch.content);
-    free(worker->batch.shape);
+    free(batch->records);
+    free(batch->text);
+    free(batch->content);
+    free(batch->shape);
 }
 
-void fw__batch_start(fw_worker *worker)
+void fw__batch_start(fw_batch *batch)
 {
-    fw_batch *batch = &worker->batch;
     batch->words = 1;
     batch->text_used = 0;
     batch->content_used = 0;
@@ -50,17 +58,28 @@ void fw__batch_start(fw_worker *worker)
     batch->filling = true;
 }
 
-bool fw__batch_crowded(const fw_worker *worker)
+int fw__batch_end(fw_batch *batch)
 {
-    /* The last records are kept free for FW_WAKE, which is never put off, and a shape. */
-    const size_t words_max = (FW_BATCH_RECORDS - FW_WATCHES - 4) * FW_RECORD_WORDS;
-    return !worker->batch.filling || worker->batch.words >= words_max;
+    batch->filling = false;
+    batch->records[0] = (int64_t)batch->text_used;
+    return fw__batch_count(batch);
 }
 
-bool fw__batch_full(const fw_worker *worker)
+int fw__batch_count(const fw_batch *batch)
 {
-    const fw_batch *batch = &worker->batch;
-    return fw__batch_crowded(worker) || batch->requests >= FW_BATCH_REQUESTS ||
+    return (int)((batch->words - 1) / FW_RECORD_WORDS);
+}
+
+bool fw__batch_crowded(const fw_batch *batch)
+{
+    /* The last are kept free for FW_WAKE, which is never put off, and for RECORDS_KEPT others. */
+    const size_t words_max = (FW_BATCH_RECORDS - FW_WATCHES - RECORDS_KEPT) * FW_RECORD_WORDS;
+    return !batch->filling || batch->words >= words_max;
+}
+
+bool fw__batch_full(const fw_batch *batch)
+{
+    return fw__batch_crowded(batch) || batch->requests >= FW_BATCH_REQUESTS ||
            batch->text_used >= FW_BATCH_BYTES || batch->content_used >= FW_BATCH_BYTES;
 }
 
@@ -73,9 +92,9 @@ static void add_record(fw_batch *batch, int64_t kind, int64_t connection, int64_
     batch->words += FW_RECORD_WORDS;
 }
 
-void fw__batch_event(fw_worker *worker, int64_t kind, int64_t connection)
+void fw__batch_event(fw_batch *batch, int64_t kind, int64_t connection)
 {
-    add_record(&worker->batch, kind, connection, 0);
+    add_record(batch, kind, connection, 0);
 }
 
 static void add_field(fw_batch *batch, const char *bytes, size_t len)
@@ -85,26 +104,23 @@ static void add_field(fw_batch *batch, const char *bytes, size_t len)
     batch->text[batch->text_used++] = '\n';
 }
 
-void fw__batch_debug(fw_conn *conn, const char *token, fw_slice bytes)
+void fw__batch_debug(fw_batch *batch, int64_t connection, fw_slice peer, const char *token,
+                     fw_slice bytes)
 {
-    fw_worker *worker = conn->worker;
-    fw_batch *batch = &worker->batch;
-    if (worker->settings.debug == 0 || fw__batch_crowded(worker) ||
-        batch->text_used >= FW_BATCH_BYTES)
+    if (!batch->debug || fw__batch_crowded(batch) || batch->text_used >= FW_BATCH_BYTES)
         return;
     add_field(batch, token, strlen(token));
-    add_field(batch, conn->peer, conn->peer_len);
+    add_field(batch, peer.at, peer.len);
     for (size_t i = 0; i < bytes.len && i < FW_DEBUG_BYTES; i++) {
         char byte = bytes.at[i];
         batch->text[batch->text_used++] = byte >= ' ' && byte <= '~' ? byte : '?';
     }
     batch->text[batch->text_used++] = '\n';
-    add_record(batch, FW_DEBUG, conn->id, 0);
+    add_record(batch, FW_DEBUG, connection, 0);
 }
 
-void fw__batch_fault(fw_worker *worker, const char *from, const char *to)
+void fw__batch_fault(fw_batch *batch, const char *from, const char *to)
 {
-    fw_batch *batch = &worker->batch;
     add_field(batch, from, strlen(from));
     add_field(batch, to, strlen(to));
     add_record(batch, FW_FAULT, 0, 0);
@@ -125,25 +141,25 @@ static size_t put(char *out, size_t at, const char *bytes, size_t len)
 }
 
 /* RFC 9112 7.1.3: once the chunked coding is removed, the length of what it held takes its place. */
-static fw_slice decoded_length(fw_conn *conn)
+static fw_slice decoded_length(fw_batch *batch, const fw_given *given)
 {
-    fw_batch *batch = &conn->worker->batch;
-    uint64_t size = conn->request.content ? conn->request.content->size : 0;
-    int len = snprintf(batch->length, sizeof batch->length, "%llu", (unsigned long long)size);
+    int len = snprintf(batch->length, sizeof batch->length, "%llu",
+                       (unsigned long long)given->content_size);
     fw_slice value = {batch->length, len > 0 ? (size_t)len : 0};
     return value;
 }
 
 /* METHOD:1.x:LISTENER[?]:NAME:NAME... Also collects the values that go with the names. */
-static size_t shape_text(fw_conn *conn, const fw_head *head, fw_slice *values, size_t *value_count)
+static size_t shape_text(fw_batch *batch, const fw_given *given, const fw_head *head,
+                         fw_slice *values, size_t *value_count)
 {
-    char *text = conn->worker->batch.shape;
+    char *text = batch->shape;
     size_t at = put(text, 0, head->method.at, head->method.len);
     at = put(text, at, head->minor ? ":1.1:" : ":1.0:", 5);
-    if (conn->listener->number >= 10)
-        text[at++] = (char)('0' + conn->listener->number / 10);
-    text[at++] = (char)('0' + conn->listener->number % 10);
-    if (conn->proxy == FW_PROXY_NAMELESS)
+    if (given->listener >= TWO_DIGITS)
+        text[at++] = (char)('0' + given->listener / TWO_DIGITS);
+    text[at++] = (char)('0' + given->listener % TWO_DIGITS);
+    if (given->nameless)
         text[at++] = '?';
     size_t count = 0;
     const fw_field *told = NULL;
@@ -156,7 +172,7 @@ static size_t shape_text(fw_conn *conn, const fw_head *head, fw_slice *values, s
         text[at++] = ':';
         if (head->chunked && fw_slice_is(field->name, "transfer-encoding", 17)) {
             at = put(text, at, "Content-Length", 14);
-            values[count++] = decoded_length(conn);
+            values[count++] = decoded_length(batch, given);
             continue;
         }
         at = put(text, at, field->name.at, field->name.len);
@@ -169,50 +185,47 @@ static size_t shape_text(fw_conn *conn, const fw_head *head, fw_slice *values, s
         values[count++] = head->authority;
     }
     if (told)
-        fw__batch_debug(conn, "hidden_field", told->name);
+        fw__batch_debug(batch, given->connection, given->peer, "hidden_field", told->name);
     *value_count = count;
     return at;
 }
 
-static int64_t add_content(fw_batch *batch, const fw_content *content)
+static int64_t add_content(fw_batch *batch, const fw_given *given)
 {
-    if (!content)
-        return 0;
-    if (content->spool >= 0)
+    if (given->spooled)
         return FW_SPOOLED;
-    size_t len = fw_buffer_len(&content->memory);
+    size_t len = given->content.len;
     if (len)
-        memcpy(batch->content + batch->content_used, fw_buffer_at(&content->memory), len);
+        memcpy(batch->content + batch->content_used, given->content.at, len);
     batch->content_used += len;
     return (int64_t)len;
 }
 
-static void add_target(fw_conn *conn, const fw_head *head, size_t path_len)
+static void add_target(fw_batch *batch, const fw_given *given, const fw_head *head, size_t path_len)
 {
-    fw_batch *batch = &conn->worker->batch;
     batch->text_used += path_len;
     batch->text[batch->text_used++] = '\n';
     add_field(batch, head->query.at, head->query.len);
-    fw__in_hand_add(conn, head->method, batch->text_used, head->target.len);
+    fw__request_line_add(batch, given->connection, head->method, batch->text_used,
+                         head->target.len);
     add_field(batch, head->target.at, head->target.len);
-    add_field(batch, conn->peer, conn->peer_len);
+    add_field(batch, given->peer.at, given->peer.len);
 }
 
-void fw__batch_request(fw_conn *conn, const fw_head *head)
+void fw__batch_request(fw_batch *batch, fw_shapes *shapes, const fw_given *given,
+                       const fw_head *head)
 {
-    fw_worker *worker = conn->worker;
-    fw_batch *batch = &worker->batch;
     fw_slice values[FW_FIELDS_MAX + 1];
     size_t value_count = 0;
     bool has_lf = false;
     bool define = false;
-    size_t shape_len = shape_text(conn, head, values, &value_count);
+    size_t shape_len = shape_text(batch, given, head, values, &value_count);
     /* Decoded where it will most likely stay: behind the text, with no field in front of it. */
     char *path = batch->text + batch->text_used;
     size_t path_len = fw_percent_decode(head->path, path, &has_lf);
     int kind = -1;
     if (!head->repeated && !has_lf)
-        kind = fw__shape_find(worker, batch->shape, shape_len, &define);
+        kind = fw__shape_find(shapes, batch->shape, shape_len, &define);
     if (kind < 0 || define) {
         add_field(batch, batch->shape, shape_len);
         path = batch->text + batch->text_used;
@@ -226,9 +239,9 @@ void fw__batch_request(fw_conn *conn, const fw_head *head)
         add_record(batch, FW_SHAPE, kind, 0);
     if (kind < 0)
         kind = has_lf ? FW_REQUEST_RAW : FW_REQUEST;
-    add_target(conn, head, path_len);
+    add_target(batch, given, head, path_len);
     for (size_t i = 0; i < value_count; i++)
         add_field(batch, values[i].at, values[i].len);
-    add_record(batch, kind, conn->id, add_content(batch, conn->request.content));
+    add_record(batch, kind, given->connection, add_content(batch, given));
     batch->requests++;
 }

@@ -1,11 +1,11 @@
 /* batch/shapes.c -- the sequences of field names that clients repeat with every request.
- * Owns:   worker->shapes: FW_SHAPES places in sets of SET_SIZE. Names only, never values, so nothing
+ * Owns:   fw_shapes: FW_SHAPES places in sets of SET_SIZE. Names only, never values, so nothing
  *         private is kept.
  * Called: batch.c, once a request.
  * A shape is admitted when it misses twice in a row in its set, so a client that sends random names
  * costs misses but pushes out no shape in use. A hit compares the whole text: two shapes of one hash
  * must never be taken for each other, or values would get the wrong names. */
-#include "core.h"
+#include "batch/shapes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,14 +44,14 @@ static bool shape_admit(fw_shape *shape, const char *text, size_t len, uint64_t 
     return true;
 }
 
-int fw__shape_find(fw_worker *worker, const char *text, size_t len, bool *define)
+int fw__shape_find(fw_shapes *shapes, const char *text, size_t len, bool *define)
 {
     *define = false;
     if (len > TEXT_MAX)
         return -1;
     uint64_t hash = hash_text(text, len);
     size_t first = (size_t)(hash >> 8) % SETS * SET_SIZE;
-    fw_shape *set = &worker->shapes[first];
+    fw_shape *set = &shapes->slots[first];
     for (size_t i = 0; i < SET_SIZE; i++)
         if (set[i].hash == hash && set[i].len == len && memcmp(set[i].text, text, len) == 0)
             return (int)(first + i);
@@ -71,8 +71,8 @@ int fw__shape_find(fw_worker *worker, const char *text, size_t len, bool *define
     return (int)(first + victim);
 }
 
-void fw__shapes_free(fw_worker *worker)
+void fw__shapes_free(fw_shapes *shapes)
 {
     for (size_t i = 0; i < FW_SHAPES; i++)
-        free(worker->shapes[i].text);
+        free(shapes->slots[i].text);
 }

@@ -1,20 +1,18 @@
 /* conn/conn.c -- one client connection, from accept to close.
  * Owns:   the descriptor, the state and what is waited for in it.
- * Called: listener.c opens it, the set and the ready list drive it, response.c ends its requests.
  * Never:  parses bytes, builds responses.
  * The states and their steps are in states.h and states.c.
  *
  * The set of sys/pollset.h learns of a connection only when it has to wait: a client that sends, gets
- * its response and is closed costs accept, recv, send and close.
- *
- * Any function that is given a connection may close it: afterwards its state is FW_CONN_CLOSED, and its
- * memory is there until fw__conns_free_closed(), which fw_poll() calls while nobody holds a connection.
- * Whoever goes on with one after such a call looks at conn->state. */
-#include "core.h"
+ * its response and is closed costs accept, recv, send and close. */
+#include "conn/conn.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "error.h"
+#include "worker.h"
 
 /* ---- States ---------------------------------------------------------------------------------------- */
 
@@ -34,7 +32,7 @@ static bool wrong_step(fw_conn *conn, fw_conn_state state)
     }
     if (conn->state == FW_CONN_CLOSED)
         return false;
-    if (fw__batch_crowded(conn->worker))
+    if (fw__batch_crowded(&conn->worker->batch))
         fw__conn_close(conn);
     else
         fw__conn_lost(conn);
@@ -54,10 +52,11 @@ bool fw__conn_enter(fw_conn *conn, fw_conn_state state)
 void fw__conn_tell_fault(fw_worker *worker)
 {
     fw_fault *fault = &worker->fault;
-    if (fault->stage != FW_FAULT_NOTED || fw__batch_crowded(worker))
+    if (fault->stage != FW_FAULT_NOTED || fw__batch_crowded(&worker->batch))
         return;
     fault->stage = FW_FAULT_TOLD;
-    fw__batch_fault(worker, fw__conn_state_name(fault->from), fw__conn_state_name(fault->to));
+    fw__batch_fault(&worker->batch, fw__conn_state_name(fault->from),
+                    fw__conn_state_name(fault->to));
 }
 
 void fw__response_reset(fw_conn *conn, fw_response_by by)
@@ -80,25 +79,26 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
     conn->socket.fd = fd;
     conn->state = FW_CONN_IDLE;
     if (listener->proxy)
-        conn->proxy = fw__trusted(worker, address) ? FW_PROXY_DUE : FW_PROXY_FOREIGN;
+        conn->proxy = fw__trusts(&worker->trusted, address) ? FW_PROXY_DUE : FW_PROXY_FOREIGN;
     conn->peer_len = (uint8_t)fw__format_peer(address, conn->peer);
-    if (fw__table_add(worker, conn)) {
+    conn->id = fw__table_add(&worker->table, conn);
+    if (conn->id < 0) {
         close(fd);
         free(conn);
         return;
     }
-    worker->score->connections = worker->open_count;
+    worker->score->connections = worker->table.open;
     worker->score->accepted++;
     /* Most clients have sent their request by the time they are accepted. */
     fw__conn_queue(conn, FW_READY_READ);
-    if (!fw__batch_full(worker))
+    if (!fw__batch_full(&worker->batch))
         fw__conn_run_ready(conn);
 }
 
 static void socket_close(fw_worker *worker, fw_client_socket *own)
 {
     if (own->polled)
-        fw__pollset_drop(worker, own->fd, own->polled);
+        fw__pollset_drop(&worker->pollset, own->fd, own->polled);
     close(own->fd);
     own->fd = -1;
     own->polled = 0;
@@ -111,20 +111,22 @@ void fw__conn_close(fw_conn *conn)
         return;
     (void)fw__conn_enter(conn, FW_CONN_CLOSED); /* which every other state may */
     if (conn->request.access)
-        fw__access_closed(conn);
-    fw__table_remove(worker, conn);
-    worker->score->connections = worker->open_count;
-    fw__spool_release(conn);
-    worker->made_room = true;
+        fw__access_closed(worker->access_log, conn->request.access, fw_buffer_len(&conn->out),
+                          fw__conn_peer(conn));
+    conn->request.access = NULL;
+    fw__table_remove(&worker->table, conn->id);
+    worker->score->connections = worker->table.open;
+    fw__request_let_go(conn);
+    worker->accepting.made_room = true;
     socket_close(worker, &conn->socket);
-    fw_link_remove(&conn->deadline.link);
+    fw__deadline_clear(&conn->deadline);
     fw_link_remove(&conn->ready_link);
     fw_list_append(&worker->closed, &conn->ready_link);
 }
 
 static void conn_free(fw_conn *conn)
 {
-    fw_link_remove(&conn->deadline.link);
+    fw__deadline_clear(&conn->deadline);
     fw__request_reset(conn);
     fw_buffer_clear(&conn->in);
     fw_buffer_clear(&conn->out);
@@ -153,7 +155,7 @@ void fw__conn_cut(fw_conn *conn)
 void fw__conn_lost(fw_conn *conn)
 {
     if (with_application(conn->state))
-        fw__batch_event(conn->worker, FW_GONE, conn->id);
+        fw__batch_event(&conn->worker->batch, FW_GONE, conn->id);
     fw__conn_close(conn);
 }
 
@@ -167,7 +169,7 @@ void fw__conn_close_when_sent(fw_conn *conn)
     }
     if (!fw__conn_enter(conn, FW_CONN_FLUSHING))
         return;
-    fw__deadline_write(conn);
+    fw__conn_wait_to_send(conn);
     fw__conn_listen(conn);
 }
 
@@ -199,7 +201,8 @@ static void listen_for(fw_conn *conn, unsigned events)
 {
     if (events == conn->socket.polled)
         return;
-    if (fw__pollset_set(conn->worker, conn->socket.fd, conn->id, conn->socket.polled, events))
+    if (fw__pollset_set(&conn->worker->pollset, conn->socket.fd, conn->id, conn->socket.polled,
+                        events))
         fw__conn_queue(conn,
                        FW_READY_LOST); /* the kernel has no room for it: it could wait for ever */
     else
@@ -239,31 +242,66 @@ static bool read_late(fw_conn *conn, fw_deadline_kind kind)
         return false;
     conn->request.late =
         true; /* once for each head, or a client that drips would gain time for ever */
-    fw__deadline_set(conn, kind);
+    fw__conn_wait(conn, kind);
     fw__conn_queue(conn, FW_READY_READ);
     return true;
 }
 
-void fw__conn_expired(fw_conn *conn, fw_deadline_kind kind)
+void fw__conn_wait(fw_conn *conn, fw_deadline_kind kind)
 {
-    if (kind != FW_DEADLINE_WRITE && kind != FW_DEADLINE_LINGER && read_late(conn, kind))
+    fw__deadline_set(&conn->worker->deadlines, &conn->deadline, kind);
+}
+
+void fw__conn_wait_to_send(fw_conn *conn)
+{
+    conn->socket.unsent = (int32_t)fw__unsent(conn->socket.fd);
+    fw__conn_wait(conn, FW_DEADLINE_WRITE);
+}
+
+/* Whether the client has taken bytes since then: a socket becomes writable only when a good part of its
+ * buffer is free, so "not writable" alone does not mean "no progress". */
+static bool client_took_some(const fw_conn *conn)
+{
+    int64_t unsent = fw__unsent(conn->socket.fd);
+    return unsent >= 0 && unsent < conn->socket.unsent;
+}
+
+static void write_expired(fw_conn *conn)
+{
+    if (client_took_some(conn)) {
+        fw__conn_wait_to_send(conn);
         return;
-    switch (kind) {
-    case FW_DEADLINE_HEAD: fw__request_refuse(conn, FW_ETIMEOUT_HEAD, what_came(conn)); break;
-    case FW_DEADLINE_CONTENT: fw__request_refuse(conn, FW_ETIMEOUT_CONTENT, what_came(conn)); break;
-    case FW_DEADLINE_WRITE:
-        if (fw__deadline_progress(conn)) {
-            fw__deadline_write(conn);
-            break;
-        }
-        fw__reset_on_close(
-            conn->socket.fd); /* the client does not read: free the kernel's buffer too */
-        fw__conn_lost(conn);
+    }
+    fw__reset_on_close(
+        conn->socket.fd); /* the client does not read: free the kernel's buffer too */
+    fw__conn_lost(conn);
+}
+
+bool fw__conn_expired(void *owner, fw_deadline *deadline)
+{
+    fw_worker *worker = owner;
+    fw_conn *conn = FW_CONTAINER(deadline, fw_conn, deadline);
+    if (fw__batch_crowded(&worker->batch))
+        return false;
+    fw__deadline_clear(deadline);
+    switch (deadline->kind) {
+    case FW_DEADLINE_HEAD:
+        if (!read_late(conn, deadline->kind))
+            fw__request_refuse(conn, FW_ETIMEOUT_HEAD, what_came(conn));
         break;
+    case FW_DEADLINE_CONTENT:
+        if (!read_late(conn, deadline->kind))
+            fw__request_refuse(conn, FW_ETIMEOUT_CONTENT, what_came(conn));
+        break;
+    case FW_DEADLINE_WRITE: write_expired(conn); break;
     case FW_DEADLINE_IDLE:
+        if (!read_late(conn, deadline->kind))
+            fw__conn_close(conn);
+        break;
     case FW_DEADLINE_LINGER:
     case FW_DEADLINE_NONE: fw__conn_close(conn); break;
     }
+    return true;
 }
 
 /* ---- After a response ----------------------------------------------------------------------------------- */
@@ -279,7 +317,7 @@ static void linger(fw_conn *conn)
     }
     if (!fw__conn_enter(conn, FW_CONN_LINGERING))
         return;
-    fw__deadline_set(conn, FW_DEADLINE_LINGER);
+    fw__conn_wait(conn, FW_DEADLINE_LINGER);
     fw__conn_listen(conn);
 }
 
@@ -296,9 +334,10 @@ void fw__conn_responded(fw_conn *conn)
     if (conn->response.by == FW_BY_APPLICATION)
         conn->worker->score->responses++;
     if (conn->request.access)
-        fw__access_responded(conn);
+        fw__access_responded(conn->worker->access_log, conn->request.access, fw__conn_peer(conn));
+    conn->request.access = NULL;
     fw__request_reset(conn);
-    fw__deadline_set(conn, FW_DEADLINE_NONE);
+    fw__conn_wait(conn, FW_DEADLINE_NONE);
     if (conn->response.last) {
         last_response_sent(conn);
         return;
@@ -310,7 +349,7 @@ void fw__conn_responded(fw_conn *conn)
     } else if (conn->socket.ended) {
         fw__conn_close(conn);
     } else {
-        fw__deadline_set(conn, FW_DEADLINE_IDLE);
+        fw__conn_wait(conn, FW_DEADLINE_IDLE);
         fw__conn_listen(conn);
     }
 }
@@ -347,7 +386,7 @@ static void conn_readable(fw_conn *conn)
     ssize_t len = fw__recv(conn->socket.fd, worker->read_buffer, FW_READ_SIZE);
     if (len == FW_MORE) {
         if (conn->state == FW_CONN_IDLE && !fw_link_linked(&conn->deadline.link))
-            fw__deadline_set(conn, FW_DEADLINE_IDLE);
+            fw__conn_wait(conn, FW_DEADLINE_IDLE);
         fw__conn_listen(conn);
     } else if (len < 0) {
         fw__conn_lost(conn);
@@ -379,7 +418,7 @@ void fw__conn_polled(fw_conn *conn, unsigned events)
     if (!ready)
         return;
     fw__conn_queue(conn, ready);
-    if (!fw__batch_full(conn->worker))
+    if (!fw__batch_full(&conn->worker->batch))
         fw__conn_run_ready(conn);
 }
 

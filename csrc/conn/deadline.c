@@ -1,108 +1,94 @@
-/* conn/deadline.c -- when a connection has waited long enough.
- * Owns:   worker->deadlines, one FIFO list per kind (all members of a kind wait equally long, so the
- *         oldest is always the next due), and the one timer behind them.
- * Called: conn.c and its helpers on every change of state; libuv when the timer fires.
- * Never:  closes a connection itself: fw__conn_expired() decides. */
-#include "core.h"
-
-#include <string.h>
+/* conn/deadline.c -- when something has waited long enough.
+ * Owns:   the lists of fw_deadlines (the oldest of a kind is always the next due), and the one timer behind
+ *         them all.
+ * Never:  knows what waits: the owner's expired() decides what happens. */
+#include "conn/deadline.h"
 
 #define GRAIN_MS 20 /* deadlines this close together are served by one wake-up */
 
 static void on_deadline(uv_timer_t *timer);
 
 /* The loop's own time stands still while the application works; its responses are stamped. */
-static uint64_t present(const fw_worker *worker)
+static uint64_t present(const fw_deadlines *all)
 {
-    uint64_t now = uv_now(&worker->loop);
-    return worker->score->beat > now ? worker->score->beat : now;
+    uint64_t now = uv_now(all->timer.loop);
+    return all->score->beat > now ? all->score->beat : now;
 }
 
-static void arm(fw_worker *worker, uint64_t due)
+static void arm(fw_deadlines *all, uint64_t due)
 {
-    uint64_t now = uv_now(&worker->loop);
-    worker->deadline_armed = due;
-    uv_timer_start(&worker->deadline_timer, on_deadline, due > now ? due - now + GRAIN_MS : 1, 0);
+    uint64_t now = uv_now(all->timer.loop);
+    all->armed = due;
+    uv_timer_start(&all->timer, on_deadline, due > now ? due - now + GRAIN_MS : 1, 0);
 }
 
-static void arm_earliest(fw_worker *worker)
+static void arm_earliest(fw_deadlines *all)
 {
     uint64_t earliest = 0;
     for (int kind = 0; kind < FW_DEADLINE_KINDS; kind++) {
-        fw_link *first = fw_list_first(&worker->deadlines[kind]);
+        fw_link *first = fw_list_first(&all->lists[kind]);
         if (!first)
             continue;
         uint64_t due = FW_CONTAINER(first, fw_deadline, link)->due;
         if (earliest == 0 || due < earliest)
             earliest = due;
     }
-    worker->deadline_armed = 0;
+    all->armed = 0;
     if (earliest)
-        arm(worker, earliest);
+        arm(all, earliest);
 }
 
-/* False when the batch filled up: the rest comes with the next turn. */
-static bool expire_kind(fw_worker *worker, fw_deadline_kind kind, uint64_t now)
+/* False when the owner can take no more: the rest comes with the next turn. */
+static bool expire_kind(fw_deadlines *all, fw_deadline_kind kind, uint64_t now)
 {
     fw_link *first;
-    while ((first = fw_list_first(&worker->deadlines[kind])) != NULL) {
+    while ((first = fw_list_first(&all->lists[kind])) != NULL) {
         fw_deadline *deadline = FW_CONTAINER(first, fw_deadline, link);
         if (deadline->due > now)
             return true;
-        if (fw__batch_crowded(worker))
+        if (!all->expired(all->owner, deadline))
             return false;
-        fw_link_remove(first);
-        fw__conn_expired(FW_CONTAINER(deadline, fw_conn, deadline), kind);
     }
     return true;
 }
 
 static void on_deadline(uv_timer_t *timer)
 {
-    fw_worker *worker = timer->data;
-    uint64_t now = uv_now(&worker->loop);
+    fw_deadlines *all = timer->data;
+    uint64_t now = uv_now(timer->loop);
     for (int kind = 0; kind < FW_DEADLINE_KINDS; kind++)
-        if (!expire_kind(worker, (fw_deadline_kind)kind, now))
+        if (!expire_kind(all, (fw_deadline_kind)kind, now))
             break;
-    arm_earliest(worker);
+    arm_earliest(all);
     uv_stop(timer->loop); /* records may have come of it: the loop must not wait for more */
 }
 
-int fw__deadlines_new(fw_worker *worker)
+int fw__deadlines_new(fw_deadlines *all, uv_loop_t *loop, const fw_settings *settings)
 {
-    const fw_settings *settings = &worker->settings;
     for (int kind = 0; kind < FW_DEADLINE_KINDS; kind++)
-        fw_list_init(&worker->deadlines[kind]);
-    worker->waits[FW_DEADLINE_HEAD] = settings->header_timeout;
-    worker->waits[FW_DEADLINE_CONTENT] = settings->body_timeout;
-    worker->waits[FW_DEADLINE_IDLE] = settings->keepalive_timeout;
-    worker->waits[FW_DEADLINE_WRITE] = settings->write_timeout;
-    worker->waits[FW_DEADLINE_LINGER] = FW_LINGER_MS;
-    worker->deadline_timer.data = worker;
-    return uv_timer_init(&worker->loop, &worker->deadline_timer);
+        fw_list_init(&all->lists[kind]);
+    all->waits[FW_DEADLINE_HEAD] = settings->header_timeout;
+    all->waits[FW_DEADLINE_CONTENT] = settings->body_timeout;
+    all->waits[FW_DEADLINE_IDLE] = settings->keepalive_timeout;
+    all->waits[FW_DEADLINE_WRITE] = settings->write_timeout;
+    all->waits[FW_DEADLINE_LINGER] = FW_LINGER_MS;
+    all->timer.data = all;
+    return uv_timer_init(loop, &all->timer);
 }
 
-void fw__deadline_write(fw_conn *conn)
+void fw__deadline_clear(fw_deadline *deadline)
 {
-    conn->socket.unsent = (int32_t)fw__unsent(conn->socket.fd);
-    fw__deadline_set(conn, FW_DEADLINE_WRITE);
+    fw_link_remove(&deadline->link);
 }
 
-bool fw__deadline_progress(const fw_conn *conn)
+void fw__deadline_set(fw_deadlines *all, fw_deadline *deadline, fw_deadline_kind kind)
 {
-    int64_t unsent = fw__unsent(conn->socket.fd);
-    return unsent >= 0 && unsent < conn->socket.unsent;
-}
-
-void fw__deadline_set(fw_conn *conn, fw_deadline_kind kind)
-{
-    fw_worker *worker = conn->worker;
-    fw_link_remove(&conn->deadline.link);
-    if (kind == FW_DEADLINE_NONE || worker->waits[kind] == 0)
+    fw_link_remove(&deadline->link);
+    if (kind == FW_DEADLINE_NONE || all->waits[kind] == 0)
         return;
-    conn->deadline.kind = kind;
-    conn->deadline.due = present(worker) + worker->waits[kind];
-    fw_list_append(&worker->deadlines[kind], &conn->deadline.link);
-    if (worker->deadline_armed == 0 || conn->deadline.due < worker->deadline_armed)
-        arm(worker, conn->deadline.due);
+    deadline->kind = kind;
+    deadline->due = present(all) + all->waits[kind];
+    fw_list_append(&all->lists[kind], &deadline->link);
+    if (all->armed == 0 || deadline->due < all->armed)
+        arm(all, deadline->due);
 }

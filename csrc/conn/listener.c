@@ -1,13 +1,16 @@
-/* conn/listener.c -- listening sockets: who may come in, and when not.
- * Owns:   worker->listeners and the pauses in accepting.
+/* conn/listener.c -- listening sockets: which clients may come in, and when not.
+ * Owns:   worker->accepting: the sockets and the pauses in accepting.
  * Called: worker.c adopts and closes listeners, tells of clients and of room that came free.
  * Never:  drops a client that was accepted, spins when nothing can be accepted: the kernel's backlog
  *         waits while a limit is reached or descriptors run out. */
-#include "core.h"
+#include "conn/accepting.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "error.h"
+#include "worker.h"
 
 static void pause_accepting(fw_worker *worker, uint64_t ms);
 
@@ -15,8 +18,8 @@ static int arm(fw_listener *listener, bool open)
 {
     int64_t token = FW_TOKEN_LISTENER - listener->number;
     unsigned before = listener->armed ? FW_POLL_READ : 0;
-    int code =
-        fw__pollset_set(listener->worker, listener->fd, token, before, open ? FW_POLL_READ : 0);
+    int code = fw__pollset_set(&listener->worker->pollset, listener->fd, token, before,
+                               open ? FW_POLL_READ : 0);
     if (code == 0)
         listener->armed = open;
     return code;
@@ -25,15 +28,15 @@ static int arm(fw_listener *listener, bool open)
 static bool has_room(const fw_worker *worker)
 {
     uint32_t most = worker->settings.max_descriptors;
-    return worker->open_count < worker->settings.max_connections &&
-           (most == 0 || worker->open_count + worker->spools < most);
+    return worker->table.open < worker->settings.max_connections &&
+           (most == 0 || worker->table.open + worker->spool.files < most);
 }
 
 void fw__listeners_update(fw_worker *worker)
 {
-    bool open = !worker->draining && !worker->accept_paused && has_room(worker);
-    for (int i = 0; i < worker->listener_count; i++) {
-        fw_listener *listener = &worker->listeners[i];
+    bool open = !worker->draining && !worker->accepting.paused && has_room(worker);
+    for (int i = 0; i < worker->accepting.count; i++) {
+        fw_listener *listener = &worker->accepting.listeners[i];
         if (listener->fd < 0 || listener->armed == open)
             continue;
         if (arm(listener, open))
@@ -45,8 +48,8 @@ static void on_accept_timer(uv_timer_t *timer);
 
 static void pause_accepting(fw_worker *worker, uint64_t ms)
 {
-    worker->accept_paused = true;
-    uv_timer_start(&worker->accept_timer, on_accept_timer, ms, 0);
+    worker->accepting.paused = true;
+    uv_timer_start(&worker->accepting.timer, on_accept_timer, ms, 0);
 }
 
 /* error: of the system; 0: no descriptor is left. */
@@ -55,10 +58,10 @@ static void starve(fw_worker *worker, int error)
     uint64_t now = uv_now(&worker->loop) + 1; /* never 0 */
     pause_accepting(worker, FW_STARVED_MS);
     worker->score->accept_pauses++;
-    if (!fw__batch_full(worker) &&
-        (worker->starved_told == 0 || now - worker->starved_told >= FW_TELL_MS)) {
-        worker->starved_told = now;
-        fw__batch_event(worker, FW_STARVED, error);
+    if (!fw__batch_full(&worker->batch) &&
+        (worker->accepting.told == 0 || now - worker->accepting.told >= FW_TELL_MS)) {
+        worker->accepting.told = now;
+        fw__batch_event(&worker->batch, FW_STARVED, error);
     }
 }
 
@@ -66,7 +69,7 @@ static void starve(fw_worker *worker, int error)
  * or a policy that lets nobody in, or one that no system had when this was written. */
 static bool lose_one(fw_worker *worker, int error)
 {
-    if (++worker->accept_failures < FW_ACCEPT_FAILURES)
+    if (++worker->accepting.failures < FW_ACCEPT_FAILURES)
         return true;
     starve(worker, error);
     return false;
@@ -80,7 +83,7 @@ static bool accept_one(fw_listener *listener)
     address.ss_family = AF_UNSPEC;
     int fd = fw__accept(listener->fd, (struct sockaddr *)&address, &len);
     if (fd >= 0) {
-        listener->worker->accept_failures = 0;
+        listener->worker->accepting.failures = 0;
         fw__conn_open(listener, fd, (const struct sockaddr *)&address);
         return true;
     }
@@ -118,9 +121,11 @@ void fw__listener_polled(fw_listener *listener)
     fw_worker *worker = listener->worker;
     if (!listener->armed)
         return; /* since this turn began */
-    uint32_t share = fw__share(worker);
+    fw_accepting *accepting = &worker->accepting;
+    uint32_t share = fw__share(&accepting->peers, worker->score, worker->table.open,
+                               worker->settings.accept_burst);
     if (share > 0) {
-        worker->gave_way = 0;
+        worker->accepting.gave_way = 0;
         accept_some(listener, share);
     } else {
         worker->score->gave_way++;
@@ -129,27 +134,29 @@ void fw__listener_polled(fw_listener *listener)
     fw__listeners_update(worker);
 }
 
-/* Who was left to the others and still waits: they may be unable to come, so more from time to time. */
+/* The clients that were left to the others and still wait. The others may be unable to accept, so from
+ * time to time this worker takes more of them. */
 static void accept_left(fw_worker *worker)
 {
-    uint32_t count = UINT32_C(1) << worker->gave_way / FW_SHARE_PATIENCE;
+    uint32_t count = UINT32_C(1) << worker->accepting.gave_way / FW_SHARE_PATIENCE;
     bool left = false;
     if (count > worker->settings.accept_burst)
         count = worker->settings.accept_burst;
     else
-        worker->gave_way++;
-    for (int i = 0; i < worker->listener_count; i++)
-        if (worker->listeners[i].fd >= 0 && accept_some(&worker->listeners[i], count))
+        worker->accepting.gave_way++;
+    for (int i = 0; i < worker->accepting.count; i++)
+        if (worker->accepting.listeners[i].fd >= 0 &&
+            accept_some(&worker->accepting.listeners[i], count))
             left = true;
     if (!left)
-        worker->gave_way = 0;
+        worker->accepting.gave_way = 0;
 }
 
 static void on_accept_timer(uv_timer_t *timer)
 {
     fw_worker *worker = timer->data;
-    worker->accept_paused = false;
-    if (worker->peer_count > 0)
+    worker->accepting.paused = false;
+    if (worker->accepting.peers.count > 0)
         accept_left(worker);
     fw__listeners_update(worker);
 }
@@ -164,38 +171,65 @@ static void accept_rest_of(fw_listener *listener)
 
 void fw__listeners_close(fw_worker *worker, bool accept_rest)
 {
-    for (int i = 0; i < worker->listener_count; i++) {
-        fw_listener *listener = &worker->listeners[i];
+    for (int i = 0; i < worker->accepting.count; i++) {
+        fw_listener *listener = &worker->accepting.listeners[i];
         if (listener->fd < 0)
             continue;
         if (accept_rest)
             accept_rest_of(listener);
-        fw__pollset_drop(worker, listener->fd, listener->armed ? FW_POLL_READ : 0);
+        fw__pollset_drop(&worker->pollset, listener->fd, listener->armed ? FW_POLL_READ : 0);
         listener->armed = false;
         close(listener->fd);
         listener->fd = -1;
     }
-    uv_timer_stop(&worker->accept_timer);
+    uv_timer_stop(&worker->accepting.timer);
 }
 
 int fw_listen(fw_worker *worker, int fd)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
-    if (worker->listener_count >= FW_LISTENERS)
+    if (worker->accepting.count >= FW_LISTENERS_MAX)
         return FW_EFULL;
-    if (worker->listener_count == 0) {
-        uv_timer_init(&worker->loop, &worker->accept_timer);
-        worker->accept_timer.data = worker;
+    if (worker->accepting.count == 0) {
+        uv_timer_init(&worker->loop, &worker->accepting.timer);
+        worker->accepting.timer.data = worker;
     }
-    fw_listener *listener = &worker->listeners[worker->listener_count];
+    fw_listener *listener = &worker->accepting.listeners[worker->accepting.count];
     listener->worker = worker;
     listener->fd = fd;
-    listener->number = worker->listener_count;
+    listener->number = worker->accepting.count;
     listener->armed = false;
     if (fw__set_nonblocking(fd) || arm(listener, true))
         return FW_ESYSTEM;
-    worker->listener_count++;
+    worker->accepting.count++;
     fw__listeners_update(worker);
     return listener->number;
+}
+
+int fw_share(fw_worker *worker, const fw_score *rows, uint32_t count, uint64_t group)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    worker->accepting.peers.rows = rows;
+    worker->accepting.peers.count = count;
+    worker->score->group = group;
+    return 0;
+}
+
+int fw_trust(fw_worker *worker, int family, const unsigned char *address, unsigned prefix)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    return fw__trust_add(&worker->trusted, family, address, prefix);
+}
+
+int fw_expect_proxy(fw_worker *worker, int listener)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    if (listener < 0 || listener >= worker->accepting.count)
+        return FW_ESTATE;
+    worker->accepting.listeners[listener].proxy = true;
+    return 0;
 }

@@ -1,14 +1,16 @@
 /* conn/outgoing.c -- bytes to the socket, and what to do when it takes no more.
  * Owns:   conn->out, the bytes that go before anything else.
- * Called: response.c and request.c to send, conn.c when the socket is writable.
  * Never:  blocks, decides what comes after the last byte. */
-#include "core.h"
+#include "conn/conn.h"
+
+#include "error.h"
+#include "worker.h"
 
 int fw__out_keep(fw_conn *conn, const void *bytes, size_t len)
 {
     int code = fw_buffer_append(&conn->out, bytes, len);
     if (code == 0 && conn->request.access)
-        fw__access_sent(conn, len);
+        fw__access_sent(conn->request.access, len);
     return code;
 }
 
@@ -45,7 +47,7 @@ int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count)
 {
     int64_t sent = out_send_all(conn, pieces, count);
     if (sent > 0 && conn->request.access)
-        fw__access_sent(conn, (size_t)sent);
+        fw__access_sent(conn->request.access, (size_t)sent);
     return sent;
 }
 
@@ -72,10 +74,10 @@ static void out_drained(fw_conn *conn)
         return;
     }
     if (conn->state == FW_CONN_STREAMING)
-        fw__deadline_set(conn, FW_DEADLINE_NONE);
+        fw__conn_wait(conn, FW_DEADLINE_NONE);
     if (conn->response.wants_writable) {
         conn->response.wants_writable = false;
-        fw__batch_event(conn->worker, FW_WRITABLE, conn->id);
+        fw__batch_event(&conn->worker->batch, FW_WRITABLE, conn->id);
     }
     fw__conn_listen(conn);
 }
@@ -92,7 +94,7 @@ void fw__out_writable(fw_conn *conn)
         out_drained(conn);
     } else {
         if (after < before && (conn->state == FW_CONN_FLUSHING || conn->state == FW_CONN_STREAMING))
-            fw__deadline_write(conn);
+            fw__conn_wait_to_send(conn);
         fw__conn_listen(conn);
     }
 }

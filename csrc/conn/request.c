@@ -1,13 +1,16 @@
 /* conn/request.c -- bytes of a client become a request that the application gets.
  * Owns:   the way from FW_CONN_IDLE over HEAD and CONTENT to DISPATCHED, and the core's refusals.
- * Called: conn.c with what it read, and again for what was read ahead.
  * Never:  reads from the socket. Runs only while the batch has room (fw__batch_full()). */
-#include "core.h"
+#include "conn/conn.h"
 
 #include <netinet/in.h>
 #include <string.h>
+#include <time.h>
 
-#define REFUSAL_SIZE 1024 /* bytes; the longest refusal has about 400 */
+#include "error.h"
+#include "http/proxy.h"
+#include "http/refusal.h"
+#include "worker.h"
 
 /* Where the bytes in hand stand. Used up from the front; the rest ends in conn->in. */
 typedef struct {
@@ -43,35 +46,58 @@ static bool keep_rest(fw_conn *conn, const incoming *bytes, size_t used)
     return true;
 }
 
+void fw__request_let_go(fw_conn *conn)
+{
+    if (conn->request.content && fw__content_let_go(conn->request.content))
+        conn->worker->accepting.made_room = true; /* a descriptor */
+}
+
 static void drop_content(fw_conn *conn)
 {
     if (!conn->request.content)
         return;
+    fw__request_let_go(conn);
     fw__content_free(conn->request.content);
     conn->request.content = NULL;
 }
 
 void fw__request_reset(fw_conn *conn)
 {
-    fw__spool_release(conn);
     drop_content(conn);
     if (conn->request.kept_head)
         fw__kept_head_free(conn);
     memset(&conn->request, 0, sizeof conn->request);
 }
 
+static void give_out(fw_conn *conn, const fw_head *head)
+{
+    fw_worker *worker = conn->worker;
+    const fw_content *content = conn->request.content;
+    fw_given given = {.connection = conn->id,
+                      .listener = conn->listener->number,
+                      .nameless = conn->proxy == FW_PROXY_NAMELESS,
+                      .peer = fw__conn_peer(conn)};
+    if (content) {
+        given.spooled = content->file >= 0;
+        given.content_size = content->size;
+        given.content.at = fw_buffer_at(&content->memory);
+        given.content.len = fw_buffer_len(&content->memory);
+    }
+    fw__batch_request(&worker->batch, &worker->shapes, &given, head);
+    if (content && content->file < 0)
+        drop_content(conn);
+}
+
 static void dispatch(fw_conn *conn, const fw_head *head, fw_slice received)
 {
-    fw__deadline_set(conn, FW_DEADLINE_NONE);
+    fw__conn_wait(conn, FW_DEADLINE_NONE);
     if (conn->worker->keep_heads)
         fw__kept_head_set(conn, received);
     if (!fw__conn_enter(conn, FW_CONN_DISPATCHED))
         return;
     fw__response_reset(conn, FW_BY_APPLICATION);
     conn->worker->score->requests++;
-    fw__batch_request(conn, head);
-    if (conn->request.content && conn->request.content->spool < 0)
-        drop_content(conn);
+    give_out(conn, head);
 }
 
 static void note_request(fw_conn *conn, const fw_head *head)
@@ -80,7 +106,7 @@ static void note_request(fw_conn *conn, const fw_head *head)
     conn->request.keep_alive = head->keep_alive;
     conn->request.is_head = head->method.len == 4 && memcmp(head->method.at, "HEAD", 4) == 0;
     if (conn->worker->access_log)
-        fw__access_request(conn, head);
+        conn->request.access = fw__access_request(conn->worker->access_log, head);
 }
 
 /* RFC 9110 10.1.1: said when the content is going to be read and has not begun to come. */
@@ -88,7 +114,7 @@ static bool say_continue(fw_conn *conn)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (conn->request.access)
-        fw__access_interim(conn, sizeof text - 1);
+        fw__access_interim(conn->request.access, sizeof text - 1);
     if (fw__out_keep(conn, text, sizeof text - 1))
         return false;
     return fw__out_send(conn, NULL, 0) >= 0;
@@ -105,7 +131,7 @@ static void wait_for_content(fw_conn *conn, const incoming *bytes, size_t head_l
     }
     if (!fw__conn_enter(conn, FW_CONN_CONTENT))
         return;
-    fw__deadline_set(conn, FW_DEADLINE_CONTENT);
+    fw__conn_wait(conn, FW_DEADLINE_CONTENT);
     if (expected && !say_continue(conn)) {
         fw__conn_lost(conn);
         return;
@@ -122,14 +148,14 @@ static void begin_content(fw_conn *conn, const fw_head *head, const incoming *by
         fw__request_refuse(conn, FW_ECONTENT_TOO_LARGE, slice_of(bytes));
         return;
     }
-    conn->request.content = fw__content_new(head, uv_now(&worker->loop));
+    conn->request.content = fw__content_new(&worker->spool, head, uv_now(&worker->loop));
     if (!conn->request.content) {
         fw__conn_lost(conn);
         return;
     }
     size_t used = bytes->len - head_len;
     bool expected = head->expect_continue && used == 0;
-    int code = fw__content_take(conn, bytes->at + head_len, &used);
+    int code = fw__content_take(conn->request.content, bytes->at + head_len, &used);
     if (code == FW_MORE) {
         wait_for_content(conn, bytes, head_len, expected);
     } else if (code) {
@@ -157,7 +183,7 @@ static void wait_for_head(fw_conn *conn, const incoming *bytes)
     conn->request.seen = bytes->len;
     conn->request.is_head = begins_with_head(bytes); /* in case that it gets no further */
     if (conn->state == FW_CONN_IDLE && fw__conn_enter(conn, FW_CONN_HEAD))
-        fw__deadline_set(conn, FW_DEADLINE_HEAD);
+        fw__conn_wait(conn, FW_DEADLINE_HEAD);
     fw__conn_listen(conn);
 }
 
@@ -191,11 +217,11 @@ static void take_content(fw_conn *conn, char *bytes, size_t len)
 {
     fw_worker *worker = conn->worker;
     size_t used = len;
-    int code = fw__content_take(conn, bytes, &used);
-    if (code == FW_MORE && fw__content_slow(worker, conn->request.content))
+    int code = fw__content_take(conn->request.content, bytes, &used);
+    if (code == FW_MORE && fw__content_slow(conn->request.content, uv_now(&worker->loop)))
         code = FW_ETIMEOUT_CONTENT;
     if (code == FW_MORE) {
-        fw__deadline_set(conn, FW_DEADLINE_CONTENT);
+        fw__conn_wait(conn, FW_DEADLINE_CONTENT);
         return;
     }
     if (code) {
@@ -259,7 +285,7 @@ static bool take_proxy(fw_conn *conn, incoming *bytes)
     if (bytes->len)
         return true;
     if (conn->state == FW_CONN_IDLE) /* or it would wait for its first request for ever */
-        fw__deadline_set(conn, FW_DEADLINE_IDLE);
+        fw__conn_wait(conn, FW_DEADLINE_IDLE);
     fw__conn_listen(conn);
     return false;
 }
@@ -313,17 +339,38 @@ bool fw__request_waits(fw_conn *conn)
     return false;
 }
 
+static void tell_full(fw_worker *worker)
+{
+    uint64_t now = uv_now(&worker->loop) + 1; /* never 0 */
+    fw_spool *spool = &worker->spool;
+    if (fw__batch_crowded(&worker->batch) || (spool->told && now - spool->told < FW_TELL_MS))
+        return;
+    spool->told = now;
+    fw__batch_event(&worker->batch, FW_SPOOL_FULL, 0);
+}
+
+static void log_refusal(fw_conn *conn, int code, size_t head_len, fw_slice bytes)
+{
+    fw_request *request = &conn->request;
+    if (!request->access)
+        request->access = fw__access_unreadable(conn->worker->access_log, bytes);
+    if (request->access)
+        fw__access_refused(request->access, fw_error_status(code), head_len);
+}
+
 void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
 {
     fw_worker *worker = conn->worker;
-    char response[REFUSAL_SIZE];
+    char response[FW_REFUSAL_SIZE];
+    bool bodiless = conn->request.is_head;
     worker->score->refused++;
-    fw__batch_debug(conn, fw_error_name(code), bytes);
-    fw__head_standing(worker);
-    size_t len = fw__head_refusal(worker, code, conn->request.is_head, response, sizeof response);
+    fw__batch_debug(&worker->batch, conn->id, fw__conn_peer(conn), fw_error_name(code), bytes);
+    if (code == FW_ESPOOL_FULL)
+        tell_full(worker);
+    fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
+    size_t len = fw_refusal_write(response, code, bodiless, &worker->date);
     if (worker->access_log)
-        fw__access_refused(conn, code, len, bytes);
-    fw__spool_release(conn);
+        log_refusal(conn, code, bodiless ? len : len - fw_refusal_content(code), bytes);
     drop_content(conn);
     fw_buffer_clear(&conn->in);
     fw__response_reset(conn, FW_BY_CORE);
@@ -333,6 +380,6 @@ void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
     }
     if (!fw__conn_enter(conn, FW_CONN_FLUSHING))
         return;
-    fw__deadline_write(conn);
+    fw__conn_wait_to_send(conn);
     fw__out_writable(conn);
 }

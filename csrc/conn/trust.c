@@ -1,10 +1,11 @@
-/* conn/trust.c -- who may send PROXY headers.
- * Owns:   worker->trusted.
- * Called: by the program around the core at set-up, listener.c for each new connection. */
-#include "core.h"
+/* conn/trust.c -- see trust.h.
+ * Owns: nothing; pure functions on a list of networks. */
+#include "conn/trust.h"
 
 #include <netinet/in.h>
 #include <string.h>
+
+#include "error.h"
 
 static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -21,56 +22,44 @@ static bool in_network(const fw_network *network, int family, const unsigned cha
     return ((unsigned)(network->address[whole] ^ address[whole]) & mask) == 0;
 }
 
-static bool in_any(const fw_worker *worker, int family, const unsigned char *address)
+static bool in_any(const fw_trusted *trusted, int family, const unsigned char *address)
 {
-    for (int i = 0; i < worker->trusted_count; i++)
-        if (in_network(&worker->trusted[i], family, address))
+    for (int i = 0; i < trusted->count; i++)
+        if (in_network(&trusted->networks[i], family, address))
             return true;
     return false;
 }
 
-bool fw__trusted(const fw_worker *worker, const struct sockaddr *address)
+bool fw__trusts(const fw_trusted *trusted, const struct sockaddr *address)
 {
-    if (worker->trusted_count == 0)
+    if (trusted->count == 0)
         return true;
     if (address->sa_family == AF_INET) {
         struct sockaddr_in in;
         memcpy(&in, address, sizeof in);
-        return in_any(worker, 4, (const unsigned char *)&in.sin_addr);
+        return in_any(trusted, 4, (const unsigned char *)&in.sin_addr);
     }
     if (address->sa_family == AF_INET6) {
         struct sockaddr_in6 in6;
         memcpy(&in6, address, sizeof in6);
         if (memcmp(in6.sin6_addr.s6_addr, mapped, sizeof mapped) == 0)
-            return in_any(worker, 4, in6.sin6_addr.s6_addr + sizeof mapped);
-        return in_any(worker, 6, in6.sin6_addr.s6_addr);
+            return in_any(trusted, 4, in6.sin6_addr.s6_addr + sizeof mapped);
+        return in_any(trusted, 6, in6.sin6_addr.s6_addr);
     }
-    return in_any(worker, 0, mapped); /* a unix socket: any address with a prefix of 0 */
+    return in_any(trusted, 0, mapped); /* a unix socket: any address with a prefix of 0 */
 }
 
-int fw_trust(fw_worker *worker, int family, const unsigned char *address, unsigned prefix)
+int fw__trust_add(fw_trusted *trusted, int family, const unsigned char *address, unsigned prefix)
 {
-    if (!fw__on_thread(worker))
-        return FW_ETHREAD;
-    if (worker->trusted_count >= FW_TRUSTED)
+    if (trusted->count >= FW_TRUSTED_MAX)
         return FW_EFULL;
     size_t size = family == 4 ? 4 : family == 6 ? 16 : 0;
     if ((family != 0 && size == 0) || prefix > size * 8)
         return FW_ESTATE;
-    fw_network *network = &worker->trusted[worker->trusted_count++];
+    fw_network *network = &trusted->networks[trusted->count++];
     network->family = family;
     network->prefix = prefix;
     if (size)
         memcpy(network->address, address, size);
-    return 0;
-}
-
-int fw_expect_proxy(fw_worker *worker, int listener)
-{
-    if (!fw__on_thread(worker))
-        return FW_ETHREAD;
-    if (listener < 0 || listener >= worker->listener_count)
-        return FW_ESTATE;
-    worker->listeners[listener].proxy = true;
     return 0;
 }

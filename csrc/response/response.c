@@ -3,8 +3,10 @@
  * Called: by the program around the core, between two polls.
  * Never:  blocks, keeps more than FW_HELD_MAX bytes of a response: what the kernel does not take of a
  *         large content stays with the caller. */
-#include "core.h"
+#include "response/response.h"
 
+#define CROWD 64      /* requests in hand; beyond that large responses are bounded */
+#define COPY_MAX 4096 /* bytes of content cheaper to copy behind the head than to writev */
 #define BULK_MIN 4096 /* bytes of a piece of a stream; about three segments on Ethernet */
 #define CHUNK_LINE_MAX (2 * sizeof(size_t) + 2) /* hexadecimal digits, CR LF */
 
@@ -12,11 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "error.h"
+#include "worker.h"
+
 int fw__response_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
-    fw_conn *conn = fw__table_find(worker, id);
+    fw_conn *conn = fw__table_find(&worker->table, id);
     if (!conn)
         return FW_EGONE;
     if (conn->state != state)
@@ -41,7 +46,7 @@ static void response_complete(fw_conn *conn)
     }
     if (!fw__conn_enter(conn, FW_CONN_FLUSHING))
         return;
-    fw__deadline_write(conn);
+    fw__conn_wait_to_send(conn);
     fw__conn_listen(conn);
 }
 
@@ -67,7 +72,7 @@ static bool response_hold(fw_conn *conn, const struct iovec *pieces, int count)
  * have its large buffers, which are faster, a crowd may not. */
 static void response_bound(fw_conn *conn)
 {
-    if (conn->socket.bounded || conn->worker->score->in_flight <= FW_CROWD)
+    if (conn->socket.bounded || conn->worker->score->in_flight <= CROWD)
         return;
     conn->socket.bounded = true;
     fw__bound_unsent(conn->socket.fd);
@@ -101,7 +106,7 @@ static int64_t respond_sized(fw_conn *conn, const char *content, size_t size)
     fw_buffer *scratch = &conn->worker->scratch;
     struct iovec pieces[2];
     int count = 1;
-    if (size > 0 && size <= FW_COPY_MAX && fw_buffer_append(scratch, content, size) == 0)
+    if (size > 0 && size <= COPY_MAX && fw_buffer_append(scratch, content, size) == 0)
         size = 0;
     pieces[0].iov_base = fw_buffer_at(scratch);
     pieces[0].iov_len = fw_buffer_len(scratch);
@@ -128,7 +133,7 @@ static int64_t respond_sized(fw_conn *conn, const char *content, size_t size)
     conn->response.wants_writable = true;
     if (!fw__conn_enter(conn, FW_CONN_STREAMING))
         return FW_EGONE;
-    fw__deadline_write(conn);
+    fw__conn_wait_to_send(conn);
     fw__conn_listen(conn);
     return rest;
 }
@@ -164,10 +169,10 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
         } else if (content_size < (uint64_t)response.declared) {
             response.notes |= FW_NOTE_SHORT;
             if (conn->request.access)
-                fw__access_cut(conn, 0);
+                fw__access_cut(conn->request.access, 0);
         }
     }
-    fw__in_hand_responded(worker, connection);
+    fw__request_line_responded(&worker->batch, worker->score, connection);
     return add_excess(respond_sized(conn, content, content_size), excess, response.notes);
 }
 
@@ -182,7 +187,7 @@ static int64_t begin(fw_worker *worker, int64_t connection, const char *head, si
         code = fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch));
     if (code)
         return code;
-    fw__in_hand_begun(worker, connection);
+    fw__request_line_begun(&worker->batch, worker->score, connection);
     response_bound(conn);
     conn->out_held = true; /* the head waits for the first piece */
     conn->response.framing = response.framing;
@@ -215,7 +220,7 @@ int64_t fw__response_wait(fw_conn *conn, size_t rest)
     if (rest)
         conn->response.wants_writable = true;
     if (rest || fw_buffer_len(&conn->out))
-        fw__deadline_write(conn);
+        fw__conn_wait_to_send(conn);
     fw__conn_listen(conn);
     return (int64_t)rest;
 }
@@ -326,7 +331,7 @@ int64_t fw_end(fw_worker *worker, int64_t connection)
     } else if (conn->response.framing == FW_FRAME_LENGTH && conn->response.left) {
         notes = FW_NOTE_SHORT;
         if (conn->request.access)
-            fw__access_cut(conn, 0);
+            fw__access_cut(conn->request.access, 0);
         conn->response.last = true;
     }
     conn->response.wants_writable = false;
@@ -347,7 +352,7 @@ int64_t fw_inform(fw_worker *worker, int64_t connection, const char *head, size_
     if (code || !conn->request.minor)
         return code;
     if (conn->request.access)
-        fw__access_interim(conn, fw_buffer_len(&worker->scratch));
+        fw__access_interim(conn->request.access, fw_buffer_len(&worker->scratch));
     if (fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch)) ||
         fw__out_flush(conn, false))
         return fw__response_lost(conn);
@@ -358,11 +363,11 @@ int fw_abort(fw_worker *worker, int64_t connection)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
-    fw_conn *conn = fw__table_find(worker, connection);
+    fw_conn *conn = fw__table_find(&worker->table, connection);
     if (!conn)
         return FW_EGONE;
     if (conn->request.access)
-        fw__access_cut(conn, 500); /* the client did not leave, it was left */
+        fw__access_cut(conn->request.access, 500); /* the client did not leave, it was left */
     fw__conn_cut(conn);
     return 0;
 }
@@ -371,16 +376,15 @@ int fw_take_content(fw_worker *worker, int64_t connection)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
-    fw_conn *conn = fw__table_find(worker, connection);
+    fw_conn *conn = fw__table_find(&worker->table, connection);
     if (!conn)
         return FW_EGONE;
-    if (!conn->request.content || conn->request.content->spool < 0)
+    fw_content *content = conn->request.content;
+    if (!content || content->file < 0)
         return FW_ESTATE;
-    int fd = conn->request.content->spool;
+    int fd = content->file;
     if (lseek(fd, 0, SEEK_SET) < 0)
         return FW_ESYSTEM;
-    conn->request.content->spool = -1;
-    fw__content_free(conn->request.content);
-    conn->request.content = NULL;
+    content->file = -1; /* its bytes count until the request is answered */
     return fd;
 }

@@ -2,7 +2,9 @@
  * Owns:   nothing; the file is the caller's, its own offset is not moved.
  * Called: by the program around the core, between two polls.
  * Never:  blocks on the socket, sends more than TURN_BYTES at once, so that others have their turn. */
-#include "core.h"
+#include "error.h"
+#include "response/response.h"
+#include "worker.h"
 
 #define TURN_BYTES 1048576u
 
@@ -13,8 +15,8 @@ static int64_t send_turn(fw_conn *conn, int file, int64_t offset, uint64_t count
     uint64_t wanted = count < TURN_BYTES ? count : TURN_BYTES;
     uint64_t done = 0;
     while (done < wanted) {
-        int64_t sent =
-            fw__sendfile(worker, conn->socket.fd, file, offset + (int64_t)done, wanted - done);
+        int64_t sent = fw__sendfile(conn->socket.fd, file, offset + (int64_t)done, wanted - done,
+                                    worker->read_buffer, FW_READ_SIZE);
         if (sent == FW_MORE || (sent <= 0 && done))
             break;
         if (sent <= 0)
@@ -23,7 +25,7 @@ static int64_t send_turn(fw_conn *conn, int file, int64_t offset, uint64_t count
     }
     worker->score->bytes_out += done;
     if (conn->request.access)
-        fw__access_sent(conn, (size_t)done);
+        fw__access_sent(conn->request.access, (size_t)done);
     return (int64_t)done;
 }
 

@@ -1,47 +1,16 @@
 /* response/response_head.c -- the head of a response: checked, framed, written into worker->scratch.
- * Owns:   worker->scratch and worker->standing (Server and Date, refreshed once a second).
- * Called: response.c for the application's heads, request.c for the core's own refusals.
+ * Owns:   worker->scratch.
+ * Called: response.c for the application's heads; http/refusal.c has the core's own.
  * Never:  sends, trusts a byte of what the application gave: no input can split a response. */
-#include "core.h"
+#include "response/response.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
+
+#include "error.h"
+#include "worker.h"
 
 #define SCRATCH_KEPT 65536u /* bytes; a larger scratch is given back after use */
 #define MARGIN 512u         /* bytes; framing fields, Connection and the separators around them */
-
-/* ---- Server and Date --------------------------------------------------------------------------- */
-
-static size_t format_date(time_t now, char *out, size_t size)
-{
-    /* RFC 9110 5.6.7; strftime would follow the locale. */
-    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    struct tm tm;
-    if (!gmtime_r(&now, &tm))
-        return 0;
-    int len = snprintf(out, size, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday],
-                       tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-                       tm.tm_sec);
-    return len > 0 && (size_t)len < size ? (size_t)len : 0;
-}
-
-void fw__head_standing(fw_worker *worker)
-{
-    time_t now = time(NULL);
-    if (now == worker->date_second)
-        return;
-    worker->date_second = now;
-    const char *server = worker->settings.server;
-    int len = 0;
-    if (server && *server)
-        len = snprintf(worker->standing, 128, "Server: %s\r\n", server);
-    worker->date_at = len > 0 && len < 128 ? (size_t)len : 0;
-    worker->standing_len = worker->date_at + format_date(now, worker->standing + worker->date_at,
-                                                         sizeof worker->standing - worker->date_at);
-}
 
 /* ---- Small writers: out points to where the next byte goes, room was reserved before ------------ */
 
@@ -277,13 +246,12 @@ static bool must_close(fw_conn *conn, const fw_response_head *response)
     return conn->worker->draining && !fw__request_waits(conn);
 }
 
-static char *put_standing(char *out, const fw_worker *worker, const head_facts *facts)
+static char *put_date(char *out, const fw_date *date, const head_facts *facts)
 {
     if (!facts->has_server)
-        out = put_bytes(out, worker->standing, worker->date_at);
+        out = put_bytes(out, date->text, date->server_len);
     if (!facts->has_date)
-        out = put_bytes(out, worker->standing + worker->date_at,
-                        worker->standing_len - worker->date_at);
+        out = put_bytes(out, date->text + date->server_len, date->len - date->server_len);
     return out;
 }
 
@@ -305,7 +273,7 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
     if (size == 0)
         return FW_ESTATUS;
     /* A pair of fields grows by two bytes; even one of one byte ("a", "") does not double twice. */
-    char *begin = scratch_begin(scratch, 3 * size + sizeof worker->standing + MARGIN);
+    char *begin = scratch_begin(scratch, 3 * size + sizeof worker->date.text + MARGIN);
     if (!begin)
         return FW_EMEMORY;
     response->declared = -1;
@@ -319,12 +287,12 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
         return code;
     response->framing = choose_framing(conn, response, &facts);
     conn->response.last = must_close(conn, response);
-    out = put_standing(out, worker, &facts);
+    out = put_date(out, &worker->date, &facts);
     out = put_framing(out, conn, response, &facts);
     out = PUT_LITERAL(out, "\r\n");
     scratch->end = (size_t)(out - scratch->data);
     if (conn->request.access)
-        fw__access_head(conn, fields, scratch->end);
+        fw__access_head(conn->request.access, fields, scratch->end);
     return 0;
 }
 
@@ -347,34 +315,4 @@ int fw__head_inform(fw_conn *conn, const char *fields, size_t size, size_t count
     out = PUT_LITERAL(out, "\r\n");
     scratch->end = (size_t)(out - scratch->data);
     return 0;
-}
-
-/* ---- Refusals ---------------------------------------------------------------------------------------- */
-
-static const char *reason_of(int status)
-{
-    switch (status) {
-    case 400: return "Bad Request";
-    case 408: return "Request Timeout";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 417: return "Expectation Failed";
-    case 431: return "Request Header Fields Too Large";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Error";
-    }
-}
-
-size_t fw__head_refusal(fw_worker *worker, int code, bool is_head, char *out, size_t size)
-{
-    const char *text = fw_error_text(code);
-    int status = fw_error_status(code);
-    int len = snprintf(out, size,
-                       "HTTP/1.1 %d %s\r\n%.*sContent-Type: text/plain; charset=utf-8\r\n"
-                       "Content-Length: %zu\r\nConnection: close\r\n\r\n%s%s",
-                       status, reason_of(status), (int)worker->standing_len, worker->standing,
-                       strlen(text) + 1, is_head ? "" : text, is_head ? "" : "\n");
-    return len > 0 && (size_t)len < size ? (size_t)len : 0;
 }

@@ -3,7 +3,8 @@
  * Called: once, before the worker serves.
  * The thread touches no memory of others, takes no signal and allocates nothing, so its stack may be
  * the smallest there is. */
-#include "core.h"
+#include "error.h"
+#include "fapws.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <uv.h>
 
 #if defined(FW_PORTABLE)
 #define FW_POLLSET_UV 1
@@ -36,28 +37,36 @@
 #define FW_POLL_EVENTS 1024 /* taken from the kernel at once */
 #define FW_POLL_ROUNDS 48   /* how often in one turn, as long as so many come */
 
+/* What a set tells of an event: the token that the descriptor was added with, FW_POLL_... bits. */
+typedef void fw_polled(void *owner, int64_t token, unsigned events);
+
 typedef struct {
-    int fd;                    /* of epoll or kqueue */
+    uv_loop_t *loop;
+    fw_polled *polled;
+    void *owner;
+    int fd;                    /* of epoll or kqueue; -1: none */
     uint32_t members;          /* descriptors that are waited for */
     struct fw_uv_poll **by_fd; /* FW_POLLSET_UV only */
     uint32_t by_fd_size;
 } fw_pollset;
 
-struct fw_worker;
-
-int fw__pollset_new(struct fw_worker *worker); /* 0, FW_EMEMORY or FW_ESYSTEM */
-void fw__pollset_free(struct fw_worker *worker);
+int fw__pollset_new(
+    fw_pollset *set); /* loop, polled, owner are given; 0, FW_EMEMORY or FW_ESYSTEM */
+void fw__pollset_free(fw_pollset *set);
 
 /* Waits for events with fd from now on, instead of before; 0: for none. Level-triggered; each goes to
- * fw__polled() with the token, which must not change while events are waited for. 0 or FW_ESYSTEM:
+ * set->polled() with the token, which must not change while events are waited for. 0 or FW_ESYSTEM:
  * nothing has changed. */
-int fw__pollset_set(struct fw_worker *worker, int fd, int64_t token, unsigned before,
-                    unsigned events);
+int fw__pollset_set(fw_pollset *set, int fd, int64_t token, unsigned before, unsigned events);
 /* The same for a descriptor that is about to be closed. */
-void fw__pollset_drop(struct fw_worker *worker, int fd, unsigned before);
+void fw__pollset_drop(fw_pollset *set, int fd, unsigned before);
 
 /* Tells of what is ready and runs the timers that are due; wait: until there is something of that.
  * False when there is nothing left that could ever happen. */
-bool fw__pollset_turn(struct fw_worker *worker, bool wait);
+bool fw__pollset_turn(fw_pollset *set, bool wait);
+
+/* timers.c, for sets that libuv does not wait for. */
+int fw__timers_wait(uv_loop_t *loop); /* ms until the next one is due; -1: there is none */
+bool fw__timers_run(uv_loop_t *loop); /* those that are due; whether there are others */
 
 #endif

@@ -1,5 +1,5 @@
 /* sys/pollset_epoll.c -- the set of sys/pollset.h on Linux. */
-#include "core.h"
+#include "sys/pollset.h"
 
 #if defined(FW_POLLSET_EPOLL)
 
@@ -8,28 +8,29 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-int fw__pollset_new(fw_worker *worker)
+#include "error.h"
+
+int fw__pollset_new(fw_pollset *set)
 {
-    worker->pollset.fd = epoll_create1(EPOLL_CLOEXEC);
-    if (worker->pollset.fd >= 0)
+    set->fd = epoll_create1(EPOLL_CLOEXEC);
+    if (set->fd >= 0)
         return 0;
     if (errno != ENOSYS && errno != EPERM) /* else a sandbox that knows only older calls */
         return FW_ESYSTEM;
-    worker->pollset.fd = epoll_create(1);
-    if (worker->pollset.fd < 0 || fcntl(worker->pollset.fd, F_SETFD, FD_CLOEXEC))
+    set->fd = epoll_create(1);
+    if (set->fd < 0 || fcntl(set->fd, F_SETFD, FD_CLOEXEC))
         return FW_ESYSTEM;
     return 0;
 }
 
-void fw__pollset_free(fw_worker *worker)
+void fw__pollset_free(fw_pollset *set)
 {
-    if (worker->pollset.fd >= 0)
-        close(worker->pollset.fd);
+    if (set->fd >= 0)
+        close(set->fd);
 }
 
-int fw__pollset_set(fw_worker *worker, int fd, int64_t token, unsigned before, unsigned events)
+int fw__pollset_set(fw_pollset *set, int fd, int64_t token, unsigned before, unsigned events)
 {
-    fw_pollset *set = &worker->pollset;
     if (before == events)
         return 0;
     struct epoll_event event = {.data.u64 = (uint64_t)token};
@@ -47,9 +48,9 @@ int fw__pollset_set(fw_worker *worker, int fd, int64_t token, unsigned before, u
 
 /* close() alone would do, were it not for children that the application forks: as long as one of them
  * has the descriptor too, a member that is ready would be told for ever, and could not be removed. */
-void fw__pollset_drop(fw_worker *worker, int fd, unsigned before)
+void fw__pollset_drop(fw_pollset *set, int fd, unsigned before)
 {
-    (void)fw__pollset_set(worker, fd, 0, before, 0);
+    (void)fw__pollset_set(set, fd, 0, before, 0);
 }
 
 static unsigned events_of(uint32_t told)
@@ -64,22 +65,21 @@ static unsigned events_of(uint32_t told)
     return events;
 }
 
-bool fw__pollset_turn(fw_worker *worker, bool wait)
+bool fw__pollset_turn(fw_pollset *set, bool wait)
 {
-    fw_pollset *set = &worker->pollset;
     struct epoll_event told[FW_POLL_EVENTS];
-    int timeout = wait ? fw__timers_wait(worker) : 0;
+    int timeout = wait ? fw__timers_wait(set->loop) : 0;
     int rounds = 0;
     int count = 0;
     do {
         count =
             set->members || timeout > 0 ? epoll_wait(set->fd, told, FW_POLL_EVENTS, timeout) : 0;
-        uv_update_time(&worker->loop);
+        uv_update_time(set->loop);
         for (int i = 0; i < count; i++)
-            fw__polled(worker, (int64_t)told[i].data.u64, events_of(told[i].events));
+            set->polled(set->owner, (int64_t)told[i].data.u64, events_of(told[i].events));
         timeout = 0;
     } while (count == FW_POLL_EVENTS && ++rounds < FW_POLL_ROUNDS);
-    return fw__timers_run(worker) || set->members;
+    return fw__timers_run(set->loop) || set->members;
 }
 
 #else

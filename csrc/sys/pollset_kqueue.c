@@ -1,5 +1,5 @@
 /* sys/pollset_kqueue.c -- the set of sys/pollset.h on the BSDs and macOS. */
-#include "core.h"
+#include "sys/pollset.h"
 
 #if defined(FW_POLLSET_KQUEUE)
 
@@ -10,19 +10,21 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-int fw__pollset_new(fw_worker *worker)
+#include "error.h"
+
+int fw__pollset_new(fw_pollset *set)
 {
-    worker->pollset.fd = kqueue();
-    if (worker->pollset.fd < 0)
+    set->fd = kqueue();
+    if (set->fd < 0)
         return FW_ESYSTEM;
-    (void)fcntl(worker->pollset.fd, F_SETFD, FD_CLOEXEC); /* a child of fork() has none at all */
+    (void)fcntl(set->fd, F_SETFD, FD_CLOEXEC); /* a child of fork() has none at all */
     return 0;
 }
 
-void fw__pollset_free(fw_worker *worker)
+void fw__pollset_free(fw_pollset *set)
 {
-    if (worker->pollset.fd >= 0)
-        close(worker->pollset.fd);
+    if (set->fd >= 0)
+        close(set->fd);
 }
 
 /* Not EV_SET: its casts differ from system to system, as udata does (a number in old NetBSD). */
@@ -37,9 +39,8 @@ static void add_change(struct kevent *changes, int *count, int fd, int filter, i
     change->udata = (__typeof__(change->udata))(intptr_t)token;
 }
 
-int fw__pollset_set(fw_worker *worker, int fd, int64_t token, unsigned before, unsigned events)
+int fw__pollset_set(fw_pollset *set, int fd, int64_t token, unsigned before, unsigned events)
 {
-    fw_pollset *set = &worker->pollset;
     struct kevent changes[2];
     int count = 0;
     unsigned other = before ^ events;
@@ -61,10 +62,10 @@ int fw__pollset_set(fw_worker *worker, int fd, int64_t token, unsigned before, u
 }
 
 /* close() takes a descriptor out: a kqueue knows descriptors of this process, not open files. */
-void fw__pollset_drop(fw_worker *worker, int fd, unsigned before)
+void fw__pollset_drop(fw_pollset *set, int fd, unsigned before)
 {
     (void)fd;
-    worker->pollset.members -= before != 0;
+    set->members -= before != 0;
 }
 
 static unsigned events_of(const struct kevent *told)
@@ -75,11 +76,10 @@ static unsigned events_of(const struct kevent *told)
     return told->filter == EVFILT_WRITE ? FW_POLL_WRITE : FW_POLL_READ;
 }
 
-bool fw__pollset_turn(fw_worker *worker, bool wait)
+bool fw__pollset_turn(fw_pollset *set, bool wait)
 {
-    fw_pollset *set = &worker->pollset;
     struct kevent told[FW_POLL_EVENTS];
-    int timeout = wait ? fw__timers_wait(worker) : 0;
+    int timeout = wait ? fw__timers_wait(set->loop) : 0;
     int rounds = 0;
     int count = 0;
     do {
@@ -88,12 +88,12 @@ bool fw__pollset_turn(fw_worker *worker, bool wait)
         count = set->members || timeout > 0
                     ? kevent(set->fd, NULL, 0, told, FW_POLL_EVENTS, timeout < 0 ? NULL : &left)
                     : 0;
-        uv_update_time(&worker->loop);
+        uv_update_time(set->loop);
         for (int i = 0; i < count; i++)
-            fw__polled(worker, (int64_t)(intptr_t)told[i].udata, events_of(&told[i]));
+            set->polled(set->owner, (int64_t)(intptr_t)told[i].udata, events_of(&told[i]));
         timeout = 0;
     } while (count == FW_POLL_EVENTS && ++rounds < FW_POLL_ROUNDS);
-    return fw__timers_run(worker) || set->members;
+    return fw__timers_run(set->loop) || set->members;
 }
 
 #else

@@ -1,28 +1,30 @@
 /* sys/pollset_uv.c -- the set of sys/pollset.h wherever libuv runs: a uv_poll_t for each descriptor
  * that is waited for. on_closed() is the only free() of one. */
-#include "core.h"
+#include "sys/pollset.h"
 
 #if defined(FW_POLLSET_UV)
 
 #include <stdlib.h>
 
+#include "error.h"
+
 #define FIRST_SIZE 64u
 
 typedef struct fw_uv_poll {
     uv_poll_t poll;
-    fw_worker *worker;
+    fw_pollset *set;
     int64_t token;
 } fw_uv_poll;
 
-int fw__pollset_new(fw_worker *worker)
+int fw__pollset_new(fw_pollset *set)
 {
-    worker->pollset.fd = -1;
+    set->fd = -1;
     return 0;
 }
 
-void fw__pollset_free(fw_worker *worker)
+void fw__pollset_free(fw_pollset *set)
 {
-    free(worker->pollset.by_fd);
+    free(set->by_fd);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -51,7 +53,7 @@ static void on_poll(uv_poll_t *poll, int status, int told)
         events |= FW_POLL_READ;
     if (told & UV_WRITABLE)
         events |= FW_POLL_WRITE;
-    fw__polled(own->worker, own->token, events);
+    own->set->polled(own->set->owner, own->token, events);
 }
 
 static bool make_room(fw_pollset *set, uint32_t fd)
@@ -71,18 +73,17 @@ static bool make_room(fw_pollset *set, uint32_t fd)
     return true;
 }
 
-static int add(fw_worker *worker, int fd, int64_t token, unsigned events)
+static int add(fw_pollset *set, int fd, int64_t token, unsigned events)
 {
-    fw_pollset *set = &worker->pollset;
     fw_uv_poll *own;
     if (fd < 0 || !make_room(set, (uint32_t)fd) || (own = malloc(sizeof *own)) == NULL)
         return FW_ESYSTEM;
-    if (uv_poll_init(&worker->loop, &own->poll, fd)) {
+    if (uv_poll_init(set->loop, &own->poll, fd)) {
         free(own);
         return FW_ESYSTEM;
     }
     own->poll.data = own;
-    own->worker = worker;
+    own->set = set;
     own->token = token;
     if (start(own, events)) {
         uv_close((uv_handle_t *)&own->poll, on_closed);
@@ -93,22 +94,21 @@ static int add(fw_worker *worker, int fd, int64_t token, unsigned events)
     return 0;
 }
 
-int fw__pollset_set(fw_worker *worker, int fd, int64_t token, unsigned before, unsigned events)
+int fw__pollset_set(fw_pollset *set, int fd, int64_t token, unsigned before, unsigned events)
 {
     if (before == events)
         return 0;
     if (!before)
-        return add(worker, fd, token, events);
+        return add(set, fd, token, events);
     if (events)
-        return start(worker->pollset.by_fd[fd], events);
-    fw__pollset_drop(worker, fd, before);
+        return start(set->by_fd[fd], events);
+    fw__pollset_drop(set, fd, before);
     return 0;
 }
 
 /* uv_close() takes the descriptor out of libuv's set at once, while it is still ours. */
-void fw__pollset_drop(fw_worker *worker, int fd, unsigned before)
+void fw__pollset_drop(fw_pollset *set, int fd, unsigned before)
 {
-    fw_pollset *set = &worker->pollset;
     if (!before)
         return;
     uv_close((uv_handle_t *)&set->by_fd[fd]->poll, on_closed);
@@ -116,9 +116,9 @@ void fw__pollset_drop(fw_worker *worker, int fd, unsigned before)
     set->members--;
 }
 
-bool fw__pollset_turn(fw_worker *worker, bool wait)
+bool fw__pollset_turn(fw_pollset *set, bool wait)
 {
-    return uv_run(&worker->loop, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
+    return uv_run(set->loop, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
 }
 
 #else

@@ -2,10 +2,12 @@
  * FW_PORTABLE forces the fallback, so that tests reach it everywhere; it also serves files that the
  * system's way refuses (some file systems).
  * Called: response_file.c. Never: blocks on the socket, moves the file's own offset. */
-#include "core.h"
+#include "sys/sockets.h"
 
 #include <errno.h>
 #include <unistd.h>
+
+#include "error.h"
 
 #if !defined(FW_PORTABLE) && defined(__linux__)
 #include <sys/sendfile.h>
@@ -17,19 +19,20 @@
 #endif
 
 /* Read where it lies and send: what the socket leaves is read again next time. */
-static int64_t copy_file(fw_worker *worker, int socket, int file, int64_t offset, size_t count)
+static int64_t copy_file(int socket, int file, int64_t offset, size_t count, char *buffer,
+                         size_t size)
 {
     ssize_t got;
-    if (count > FW_READ_SIZE)
-        count = FW_READ_SIZE;
+    if (count > size)
+        count = size;
     do {
-        got = pread(file, worker->read_buffer, count, (off_t)offset);
+        got = pread(file, buffer, count, (off_t)offset);
     } while (got < 0 && errno == EINTR);
     if (got < 0)
         return FW_ESYSTEM;
     if (got == 0)
         return 0;
-    struct iovec piece = {worker->read_buffer, (size_t)got};
+    struct iovec piece = {buffer, (size_t)got};
     return fw__send(socket, &piece, 1, false);
 }
 
@@ -69,17 +72,17 @@ static int64_t system_sendfile(int socket, int file, int64_t offset, size_t coun
     }
 }
 
-int64_t fw__sendfile(fw_worker *worker, int socket, int file, int64_t offset, size_t count)
+int64_t fw__sendfile(int socket, int file, int64_t offset, size_t count, char *buffer, size_t size)
 {
     int64_t sent = system_sendfile(socket, file, offset, count);
-    return sent == UNSUITABLE ? copy_file(worker, socket, file, offset, count) : sent;
+    return sent == UNSUITABLE ? copy_file(socket, file, offset, count, buffer, size) : sent;
 }
 
 #else
 
-int64_t fw__sendfile(fw_worker *worker, int socket, int file, int64_t offset, size_t count)
+int64_t fw__sendfile(int socket, int file, int64_t offset, size_t count, char *buffer, size_t size)
 {
-    return copy_file(worker, socket, file, offset, count);
+    return copy_file(socket, file, offset, count, buffer, size);
 }
 
 #endif

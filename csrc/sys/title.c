@@ -2,7 +2,8 @@
  * The BSDs have setproctitle(). Linux shows the argument area of the process, so that is overwritten:
  * its own bytes only, never the environment behind it, which getenv() still reads.
  * Elsewhere, and where the area cannot be found, nothing happens. */
-#include "core.h"
+#include "error.h"
+#include "fapws.h"
 
 #if defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || defined(__DragonFly__)
 
@@ -24,6 +25,7 @@ int fw_set_title(const char *title)
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

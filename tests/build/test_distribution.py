@@ -117,7 +117,7 @@ def test_the_sdist_holds_what_builds_and_tests_it(sdist: Path, folder: str) -> N
     assert {"Makefile", "LICENSE", "README.md", "CHANGES.md", "csrc/fapws.h"} <= names
     assert {
         "csrc/http/parser.h",
-        "csrc/sys/socket.c",
+        "csrc/sys/sockets.c",
         "csrc/python/accelerator.h",
         "csrc/python/accelerator.c",
     } <= names

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "access/access.h"
+#include "worker.h"
 
 static test_site here;
 static test_client one;
@@ -193,7 +194,7 @@ TEST(a_field_that_is_repeated_is_kept_once)
         len += (size_t)snprintf(fields + len, sizeof fields - len, "Referer: %s\r\n%s", value,
                                 i == 50 ? "X: y\r\n" : "");
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", fields);
-    const fw_access *kept = fw__table_find(here.worker, id)->request.access;
+    const fw_access *kept = fw__table_find(&here.worker->table, id)->request.access;
     NOTE("%zu bytes of %zu", kept->text.size, len);
     CHECK(kept->text.size <= 16384 && fw_buffer_len(&kept->text) <= len);
     CHECK(respond(&here, id, "200 OK", "") >= 0);

@@ -2,14 +2,14 @@
  * core it was closed: who was given one looks at its state. Without that, ASan stops these tests. */
 #include "core_reply.h"
 
-#include "core.h"
+#include "worker.h"
 
 static test_site here;
 static test_client one;
 
 static fw_conn *conn_of(int64_t id)
 {
-    fw_conn *conn = fw__table_find(here.worker, id);
+    fw_conn *conn = fw__table_find(&here.worker->table, id);
     CHECK(conn != NULL && conn->state != FW_CONN_CLOSED);
     return conn;
 }
@@ -42,7 +42,7 @@ TEST(a_closed_connection_is_readable_until_the_next_poll)
     fw_conn *conn = conn_of(id);
     CHECK(fw_abort(here.worker, id) == 0);
     CHECK(conn->state == FW_CONN_CLOSED && conn->socket.fd < 0 && count_closed() == 1);
-    CHECK(fw__table_find(here.worker, id) == NULL && fw_open_connections(here.worker) == 0);
+    CHECK(fw__table_find(&here.worker->table, id) == NULL && fw_open_connections(here.worker) == 0);
     CHECK(here.score.connections == 0 && here.score.in_flight == 0);
     CHECK(site_poll(&here, 0) == 0);
     CHECK(count_closed() == 0);
@@ -56,7 +56,7 @@ TEST(nothing_that_is_done_to_a_closed_connection_outlives_the_boundary)
     CHECK(fw_abort(here.worker, id) == 0);
     fw__conn_close(conn);
     fw__conn_queue(conn, FW_READY_READ);
-    fw__deadline_set(conn, FW_DEADLINE_IDLE);
+    fw__conn_wait(conn, FW_DEADLINE_IDLE);
     fw__conn_listen(conn);
     CHECK(count_closed() == 1);
     CHECK(site_quiet(&here) && count_closed() == 0);

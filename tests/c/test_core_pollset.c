@@ -1,23 +1,10 @@
-/* test_core_pollset.c -- the set of sys/pollset.h by itself: this system's file is compiled into the
- * test under other names, with fw__polled() and the timers played here. What a descriptor is told is
+/* test_core_pollset.c -- the set of sys/pollset.h by itself, without a worker. What a descriptor is told is
  * counted by token; a token that is closed is looked up in vain, as table.c does. */
-#define fw__polled played_polled
-#define fw__timers_wait played_timers_wait
-#define fw__timers_run played_timers_run
-#define fw__pollset_new played_new
-#define fw__pollset_free played_free
-#define fw__pollset_set played_set
-#define fw__pollset_drop played_drop
-#define fw__pollset_turn played_turn
-
-#include "sys/pollset_epoll.c"
-#include "sys/pollset_kqueue.c"
-#include "sys/pollset_uv.c"
-
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "core_site.h"
+#include "sys/pollset.h"
 
 enum { MANY = 1500, MEMBERS = MANY + 8 };
 
@@ -30,24 +17,13 @@ typedef struct {
     bool open;
 } member;
 
-static fw_worker worker;
+static uv_loop_t loop;
+static fw_pollset set;
 static member members[MEMBERS];
 static int told_in_vain;             /* events of tokens that are closed */
 static void (*on_event)(int number); /* what a test does in the middle of a turn */
 static uv_timer_t timer;
 static int timer_fired;
-
-int played_timers_wait(fw_worker *own)
-{
-    return uv_loop_alive(&own->loop) ? uv_backend_timeout(&own->loop) : -1;
-}
-
-bool played_timers_run(fw_worker *own)
-{
-    if (played_timers_wait(own) == 0)
-        uv_run(&own->loop, UV_RUN_NOWAIT);
-    return uv_loop_alive(&own->loop) != 0;
-}
 
 /* Tokens lie far apart, so that one that lost bits would be found out. */
 static int64_t token_of(int number)
@@ -55,10 +31,10 @@ static int64_t token_of(int number)
     return ((int64_t)number << 40) + 5;
 }
 
-void played_polled(fw_worker *own, int64_t token, unsigned events)
+static void on_polled(void *owner, int64_t token, unsigned events)
 {
     int number = (int)(token >> 40);
-    CHECK(own == &worker && number >= 0 && number < MEMBERS && token == token_of(number));
+    CHECK(owner == &set && number >= 0 && number < MEMBERS && token == token_of(number));
     member *one = &members[number];
     if (!one->open) {
         told_in_vain++;
@@ -73,7 +49,7 @@ void played_polled(fw_worker *own, int64_t token, unsigned events)
 static void wait_for(int number, unsigned events)
 {
     member *one = &members[number];
-    CHECK(played_set(&worker, one->fd, token_of(number), one->before, events) == 0);
+    CHECK(fw__pollset_set(&set, one->fd, token_of(number), one->before, events) == 0);
     one->before = events;
 }
 
@@ -90,7 +66,7 @@ static void open_member(int number, unsigned events)
 static void close_member(int number)
 {
     member *one = &members[number];
-    played_drop(&worker, one->fd, one->before);
+    fw__pollset_drop(&set, one->fd, one->before);
     close(one->fd);
     if (one->peer >= 0)
         close(one->peer);
@@ -109,19 +85,22 @@ static bool turn(void)
         members[i].told = 0;
         members[i].times = 0;
     }
-    return played_turn(&worker, false);
+    return fw__pollset_turn(&set, false);
 }
 
 static void set_open(void)
 {
     alarm(HANG_S);
-    memset(&worker, 0, sizeof worker);
+    memset(&set, 0, sizeof set);
+    set.loop = &loop;
+    set.polled = on_polled;
+    set.owner = &set;
     memset(members, 0, sizeof members);
     told_in_vain = 0;
     on_event = NULL;
     timer_fired = 0;
-    CHECK(uv_loop_init(&worker.loop) == 0 && played_new(&worker) == 0);
-    CHECK(uv_timer_init(&worker.loop, &timer) == 0);
+    CHECK(uv_loop_init(&loop) == 0 && fw__pollset_new(&set) == 0);
+    CHECK(uv_timer_init(&loop, &timer) == 0);
 }
 
 static void set_close(void)
@@ -129,11 +108,11 @@ static void set_close(void)
     for (int i = 0; i < MEMBERS; i++)
         if (members[i].open)
             close_member(i);
-    CHECK(worker.pollset.members == 0);
+    CHECK(set.members == 0);
     uv_close((uv_handle_t *)&timer, NULL);
-    uv_run(&worker.loop, UV_RUN_DEFAULT);
-    CHECK(uv_loop_close(&worker.loop) == 0);
-    played_free(&worker);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&loop) == 0);
+    fw__pollset_free(&set);
 }
 
 TEST(what_is_ready_is_told_until_it_is_read)
@@ -174,7 +153,7 @@ TEST(only_what_is_waited_for_is_told)
     make_ready(0);
     for (size_t i = 0; i < sizeof courses / sizeof courses[0]; i++) {
         wait_for(0, courses[i]);
-        CHECK(worker.pollset.members == (courses[i] != 0));
+        CHECK(set.members == (courses[i] != 0));
         turn();
         NOTE("step %zu: told %u", i, members[0].told);
         CHECK(members[0].told == courses[i]);
@@ -239,7 +218,7 @@ TEST(what_was_closed_in_the_same_turn_is_found_no_more)
     CHECK(told_in_vain <= 1);
     told_in_vain = 0;
     turn();
-    CHECK(told_in_vain == 0 && worker.pollset.members == 1);
+    CHECK(told_in_vain == 0 && set.members == 1);
     set_close();
 }
 
@@ -257,8 +236,8 @@ TEST(a_member_may_close_itself_when_it_is_told)
     }
     on_event = close_itself;
     turn();
-    CHECK(worker.pollset.members == 0);
-    CHECK(!played_turn(&worker, true)); /* nothing is left: no waiting */
+    CHECK(set.members == 0);
+    CHECK(!fw__pollset_turn(&set, true)); /* nothing is left: no waiting */
     set_close();
 }
 
@@ -310,7 +289,7 @@ TEST(what_a_child_still_has_open_is_not_told_after_its_close)
     make_ready(0);
     CHECK(turn() && members[0].times == 1);
     close_member(0);
-    CHECK(turn() && told_in_vain == 0 && worker.pollset.members == 1);
+    CHECK(turn() && told_in_vain == 0 && set.members == 1);
     close(ends[0]);
     close(ends[1]);
     int status = -1;
@@ -327,27 +306,27 @@ static void on_timer(uv_timer_t *own)
 TEST(waiting_ends_with_an_event_or_a_timer)
 {
     set_open();
-    CHECK(!played_turn(&worker, true)); /* neither: nothing could ever happen */
+    CHECK(!fw__pollset_turn(&set, true)); /* neither: nothing could ever happen */
     open_member(0, FW_POLL_READ);
     make_ready(0);
-    CHECK(played_turn(&worker, true) && members[0].times == 1);
+    CHECK(fw__pollset_turn(&set, true) && members[0].times == 1);
     wait_for(0, 0);
     CHECK(uv_timer_start(&timer, on_timer, 1, 0) == 0);
     while (!timer_fired)
-        (void)played_turn(&worker, true);
-    CHECK(timer_fired == 1 && !played_turn(&worker, true));
+        (void)fw__pollset_turn(&set, true);
+    CHECK(timer_fired == 1 && !fw__pollset_turn(&set, true));
     wait_for(0, FW_POLL_READ);
     CHECK(uv_timer_start(&timer, on_timer, 0, 0) == 0);
     members[0].times = 0;
-    CHECK(played_turn(&worker, false) && timer_fired == 2 && members[0].times == 1);
+    CHECK(fw__pollset_turn(&set, false) && timer_fired == 2 && members[0].times == 1);
     set_close();
 }
 
 TEST(a_descriptor_that_cannot_be_waited_for_is_refused)
 {
     set_open();
-    CHECK(played_set(&worker, -1, token_of(0), 0, FW_POLL_READ) == FW_ESYSTEM);
-    CHECK(played_set(&worker, 999, token_of(0), 0, FW_POLL_READ) == FW_ESYSTEM);
-    CHECK(worker.pollset.members == 0 && !turn());
+    CHECK(fw__pollset_set(&set, -1, token_of(0), 0, FW_POLL_READ) == FW_ESYSTEM);
+    CHECK(fw__pollset_set(&set, 999, token_of(0), 0, FW_POLL_READ) == FW_ESYSTEM);
+    CHECK(set.members == 0 && !turn());
     set_close();
 }

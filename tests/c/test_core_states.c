@@ -2,7 +2,7 @@
  * whoever holds it. Nothing that a client or a program says leads there, so the tests do it by hand. */
 #include "core_reply.h"
 
-#include "core.h"
+#include "worker.h"
 
 static test_site here;
 static test_client one;
@@ -12,7 +12,7 @@ static fw_conn *open_and_ask(int64_t *id)
     site_open(&here, NULL);
     client_open(&here, &one);
     *id = client_request(&here, &one, "GET / HTTP/1.1", "");
-    return fw__table_find(here.worker, *id);
+    return fw__table_find(&here.worker->table, *id);
 }
 
 static void close_both(void)
@@ -51,7 +51,7 @@ TEST(a_wrong_step_is_told_once)
     client_close(&one);
     client_open(&here, &one);
     id = client_request(&here, &one, "GET / HTTP/1.1", "");
-    conn = fw__table_find(here.worker, id);
+    conn = fw__table_find(&here.worker->table, id);
     CHECK(conn && !fw__conn_enter(conn, FW_CONN_HEAD) && conn->state == FW_CONN_CLOSED);
     CHECK(site_quiet(&here));
     close_both();

@@ -2,7 +2,7 @@
  * their connection. */
 #include "core_reply.h"
 
-#include "core.h" /* what is waited for */
+#include "worker.h" /* what is waited for */
 
 #define LARGE (6u << 20)
 
@@ -95,7 +95,7 @@ TEST(a_stream_is_told_once_that_it_may_send_and_again_when_it_had_to_wait)
     open_with(client_open_slow);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
     int64_t rest = respond_n(&here, id, "200 OK", large, LARGE);
-    const fw_conn *conn = fw__table_find(here.worker, id);
+    const fw_conn *conn = fw__table_find(&here.worker->table, id);
     for (int i = 0; i < 2; i++) {
         CHECK(rest > 0 && conn->socket.polled == (FW_POLL_READ | FW_POLL_WRITE));
         while (!here.first) {

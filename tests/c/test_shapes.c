@@ -1,5 +1,5 @@
 /* test_shapes.c -- header shapes: what is admitted, found again, pushed out, and what stays out. */
-#include "core.h"
+#include "worker.h"
 
 #include "core_reply.h"
 
@@ -174,7 +174,7 @@ TEST(random_names_push_out_no_shape_in_use)
 
 /* ---- The table alone --------------------------------------------------------------------------- */
 
-static fw_worker worker; /* only its shapes are used */
+static fw_shapes shapes;
 
 TEST(a_long_shape_is_not_kept)
 {
@@ -182,11 +182,11 @@ TEST(a_long_shape_is_not_kept)
     bool define;
     memset(text, 'a', sizeof text);
     for (int i = 0; i < 3; i++) {
-        CHECK(fw__shape_find(&worker, text, 4097, &define) == -1 && !define);
-        CHECK((fw__shape_find(&worker, text, 4096, &define) >= 0) == (i > 0));
+        CHECK(fw__shape_find(&shapes, text, 4097, &define) == -1 && !define);
+        CHECK((fw__shape_find(&shapes, text, 4096, &define) >= 0) == (i > 0));
     }
-    fw__shapes_free(&worker);
-    memset(&worker, 0, sizeof worker);
+    fw__shapes_free(&shapes);
+    memset(&shapes, 0, sizeof shapes);
 }
 
 TEST(texts_of_every_length_are_told_apart)
@@ -196,16 +196,15 @@ TEST(texts_of_every_length_are_told_apart)
     memset(text, 'a', sizeof text);
     for (size_t len = 1; len < sizeof text; len++) {
         NOTE("length %zu", len);
-        CHECK(fw__shape_find(&worker, text, len, &define) == -1 && !define);
-        int number = fw__shape_find(&worker, text, len, &define);
+        CHECK(fw__shape_find(&shapes, text, len, &define) == -1 && !define);
+        int number = fw__shape_find(&shapes, text, len, &define);
         CHECK(number >= 0 && number < FW_SHAPES && define);
-        CHECK(fw__shape_find(&worker, text, len, &define) == number && !define);
+        CHECK(fw__shape_find(&shapes, text, len, &define) == number && !define);
         text[len - 1] = 'b';
-        CHECK(fw__shape_find(&worker, text, len, &define) != number);
+        CHECK(fw__shape_find(&shapes, text, len, &define) != number);
         text[len - 1] = 'a';
-        CHECK(worker.shapes[number].len == len &&
-              memcmp(worker.shapes[number].text, text, len) == 0);
+        CHECK(shapes.slots[number].len == len && memcmp(shapes.slots[number].text, text, len) == 0);
     }
-    fw__shapes_free(&worker);
-    memset(&worker, 0, sizeof worker);
+    fw__shapes_free(&shapes);
+    memset(&shapes, 0, sizeof shapes);
 }

@@ -1,12 +1,14 @@
-/* batch/kept_head.c -- what a program that asks for it learns of a request beside its record: the head as it
+/* conn/kept_head.c -- what a program that asks for it learns of a request beside its record: the head as it
  * was received, and the client's descriptor.
  * Owns:   conn->request.kept_head, from the dispatch of a request until its response is with the kernel.
- * Called: request.c and conn.c at both ends of that time, the program in between.
  * Never:  costs a worker that did not call fw_keep_heads() more than looking at a flag. */
-#include "core.h"
+#include "conn/conn.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "error.h"
+#include "worker.h"
 
 void fw__kept_head_set(fw_conn *conn, fw_slice head)
 {
@@ -33,11 +35,11 @@ int fw_keep_heads(fw_worker *worker)
     return 0;
 }
 
-int fw__find_asked(fw_worker *worker, int64_t id, fw_conn **found)
+int fw__find_given(fw_worker *worker, int64_t id, fw_conn **found)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
-    fw_conn *conn = fw__table_find(worker, id);
+    fw_conn *conn = fw__table_find(&worker->table, id);
     if (!conn)
         return FW_EGONE;
     if (conn->state != FW_CONN_DISPATCHED && conn->state != FW_CONN_STREAMING)
@@ -49,14 +51,14 @@ int fw__find_asked(fw_worker *worker, int64_t id, fw_conn **found)
 int fw_connection_fd(fw_worker *worker, int64_t connection)
 {
     fw_conn *conn;
-    int code = fw__find_asked(worker, connection, &conn);
+    int code = fw__find_given(worker, connection, &conn);
     return code ? code : conn->socket.fd;
 }
 
 int64_t fw_request_head(fw_worker *worker, int64_t connection, const char **head)
 {
     fw_conn *conn;
-    int code = fw__find_asked(worker, connection, &conn);
+    int code = fw__find_given(worker, connection, &conn);
     if (code)
         return code;
     if (!conn->request.kept_head)

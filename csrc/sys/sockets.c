@@ -1,10 +1,10 @@
-/* sys/socket.c -- what differs between operating systems, and nothing else.
+/* sys/sockets.c -- what differs between operating systems, and nothing else.
  * FW_PORTABLE forces the fallbacks, so that tests reach them everywhere.
  * Called: listener.c, conn.c, outgoing.c, content.c. Never: keeps state, retries for longer than EINTR. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* accept4 */
 #endif
-#include "core.h"
+#include "sys/sockets.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "error.h"
 
 #if defined(__linux__)
 #include <linux/sockios.h> /* SIOCOUTQ */

@@ -1,0 +1,83 @@
+/* batch/batch.h -- what one fw_poll() gives out: records, their text and the requests' contents. */
+#ifndef FAPWS_BATCH_H
+#define FAPWS_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "batch/shapes.h"
+#include "fapws.h"
+#include "http/parser.h"
+
+#define FW_BATCH_REQUESTS 64  /* requests given out by one poll */
+#define FW_BATCH_BYTES 262144 /* bytes of text, or of content, after which a batch is full */
+#define FW_BATCH_RECORDS 256  /* records of any kind */
+#define FW_WATCHES 8          /* descriptors a caller may have watched: an FW_WAKE record each */
+#define FW_DEBUG_BYTES 200    /* of a request, in an FW_DEBUG record */
+#define FW_METHOD_KEPT 16     /* bytes of a method in the scoreboard's request line */
+
+/* A request that was given out, for the request line of the scoreboard. */
+typedef struct {
+    int64_t connection;
+    size_t target; /* where in the batch's text */
+    size_t target_len;
+    size_t method_len;
+    char method[FW_METHOD_KEPT];
+} fw_given_line;
+
+typedef struct {
+    int64_t *records;
+    size_t words; /* used in records, with record [0] */
+    char *text;
+    size_t text_size;
+    size_t text_used;
+    char *content;
+    size_t content_size;
+    size_t content_used;
+    char *shape; /* scratch: the text of the shape in hand */
+    size_t shape_size;
+    unsigned requests;
+    unsigned current; /* the first of lines that has no response yet */
+    fw_given_line lines[FW_BATCH_REQUESTS];
+    unsigned woken;  /* bit per token: its FW_WAKE is in this batch */
+    char length[24]; /* scratch: the Content-Length of a decoded content */
+    bool filling;    /* between the start and the end of an fw_poll() */
+    bool debug;      /* FW_DEBUG records are wanted */
+} fw_batch;
+
+/* What a batch says of a request beside its head. */
+typedef struct {
+    int64_t connection;
+    int listener;
+    bool nameless; /* the remote address is a proxy's own */
+    bool spooled;  /* the content is in a file */
+    fw_slice peer; /* "address\nport" */
+    fw_slice content;
+    uint64_t content_size; /* also of a spooled one */
+} fw_given;
+
+int fw__batch_new(fw_batch *batch, const fw_settings *settings);
+void fw__batch_free(fw_batch *batch);
+void fw__batch_start(fw_batch *batch);
+int fw__batch_end(fw_batch *batch); /* how many records it has */
+bool fw__batch_full(const fw_batch *batch);
+bool fw__batch_crowded(const fw_batch *batch); /* no room for another event either */
+int fw__batch_count(const fw_batch *batch);
+void fw__batch_event(fw_batch *batch, int64_t kind, int64_t connection);
+/* Leaves it out if debug is off or the batch is crowded. */
+void fw__batch_debug(fw_batch *batch, int64_t connection, fw_slice peer, const char *token,
+                     fw_slice bytes);
+void fw__batch_fault(fw_batch *batch, const char *from, const char *to);
+void fw__batch_request(fw_batch *batch, fw_shapes *shapes, const fw_given *given,
+                       const fw_head *head);
+
+/* request_line.c: the score's request_line, which shows the request that the caller works on. */
+void fw__request_line_add(fw_batch *batch, int64_t connection, fw_slice method, size_t target,
+                          size_t target_len);
+void fw__request_line_first(fw_batch *batch, fw_score *score);
+void fw__request_line_responded(fw_batch *batch, fw_score *score, int64_t connection);
+/* The same, when more of the response will come. */
+void fw__request_line_begun(fw_batch *batch, fw_score *score, int64_t connection);
+
+#endif

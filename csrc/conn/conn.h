@@ -1,0 +1,166 @@
+/* conn/conn.h -- a client's connection, and what conn.c, request.c, outgoing.c and kept_head.c do with it.
+ *
+ * Any function that is given a connection may close it: afterwards its state is FW_CONN_CLOSED, and its
+ * memory is there until fw__conns_free_closed(), which fw_poll() calls while nobody holds a connection.
+ * A caller that goes on with the connection looks at conn->state. */
+#ifndef FAPWS_CONN_H
+#define FAPWS_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "access/log.h"
+#include "base/buffer.h"
+#include "base/list.h"
+#include "conn/accepting.h"
+#include "conn/content.h"
+#include "conn/deadline.h"
+#include "conn/states.h"
+#include "http/parser.h"
+#include "sys/sockets.h"
+
+#define FW_AHEAD_MAX 65536 /* bytes read ahead of a response (a client that pipelines) */
+
+typedef enum {
+    FW_FRAME_NONE,   /* the response has no content */
+    FW_FRAME_LENGTH, /* Content-Length */
+    FW_FRAME_CHUNKED,
+    FW_FRAME_CLOSE /* the end of the connection is the end of the content */
+} fw_framing;
+
+typedef struct {
+    size_t len;
+    char bytes[];
+} fw_kept_head;
+
+/* What belongs to the request in hand; fw__request_reset() ends it. */
+typedef struct {
+    size_t seen;         /* bytes of conn->in that fw_parse_head() has already called FW_MORE */
+    fw_content *content; /* from FW_CONN_CONTENT on; in memory: until the request is given out */
+    fw_kept_head *kept_head; /* NULL: nobody asked for it */
+    fw_access *access;       /* what the access log will say; NULL: nothing */
+    uint8_t minor;           /* HTTP/1.minor, as 0 or 1 */
+    bool keep_alive;         /* the client wants to stay */
+    bool is_head;            /* the method is HEAD, as far as it is known */
+    bool late;               /* its head was given more time, see read_late() */
+} fw_request;
+
+/* Whose response is on its way. */
+typedef enum {
+    FW_BY_APPLICATION,
+    FW_BY_CORE,  /* a refusal: more of the request may be on its way, and is thrown away */
+    FW_BY_NOBODY /* none: what conn->out holds of earlier ones is sent, then it is over */
+} fw_response_by;
+
+/* What belongs to the response in hand; fw__response_reset() begins it. */
+typedef struct {
+    uint64_t left; /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
+    fw_framing framing : 8; /* a byte each: thousands of connections wait */
+    fw_response_by by : 8;
+    bool last;           /* the connection ends with it */
+    bool wants_writable; /* the program waits for FW_WRITABLE */
+} fw_response;
+
+/* What belongs to the descriptor, from accept to close. */
+typedef struct {
+    int32_t unsent; /* bytes in the kernel's send queue when FW_DEADLINE_WRITE was set */
+    int fd;         /* -1: closed */
+    uint8_t polled; /* FW_POLL_...: what the set waits for; 0: it does not know fd */
+    bool ended;     /* the client has finished sending */
+    bool bounded;   /* fw__bound_unsent() was called */
+    bool joins;     /* the kernel may join pieces, see fw__join_pieces() */
+} fw_client_socket;
+
+/* What is known of a PROXY header (conn->proxy). */
+typedef enum {
+    FW_PROXY_NONE,    /* none is due, and the peer is whoever the connection or the header says */
+    FW_PROXY_DUE,     /* it comes first */
+    FW_PROXY_FOREIGN, /* it is due, but this address may not send one */
+    FW_PROXY_NAMELESS /* it came and does not say who the client is: the peer stays the proxy */
+} fw_proxy_state;
+
+typedef struct fw_conn {
+    struct fw_worker *worker;
+    fw_listener *listener;
+    int64_t id; /* see table.h */
+    fw_conn_state state;
+    fw_proxy_state proxy;
+    fw_request request;
+    fw_response response;
+    fw_link ready_link; /* in worker->ready; FW_CONN_CLOSED: in worker->closed */
+    fw_deadline deadline;
+    fw_buffer in;  /* bytes read and not used: part of a head, a whole head, pipelined requests */
+    fw_buffer out; /* bytes to send before anything else */
+    fw_client_socket socket;
+    bool out_held; /* out waits for more to be sent with it, not for the socket */
+    uint8_t ready; /* FW_READY_... while in worker->ready */
+    uint8_t peer_len;
+    char peer[FW_PEER_SIZE]; /* REMOTE_ADDR "\n" REMOTE_PORT */
+} fw_conn;
+
+#define FW_READY_READ 1     /* the socket is readable */
+#define FW_READY_WRITE 2    /* the socket is writable */
+#define FW_READY_PIPELINE 4 /* in may hold another request */
+#define FW_READY_LOST 8     /* the socket has an error */
+
+/* The first step that states.c does not know. */
+typedef struct {
+    fw_conn_state from, to;
+    enum { FW_FAULT_NONE, FW_FAULT_NOTED, FW_FAULT_TOLD } stage;
+} fw_fault;
+
+static inline fw_slice fw__conn_peer(const fw_conn *conn)
+{
+    fw_slice peer = {conn->peer, conn->peer_len};
+    return peer;
+}
+
+/* ---- conn.c: from accept to close --------------------------------------------------------------- */
+void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address);
+/* Closes the descriptor and takes the connection out of table, set and deadlines; conn stays readable, in
+ * FW_CONN_CLOSED, until fw__conns_free_closed(). Does nothing to one that is closed. */
+void fw__conn_close(fw_conn *conn);
+/* The boundary: frees what was closed. Only where nobody holds a connection. */
+void fw__conns_free_closed(struct fw_worker *worker);
+void fw__conn_cut(fw_conn *conn);  /* close, and no response that is not whole looks so */
+void fw__conn_lost(fw_conn *conn); /* close, and FW_GONE if the caller holds a request of it */
+void fw__conn_close_when_sent(fw_conn *conn); /* nothing more is read; out is flushed first */
+/* One step of states.c. A step that it does not know is a mistake of the core's own: it is noted for the
+ * log, once, and closes the connection. False then: the caller goes no further. */
+bool fw__conn_enter(fw_conn *conn, fw_conn_state state);
+void fw__conn_tell_fault(struct fw_worker *worker); /* an FW_FAULT record, if one is due */
+void fw__response_reset(fw_conn *conn, fw_response_by by);
+void fw__conn_listen(fw_conn *conn);                  /* tells the set what the state waits for */
+void fw__conn_polled(fw_conn *conn, unsigned events); /* what the set says */
+void fw__conn_responded(fw_conn *conn); /* the response is complete and with the kernel */
+void fw__conn_queue(fw_conn *conn, uint8_t ready); /* to be looked at in the next fw_poll() */
+void fw__conn_run_ready(fw_conn *conn);            /* what fw__conn_queue() promised */
+void fw__conn_wait(fw_conn *conn, fw_deadline_kind kind); /* from now; NONE: as long as it takes */
+void fw__conn_wait_to_send(fw_conn *conn); /* and notes what the kernel still holds */
+bool fw__conn_expired(void *worker, fw_deadline *deadline); /* fw_expired of its deadlines */
+
+/* ---- request.c: bytes of a client become a request ---------------------------------------------- */
+void fw__request_bytes(fw_conn *conn, char *bytes, size_t len); /* new bytes, in read_buffer */
+void fw__request_next(fw_conn *conn);                           /* bytes that wait in conn->in */
+void fw__request_reset(fw_conn *conn);                          /* it is over, or given up */
+void fw__request_let_go(fw_conn *conn); /* closes its temporary file, if there is one */
+bool fw__request_waits(fw_conn *conn); /* whether conn->in begins with a whole head, or a bad one */
+/* The core's own response, then a lingering close. */
+void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes);
+
+/* ---- kept_head.c ----------------------------------------------------------------------------------- */
+void fw__kept_head_set(fw_conn *conn, fw_slice head); /* only with worker->keep_heads */
+void fw__kept_head_free(fw_conn *conn);
+/* The connection while the program holds a request of it; FW_ETHREAD, FW_EGONE, FW_ESTATE. */
+int fw__find_given(struct fw_worker *worker, int64_t id, fw_conn **found);
+
+/* ---- outgoing.c: bytes to the socket ------------------------------------------------------------- */
+/* Sends conn->out and then the pieces; the bytes of the pieces that the kernel took, or FW_EGONE. */
+int64_t fw__out_send(fw_conn *conn, const struct iovec *pieces, int count);
+int fw__out_flush(fw_conn *conn, bool more); /* sends conn->out as far as it goes; 0 or FW_EGONE */
+int fw__out_keep(fw_conn *conn, const void *bytes, size_t len); /* for later; 0 or FW_EMEMORY */
+void fw__out_writable(fw_conn *conn);
+
+#endif

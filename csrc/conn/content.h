@@ -1,0 +1,44 @@
+/* conn/content.h -- the content of a request on its way in: memory first, then an unlinked file. */
+#ifndef FAPWS_CONTENT_H
+#define FAPWS_CONTENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "fapws.h"
+#include "http/chunked.h"
+#include "http/parser.h"
+
+/* What all requests of a worker hold in temporary files, until they are answered. */
+typedef struct {
+    const fw_settings *settings;
+    const uint32_t *open; /* connections, which take descriptors too */
+    uint64_t bytes;
+    uint32_t files;
+    uint64_t told; /* uv_now() of the last FW_SPOOL_FULL record; 0: never */
+} fw_spool;
+
+typedef struct {
+    fw_spool *spool;
+    fw_buffer memory;
+    int64_t left;         /* Content-Length: bytes still to come */
+    uint64_t size;        /* bytes received so far, decoded */
+    uint64_t spooled;     /* bytes that count in spool, also when the caller has taken the file */
+    uint64_t window;      /* ms, uv_now() when its rate began to be measured */
+    uint64_t window_size; /* size then */
+    int file;             /* descriptor of the unlinked temporary file, -1: none, or taken */
+    bool chunked;
+    fw_chunked decoder;
+} fw_content;
+
+fw_content *fw__content_new(fw_spool *spool, const fw_head *head, uint64_t now);
+/* RFC 9110 15.5.9: whether a content that is not complete comes too slowly to wait for. */
+bool fw__content_slow(fw_content *content, uint64_t now);
+/* Takes bytes; *len becomes how many were used. FW_MORE, 0: complete, or an error code. */
+int fw__content_take(fw_content *content, char *bytes, size_t *len);
+/* Closes the file and counts it no more; true if it did count. The content stays readable. */
+bool fw__content_let_go(fw_content *content);
+void fw__content_free(fw_content *content); /* after fw__content_let_go() */
+
+#endif

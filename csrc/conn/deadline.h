@@ -1,0 +1,48 @@
+/* conn/deadline.h -- one FIFO list per kind of timeout, because all members of a kind wait equally long. */
+#ifndef FAPWS_DEADLINE_H
+#define FAPWS_DEADLINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/list.h"
+#include "fapws.h"
+
+#define FW_LINGER_MS 2000 /* how long a refused client may go on sending before the close */
+
+typedef enum {
+    FW_DEADLINE_HEAD,
+    FW_DEADLINE_CONTENT,
+    FW_DEADLINE_IDLE,
+    FW_DEADLINE_WRITE,
+    FW_DEADLINE_LINGER,
+    FW_DEADLINE_KINDS,
+    FW_DEADLINE_NONE = FW_DEADLINE_KINDS
+} fw_deadline_kind;
+
+typedef struct {
+    fw_link link;
+    uint64_t due;          /* ms, uv_now() */
+    fw_deadline_kind kind; /* meaningful while linked */
+} fw_deadline;
+
+/* Whether the owner can take one more now; the deadline has left its list then. */
+typedef bool fw_expired(void *owner, fw_deadline *deadline);
+
+typedef struct {
+    uv_timer_t timer;
+    uint64_t armed; /* when the timer fires; 0: not armed */
+    fw_list lists[FW_DEADLINE_KINDS];
+    uint32_t waits[FW_DEADLINE_KINDS]; /* ms; 0: off */
+    const fw_score *score;             /* for its beat */
+    fw_expired *expired;
+    void *owner;
+} fw_deadlines;
+
+/* score, expired and owner are given. 0 or a negative code of libuv. */
+int fw__deadlines_new(fw_deadlines *all, uv_loop_t *loop, const fw_settings *settings);
+void fw__deadline_set(fw_deadlines *all, fw_deadline *deadline, fw_deadline_kind kind);
+void fw__deadline_clear(fw_deadline *deadline);
+
+#endif

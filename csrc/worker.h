@@ -1,0 +1,83 @@
+/* worker.h -- what a worker is made of: each part is a struct of the header that owns it. Files that need
+ * one part take that part; those that move a connection from part to part take the worker. Nothing outside
+ * csrc/ includes this, and no header but this one knows what a worker is. */
+#ifndef FAPWS_WORKER_H
+#define FAPWS_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "access/log.h"
+#include "base/buffer.h"
+#include "base/list.h"
+#include "batch/batch.h"
+#include "batch/shapes.h"
+#include "conn/accepting.h"
+#include "conn/conn.h"
+#include "conn/content.h"
+#include "conn/deadline.h"
+#include "conn/table.h"
+#include "conn/trust.h"
+#include "error.h"
+#include "fapws.h"
+#include "http/date.h"
+#include "http/parser.h"
+#include "sys/pollset.h"
+
+_Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
+
+#define FW_READ_SIZE 65536 /* bytes; the one read buffer */
+#define FW_TELL_MS 60000   /* FW_STARVED and FW_SPOOL_FULL records come no oftener */
+
+/* What a token of the set means: a connection's number, or one of these. */
+#define FW_TOKEN_LISTENER (-1) /* and below, by the listener's number */
+#define FW_TOKEN_WATCH (FW_TOKEN_LISTENER - FW_LISTENERS_MAX) /* and below, by the watch's token */
+
+typedef struct {
+    int fd;
+    bool used; /* the caller watches it */
+} fw_watched;
+
+struct fw_worker {
+    uv_loop_t loop; /* the timers */
+    uv_thread_t thread;
+    fw_settings settings; /* server and spool_directory point to own copies */
+    fw_score *score;
+    fw_score own_score;
+
+    fw_pollset pollset;
+    fw_accepting accepting;
+    fw_trusted trusted;
+    fw_table table;
+    fw_deadlines deadlines;
+    fw_spool spool;
+    fw_list ready;  /* connections with something to do that did not fit a batch */
+    fw_list closed; /* connections of which only the memory is left */
+    fw_fault fault;
+
+    uv_timer_t poll_timer; /* bounds one fw_poll() */
+    bool poll_timed_out;
+    uint64_t weighed;        /* when score->rss was written, in its beat's clock */
+    unsigned polls_off_loop; /* polls in a row that were filled from ready alone */
+    uv_timer_t drain_timer;
+    bool draining;
+    bool keep_heads; /* fw_keep_heads() was called */
+    fw_watched watches[FW_WATCHES];
+
+    fw_batch batch;
+    fw_shapes shapes;
+    fw_head head; /* the head being parsed; its slices die with the bytes */
+    fw_field fields[FW_FIELDS_MAX];
+    fw_head_limits head_limits;
+    char *read_buffer; /* FW_READ_SIZE bytes, shared by all connections */
+
+    fw_buffer scratch; /* the response being put together */
+    fw_date date;
+    fw_access_log *access_log; /* NULL: there is none */
+};
+
+bool fw__on_thread(const fw_worker *worker);
+
+#endif
