@@ -17,7 +17,7 @@ Run from the top of the tree: `make bench`, or for a quick look
     memory.py     PSS at rest, after 1,000 connections, with 10,000 idle ones
     startup.py    from exec to the first answer, fapwsctl start to READY, imports
     syscalls.py   system calls per request, by strace
-    fair.py       two workers: who gets the connections, who is woken in vain
+    fair.py       two workers: which gets the connections, which is woken in vain
     targets.py    what fapws has set itself, and whether it is met
     results.py    medians, ratios and verdicts: the JSON that all reports are made of
     text.py, markdown.py, plot.py   the reports: terminal, README and docs, SVG

@@ -1,4 +1,4 @@
-"""Two workers of fapws: who gets the connections, and how many are woken for one."""
+"""Two workers of fapws: which gets the connections, and how many are woken for one."""
 
 from __future__ import annotations
 

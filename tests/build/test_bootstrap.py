@@ -55,7 +55,7 @@ class Machine:
         )
 
     def bootstrap_at_a_terminal(self) -> str:
-        """What somebody reads who sits there and is asked for a password."""
+        """What the person at the terminal reads when a password is asked for."""
         screen, terminal = pty.openpty()
         try:
             done = self.run("test", stdin=terminal, stderr=terminal)

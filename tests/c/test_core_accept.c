@@ -56,7 +56,7 @@ static void check_failing(int error)
     NOTE("%d calls with %s", times, strerror(error));
     CHECK(times >= 18 && times <= 16 + 8);
     CHECK(here.score.accept_pauses >= 2 && here.score.accept_pauses <= 8);
-    client_ask(&here, &inside, "GET / HTTP/1.1", ""); /* who is inside is served */
+    client_ask(&here, &inside, "GET / HTTP/1.1", ""); /* a connection that is open is served */
     respond_next(&inside);
     fails_with = 0;
     respond_next(&outside);

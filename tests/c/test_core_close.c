@@ -1,5 +1,5 @@
 /* test_core_close.c -- a connection that is closed stays readable until the next fw_poll(), wherever in the
- * core it was closed: who was given one looks at its state. Without that, ASan stops these tests. */
+ * core it was closed: a function that was given one looks at its state. Without that, ASan stops these tests. */
 #include "core_reply.h"
 
 #include "worker.h"

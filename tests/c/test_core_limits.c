@@ -123,7 +123,7 @@ TEST(without_descriptors_accepting_pauses_is_told_once_and_goes_on)
     NOTE("%d ms of CPU", (int)(cpu_ms() - cpu));
     CHECK(cpu_ms() - cpu < 100);
     CHECK(here.score.accept_pauses >= 2 && here.score.accept_pauses <= 8);
-    client_ask(&here, &first, "GET / HTTP/1.1", ""); /* who is inside is served */
+    client_ask(&here, &first, "GET / HTTP/1.1", ""); /* a connection that is open is served */
     respond_next(&first);
     CHECK(waits_for_reply(&second) && here.score.accepted == 1);
     while (count)

@@ -1,5 +1,5 @@
-/* test_core_share.c -- a worker beside others at the same sockets: who is ahead leaves connections to who has
- * fewer, but nobody waits for ever for one that does not come. */
+/* test_core_share.c -- a worker beside others at the same sockets: one that is ahead leaves connections
+ * to one that has fewer, but does not wait for ever for one that does not come. */
 #include "core_reply.h"
 
 enum { GROUP = 7, COUNT = 12, FEW = 0, MANY = 1000 };

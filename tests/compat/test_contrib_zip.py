@@ -1,4 +1,4 @@
-"""fapws.contrib.zip.Gzip: who gets compressed answers, and what else changes with them."""
+"""fapws.contrib.zip.Gzip: which clients get compressed responses, and what else changes with them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def packed(answer: Plain) -> bool:
     return answer.get("Content-Encoding") == "gzip"
 
 
-# ---- Who wants it ----------------------------------------------------------------------------------
+# ---- What a client accepts ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

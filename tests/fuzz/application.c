@@ -35,7 +35,7 @@ static bool job_lost(host *h, job *j, int64_t result)
     if (result >= 0)
         return false;
     if (result == FW_EMEMORY && h->plan.fails) {
-        (void)fw_abort(h->worker, j->connection); /* what a caller does who has no way out */
+        (void)fw_abort(h->worker, j->connection); /* what a caller does that has no other way */
         job_end(j, &h->aborted);
         return true;
     }

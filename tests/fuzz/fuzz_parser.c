@@ -66,7 +66,7 @@ static void check_verdict(const message *m, int64_t got, const fw_head *head)
         check_same_head(&m->head, head);
 }
 
-/* A caller who says what was seen may be told of a fault only when its line is complete. */
+/* A caller that says how much was seen may be told of a fault only when its line is complete. */
 static void check_told(const message *m, int64_t got, size_t seen, const fw_head *head)
 {
     if (got != FW_MORE || m->verdict == FW_MORE) {
@@ -98,7 +98,7 @@ static void check_drip(const message *m, size_t largest, fuzz_random *random)
     check_told(m, got, m->len, &head);
 }
 
-/* Two pieces, and what is told of the first alone, by a caller who remembers nothing. */
+/* Two pieces, and the verdict on the first alone, for a caller that remembers nothing. */
 static void check_split(const message *m, size_t first)
 {
     fw_head head;

@@ -232,7 +232,7 @@ def _judge(verdict: Verdict, name: str, result: Result, options: argparse.Namesp
     whole = [size for size in result.finished if size >= ANSWER_SIZE]
     verdict.check(
         len(whole) == len(result.finished),
-        f"{name}: who reads on gets the whole answer ({[size / MEGABYTE for size in result.finished]} MB)",
+        f"{name}: clients that read on get all of it ({[size / MEGABYTE for size in result.finished]} MB)",
     )
     verdict.check(not result.left, f"{name}: nothing is left when the readers have gone")
 

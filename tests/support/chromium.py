@@ -108,7 +108,7 @@ class Chromium:
         self._process.wait(10)
         pause, deadline = threading.Event(), time.monotonic() + 10
         with contextlib.suppress(ProcessLookupError):
-            while time.monotonic() < deadline:  # who still writes would leave the folder behind
+            while time.monotonic() < deadline:  # a process that still writes would leave the folder behind
                 os.killpg(self._process.pid, 0)
                 pause.wait(0.02)
         os.close(self._commands)

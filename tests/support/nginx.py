@@ -53,7 +53,7 @@ def shipped_nginx(text: str, server: Address, directory: Path) -> Iterator[tuple
         text = replace_once(text, "listen 80;", f"listen {host}:{port};")
         text = replace_once(text, f"server {shipped};", f"server {where};")
         (directory / "site.conf").write_text(text)
-        user = "user root;" if os.geteuid() == 0 else ""  # who may enter the test's directories
+        user = "user root;" if os.geteuid() == 0 else ""  # a user that may enter the test's directories
         configuration = directory / "nginx.conf"
         configuration.write_text(_AROUND.format(user=user, directory=directory))
         # So nginx hands its sockets to a newer nginx; it knows them by their address.

@@ -204,7 +204,7 @@ def test_script_is_looked_at_as_its_pools_user(tmp_path: Path) -> None:
     kept = os.open("/", os.O_RDONLY)
     try:
         pool = Pool("p", script=str(script), user=OTHER)
-        # pytest's directory above is closed to that user, which shows by itself who looked.
+        # pytest's directory above is closed to that user, so what is found shows which user looked.
         found = script_settings(str(script), pool).server
     finally:
         os.close(kept)

@@ -251,7 +251,7 @@ def test_a_crowd_of_slow_readers_does_not_fill_the_kernel(server: Server, crowd:
     made = stands_still(server)
     assert len(made) == MANY
     few = [number for number in made.values() if number <= 4]
-    # Those who came first have what is faster; then it is a piece or two.
+    # The first clients have taken what fits; the rest get a piece or two.
     assert len(few) >= MANY // 2, sorted(made.values())
 
 

@@ -68,7 +68,7 @@ def _pieces(opened):  # type: ignore[no-untyped-def]
 
 
 def slow(environ, start_response):  # type: ignore[no-untyped-def]
-    """/big for those who read slowly, anything else for those who wait behind them."""
+    """/big for clients that read slowly, anything else for clients that wait behind them."""
     body = BIG if environ["PATH_INFO"] == "/big" else b"Hello world!"
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]

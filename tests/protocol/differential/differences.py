@@ -44,7 +44,7 @@ STRICTER = [
     Rule(
         "bad_line_end",
         lambda m: BREAK.search(m.head) is not None,
-        "RFC 9112 2.2: a bare LF MAY be taken for a line end; who does and who does not disagree",
+        "RFC 9112 2.2: a bare LF MAY be taken for a line end; servers that do disagree with the others",
         example(b"GET / HTTP/1.1\nX: y"),
     ),
     Rule(

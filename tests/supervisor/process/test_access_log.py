@@ -1,4 +1,4 @@
-"""The access log of a running service: who writes what where, through rotation and every end."""
+"""The access log of a running service: which process writes which lines, also after a rotation."""
 
 from __future__ import annotations
 

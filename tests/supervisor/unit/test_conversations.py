@@ -1,4 +1,4 @@
-"""Who waits for an answer of the control socket gets it, whoever else has gone meanwhile."""
+"""Clients of the control socket that wait for a reply get it, also if another client has gone meanwhile."""
 
 from __future__ import annotations
 

@@ -59,12 +59,12 @@ class Core:
         return sorted(child.state for child in self.state.children.of_pool(pool))
 
     def ready_all(self) -> None:
-        """Everybody who starts becomes ready, until nobody does."""
+        """Every worker that starts becomes ready, until none is starting."""
         while starting := [c for c in self.state.children if c.state == states.STARTING]:
             self.tell(events.WorkerReady(starting[0].number))
 
     def drained_all(self) -> None:
-        """Everybody who was told to drain exits."""
+        """Every worker that was told to drain exits."""
         for child in self.state.children:
             if child.state == states.DRAINING:
                 self.tell(events.WorkerExited(child.number, 0))

@@ -49,7 +49,7 @@ class Supervisor(RuleBasedStateMachine):
         self.processes: dict[int, str] = {}
         """By number: the pool."""
         self.serving: set[int] = set()
-        """Who has said READY and was not told to go."""
+        """The workers that have said READY and were not told to leave."""
         self.killed: set[int] = set()
         self.checking = False
         self.ended = False
@@ -82,7 +82,7 @@ class Supervisor(RuleBasedStateMachine):
             self.act(action)
 
     def check_successors(self, retired: list[int], serving: set[int]) -> None:
-        """A reload never leaves a pool that stays without somebody who serves."""
+        """A reload never leaves a pool that stays without a worker that serves."""
         left = serving - set(retired)
         for pool in self.state.config.pools:
             had = any(self.processes.get(number) == pool.name for number in serving)

@@ -1,4 +1,4 @@
-"""The rules of an upgrade in place, without a process: when it waits, what ends it, who is told."""
+"""The rules of an upgrade in place, without a process: when it waits, what ends it, whom it tells."""
 
 from __future__ import annotations
 
