@@ -272,8 +272,9 @@ int fw_accept(int listener);
 int fw_set_title(const char *title);
 
 /* Ends this process with _exit(1) grace_ms after the end of the pipe whose read end fd is, whatever
- * it is doing then: a small thread of its own waits for it. The descriptor must stay open. */
-int fw_guard_lifeline(int fd, uint32_t grace_ms);
+ * it is doing then: a small thread of its own waits for it. The descriptor must stay open. A sentence goes
+ * to standard error or, if nobody reads that, to the file log ("": none; copied). */
+int fw_guard_lifeline(int fd, uint32_t grace_ms, const char *log);
 
 /* cffi: end */
 

@@ -7,11 +7,13 @@
 #include "fapws.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,17 +22,21 @@
 typedef struct {
     int fd;
     uint32_t grace_ms;
+    char log[]; /* path; empty: none */
 } lifeline;
 
 static const char farewell[] = "fapws: the master is gone and drain_timeout is over: the worker "
                                "ends, whatever is unanswered\n";
 
-/* Where the log goes to, unless that would wait. */
-static void tell_end(void)
+/* To standard error, unless that would wait; if nobody reads it, to the log, with this process's rights. */
+static void tell_end(const char *log)
 {
-    struct pollfd log = {.fd = 2, .events = POLLOUT};
-    if (poll(&log, 1, 0) > 0 && write(2, farewell, sizeof farewell - 1) < 0)
-        return; /* nobody reads it */
+    struct pollfd out = {.fd = 2, .events = POLLOUT};
+    if (poll(&out, 1, 0) == 0 || write(2, farewell, sizeof farewell - 1) > 0 || !log[0])
+        return;
+    int fd = open(log, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && write(fd, farewell, sizeof farewell - 1) < 0)
+        return; /* there is nobody left to tell */
 }
 
 static void wait_for_end(int fd)
@@ -42,27 +48,29 @@ static void wait_for_end(int fd)
 
 static void *guard(void *data)
 {
-    lifeline own = *(lifeline *)data;
-    struct timespec left = {.tv_sec = own.grace_ms / 1000,
-                            .tv_nsec = (long)(own.grace_ms % 1000) * 1000000};
-    free(data);
-    wait_for_end(own.fd);
+    const lifeline *own = data; /* never freed: the thread ends with the process */
+    struct timespec left = {.tv_sec = own->grace_ms / 1000,
+                            .tv_nsec = (long)(own->grace_ms % 1000) * 1000000};
+    wait_for_end(own->fd);
     while (nanosleep(&left, &left) && errno == EINTR)
         continue;
-    tell_end();
+    tell_end(own->log);
     _exit(1);
 }
 
-int fw_guard_lifeline(int fd, uint32_t grace_ms)
+int fw_guard_lifeline(int fd, uint32_t grace_ms, const char *log)
 {
     pthread_t thread;
     pthread_attr_t attributes;
     sigset_t all, former;
     size_t size = STACK_SIZE;
-    lifeline *given = malloc(sizeof *given);
+    size_t len = strlen(log);
+    lifeline *given = malloc(sizeof *given + len + 1);
     if (!given)
         return FW_EMEMORY;
-    *given = (lifeline){.fd = fd, .grace_ms = grace_ms};
+    given->fd = fd;
+    given->grace_ms = grace_ms;
+    memcpy(given->log, log, len + 1);
     long smallest = sysconf(_SC_THREAD_STACK_MIN);
     if (smallest > 0 && (size_t)smallest > size)
         size = (size_t)smallest;

@@ -114,7 +114,7 @@ def serve(server: Server, drain_timeout: float, line: str, parent: int = -1) -> 
     drain = _Drain(server, drain_timeout, _LINGER if parent >= 0 else 0.0)
     with _Signals(server, drain.begin, signal.SIG_IGN if parent >= 0 else None):
         if parent >= 0:
-            lib.fw_guard_lifeline(parent, max(int(drain_timeout * 1000), 1))
+            lib.fw_guard_lifeline(parent, max(int(drain_timeout * 1000), 1), b"")
             token = -1
 
             def on_end() -> None:

@@ -288,7 +288,7 @@ class Worker:
     def _guard_lifeline(self) -> None:
         """Before the import, which may hang as well."""
         grace = max(int(self._spec.pool.drain_timeout * 1000), 1)
-        if lib.fw_guard_lifeline(self._spec.lifeline, grace) < 0:
+        if lib.fw_guard_lifeline(self._spec.lifeline, grace, os.fsencode(self._spec.log or "")) < 0:
             raise OSError("no thread can be started")
 
     def _take_signals(self) -> None:

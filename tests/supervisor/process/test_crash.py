@@ -230,3 +230,27 @@ import time
 def application(environ, start_response):
     time.sleep(30)
 """
+
+
+@pytest.mark.parametrize("log", ["file", "stderr"])
+def test_worker_that_outlives_its_master_too_long_says_so(house: House, until: Until, log: str) -> None:
+    house.configure(
+        listen=f"unix:{house.unix}",
+        pool="drain_timeout = 1s",
+        master=f"pidfile = {house.pidfile}\ncontrol = {house.control}\n"
+        f"error_log = {house.log_file if log == 'file' else 'stderr'}\n",
+    )
+    house.write_app(
+        "def application(environ, start_response):\n    start_response('200 OK', [])\n    while True: pass\n"
+    )
+    process = house.foreground()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(house.unix))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: house.status()["totals"]["in_flight"] == 1, "it hangs")
+        os.kill(house.pid, signal.SIGKILL)
+        assert process.stdout is not None
+        told = process.stdout.read().decode()  # to the end of the master, or of the worker
+    until(lambda: not house.processes(), "the worker has ended")
+    told += house.log()
+    assert "fapws: the master is gone and drain_timeout is over: the worker ends" in told
