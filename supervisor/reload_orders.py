@@ -16,8 +16,8 @@ from .control import status
 from .core import actions, events, texts
 from .core.decide import RUNNING, State
 from .errors import CannotStart
-from .process.reading import SECONDS, CannotRead, Reading
 from .process.workers import Post
+from .reread import SECONDS, CannotRead, Reading
 from .resources import Resources
 
 

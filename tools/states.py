@@ -13,10 +13,10 @@ from types import ModuleType
 
 from pages import write_or_check
 
-from fapws.supervisor.core import upgrade, worker_states
+from fapws.supervisor.core import upgrade_rules, worker_states
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "architecture.md"
-SOURCES = "supervisor/core/worker_states.py and core/upgrade.py"
+SOURCES = "supervisor/core/worker_states.py and core/upgrade_rules.py"
 Cell = worker_states.Cell
 NOTHING = worker_states.NOTHING
 
@@ -69,7 +69,9 @@ def render(page: str) -> str:
     """The page as it is to be."""
     born, gone = name(worker_states.STARTING), name(worker_states.GONE)
     page = replaced(page, "states", worker_states, f"    [*] --> {born} : start", f"    {gone} --> [*]")
-    return replaced(page, "upgrade", upgrade, "", f"    {name(upgrade.LEAPING)} --> [*] : the new code")
+    return replaced(
+        page, "upgrade", upgrade_rules, "", f"    {name(upgrade_rules.LEAPING)} --> [*] : the new code"
+    )
 
 
 def main() -> int:

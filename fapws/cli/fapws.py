@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 
 from fapws import __version__
+from fapws.cli.standard_streams import have_standard_streams
 from fapws.settings.command_line import Arguments, UsageError, configuration, parse_arguments
 from fapws.settings.problems import ConfigError
 from fapws.settings.source import Source, working_directory
 from fapws.visible import visible
-from fapws.worker.stdio import have_standard_streams
 
 EXIT_USAGE = 2
 EXIT_NOT_CONFIGURED = 6

@@ -26,6 +26,7 @@ from fapws.cli.find_server import (
     stop_by_pid,
     stop_by_socket,
 )
+from fapws.cli.standard_streams import have_standard_streams
 from fapws.lean import Any, Callable, NamedTuple, NoReturn, signal
 from fapws.settings import ini
 from fapws.settings.log_targets import STDERR
@@ -34,7 +35,6 @@ from fapws.settings.source import Source, absolute
 from fapws.supervisor.core import texts
 from fapws.supervisor.errors import DONE, FAILED, NOT_ALLOWED, NOT_CONFIGURED, NOT_RUNNING, TAKEN, USAGE
 from fapws.visible import visible
-from fapws.worker.stdio import have_standard_streams
 
 DEFAULT_FILE = "/etc/fapws.ini"
 

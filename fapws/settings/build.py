@@ -13,12 +13,12 @@ from fapws.lean import Any, Mapping
 from fapws.settings import options
 from fapws.settings.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, parse_server, same_place
 from fapws.settings.files import clashes
+from fapws.settings.identity import UnknownIdentity, find_user, identity
 from fapws.settings.model import Address, Config, Limits, Pool, ScriptSettings
 from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, SHARED_OPTIONS, Option
 from fapws.settings.problems import ConfigError, Problem
 from fapws.settings.scan import Entry, Scan, Section
 from fapws.settings.values import nearest
-from fapws.worker.privileges import CannotConfine, find_user, identity
 
 MASTER_SECTION = "fapws"
 _POOL_PREFIX = "app:"
@@ -149,7 +149,7 @@ class _Builder:
             return
         try:
             wanted = identity(pool.user, pool.group)
-        except CannotConfine as error:
+        except UnknownIdentity as error:
             self._report(section, None, str(error))
             return
         if pool.chroot and (wanted is None or wanted.uid == 0):

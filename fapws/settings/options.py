@@ -14,11 +14,11 @@ from fapws.lean import Any, Callable, NamedTuple
 from fapws.settings import values
 from fapws.settings.access_format import compile_format
 from fapws.settings.addresses import check_socket_path, parse_address, parse_mode
+from fapws.settings.identity import UnknownIdentity, find_group, find_user
 from fapws.settings.log_targets import OFF, STDERR, parse_syslog
 from fapws.settings.model import WORKERS_MAX, Address, Network
 from fapws.settings.networks import parse_network
 from fapws.settings.virtualenv import check_virtualenv
-from fapws.worker.privileges import CannotConfine, find_group, find_user
 
 MASTER = "master"
 """Options of ``[fapws]``."""
@@ -364,7 +364,7 @@ def _parse_group(text: str, _base_directory: str) -> str:
 def _known(find: Callable[[str], Any], name: str) -> None:
     try:
         find(name)
-    except CannotConfine as error:
+    except UnknownIdentity as error:
         raise ValueError(str(error)) from None
 
 

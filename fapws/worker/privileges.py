@@ -1,7 +1,7 @@
 """Who a worker is: user, groups, limits and root directory, taken on for good before it hears a client.
 
-``identity`` finds out what the options mean and changes nothing. ``Confinement`` does it, in two steps,
-because an application below ``chroot`` is imported from outside:
+What the options user and group mean is settings/identity.py's. ``Confinement`` does it, in two steps, because
+an application below ``chroot`` is imported from outside:
 
     without chroot   begin: limits, umask, the whole and final drop     finish: nothing
     with chroot      begin: limits, umask, groups, effective user       finish: chroot, the final drop
@@ -16,7 +16,8 @@ import resource
 import sys
 import time
 
-from fapws.lean import Callable, Iterable, NamedTuple
+from fapws.lean import Callable, Iterable
+from fapws.settings.identity import Identity, UnknownIdentity, identity
 from fapws.settings.model import Pool
 
 _WANTED_LATER = (
@@ -39,68 +40,6 @@ class CannotConfine(Exception):
     """A worker that cannot become what it should be must not serve; ``str`` is a sentence."""
 
 
-class Identity(NamedTuple):
-    """A user and groups by number, and what people call them."""
-
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    """Supplementary groups, the lowest first; ``gid`` is among them."""
-    home: str
-    login: str
-    """Empty: the user has a number and no name."""
-    text: str
-    """For messages: ``user www (uid 67), group www (gid 67)``."""
-
-    @property
-    def user(self) -> str:
-        """For messages: ``user www``."""
-        return f"user {self.login or self.uid}"
-
-
-def identity(user: str, group: str) -> Identity | None:
-    """What the options user and group mean; None: both are empty, so nothing is to change.
-
-    Raises CannotConfine where the system knows no such user or group.
-    """
-    if not user and not group:
-        return None
-    uid, login, home, gid = find_user(user) if user else (os.getuid(), "", "", -1)
-    if group:
-        gid = find_group(group)
-    if gid < 0:
-        raise CannotConfine(f"user {user} has a number and no name, so its group must be set too")
-    groups = os.getgrouplist(login, gid) if login else [gid]
-    who = f"user {user} (uid {uid}), " if user else ""
-    text = f"{who}group {group or gid} (gid {gid})"
-    return Identity(uid, gid, tuple(sorted({gid, *groups})), home, login, text)
-
-
-def find_user(user: str) -> tuple[int, str, str, int]:
-    """uid, name, home and gid of a name or number. Raises CannotConfine."""
-    import pwd
-
-    try:
-        entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
-    except (KeyError, OverflowError):
-        if user.isdigit() and int(user) < 2**32 - 1:
-            return int(user), "", "", -1
-        raise CannotConfine(f"there is no user {user}") from None
-    return entry.pw_uid, entry.pw_name, entry.pw_dir, entry.pw_gid
-
-
-def find_group(group: str) -> int:
-    """The gid of a name or number. Raises CannotConfine."""
-    import grp
-
-    if group.isdigit() and int(group) < 2**32 - 1:
-        return int(group)
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise CannotConfine(f"there is no group {group}") from None
-
-
 class Confinement:
     """What a pool's options make of a worker's process."""
 
@@ -110,7 +49,10 @@ class Confinement:
 
     def begin(self) -> None:
         """Before the application is imported. Raises CannotConfine."""
-        wanted = self._identity = identity(self._pool.user, self._pool.group)
+        try:
+            wanted = self._identity = identity(self._pool.user, self._pool.group)
+        except UnknownIdentity as error:
+            raise CannotConfine(str(error)) from None
         _set_limits(self._pool)
         if self._pool.umask >= 0:
             os.umask(self._pool.umask)

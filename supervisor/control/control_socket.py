@@ -16,7 +16,7 @@ import os
 from fapws._core import lib
 
 from fapws.lean import Any
-from fapws.worker.privileges import CannotConfine, find_group
+from fapws.settings.identity import UnknownIdentity, find_group
 
 from ..errors import CannotStart, refused
 from ..listen import bind
@@ -125,7 +125,7 @@ class ControlSocket:
             self._gid = find_group(group) if group else -1
             if bind.inode(self.path) == self.inode:
                 bind.admit(self.path, 0o660 if group else 0o600, -1, self._gid)
-        except CannotConfine as error:
+        except UnknownIdentity as error:
             raise CannotStart(f"cannot give the control socket to a group: {error}") from None
         except OSError as error:
             raise refused(f"cannot give the control socket {self.path} to group {group}", error) from error

@@ -9,18 +9,9 @@ from fapws.lean import Any, NamedTuple
 
 from ..core import worker_states as states
 from ..core.decide import RUNNING, State
-from ..process.scoreboard import Score
+from ..process.scoreboard import Score, WorkerView
 
 DEATHS_KEPT = 5
-
-
-class WorkerView(NamedTuple):
-    """What only the master knows of a worker."""
-
-    pid: int
-    score: Score
-    clock: int = 0
-    """Milliseconds of the clock of ``score``, now."""
 
 
 class Death(NamedTuple):

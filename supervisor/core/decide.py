@@ -2,7 +2,7 @@
 
 The master's own life is BOOTING -> RUNNING -> STOPPING -> ENDED, and while it runs a reload may be
 on its way: CHECKING the new configuration, then a CANARY in every pool, then ROLLING the rest over;
-or UNDOING, when a canary failed. An upgrade in place waits for all of that (upgrade.py).
+or UNDOING, when a canary failed. An upgrade in place waits for all of that (upgrade_rules.py).
 
 Whatever the event, a step then compares what there is with what there should be and orders the
 difference: an event that is lost or comes twice cannot leave a hole.
@@ -17,7 +17,7 @@ from math import inf
 
 from fapws.lean import Any, Callable
 
-from . import actions, events, rolling, texts, upgrade, upkeep
+from . import actions, events, rolling, texts, upgrade_rules, upkeep
 from . import worker_states as states
 from .children import Child
 from .rolling import ROLL_ATTEMPTS
@@ -64,10 +64,10 @@ def step(state: State, event: events.Event, now: float) -> tuple[State, list[act
     """The state after an event, and what to do, in this order. ``now``: monotonic seconds."""
     turn = Turn(state, now)
     _HANDLERS[type(event)](turn, event)
-    _settle(turn)
+    _order_the_difference(turn)
     upkeep.watch_sleepers(turn, state.asleep)
     if isinstance(event, events.Tick):
-        upgrade.go_on(turn)
+        upgrade_rules.go_on(turn)
     return turn.result()
 
 
@@ -82,8 +82,8 @@ def next_wakeup(state: State, now: float) -> float:
 # ---- What there should be ------------------------------------------------------------------------
 
 
-def _settle(turn: Turn) -> None:
-    """Orders the difference between what there is and what there should be."""
+def _order_the_difference(turn: Turn) -> None:
+    """Between what there is and what there should be, as far as it can be seen at once."""
     _tidy(turn)
     _expire(turn)
     if turn.state.phase == BOOTING and turn.start_canaries(turn.state.config, turn.state.generation):
@@ -96,7 +96,7 @@ def _settle(turn: Turn) -> None:
         rolling.settle(turn)
         upkeep.report_scaling(turn)
         upkeep.settle(turn)
-    trial = upgrade.stage(turn.state) in upgrade.WITH_TRIAL
+    trial = upgrade_rules.stage(turn.state) in upgrade_rules.WITH_TRIAL
     if turn.state.phase == STOPPING and not turn.children.processes() and not trial:
         turn.state = turn.state._replace(phase=ENDED)
         turn.order(actions.Exit(turn.state.status, turn.state.reason))
@@ -241,7 +241,7 @@ def _stop(turn: Turn, fast: bool) -> None:
     turn.state = turn.state._replace(phase=STOPPING, queued=False, asleep=frozenset())
     if turn.state.reload is not None:
         rolling.finish(turn, False, "the server is stopping")
-    upgrade.stop(turn)
+    upgrade_rules.stop(turn)
     turn.order(actions.CloseListeners())
     for child in turn.children:
         cell = states.TABLE[child.state][states.STOPPED]
@@ -281,9 +281,9 @@ _HANDLERS: dict[type[events.Event], Callable[[Turn, Any], None]] = {
     events.Prepared: on_prepared,
     events.Refused: on_refused,
     events.StopAsked: on_stop,
-    events.UpgradeAsked: upgrade.on_asked,
-    events.TrialEnded: upgrade.on_trial_ended,
-    events.LeapHeldBack: upgrade.on_leap_held_back,
-    events.LeapFailed: upgrade.on_leap_failed,
+    events.UpgradeAsked: upgrade_rules.on_asked,
+    events.TrialEnded: upgrade_rules.on_trial_ended,
+    events.LeapHeldBack: upgrade_rules.on_leap_held_back,
+    events.LeapFailed: upgrade_rules.on_leap_failed,
     events.Tick: on_tick,
 }

@@ -2,7 +2,7 @@
 
 ``State`` is everything that is remembered between two events; ``Turn`` is a step on its way from one
 State to the next, with the words that all the rules share. The rules are in decide.py (first start,
-deaths, stop), rolling.py (reload), upgrade.py (the upgrade in place) and upkeep.py (hanging, recycling,
+deaths, stop), rolling.py (reload), upgrade_rules.py (the upgrade in place) and upkeep.py (hanging, recycling,
 sleeping, scaling).
 """
 
@@ -46,7 +46,7 @@ class Reload(NamedTuple):
 
 
 class Upgrade(NamedTuple):
-    """An upgrade in place on its way; upgrade.py has its rules."""
+    """An upgrade in place on its way; upgrade_rules.py has its rules."""
 
     stage: str
     deadline: float = inf

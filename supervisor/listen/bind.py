@@ -13,8 +13,8 @@ import stat
 
 from fapws import reuse_port
 from fapws.lean import NamedTuple
+from fapws.settings.identity import UnknownIdentity, find_group, find_user
 from fapws.settings.model import Address
-from fapws.worker.privileges import CannotConfine, find_group, find_user
 
 from ..errors import CannotStart, refused
 from . import defer_accept
@@ -235,7 +235,7 @@ def _owner_ids(address: Address) -> tuple[int, int]:
     try:
         uid = find_user(address.user)[0] if address.user else -1
         return uid, find_group(address.group) if address.group else -1
-    except CannotConfine as error:
+    except UnknownIdentity as error:
         raise CannotStart(f"cannot listen on {address.text}: {error}") from None
 
 

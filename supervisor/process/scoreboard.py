@@ -46,6 +46,15 @@ class Score(NamedTuple):
     """Method and target of the request in hand, made printable."""
 
 
+class WorkerView(NamedTuple):
+    """What only the master knows of a worker."""
+
+    pid: int
+    score: Score
+    clock: int = 0
+    """Milliseconds of the clock of ``score``, now."""
+
+
 _COUNTS = len(Score._fields) - 1
 SUMMED = (
     *("requests", "responses", "refused", "accepted", "bytes_in", "bytes_out"),

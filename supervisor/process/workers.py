@@ -9,17 +9,15 @@ from __future__ import annotations
 import os
 
 from fapws import messages
-from fapws.lean import Callable, signal
+from fapws.lean import Callable, NamedTuple, signal
 from fapws.visible import visible_line
 
-from ..control.status import WorkerView
 from ..core import actions, events, texts
 from ..logs.all_logs import Logs
 from ..logs.error_log import Log
-from ..upgrade.handover import SavedWorker
 from ..waiting import Waiter
 from . import scoreboard, worker_process
-from .scoreboard import Score, Scoreboard
+from .scoreboard import Score, Scoreboard, WorkerView
 from .worker_process import Inheritance, Process, memory_of, now_ms
 
 Post = Callable[[events.Event], None]
@@ -28,6 +26,20 @@ Say = Callable[[str], None]
 _REASON_MAX = 16384
 """Characters; a message that does not fit into the socket at once would be cut in two."""
 _WAIT = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
+
+
+class SavedWorker(NamedTuple):
+    """One process, as it is handed to the new code of an upgrade in place."""
+
+    number: int
+    pool: str
+    slot: int
+    pid: int
+    channel: int
+    row: int
+    output: int
+    """The read end of what it prints; -1: it writes to the log itself."""
+    access_log: str
 
 
 class Workers:

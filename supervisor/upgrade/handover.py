@@ -18,24 +18,11 @@ from ..core import turn
 from ..core.children import Child, Children
 from ..listen import bind, listeners
 from ..process import scoreboard, systemd
+from ..process.workers import SavedWorker
 
 VERSION = 1
 WITH_QUEUES = 2
 """Workers have sockets of their own (reuseport), which code that knows only 1 would lose."""
-
-
-class SavedWorker(NamedTuple):
-    """One process of the register."""
-
-    number: int
-    pool: str
-    slot: int
-    pid: int
-    channel: int
-    row: int
-    output: int
-    """The read end of what it prints; -1: it writes to the log itself."""
-    access_log: str
 
 
 class Saved(NamedTuple):

@@ -1,6 +1,6 @@
 """What the running master does in an upgrade in place: it has a child try the new code, then executes it.
 
-Decides nothing: core/upgrade.py does. The other side is new_code.py, reached through landing.py.
+Decides nothing: core/upgrade_rules.py does. The other side is new_code.py, reached through landing.py.
 """
 
 from __future__ import annotations

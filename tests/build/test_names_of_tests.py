@@ -8,7 +8,6 @@ from support.tree import TREE
 
 ALSO = {"reuse_port": "fapws/reuse_port.py", "decide_property": "supervisor/core/decide.py"}
 """What has the name of no module of the supervisor, and what it tests."""
-STEPS = {"upgrade_steps": "upgrade/steps.py"}
 
 
 def test_no_two_files_have_one_name() -> None:
@@ -20,5 +19,5 @@ def test_a_unit_of_the_supervisor_is_tested_in_a_file_of_its_name() -> None:
     modules = {path.stem for path in (TREE / "fapws" / "supervisor").rglob("*.py")}
     files = [path.stem[len("test_") :] for path in (TREE / "tests" / "supervisor" / "unit").glob("test_*.py")]
     assert len(files) > 10
-    assert [name for name in files if name not in modules and name not in {**ALSO, **STEPS}] == []
+    assert [name for name in files if name not in modules and name not in ALSO] == []
     assert [path for path in ALSO.values() if not (TREE / path).is_file()] == []

@@ -10,21 +10,22 @@ from support.rooted import OTHER, needs_root, other
 
 from fapws.compat.script import script_settings
 from fapws.settings import options
+from fapws.settings.identity import Identity, UnknownIdentity, identity
 from fapws.settings.ini import read
 from fapws.settings.model import Pool
 from fapws.settings.problems import ConfigError
 from fapws.worker import privileges
 from fapws.worker.assemble import promise
-from fapws.worker.privileges import CannotConfine, Confinement, Identity
+from fapws.worker.privileges import CannotConfine, Confinement
 
 
 def test_no_option_means_no_change() -> None:
-    assert privileges.identity("", "") is None
+    assert identity("", "") is None
 
 
 def test_user_brings_his_own_group_and_home() -> None:
     entry = other()
-    found = privileges.identity(OTHER, "")
+    found = identity(OTHER, "")
     assert found is not None
     assert (found.uid, found.gid, found.home, found.login) == (
         entry.pw_uid,
@@ -33,22 +34,22 @@ def test_user_brings_his_own_group_and_home() -> None:
         OTHER,
     )
     assert entry.pw_gid in found.groups
-    assert privileges.identity(str(entry.pw_uid), "") == found._replace(
+    assert identity(str(entry.pw_uid), "") == found._replace(
         text=found.text.replace(f"user {OTHER}", f"user {entry.pw_uid}")
     )
 
 
 def test_group_of_its_own_is_added_to_those_of_the_user() -> None:
-    found = privileges.identity(OTHER, "0")
+    found = identity(OTHER, "0")
     assert found is not None
     assert found.gid == 0
     assert 0 in found.groups
 
 
 def test_number_without_a_name_needs_a_group() -> None:
-    with pytest.raises(CannotConfine, match="user 4242424 has a number and no name"):
-        privileges.identity("4242424", "")
-    found = privileges.identity("4242424", "4242425")
+    with pytest.raises(UnknownIdentity, match="user 4242424 has a number and no name"):
+        identity("4242424", "")
+    found = identity("4242424", "4242425")
     assert found is not None
     assert (found.uid, found.gid, found.groups) == (4242424, 4242425, (4242425,))
 

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from fapws.settings.model import Config, Pool
 from fapws.supervisor.core import actions, decide, events
-from fapws.supervisor.core import upgrade as upgrades
+from fapws.supervisor.core import upgrade_rules as upgrades
 from fapws.supervisor.core import worker_states as states
 
 NAMES = ("blog", "shop", "wiki")

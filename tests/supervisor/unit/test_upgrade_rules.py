@@ -5,28 +5,28 @@ from __future__ import annotations
 import pytest
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor.core import actions, decide, events, upgrade
+from fapws.supervisor.core import actions, decide, events, upgrade_rules
 from fapws.supervisor.core.actions import Action
 
 
 def test_every_state_knows_every_happening_and_no_cell_leads_out_of_the_table() -> None:
-    assert set(upgrade.TABLE) == set(upgrade.STATES)
-    for row in upgrade.TABLE.values():
-        assert set(row) == set(upgrade.HAPPENINGS)
-        assert {cell.state for cell in row.values()} <= set(upgrade.STATES)
+    assert set(upgrade_rules.TABLE) == set(upgrade_rules.STATES)
+    for row in upgrade_rules.TABLE.values():
+        assert set(row) == set(upgrade_rules.HAPPENINGS)
+        assert {cell.state for cell in row.values()} <= set(upgrade_rules.STATES)
 
 
 def test_only_the_end_of_the_trial_forgets_it() -> None:
-    for state in upgrade.WITH_TRIAL:
-        for happening, cell in upgrade.TABLE[state].items():
-            ended = happening in (upgrade.PASSED, upgrade.FAILED)
-            assert (cell.state in upgrade.WITH_TRIAL) == (not ended)
+    for state in upgrade_rules.WITH_TRIAL:
+        for happening, cell in upgrade_rules.TABLE[state].items():
+            ended = happening in (upgrade_rules.PASSED, upgrade_rules.FAILED)
+            assert (cell.state in upgrade_rules.WITH_TRIAL) == (not ended)
 
 
 def test_every_way_back_to_idle_is_reported() -> None:
-    for state in set(upgrade.STATES) - {upgrade.IDLE}:
-        for cell in upgrade.TABLE[state].values():
-            assert (cell.state == upgrade.IDLE) == (cell.order == upgrade.REPORT)
+    for state in set(upgrade_rules.STATES) - {upgrade_rules.IDLE}:
+        for cell in upgrade_rules.TABLE[state].values():
+            assert (cell.state == upgrade_rules.IDLE) == (cell.order == upgrade_rules.REPORT)
 
 
 class Core:
@@ -53,7 +53,7 @@ class Core:
 
     @property
     def stage(self) -> str:
-        return upgrade.stage(self.state)
+        return upgrade_rules.stage(self.state)
 
     def trying(self) -> Core:
         self.tell(events.UpgradeAsked())
@@ -87,7 +87,7 @@ def test_before_everything_serves_nobody_can_ask() -> None:
     core.state = decide.State(core.config)
     core.tell(events.Boot())
     core.tell(events.UpgradeAsked())
-    assert core.stage == upgrade.IDLE
+    assert core.stage == upgrade_rules.IDLE
 
 
 @pytest.mark.parametrize("tried", [False, True])
@@ -128,14 +128,14 @@ def test_waits_for_what_a_new_master_would_have_to_finish(reason: str, tried: bo
 def test_trial_that_fails_changes_nothing_and_the_next_one_may_be_asked_for() -> None:
     core = Core().trying()
     assert core.orders(events.TrialEnded("no")) == [actions.UpgradeFailed("no")]
-    assert core.stage == upgrade.IDLE
+    assert core.stage == upgrade_rules.IDLE
     core.trying()
 
 
 def test_trial_that_takes_too_long_is_killed_once_and_its_end_is_the_report() -> None:
     core = Core().trying()
-    assert decide.next_wakeup(core.state, core.now) <= core.now + upgrade.TRIAL_SECONDS
-    assert core.orders(events.Tick(), after=upgrade.TRIAL_SECONDS - 0.1) == []
+    assert decide.next_wakeup(core.state, core.now) <= core.now + upgrade_rules.TRIAL_SECONDS
+    assert core.orders(events.Tick(), after=upgrade_rules.TRIAL_SECONDS - 0.1) == []
     assert core.orders(events.Tick(), after=0.1) == [actions.KillTrial()]
     assert core.orders(events.Tick(), after=100.0) == []
     core.tell(events.UpgradeAsked())
@@ -153,14 +153,14 @@ def test_stop_kills_the_trial_and_the_master_ends_after_it() -> None:
     assert ordered == [actions.UpgradeFailed("the server is stopping"), actions.Exit(0, "")]
 
 
-@pytest.mark.parametrize("stage", [upgrade.WAITING, upgrade.TRIED, upgrade.LEAPING])
+@pytest.mark.parametrize("stage", [upgrade_rules.WAITING, upgrade_rules.TRIED, upgrade_rules.LEAPING])
 def test_stop_ends_an_upgrade_that_has_no_trial(stage: str) -> None:
     core = Core()
-    if stage == upgrade.WAITING:
+    if stage == upgrade_rules.WAITING:
         core.tell(events.UpgradeAsked())
     else:
         core.tried()
-        if stage == upgrade.LEAPING:
+        if stage == upgrade_rules.LEAPING:
             core.tell(events.Tick())
     assert core.stage == stage
     assert core.orders(events.StopAsked(fast=True)) == [actions.UpgradeFailed("the server is stopping")]

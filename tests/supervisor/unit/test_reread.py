@@ -13,8 +13,8 @@ import pytest
 from fapws.settings.ini import Problem
 from fapws.settings.model import Address, Config, Network, Pool
 from fapws.settings.problems import ConfigError
-from fapws.supervisor.process import reading
-from fapws.supervisor.process.reading import CannotRead, Reading
+from fapws.supervisor import reread
+from fapws.supervisor.reread import CannotRead, Reading
 
 CONFIG = Config(
     "/etc/x.ini",
@@ -61,7 +61,7 @@ def fail() -> Any:
         (refuse, "x.ini:3: [app:a] workers = 0: too few"),
         (fail, "Traceback"),
         (lambda: os._exit(3), "the process that reads the configuration failed"),
-        (lambda: CONFIG._replace(path="x" * reading._ANSWER_MAX), "the process that reads the config"),
+        (lambda: CONFIG._replace(path="x" * reread._ANSWER_MAX), "the process that reads the config"),
     ],
 )
 def test_why_there_is_none(source: Callable[[], Any], told: str) -> None:

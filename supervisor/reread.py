@@ -14,8 +14,8 @@ from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError
 from fapws.settings.source import Source
 
-from ..upgrade import handover
-from . import signals
+from .process import signals
+from .upgrade import handover
 
 SECONDS = 60.0
 """How long the child may take."""
