@@ -5,7 +5,7 @@ on its way: CHECKING the new configuration, then a CANARY in every pool, then RO
 or UNDOING, when a canary failed. An upgrade in place waits for all of that (upgrade_rules.py).
 
 Whatever the event, a step then compares what there is with what there should be and orders the
-difference: an event that is lost or comes twice cannot leave a hole.
+difference, until there is none: an event that is lost or comes twice cannot leave a hole.
 
 Kept at every step: a pool has at most one process more than it has workers; no worker that serves is
 retired before one of the new generation serves; every process ordered is waited for.
@@ -56,6 +56,8 @@ __all__ = [
 
 INTERRUPTED = 130
 """The exit status of a start that SIGINT has ended, as a shell has it."""
+ROUNDS = 8
+"""At most, in one step: what one rule does may be what another one waited for. Few steps take three."""
 FAST_GRACE = 1.0
 """Seconds that a fast stop leaves the workers between TERM and KILL."""
 
@@ -64,7 +66,11 @@ def step(state: State, event: events.Event, now: float) -> tuple[State, list[act
     """The state after an event, and what to do, in this order. ``now``: monotonic seconds."""
     turn = Turn(state, now)
     _HANDLERS[type(event)](turn, event)
-    _order_the_difference(turn)
+    for _ in range(ROUNDS):
+        before = turn.state, tuple(turn.children)
+        _order_the_difference(turn)
+        if before == (turn.state, tuple(turn.children)):
+            break
     upkeep.watch_sleepers(turn, state.asleep)
     if isinstance(event, events.Tick):
         upgrade_rules.go_on(turn)

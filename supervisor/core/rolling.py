@@ -15,10 +15,8 @@ from fapws.settings.model import Pool
 from . import actions, texts
 from . import worker_states as states
 from .children import Child
-from .turn import CANARY, CHECKING, ROLLING, RUNNING, UNDOING, Reload, Turn
+from .turn import CANARY, CHECKING, FRUGAL, ROLLING, RUNNING, UNDOING, Reload, Turn
 
-FRUGAL = "frugal"
-"""Pool.reload: stop one, start one."""
 ROLL_ATTEMPTS = 3
 """Failures in a row of one replacement, after its canary had been good, that end a reload."""
 STORM = 1.5

@@ -24,6 +24,9 @@ RUNNING = "running"
 STOPPING = "stopping"
 ENDED = "ended"
 
+FRUGAL = "frugal"
+"""Pool.reload: stop one, start one."""
+
 CHECKING = "checking"
 CANARY = "canary"
 ROLLING = "rolling"
@@ -162,7 +165,7 @@ class Turn:
     def fill(self) -> None:
         """Starts a worker in every slot that has none."""
         for pool in self.state.config.pools:
-            taken = {child.slot for child in self.children.of_pool(pool.name) if child.active}
+            taken = {child.slot for child in self.children.of_pool(pool.name) if self.occupies(child, pool)}
             for slot in range(self.target(pool)):
                 if slot not in taken and self.room(pool.name):
                     self.start(pool, slot, self.state.generation)
@@ -176,6 +179,12 @@ class Turn:
     def target(self, pool: Pool) -> int:
         """How many workers it is to have now."""
         return 0 if pool.name in self.state.asleep else pool.workers
+
+    def occupies(self, child: Child, pool: Pool) -> bool:
+        """Whether nobody may start in its slot: in a frugal reload not even before it has drained."""
+        reload = self.state.reload
+        rolls = reload is not None and reload.stage == ROLLING
+        return child.active or (rolls and pool.reload == FRUGAL and self.old(child))
 
     def room(self, name: str) -> bool:
         """Whether the pool may have one process more."""

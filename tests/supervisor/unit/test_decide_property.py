@@ -327,7 +327,8 @@ class Supervisor(RuleBasedStateMachine):
         for pool in self.state.config.pools:
             mine = self.state.children.of_pool(pool.name)
             for slot in range(0 if pool.name in self.state.asleep else pool.workers):
-                taken = any(child.slot == slot and child.active for child in mine)
+                frugal = pool.name == FRUGAL  # there a slot is taken until its worker has drained
+                taken = any(child.slot == slot and (child.active or frugal) for child in mine)
                 assert taken or self.state.children.processes(pool.name) > pool.workers
 
     @invariant()

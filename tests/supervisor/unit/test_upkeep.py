@@ -377,6 +377,7 @@ def test_frugal_reload_never_has_more_processes_than_workers_after_the_trial() -
     core.tell(events.WorkerExited(3, 0))
     assert core.all(actions.SendDrain) == [actions.SendDrain(1)]
     for old, new in ((1, 4), (2, 5)):
+        assert core.tell(events.Tick(), after=1.0) == [], "it has not drained yet"
         assert core.state.children.processes() == 2
         core.tell(events.WorkerExited(old, 0))
         assert [start.worker for start in core.all(actions.Start)] == [new]
