@@ -12,10 +12,10 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-import fapws
 import pytest
-
 from support.tree import TREE, clean_environment, copy_tree, run
+
+import fapws
 
 CPYTHON = sys.implementation.name == "cpython"
 HAS_ACCELERATOR = CPYTHON and not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -200,7 +200,7 @@ def test_what_is_packed_holds_nothing_for_a_debugger(wheel: Path) -> None:
     [
         ("exit 1", "a C compiler is needed, and {} does not work: exit status 1."),
         ("", "a C compiler is needed, and {} does not work: No such file or directory."),
-        ('for word; do grep -qs Python.h "$word" && { echo "probe.c:1: error: none" >&2; exit 1; }; done; true',
+        ('for word; do grep -qs Python.h "$word" && { echo "probe.c:1: error: none" >&2; exit 1; }; done; :',
          "the C headers of {python} are needed, and do not work: probe.c:1: error: none."),
     ],
 )  # fmt: skip

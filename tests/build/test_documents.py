@@ -107,3 +107,34 @@ def test_a_name_of_nothing_is_noticed(tmp_path: Path) -> None:
     text = "see docs/nowhere.md, csrc/none.c and NOWHERE.md; not https://x.org/docs/far.md"
     assert names_in(text) == ["NOWHERE.md", "csrc/none.c", "docs/nowhere.md"]
     assert not is_there("csrc/none.c", tmp_path / "page.md")
+
+
+def map_of_the_tree() -> Iterator[tuple[Path, str]]:
+    """Each folder of HACKING.md's map, with what is said about it."""
+    text = (TREE / "HACKING.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^## The map$.*?^```\n(.*?)^```", text, re.M | re.S)
+    top = place = TREE
+    for line in block.splitlines():
+        match = re.match(r"( {0,2})([\w.]+/)? *(.*)", line)
+        assert match is not None
+        if match[2]:
+            top = TREE / match[2] if not match[1] else top
+            place = top / match[2] if match[1] else top
+        elif re.match(r" {2}\S", line):
+            place = top
+        yield place, line
+
+
+def test_the_map_of_the_tree_has_every_folder_and_names_what_is_there() -> None:
+    mapped = list(map_of_the_tree())
+    folders = {place for place, _ in mapped}
+    for top in ("csrc", "fapws", "supervisor"):
+        inside = {path for path in (TREE / top).iterdir() if path.is_dir() and path.name != "__pycache__"}
+        assert inside - folders - {TREE / "fapws" / "supervisor"} == set()
+    missing = [
+        f"{place.relative_to(TREE)}: {name}"
+        for place, line in mapped
+        for name in re.findall(r"(?<![\w/])\w+\.(?:c|h|py|ini)\b", line)
+        if not (place / name).exists()
+    ]
+    assert missing == []

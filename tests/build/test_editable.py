@@ -6,11 +6,11 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
+from support.tree import TREE
+
 import fapws
 import fapws.supervisor
-import pytest
-
-from support.tree import TREE
 
 SITE = Path(sysconfig.get_paths()["purelib"])
 
@@ -50,5 +50,5 @@ def test_the_programs_stand_in_the_venv(program: str) -> None:
     lines = script.read_text().splitlines()
     assert f"{sys.prefix}/bin/python" in lines[0] + lines[1]
     # re brings a megabyte to the master.
-    assert [line for line in lines if "import" in line][0] == "import sys"
+    assert next(line for line in lines if "import" in line) == "import sys"
     assert not [line for line in lines if line.startswith("import re")]

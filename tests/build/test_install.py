@@ -10,12 +10,12 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import fapws
 import pytest
-
 from support.raw import fetch
 from support.server import Server
 from support.tree import TREE, clean_environment, copy_tree, run
+
+import fapws
 
 MAKES = [
     pytest.param(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 
 import pytest
-from support.tree import TREE, clean_environment, run
+from support.tree import TREE, clean_environment
 
 PAGES = sorted(path.name for path in (TREE / "docs").glob("*.[1-9]"))
 

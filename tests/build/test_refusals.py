@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from support.tree import TREE, clean_environment, run
+from support.tree import TREE, clean_environment
 
 from fapws import _core
 
