@@ -39,7 +39,11 @@ def test_the_program_keeps_to_the_table() -> None:
     ("file", "line", "complaint"),
     [
         ("fapws/wsgi/stream.py", "from fapws.worker import life", "wsgi must not import worker"),
-        ("supervisor/core/decide.py", "from ..process.workers import Workers", "core must not import process"),
+        (
+            "supervisor/core/decide.py",
+            "from ..process.workers import Workers",
+            "core must not import process",
+        ),
         ("supervisor/core/decide.py", "from .. import master", "core must not import master"),
         ("fapws/settings/build.py", "import fapws.supervisor.master", "settings must not import master"),
         ("fapws/settings/build.py", "from fapws.compat import script", "must not import compat at its top"),
@@ -65,7 +69,9 @@ def test_a_file_that_is_in_no_room_is_found(copy: Path) -> None:
 
 def test_a_table_that_goes_round_in_a_circle_is_found(copy: Path) -> None:
     tool = copy / "tools" / "arrows.py"
-    tool.write_text(tool.read_text().replace('"fapws/wsgi/", "ground settings"', '"fapws/wsgi/", "ground worker"'))
+    tool.write_text(
+        tool.read_text().replace('"fapws/wsgi/", "ground settings"', '"fapws/wsgi/", "ground worker"')
+    )
     _, said = check(copy)
     assert "arrows.py: wsgi -> worker leads upwards" in said
 
