@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "fapws.h"
 
 #if defined(__linux__)
 #include <linux/sockios.h> /* SIOCOUTQ */
