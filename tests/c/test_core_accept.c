@@ -1,6 +1,6 @@
 /* test_core_accept.c -- accept() that fails without an end: it is tried a few times, told of, and then
- * tried now and then, until it works again. The system's accept4() is taken the place of, so this runs
- * where the core calls that one. */
+ * tried now and then, until it works again. The system's accept4() and, for the errors at which the core
+ * tries the older call, accept() are taken the place of, so this runs where the core calls accept4(). */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -25,6 +25,17 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
     if (!fails_with || times > most)
         return system_accept4(fd, address, len, flags);
     errno = fails_with;
+    return -1;
+}
+
+int accept(int fd, struct sockaddr *address, socklen_t *len)
+{
+    int (*system_accept)(int, struct sockaddr *, socklen_t *);
+    void *symbol = dlsym(RTLD_NEXT, "accept");
+    memcpy(&system_accept, &symbol, sizeof symbol);
+    if (!fails_with || times > most)
+        return system_accept(fd, address, len);
+    errno = fails_with; /* accept4() has counted */
     return -1;
 }
 
