@@ -8,12 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Batches filled by waiting connections alone before the loop is asked again. */
 #define POLLS_OFF_LOOP 8
 
 /* Between two looks at the resident memory, which cost a system call or three. */
 #define WEIGH_MS 1000
+
+/* As many descriptors as a worker takes, in pairs: libuv's set, its three pipes, the worker's set. */
+#define START_PIPES 4
 
 bool fw__on_thread(const fw_worker *worker)
 {
@@ -63,9 +67,25 @@ static void on_polled(void *owner, int64_t token, unsigned events)
 
 /* ---- Life ------------------------------------------------------------------------------------------ */
 
+/* All handles of the worker's own, before anything else: whatever fails later, who stops or closes one
+ * finds it initialised. libuv 1.48 and later crash on one that is not. */
+static int timers_new(fw_worker *worker)
+{
+    uv_timer_t *const timers[] = {&worker->accepting.timer, &worker->deadlines.timer,
+                                  &worker->poll_timer, &worker->drain_timer};
+    for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
+        int code = uv_timer_init(&worker->loop, timers[i]);
+        if (code)
+            return code;
+    }
+    worker->accepting.timer.data = worker;
+    worker->poll_timer.data = worker;
+    worker->drain_timer.data = worker;
+    return 0;
+}
+
 static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score *score)
 {
-    worker->thread = uv_thread_self();
     worker->score = score ? score : &worker->own_score;
     worker->pollset.loop = &worker->loop;
     worker->pollset.polled = on_polled;
@@ -81,38 +101,10 @@ static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score 
     if (copy_settings(worker, settings) || !worker->read_buffer ||
         fw__batch_new(&worker->batch, &worker->settings))
         return FW_EMEMORY;
-    if (fw__deadlines_new(&worker->deadlines, &worker->loop, &worker->settings) ||
-        uv_timer_init(&worker->loop, &worker->poll_timer) ||
-        uv_timer_init(&worker->loop, &worker->drain_timer))
-        return FW_ESYSTEM;
-    worker->poll_timer.data = worker;
-    worker->drain_timer.data = worker;
+    fw__deadlines_new(&worker->deadlines, &worker->settings);
     worker->batch.debug = settings->debug > 0;
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
     return 0;
-}
-
-fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score)
-{
-    fw_worker *worker = calloc(1, sizeof *worker);
-    if (!worker)
-        return NULL;
-    worker->pollset.fd = -1;
-    fw_list_init(&worker->ready);
-    fw_list_init(&worker->closed);
-    int code = uv_loop_init(&worker->loop);
-    if (code) {
-        free(worker);
-        errno = -code;
-        return NULL;
-    }
-    if (worker_init(worker, settings, score)) {
-        int error = errno;
-        fw_worker_free(worker);
-        errno = error;
-        return NULL;
-    }
-    return worker;
 }
 
 static void close_handle(uv_handle_t *handle, void *data)
@@ -120,6 +112,67 @@ static void close_handle(uv_handle_t *handle, void *data)
     (void)data;
     if (!uv_is_closing(handle))
         uv_close(handle, NULL);
+}
+
+static void close_loop(fw_worker *worker)
+{
+    uv_walk(&worker->loop, close_handle, NULL); /* those that were initialised */
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&worker->loop);
+}
+
+/* libuv makes a pipe for its signals with the process's first loop, after the kernel's set, and calls
+ * abort() when it cannot. So what a loop and our own set need is asked for first. 0 or errno's value. */
+static int ask_for_descriptors(void)
+{
+    int ends[START_PIPES][2];
+    int count = 0;
+    while (count < START_PIPES && pipe(ends[count]) == 0)
+        count++;
+    int error = count < START_PIPES ? errno : 0;
+    for (int i = 0; i < count; i++) {
+        close(ends[i][0]);
+        close(ends[i][1]);
+    }
+    return error;
+}
+
+/* The loop and the worker's handles in it; 0, or errno's value and there is no loop. */
+static int loop_new(fw_worker *worker)
+{
+    int error = ask_for_descriptors();
+    if (error == 0)
+        error = -uv_loop_init(&worker->loop);
+    if (error)
+        return error;
+    error = -timers_new(worker);
+    if (error)
+        close_loop(worker);
+    return error;
+}
+
+fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score)
+{
+    fw_worker *worker = calloc(1, sizeof *worker);
+    if (!worker)
+        return NULL;
+    worker->thread = uv_thread_self();
+    worker->pollset.fd = -1;
+    fw_list_init(&worker->ready);
+    fw_list_init(&worker->closed);
+    int error = loop_new(worker);
+    if (error) {
+        free(worker);
+        errno = error;
+        return NULL;
+    }
+    if (worker_init(worker, settings, score)) {
+        error = errno;
+        fw_worker_free(worker);
+        errno = error;
+        return NULL;
+    }
+    return worker;
 }
 
 void fw_worker_free(fw_worker *worker)
@@ -134,9 +187,7 @@ void fw_worker_free(fw_worker *worker)
     fw__listeners_close(worker, false);
     for (int token = 0; token < FW_WATCHES; token++)
         (void)fw_unwatch(worker, token);
-    uv_walk(&worker->loop, close_handle, NULL);
-    uv_run(&worker->loop, UV_RUN_DEFAULT);
-    uv_loop_close(&worker->loop);
+    close_loop(worker);
     fw__pollset_free(&worker->pollset);
     if (worker->access_log)
         fw__access_log_free(worker->access_log);

@@ -63,7 +63,7 @@ static void on_deadline(uv_timer_t *timer)
     uv_stop(timer->loop); /* records may have come of it: the loop must not wait for more */
 }
 
-int fw__deadlines_new(fw_deadlines *all, uv_loop_t *loop, const fw_settings *settings)
+void fw__deadlines_new(fw_deadlines *all, const fw_settings *settings)
 {
     for (int kind = 0; kind < FW_DEADLINE_KINDS; kind++)
         fw_list_init(&all->lists[kind]);
@@ -73,7 +73,6 @@ int fw__deadlines_new(fw_deadlines *all, uv_loop_t *loop, const fw_settings *set
     all->waits[FW_DEADLINE_WRITE] = settings->write_timeout;
     all->waits[FW_DEADLINE_LINGER] = FW_LINGER_MS;
     all->timer.data = all;
-    return uv_timer_init(loop, &all->timer);
 }
 
 void fw__deadline_clear(fw_deadline *deadline)

@@ -40,8 +40,8 @@ typedef struct {
     void *owner;
 } fw_deadlines;
 
-/* score, expired and owner are given. 0 or a negative code of libuv. */
-int fw__deadlines_new(fw_deadlines *all, uv_loop_t *loop, const fw_settings *settings);
+/* score, expired and owner are given, and the timer is initialised. */
+void fw__deadlines_new(fw_deadlines *all, const fw_settings *settings);
 void fw__deadline_set(fw_deadlines *all, fw_deadline *deadline, fw_deadline_kind kind);
 void fw__deadline_clear(fw_deadline *deadline);
 

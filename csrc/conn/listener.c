@@ -191,10 +191,6 @@ int fw_listen(fw_worker *worker, int fd)
         return FW_ETHREAD;
     if (worker->accepting.count >= FW_LISTENERS_MAX)
         return FW_EFULL;
-    if (worker->accepting.count == 0) {
-        uv_timer_init(&worker->loop, &worker->accepting.timer);
-        worker->accepting.timer.data = worker;
-    }
     fw_listener *listener = &worker->accepting.listeners[worker->accepting.count];
     listener->worker = worker;
     listener->fd = fd;

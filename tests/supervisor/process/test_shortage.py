@@ -76,6 +76,24 @@ def test_worker_holds_the_descriptors_of_the_document_and_no_more(house: House) 
     house.assert_nothing_is_left()
 
 
+def test_worker_without_descriptors_says_so(house: House) -> None:
+    """Whatever the step at which they run out: a sentence, never a signal. The last limit is enough."""
+    said = []
+    for limit in range(5, 40):
+        house.configure(pool=f"rlimit_nofile = {limit}")
+        said.append(house.ctl("start", expect=None))
+        if "serving" in said[-1]:
+            house.ctl("stop")
+            break
+    house.assert_nothing_is_left()
+    *refused, started = said
+    assert "serving" in started
+    assert any("the C core cannot be set up (memory or descriptors)" in text for text in refused)
+    for text in refused:
+        assert re.search(r"cannot|Too many open files", text), text
+        assert "was killed by" not in text
+
+
 def test_nothing_is_left_but_the_logs(house: House) -> None:
     house.configure(
         listen=f"127.0.0.1:0, unix:{house.unix}", pool=f"access_log = {house.directory}/access.log"
