@@ -30,11 +30,13 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 PURE = not CPYTHON or FREE_THREADED or os.environ.get("FAPWS_PURE", "0") not in ("", "0")
 LIBUV = "libuv >= 1.40"
 
+# _FILE_OFFSET_BITS: off_t of 32-bit glibc has 32 bits without it; elsewhere nothing reads it.
 # _GNU_SOURCE: -std=c11 hides accept4() and its kin on glibc and musl; the BSDs and macOS ignore it.
 # -Wno-unused-parameter: only cffi's generated wrappers need it; the C tests compile csrc/ without it.
 COMPILE = [
     "-std=c11",
     "-D_GNU_SOURCE",
+    "-D_FILE_OFFSET_BITS=64",
     "-O2",
     "-fvisibility=hidden",
     "-Wall",

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #include "access/log.h"
@@ -26,6 +27,8 @@
 #include "http/parser.h"
 #include "sys/pollset.h"
 
+/* Files are larger than 2 GiB on 32-bit systems too. */
+_Static_assert(sizeof(off_t) == sizeof(int64_t), "compile with -D_FILE_OFFSET_BITS=64");
 _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 
 #define FW_READ_SIZE 65536 /* bytes; the one read buffer */

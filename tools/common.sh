@@ -18,7 +18,7 @@ PYTEST=".venv/bin/python -m pytest $AT_ONCE"
 
 # The flags every C file of ours is compiled with. -Wconversion and its kin are kept from the code
 # that cffi generates (setup.py), which is not clean under them.
-C_BASE='-std=c11 -D_GNU_SOURCE -Icsrc -Wall -Wextra -Werror -Wshadow -Wswitch-enum -Wmissing-prototypes'
+C_BASE='-std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Icsrc -Wall -Wextra -Werror -Wshadow -Wswitch-enum -Wmissing-prototypes'
 C_STRICT="$C_BASE -Wconversion -Wsign-conversion -Wstrict-prototypes -Wpointer-arith -Wvla"
 
 # What the core is made of, folder by folder: its sources (the accelerator in csrc/python is none of it), the

@@ -215,7 +215,7 @@ int64_t fw_begin_sized(fw_worker *worker, int64_t connection, const char *head, 
     return begin(worker, connection, head, head_size, field_count, response);
 }
 
-int64_t fw__response_wait(fw_conn *conn, size_t rest)
+int64_t fw__response_wait(fw_conn *conn, uint64_t rest)
 {
     if (rest)
         conn->response.wants_writable = true;

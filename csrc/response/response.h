@@ -11,7 +11,7 @@
 int fw__response_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_conn **found);
 int64_t fw__response_lost(fw_conn *conn); /* closes; FW_EGONE */
 /* For FW_WRITABLE if there is a rest; returns the rest. */
-int64_t fw__response_wait(fw_conn *conn, size_t rest);
+int64_t fw__response_wait(fw_conn *conn, uint64_t rest);
 
 /* ---- response_head.c: the head of a response -------------------------------------------------------- */
 typedef struct {

@@ -9,11 +9,10 @@
 #define TURN_BYTES 1048576u
 
 /* Bytes sent now, or a code when there are none: it comes again next time. */
-static int64_t send_turn(fw_conn *conn, int file, int64_t offset, uint64_t count)
+static int64_t send_turn(fw_conn *conn, int file, int64_t offset, size_t wanted)
 {
     fw_worker *worker = conn->worker;
-    uint64_t wanted = count < TURN_BYTES ? count : TURN_BYTES;
-    uint64_t done = 0;
+    size_t done = 0;
     while (done < wanted) {
         int64_t sent = fw__sendfile(conn->socket.fd, file, offset + (int64_t)done, wanted - done,
                                     worker->read_buffer, FW_READ_SIZE);
@@ -21,11 +20,11 @@ static int64_t send_turn(fw_conn *conn, int file, int64_t offset, uint64_t count
             break;
         if (sent <= 0)
             return sent < 0 ? sent : FW_ETRUNCATED;
-        done += (uint64_t)sent;
+        done += (size_t)sent;
     }
     worker->score->bytes_out += done;
     if (conn->request.access)
-        fw__access_sent(conn->request.access, (size_t)done);
+        fw__access_sent(conn->request.access, done);
     return (int64_t)done;
 }
 
@@ -47,8 +46,9 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
     if (fw__out_flush(conn, true))
         return fw__response_lost(conn);
     if (fw_buffer_len(&conn->out))
-        return fw__response_wait(conn, (size_t)count);
-    int64_t sent = send_turn(conn, file, offset, count);
+        return fw__response_wait(conn, count);
+    size_t turn = count < TURN_BYTES ? (size_t)count : TURN_BYTES;
+    int64_t sent = send_turn(conn, file, offset, turn);
     if (sent == FW_EGONE)
         return fw__response_lost(conn);
     if (sent < 0)
@@ -62,5 +62,5 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
         fw__conn_queue(conn, FW_READY_WRITE);
         return (int64_t)rest;
     }
-    return fw__response_wait(conn, (size_t)rest);
+    return fw__response_wait(conn, rest);
 }

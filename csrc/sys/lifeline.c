@@ -49,7 +49,7 @@ static void wait_for_end(int fd)
 static void *guard(void *data)
 {
     const lifeline *own = data; /* never freed: the thread ends with the process */
-    struct timespec left = {.tv_sec = own->grace_ms / 1000,
+    struct timespec left = {.tv_sec = (time_t)(own->grace_ms / 1000),
                             .tv_nsec = (long)(own->grace_ms % 1000) * 1000000};
     wait_for_end(own->fd);
     while (nanosleep(&left, &left) && errno == EINTR)
