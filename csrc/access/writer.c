@@ -23,18 +23,21 @@ struct fw_log_writer {
     uv_cond_t done; /* for flush: all is written */
     uv_thread_t thread;
     char *block[2];
-    size_t size[2]; /* of the blocks: FW_LOG_BLOCK, and more while a crowd is told of */
-    int filling;    /* which one takes lines */
-    size_t filled;  /* bytes in it */
-    uint64_t first; /* uv_hrtime() of the first line in it */
-    bool busy;      /* the thread writes the other one */
-    bool hurry;     /* somebody waits: no waiting for more lines */
-    bool stop;      /* the thread is to end */
-    int fd;         /* the thread's */
-    int next_fd;    /* to be taken over; -1: none */
-    bool torn;      /* the last write ended inside a line */
-    uint64_t lost;  /* lines, since the last that could be written */
-    atomic_ullong recovered;
+    size_t size[2];     /* of the blocks: FW_LOG_BLOCK, and more while a crowd is told of */
+    int filling;        /* which one takes lines */
+    size_t filled;      /* bytes in it */
+    uint64_t first;     /* uv_hrtime() of the first line in it */
+    bool busy;          /* the thread writes the other one */
+    bool hurry;         /* somebody waits: no waiting for more lines */
+    bool stop;          /* the thread is to end */
+    int fd;             /* the thread's */
+    int next_fd;        /* to be taken over; -1: none */
+    bool torn;          /* the last write ended inside a line */
+    uint64_t lost;      /* lines, since the last that could be written */
+    uint64_t recovered; /* lines lost before writing worked again, not told of yet */
+    /* recovered is not 0: asked at every poll, without the lock. An int, because a number of 64 bits that
+     * is atomic needs a library on some 32-bit systems. */
+    atomic_int has_news;
 };
 
 static uint64_t count_lines(const char *bytes, size_t len)
@@ -162,8 +165,9 @@ static void write_one(fw_log_writer *writer)
     writer->busy = false;
     give_back(writer, 1 - writer->filling);
     if (lost == 0 && writer->lost) {
-        atomic_fetch_add(&writer->recovered, writer->lost);
+        writer->recovered += writer->lost;
         writer->lost = 0;
+        atomic_store_explicit(&writer->has_news, 1, memory_order_relaxed);
     }
     writer->lost += lost;
 }
@@ -283,9 +287,14 @@ void fw_log_writer_add(fw_log_writer *writer, const char *line, size_t len)
 
 uint64_t fw_log_writer_recovered(fw_log_writer *writer)
 {
-    if (atomic_load_explicit(&writer->recovered, memory_order_relaxed) == 0)
+    if (!atomic_load_explicit(&writer->has_news, memory_order_relaxed))
         return 0;
-    return atomic_exchange(&writer->recovered, 0);
+    uv_mutex_lock(&writer->lock);
+    uint64_t lines = writer->recovered;
+    writer->recovered = 0;
+    atomic_store_explicit(&writer->has_news, 0, memory_order_relaxed);
+    uv_mutex_unlock(&writer->lock);
+    return lines;
 }
 
 uint64_t fw_log_writer_flush(fw_log_writer *writer)

@@ -102,7 +102,8 @@ ssize_t fw__send(int fd, const struct iovec *pieces, int count, bool more)
             sent = send(fd, pieces->iov_base, pieces->iov_len, flags);
         } else {
             struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces};
-            message.msg_iovlen = (unsigned)count;
+            message.msg_iovlen =
+                (__typeof__(message.msg_iovlen))count; /* int, unsigned or size_t */
             sent = sendmsg(fd, &message, flags);
         }
     } while (sent < 0 && errno == EINTR);
