@@ -28,7 +28,7 @@ void fw__pollset_free(fw_pollset *set)
 }
 
 /* Not EV_SET: its casts differ from system to system, as udata does (a number in old NetBSD). */
-static void add_change(struct kevent *changes, int *count, int fd, int filter, int64_t token,
+static void add_change(struct kevent *changes, uint16_t *count, int fd, int filter, int64_t token,
                        bool wanted)
 {
     struct kevent *change = &changes[(*count)++];
@@ -42,7 +42,7 @@ static void add_change(struct kevent *changes, int *count, int fd, int filter, i
 int fw__pollset_set(fw_pollset *set, int fd, int64_t token, unsigned before, unsigned events)
 {
     struct kevent changes[2];
-    int count = 0;
+    uint16_t count = 0; /* kevent() wants an int, NetBSD's a size_t */
     unsigned other = before ^ events;
     if (other & FW_POLL_READ)
         add_change(changes, &count, fd, EVFILT_READ, token, (events & FW_POLL_READ) != 0);
