@@ -17,6 +17,9 @@ help:
 	@echo 'make run        serve the hello sample on http://127.0.0.1:8888/ (APP=file.py BIND=host:port)'
 	@echo 'make test       all tests: the C core under sanitizers, then pytest (T="tests/wsgi -k name" J=0: one process)'
 	@echo 'make test-c     only the C core under sanitizers'
+	@echo 'make test-libuv only the C core, with the newest libuv instead of the system'"'"'s'
+	@echo 'make portable   csrc/ compiles without a warning for 23 other machines and systems'
+	@echo 'make portable-run  the C tests on 32 bits, arm64, armhf and s390x (qemu-user)'
 	@echo 'make test-pypy  the tests of WSGI, protocol and compatibility on PyPy'
 	@echo 'make test-pure  the tests of WSGI and protocol on CPython without the accelerator'
 	@echo 'make test-asan  the accelerator and the core in CPython under sanitizers'
@@ -48,6 +51,19 @@ test:
 test-c:
 	@sh tools/bootstrap.sh build
 	@sh tools/test-c.sh
+
+test-libuv:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh build
+	@flags=$$(sh tools/libuv.sh build build/libuv-host) && eval "$$flags" && export LIBUV_CFLAGS LIBUV_LIBS && \
+	OUT=build/c-libuv sh tools/test-c.sh
+
+portable:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh portable
+	@sh tools/portable.sh check
+
+portable-run:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh portable
+	@sh tools/portable.sh run
 
 test-pypy:
 	@sh tools/test-pypy.sh
@@ -105,4 +121,4 @@ clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build run test test-c test-pypy test-pure test-asan valgrind fuzz chaos lint generated bench soak dist install uninstall clean
+.PHONY: help build run test test-c test-libuv portable portable-run test-pypy test-pure test-asan valgrind fuzz chaos lint generated bench soak dist install uninstall clean

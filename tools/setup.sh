@@ -1,11 +1,12 @@
 #!/bin/sh
 # setup.sh -- from a clone to a .venv that runs it; each step is skipped while nothing it reads changed.
-# usage: tools/setup.sh build|test|lint|dist
+# usage: tools/setup.sh build|test|lint|dist|portable
 #
 #   build   .venv with Fapws in it, by plain path: .venv/bin/fapws runs the clone's own files
 #   test    build, and what tests/ imports
 #   lint    build, and ruff and mypy
 #   dist    build, and the PyPA builder
+#   portable  build, and a C compiler for other systems
 #
 # A step's stamp in .venv holds a checksum of what it read; times are not trusted (git sets them).
 set -eu
@@ -56,9 +57,11 @@ fi
 
 # ---- Fapws itself ---------------------------------------------------------------------------------------
 # shellcheck disable=SC2046
-fresh_core() { fresh core setup.py tools/core_build.py $(core_files); }
+fresh_core() { fresh core setup.py tools/core_build.py .venv/.chosen $(core_files); }
 # shellcheck disable=SC2046
-stamp_core() { stamp core setup.py tools/core_build.py $(core_files); }
+stamp_core() { stamp core setup.py tools/core_build.py .venv/.chosen $(core_files); }
+# Another compiler or another libuv makes another core.
+echo "${CC:-} ${LIBUV_CFLAGS:-} ${LIBUV_LIBS:-}" >.venv/.chosen
 # pip once, and again when what it read changed; for the C core alone the compiler is enough.
 if ! fresh package pyproject.toml setup.py fapws/__init__.py; then
     say 'installing Fapws into .venv, by path'
@@ -96,7 +99,8 @@ case $purpose in
     test) set -- tests/requirements.txt ;;
     lint) set -- tools/requirements-lint.txt tests/requirements.txt ;;
     dist) set -- tools/requirements-dist.txt ;;
-    *) die "usage: tools/setup.sh build|test|lint|dist" ;;
+    portable) set -- tools/requirements-portable.txt ;;
+    *) die "usage: tools/setup.sh build|test|lint|dist|portable" ;;
 esac
 [ "$purpose" = build ] || for file in "$@"; do
     name=$(echo "$file" | tr '/.' '--')

@@ -6,26 +6,32 @@
 # test_core_*.c run twice: on this system's way, and with -DFW_PORTABLE (NAME_fallback) on the way of
 # systems that the core knows nothing of.
 #
+# With another libuv than the system's: LIBUV_CFLAGS, LIBUV_LIBS, and OUT, the folder to build into.
+# For another machine: CC, and RUN, the program that runs its programs.
+#
 # The other .c files in tests/c are programs that Python tests use (parse_stream): built the same way
 # into build/c, not run.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/common.sh
 CC=${CC:-cc}
-out=build/c
-mkdir -p $out
+RUN=${RUN:-}
+out=${OUT:-build/c}
+mkdir -p "$out"
 names_of() { for file; do basename "$file" .c; done; }
 
-# Some systems have no sanitizer run-time (musl, OpenBSD), some kernels forbid the tracing that
-# LeakSanitizer works by. Both are probed, and said.
+# Some systems have no sanitizer run-time (musl, OpenBSD), or that of UBSan alone (zig's compiler); some
+# kernels forbid the tracing that LeakSanitizer works by. All is probed, and said.
 sanitize='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
-echo 'int main(void) { return 0; }' >$out/probe.c
+echo 'int main(void) { return 0; }' >"$out/probe.c"
 # shellcheck disable=SC2086
 if ! $CC $sanitize -o $out/probe $out/probe.c 2>/dev/null; then
-    say "$CC has no sanitizers here: the C tests run without them"
-    sanitize=''
-elif ! ASAN_OPTIONS=detect_leaks=1 $out/probe >/dev/null 2>&1; then
-    ASAN_OPTIONS=detect_leaks=0 $out/probe || die "programs of $CC with sanitizers do not run here"
+    sanitize='-fsanitize=undefined -fno-sanitize-recover=all'
+    what='no AddressSanitizer'
+    $CC $sanitize -o $out/probe $out/probe.c 2>/dev/null || what='no sanitizers' sanitize=''
+    say "$CC has $what here: the C tests run without"
+elif ! ASAN_OPTIONS=detect_leaks=1 $RUN $out/probe >/dev/null 2>&1; then
+    ASAN_OPTIONS=detect_leaks=0 $RUN $out/probe || die "programs of $CC with sanitizers do not run here"
     say 'leaks cannot be looked for here (no right to trace, or not known to this system)'
     leaks=0
 fi
@@ -48,16 +54,16 @@ each() {
 }
 jobs=$(processors)
 LIBS=$(libuv_libs)
-export CC C_STRICT C_BASE FLAGS SUFFIX LIBS sanitize out core fallback_core
+export CC RUN C_STRICT C_BASE FLAGS SUFFIX LIBS sanitize out core fallback_core
 
 # Everything is compiled again when anything changed: a file, a flag, the compiler.
 flags="-O1 -g $sanitize $(libuv_cflags)"
 # shellcheck disable=SC2046
-stamp=$(echo "$CC $C_STRICT $flags" | cat - $(core_files) tests/c/*.[ch] tools/common.sh | cksum)
+stamp=$(echo "$CC $C_STRICT $flags $(libuv_libs)" | cat - $(core_files) tests/c/*.[ch] tools/common.sh | cksum)
 # The single quotes of what `each` runs are meant: its own shell expands it.
 # shellcheck disable=SC2016,SC2046
-if [ "$(cat $out/.stamp 2>/dev/null)" != "$stamp" ]; then
-    rm -f $out/*.o $out/.stamp
+if [ "$(cat "$out/.stamp" 2>/dev/null)" != "$stamp" ]; then
+    rm -f "$out"/*.o "$out/.stamp"
     compile='. tools/common.sh
         case $1 in csrc/*) warn=$C_STRICT ;; *) warn="$C_BASE -Itests/c" ;; esac
         $CC $warn $FLAGS -c "$1" -o "$out/$(object_of "$1")$SUFFIX.o" || exit 255'
@@ -70,14 +76,14 @@ if [ "$(cat $out/.stamp 2>/dev/null)" != "$stamp" ]; then
         die 'the C tests do not link'
     each '$CC $sanitize -o $out/${1}_fallback $out/${1}_fallback.o $fallback_core $LIBS || exit 255' \
         $(names_of tests/c/test_core_*.c) || die 'the C tests do not link with -DFW_PORTABLE'
-    echo "$stamp" >$out/.stamp
+    echo "$stamp" >"$out/.stamp"
 fi
 
 # What a program says is kept until all have ended: then no line stands inside another program's.
 # shellcheck disable=SC2046
 [ $# -gt 0 ] || set -- $(names_of tests/c/test_*.c) $(names_of tests/c/test_core_*.c | sed 's/$/_fallback/')
 # shellcheck disable=SC2016
-each '"$out/$1" </dev/null >"$out/$1.log" 2>&1; echo $? >"$out/$1.status"' "$@"
+each '$RUN "$out/$1" </dev/null >"$out/$1.log" 2>&1; echo $? >"$out/$1.status"' "$@"
 passed=0 failed=0
 for name; do
     cat "$out/$name.log"
