@@ -13,19 +13,17 @@ are fapws3's.
 from __future__ import annotations
 
 import os
-import time
 
 from fapws._core import lib
 from fapws.compat.paths import Paths
 from fapws.compat.query import parse_query as parse_query
 from fapws.compat.start_address import start_address
+from fapws.dates import http_date
 from fapws.lean import Any, Callable
 from fapws.worker import loop_owner
 from fapws.wsgi.answer import core_text
 from fapws.wsgi.serve import Server
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _BASE_NAMES = ("Environ", "Start_response", "supported_HTTP_command", "config")
 _DEBUG_MAX = 3
 
@@ -136,11 +134,7 @@ def defer_queue_size() -> int:
 
 def rfc1123_date(epoch: float) -> str:
     """``Sun, 06 Nov 1994 08:49:37 GMT`` (RFC 9110 5.6.7), whatever the locale."""
-    at = time.gmtime(epoch)
-    return (
-        f"{_DAYS[at.tm_wday]}, {at.tm_mday:02d} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04d} "
-        f"{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d} GMT"
-    )
+    return http_date(epoch)
 
 
 def set_debug(level: int) -> None:

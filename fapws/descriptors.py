@@ -1,4 +1,4 @@
-"""What master and workers do with descriptors: send them over a unix socket, close what is not theirs.
+"""What master and workers do with descriptors: adopt them, send them over a unix socket, close others.
 
 Descriptors travel beside the bytes of a stream (SCM_RIGHTS), which keeps them together: a reader that gets
 the first byte of a message has got the message's descriptors too.
@@ -23,14 +23,30 @@ _BLIND_LIMIT = 65536
 """Without a directory that lists them, numbers up to here (or the soft limit) are tried."""
 
 
+def adopt(fd: int) -> _socket.socket:
+    """A socket object for a descriptor, which stays blocking or not, as it was. Raises OSError.
+
+    PyPy makes a descriptor blocking that it takes over, unless the default timeout says otherwise; and a
+    process that shares a listening socket would hang in accept(). Where the descriptor blocks anyway, that
+    default is left alone: threads of an application make sockets too.
+    """
+    if os.get_blocking(fd):
+        sock = _socket.socket(fileno=fd)
+        os.set_blocking(fd, True)  # the application may have another default timeout
+        return sock
+    default = _socket.getdefaulttimeout()
+    _socket.setdefaulttimeout(0.0)
+    try:
+        return _socket.socket(fileno=fd)
+    finally:
+        _socket.setdefaulttimeout(default)
+
+
 def send(channel: int, data: bytes, fds: Sequence[int]) -> bool:
     """Sends bytes with descriptors; the caller keeps his own copies. False: not all went."""
     ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack(f"{len(fds)}i", *fds))] if fds else []
-    blocking = os.get_blocking(channel)
-    sock = _socket.socket(fileno=channel)
+    sock = adopt(channel)
     try:
-        # PyPy makes a descriptor blocking that it takes over.
-        os.set_blocking(channel, blocking)
         return sock.sendmsg([data], ancillary) == len(data)
     except OSError:
         return False
@@ -40,10 +56,8 @@ def send(channel: int, data: bytes, fds: Sequence[int]) -> bool:
 
 def receive(channel: int, size: int) -> tuple[bytes, list[int]]:
     """Bytes (none: the end) and the descriptors that came with them, close-on-exec. Raises OSError."""
-    blocking = os.get_blocking(channel)
-    sock = _socket.socket(fileno=channel)
+    sock = adopt(channel)
     try:
-        os.set_blocking(channel, blocking)
         data, ancillary, _, _ = sock.recvmsg(size, _socket.CMSG_SPACE(MOST * _SIZE), _CLOSE_ON_EXEC)
     finally:
         sock.detach()

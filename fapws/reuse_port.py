@@ -11,6 +11,8 @@ from __future__ import annotations
 import _socket
 import os
 
+from fapws.descriptors import adopt
+
 WHERE = "Linux"
 
 
@@ -22,14 +24,7 @@ def check(system: str) -> None:
 
 def borrow(fd: int) -> _socket.socket:
     """A second descriptor of a listening socket, with Python's methods; to be closed by the caller."""
-    # PyPy gives a socket that takes a descriptor over the default timeout; without one it would
-    # make it blocking, and a worker, which shares that flag, would hang in accept().
-    default = _socket.getdefaulttimeout()
-    _socket.setdefaulttimeout(0.0)
-    try:
-        return _socket.socket(fileno=os.dup(fd))
-    finally:
-        _socket.setdefaulttimeout(default)
+    return adopt(os.dup(fd))
 
 
 def share(fd: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from fapws import config
+from fapws.dates import http_date
 from fapws.lean import TYPE_CHECKING, Any, Iterable, Iterator, Mapping
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ else:
     from _collections_abc import MutableMapping  # without the rest of collections; see fapws.lean
 
 _DEFAULT_FORMAT = config.date_format
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _CONTROLS = frozenset(map(chr, (*range(9), *range(10, 32), 127)))
 """What no field value holds (RFC 9110 5.5); a tab is allowed."""
@@ -164,9 +163,6 @@ def format_date(moment: Any) -> str:
         moment = moment.timestamp()
     if isinstance(moment, bool) or not isinstance(moment, (int, float)):
         raise TypeError(f"a time is seconds or a datetime, not {type(moment).__name__}: {moment!r}")
-    when = time.gmtime(moment)
     if config.date_format != _DEFAULT_FORMAT:
-        return time.strftime(config.date_format, when)
-    day, month = _DAYS[when.tm_wday], _MONTHS[when.tm_mon - 1]
-    clock = f"{when.tm_hour:02}:{when.tm_min:02}:{when.tm_sec:02}"
-    return f"{day}, {when.tm_mday:02} {month} {when.tm_year:04} {clock} GMT"
+        return time.strftime(config.date_format, time.gmtime(moment))
+    return http_date(moment)

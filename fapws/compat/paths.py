@@ -13,10 +13,11 @@ from __future__ import annotations
 import sys
 
 from fapws import base as fapws_base
+from fapws import percent, tracebacks
 from fapws.base import Start_response
 from fapws.compat.extras import add_extras, fill, read_form
 from fapws.compat.responses import as_iterable
-from fapws.lean import Any, Callable, Iterable, TracebackType
+from fapws.lean import Any, Callable, Iterable
 from fapws.visible import visible, visible_line
 
 Environ = dict[str, Any]
@@ -27,7 +28,6 @@ _NOT_IMPLEMENTED = b"<!DOCTYPE html><title>501 Not Implemented</title><h1>Not Im
 _HTML = "text/html; charset=utf-8"
 _PLAIN = "text/plain; charset=utf-8"
 _TARGET_KEYS = ("REQUEST_URI", "RAW_URI", "fapws.uri")
-_HEX = frozenset("0123456789abcdefABCDEF")
 _CONFIG = Start_response.config
 
 
@@ -113,7 +113,7 @@ class Paths:
                 mounted = environ.get("SCRIPT_NAME")
                 environ["SCRIPT_NAME"] = mounted + prefix if mounted else prefix
                 rest = path[len(prefix) :]
-                environ["PATH_INFO"] = _decode(rest) if "%" in rest else rest
+                environ["PATH_INFO"] = percent.decode(rest) if "%" in rest else rest
                 return served
         return self.fallback
 
@@ -138,7 +138,10 @@ class Paths:
 
     def _fail(self, error: Exception, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """500, with what the program's config wants the client to read; the traceback is logged."""
-        text = _traceback_text(error)
+        try:
+            text = tracebacks.text_of(error)
+        except (ImportError, OSError):
+            text = repr(error)
         shown = visible(text.rstrip())
         where = visible_line(f"{environ.get('REQUEST_METHOD')} {environ.get('fapws.uri')}")
         try:
@@ -159,25 +162,6 @@ def _take_over(start: Start_response, given: Any) -> None:
     for name in ("status_code", "status_reasons", "response_headers", "cookies"):
         if hasattr(given, name):
             setattr(start, name, getattr(given, name))
-
-
-def _traceback_text(error: Exception) -> str:
-    try:
-        import traceback  # half a megabyte that a worker without errors does not need
-    except (ImportError, OSError):  # no descriptor is left to read it
-        return repr(error)
-    return "".join(traceback.format_exception(type(error), error, _own_frames(error.__traceback__)))
-
-
-def _own_frames(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the program's first frame on; all of it if there is none."""
-    own = trace
-    while own is not None and own.tb_frame.f_globals.get("__name__") in _OUR_MODULES:
-        own = own.tb_next
-    return own or trace
-
-
-_OUR_MODULES = (__name__, "fapws.compat.responses", "fapws.compat.extras", "fapws.base")
 
 
 def of_program(namespace: dict[str, Any], strict: bool) -> Paths:
@@ -225,20 +209,6 @@ def _raw_path(environ: Environ) -> str:
     path: str = environ.get("PATH_INFO", "")
     for key in _TARGET_KEYS:
         raw = str(environ.get(key, "")).partition("?")[0]
-        if raw == path or (raw and _decode(raw) == path):
+        if raw == path or (raw and percent.decode(raw) == path):
             return raw
     return path.replace("%", "%25")
-
-
-def _decode(path: str) -> str:
-    """Percent-decoding to latin-1 text, as PEP 3333 wants PATH_INFO; a % that is no code stays."""
-    if "%" not in path:
-        return path
-    first, *rest = path.split("%")
-    pieces = [first]
-    for piece in rest:
-        if len(piece) >= 2 and piece[0] in _HEX and piece[1] in _HEX:
-            pieces.append(chr(int(piece[:2], 16)) + piece[2:])
-        else:
-            pieces.append("%" + piece)
-    return "".join(pieces)

@@ -5,7 +5,7 @@ Pure. Used for ``fapws.params`` and by ``fapws._evwsgi.parse_query``.
 
 from __future__ import annotations
 
-_HEX = frozenset(b"0123456789abcdefABCDEF")
+from fapws.percent import decode_bytes
 
 
 def parse_query(query: str | bytes) -> dict[str, list[str]]:
@@ -36,14 +36,4 @@ def count_fields(data: bytes) -> int:
 
 
 def _unquote(data: bytes) -> str:
-    data = data.replace(b"+", b" ")
-    if b"%" in data:
-        first, *rest = data.split(b"%")
-        pieces = [first]
-        for piece in rest:
-            if len(piece) >= 2 and piece[0] in _HEX and piece[1] in _HEX:
-                pieces.append(bytes((int(piece[:2], 16),)) + piece[2:])
-            else:
-                pieces.append(b"%" + piece)
-        data = b"".join(pieces)
-    return data.decode("utf-8", "replace")
+    return decode_bytes(data.replace(b"+", b" ")).decode("utf-8", "replace")

@@ -9,11 +9,11 @@ constant, writes the answer to a pipe and ends. Nothing of it stays in the maste
 from __future__ import annotations
 
 import os
-import resource
 import select
 import sys
 import time
 
+from fapws.descriptors import close_all_but
 from fapws.lean import TYPE_CHECKING, Any, Callable, NoReturn, signal
 from fapws.settings.model import Pool, ScriptSettings
 
@@ -38,7 +38,6 @@ _WANTED = (
     "fapws.worker.loader",
     "fapws.worker.loop_owner",
 )
-_DESCRIPTORS_MAX = 65536
 _ARITHMETIC_MAX = 64
 """Characters; longer constant arithmetic is left to the running script."""
 
@@ -90,7 +89,7 @@ def _answer(writer: int, path: str, attribute: str, pool: Pool | None, may_run: 
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         sys.stdout = sys.stderr = os.fdopen(null, "w", encoding="utf-8", errors="replace")
-        _close_all_but(writer)
+        close_all_but((0, 1, 2, writer))  # a script that is run must not find the master's files and sockets
         if pool is not None:
             from fapws.worker.privileges import drop_for_script
 
@@ -110,14 +109,6 @@ def _complaint(error: BaseException) -> str:
         return f"it failed with {type(error).__name__}: {error}"
     except BaseException:  # the exception's own __str__ failed
         return f"it failed with {type(error).__name__}"
-
-
-def _close_all_but(writer: int) -> None:
-    """A script that is run must not find the master's pidfile, logs and sockets open."""
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    end = _DESCRIPTORS_MAX if soft == resource.RLIM_INFINITY else min(soft, _DESCRIPTORS_MAX)
-    os.closerange(3, writer)
-    os.closerange(writer + 1, end)
 
 
 def _encode(settings: ScriptSettings) -> bytes:

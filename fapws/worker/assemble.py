@@ -12,6 +12,7 @@ import sys
 
 from fapws import __version__, reuse_port
 from fapws._core import ffi, lib
+from fapws.descriptors import adopt
 from fapws.lean import Any, Callable
 from fapws.settings.log_targets import OFF
 from fapws.settings.model import Network, Pool
@@ -42,7 +43,7 @@ def make_server(
 
     row: a worker's row of the scoreboard. multiprocess: whether others serve the same sockets.
     """
-    listeners = _adopt(descriptors)
+    listeners = [adopt(descriptor) for descriptor in descriptors]
     if pool.reuseport:
         _open_queues(listeners, pool.backlog)
     wants_heads = getattr(application, "wants_heads", False)
@@ -66,16 +67,6 @@ def make_server(
     if pool.proxy_protocol:
         _expect_proxies(server, pool.trusted_proxies, len(listeners))
     return server
-
-
-def _adopt(descriptors: tuple[int, ...]) -> list[_socket.socket]:
-    """Listening sockets by number. They are shared with workers that may be in accept() right now, and
-    PyPy makes an adopted socket blocking for all of them unless the default says otherwise."""
-    _socket.setdefaulttimeout(0.0)
-    try:
-        return [_socket.socket(fileno=descriptor) for descriptor in descriptors]
-    finally:
-        _socket.setdefaulttimeout(None)
 
 
 def _open_queues(listeners: list[_socket.socket], backlog: int) -> None:

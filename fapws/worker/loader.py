@@ -12,7 +12,8 @@ import sys
 import time
 from itertools import islice
 
-from fapws.lean import Any, Callable, ModuleType, TracebackType
+from fapws import tracebacks
+from fapws.lean import Any, Callable, ModuleType
 from fapws.settings.model import Pool
 from fapws.settings.options import split_callable
 from fapws.settings.values import nearest
@@ -74,14 +75,13 @@ def load(pool: Pool) -> Callable[..., Any] | None:
         if _may_end():
             raise
         what = f"the application left by SystemExit({error.code!r}) while it was being loaded\n"
-        raise LoadError(what + _own_traceback(error)) from None
+        raise LoadError(what + tracebacks.text_without(error, _THIS_FILE)) from None
     except KeyboardInterrupt as error:
-        raise LoadError(
-            "interrupted while the application was being loaded\n" + _own_traceback(error)
-        ) from None
+        what = "interrupted while the application was being loaded\n"
+        raise LoadError(what + tracebacks.text_without(error, _THIS_FILE)) from None
     except BaseException as error:
         # Whatever it is, it is the application's, and its traceback is the report.
-        raise LoadError(_own_traceback(error)) from None
+        raise LoadError(tracebacks.text_without(error, _THIS_FILE)) from None
     finally:
         _drop_racy_bytecode(known)
 
@@ -97,7 +97,7 @@ def _load_module(app: str) -> Callable[..., Any]:
         if (
             error.name is None
             or not f"{name}.".startswith(f"{error.name}.")
-            or _own_frames(error.__traceback__)
+            or tracebacks.frames_without(error.__traceback__, _THIS_FILE)
         ):
             raise
         raise LoadError(_no_module(app, error.name)) from None
@@ -278,42 +278,7 @@ def _callables_hint(found: Any) -> str:
     return f"; callable there: {', '.join(names[:10])}" if names else ""
 
 
-# ---- Tracebacks ----------------------------------------------------------------------------------
-
-
-def _own_traceback(error: BaseException) -> str:
-    """An exception as Python shows it, without the frames of this module and of importlib."""
-    import traceback
-
-    seen: set[int] = set()
-    link: BaseException | None = error
-    pending = [link]
-    while pending:
-        link = pending.pop()
-        if link is None or id(link) in seen:
-            continue
-        seen.add(id(link))
-        link.__traceback__ = _own_frames(link.__traceback__)
-        pending += [link.__cause__, link.__context__]
-    if error.__traceback__ is None and error.__cause__ is None and error.__context__ is None:
-        return "".join(traceback.format_exception_only(type(error), error))
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
-
-
-def _own_frames(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback without frames that are not the application's."""
-    kept: list[TracebackType] = []
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if name != _THIS_FILE and not name.startswith("<frozen importlib"):
-            kept.append(trace)
-        trace = trace.tb_next
-    for first, second in zip(kept, [*kept[1:], None]):
-        first.tb_next = second
-    return kept[0] if kept else None
-
-
-_THIS_FILE = _own_frames.__code__.co_filename
+_THIS_FILE = load.__code__.co_filename
 
 
 # ---- Import path and bytecode --------------------------------------------------------------------

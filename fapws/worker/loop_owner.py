@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 
+from fapws import tracebacks
 from fapws.lean import TYPE_CHECKING, Any, Callable, Protocol
 from fapws.visible import visible
 
@@ -93,14 +94,9 @@ def serve(given: Server) -> None:
 
 def log_failure(sentence: str, error: BaseException) -> None:
     """A sentence and the traceback of a program's function."""
-    import traceback  # half a megabyte that a process without errors does not need
-
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__") == "fapws.compat.schedule":
-        trace = trace.tb_next
-    lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
+    text = tracebacks.text_of(error).rstrip()
     try:
-        print(f"fapws: {sentence}\n{visible(''.join(lines).rstrip())}", file=sys.stderr, flush=True)
+        print(f"fapws: {sentence}\n{visible(text)}", file=sys.stderr, flush=True)
     except (OSError, ValueError):
         pass  # a log that cannot be written stops nothing
 

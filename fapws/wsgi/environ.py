@@ -39,9 +39,6 @@ _SINGLE = frozenset(
 )
 
 
-_HEX = frozenset("0123456789ABCDEFabcdef")
-
-
 class Shape(NamedTuple):
     """What requests of one shape have in common."""
 
@@ -86,19 +83,6 @@ def join_fields(shape: Shape, fields: Iterator[str]) -> Environ:
         elif key not in _SINGLE:
             environ[key] += ("; " if key == "HTTP_COOKIE" else ", ") + value
     return environ
-
-
-def percent_decode(path: str) -> str:
-    """PATH_INFO of a raw path: bytes as latin-1 (PEP 3333), as fw_percent_decode() does it."""
-    first, *pieces = path.split("%")
-    out = [first]
-    for piece in pieces:
-        digits = piece[:2]
-        if len(digits) == 2 and _HEX.issuperset(digits):
-            out.append(chr(int(digits, 16)) + piece[2:])
-        else:
-            out.append("%" + piece)
-    return "".join(out)
 
 
 def listener_base(listener: _socket.socket, common: Environ) -> Environ:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fapws import percent
 from fapws.lean import Any, Callable, Iterable
 from fapws.wsgi.answer import Answer
-from fapws.wsgi.environ import Environ, name_unix_server, percent_decode
+from fapws.wsgi.environ import Environ, name_unix_server
 
 
 class UnixServerName:
@@ -36,7 +37,7 @@ class Mounted:
 
     def __init__(self, application: Callable[..., Any], script_name: str) -> None:
         self._application = application
-        self._prefix = percent_decode(script_name.rstrip("/"))
+        self._prefix = percent.decode(script_name.rstrip("/"))
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         path, prefix = environ["PATH_INFO"], self._prefix

@@ -11,11 +11,12 @@ import os
 import sys
 import time
 
+from fapws import percent, tracebacks
 from fapws._core import ffi, lib
 from fapws.lean import Any, Callable, Iterable, Iterator, NamedTuple
 from fapws.visible import visible
 from fapws.wsgi.answer import Answer, ClientGone, Fault, check_piece, code_fault, core_text, head_fault
-from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, percent_decode, with_room
+from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, with_room
 from fapws.wsgi.exchange import NOBODY, make_exchange
 from fapws.wsgi.file_wrapper import FileWrapper, file_span
 from fapws.wsgi.input import EMPTY, memory_input, spooled_input
@@ -279,7 +280,7 @@ class Server:
         shape = make_shape(next(fields), self._bases)
         environ = join_fields(shape, fields)
         if kind == lib.FW_REQUEST_RAW:
-            environ["PATH_INFO"] = percent_decode(environ["PATH_INFO"])
+            environ["PATH_INFO"] = percent.decode(environ["PATH_INFO"])
         environ["REQUEST_URI"] = environ["RAW_URI"]
         return environ
 
@@ -414,12 +415,8 @@ class Server:
     def log_exception(self, sentence: str, error: BaseException) -> None:
         """A sentence and a traceback to the error log."""
         try:
-            import traceback  # half a megabyte that a worker without errors does not need
-        except (ImportError, OSError):  # no descriptor is left to read it, or it lies beyond a chroot
+            text = tracebacks.text_of(error)
+        except (ImportError, OSError):
             self.log(f"{sentence}: {error!r}")
-            return
-        own = error.__traceback__
-        while own is not None and str(own.tb_frame.f_globals.get("__name__")).startswith("fapws.wsgi"):
-            own = own.tb_next  # the application's frames are what its author can use
-        lines = traceback.format_exception(type(error), error, own or error.__traceback__)
-        self.log(sentence + "\n" + "".join(lines).rstrip("\n"))
+        else:
+            self.log(sentence + "\n" + text.rstrip("\n"))

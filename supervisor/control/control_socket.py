@@ -15,6 +15,7 @@ import os
 
 from fapws._core import lib
 
+from fapws.descriptors import adopt
 from fapws.lean import Any
 from fapws.settings.identity import UnknownIdentity, find_group
 
@@ -161,7 +162,6 @@ class ControlSocket:
         if not _may_command(fd, self._gid):
             os.close(fd)
             return None
-        os.set_blocking(fd, False)  # PyPy makes it blocking when it takes the descriptor over
         return Client(fd)
 
     def close(self) -> None:
@@ -171,7 +171,7 @@ class ControlSocket:
 
 
 def _may_command(fd: int, gid: int) -> bool:
-    sock = _socket.socket(fileno=fd)
+    sock = adopt(fd)
     try:
         return peer.may_command(sock, gid)
     except OSError:

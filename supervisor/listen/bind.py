@@ -12,6 +12,7 @@ import os
 import stat
 
 from fapws import reuse_port
+from fapws.descriptors import adopt
 from fapws.lean import NamedTuple
 from fapws.settings.identity import UnknownIdentity, find_group, find_user
 from fapws.settings.model import Address
@@ -244,7 +245,7 @@ def _owner_ids(address: Address) -> tuple[int, int]:
 
 def _adopt(address: Address, backlog: int) -> Listener:
     """Takes over a socket that whoever started us has opened."""
-    sock = _socket.socket(fileno=address.port)
+    sock = adopt(address.port)
     try:
         if sock.type != _socket.SOCK_STREAM:
             raise CannotStart(f"cannot listen on {address.text}: not a stream socket")

@@ -9,11 +9,12 @@ import _socket
 import os
 import time
 
+from fapws.dates import MONTHS
+
 PATHS = ("/dev/log", "/var/run/log", "/var/run/syslog")
 """Linux and OpenBSD, FreeBSD and NetBSD, macOS."""
 _INFO = 6
 _PAUSE = 1.0
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class Syslog:
@@ -82,5 +83,5 @@ def socket_file(paths: tuple[str, ...] = PATHS) -> tuple[int, int] | None:
 def head(priority: int) -> bytes:
     """What stands before a line: ``<30>Nov 20 08:00:00 fapws[4711]: `` (RFC 3164)."""
     now = time.localtime()
-    stamp = f"{_MONTHS[now.tm_mon - 1]} {now.tm_mday:2d} {now.tm_hour:02d}:{now.tm_min:02d}:{now.tm_sec:02d}"
+    stamp = f"{MONTHS[now.tm_mon - 1]} {now.tm_mday:2d} {now.tm_hour:02d}:{now.tm_min:02d}:{now.tm_sec:02d}"
     return f"<{priority}>{stamp} fapws[{os.getpid()}]: ".encode("ascii")

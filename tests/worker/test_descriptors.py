@@ -65,3 +65,21 @@ def test_descriptors_arrive_close_on_exec(monkeypatch: pytest.MonkeyPatch) -> No
         assert data == b"x" and not os.get_inheritable(fd)
     finally:
         os.close(fd)
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+@pytest.mark.parametrize("default", [None, 0.0, 5.0])
+def test_an_adopted_socket_blocks_as_before(blocking: bool, default: float | None) -> None:
+    former = socket.getdefaulttimeout()
+    ours, theirs = socket.socketpair()
+    try:
+        os.set_blocking(ours.fileno(), blocking)
+        socket.setdefaulttimeout(default)
+        adopted = descriptors.adopt(ours.fileno())
+        assert os.get_blocking(ours.fileno()) == blocking
+        assert socket.getdefaulttimeout() == default
+        adopted.detach()
+    finally:
+        socket.setdefaulttimeout(former)
+        ours.close()
+        theirs.close()
