@@ -301,7 +301,8 @@ static void run_ready(fw_worker *worker)
  * They made room, too, so that others may be accepted again. */
 static void forget_closed(fw_worker *worker)
 {
-    fw__conns_free_closed(worker);
+    if (fw_list_first(&worker->closed))
+        fw__conns_free_closed(worker);
     if (worker->accepting.made_room)
         fw__listeners_update(worker);
     worker->accepting.made_room = false;
@@ -365,14 +366,15 @@ int fw_poll(fw_worker *worker, int timeout_ms)
             wait_for_records(worker, timeout_ms);
     }
     tell_lost_lines(worker);
-    fw__conn_tell_fault(worker);
-    int count = fw__batch_end(&worker->batch);
+    if (worker->fault.stage == FW_FAULT_NOTED)
+        fw__conn_tell_fault(worker);
+    fw__batch_end(&worker->batch);
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
     worker->score->beat = fw_now();
     worker->score->busy_since = worker->batch.requests ? worker->score->beat : 0;
     fw__request_line_first(&worker->batch, worker->score);
     weigh(worker);
-    return count;
+    return fw__batch_count(&worker->batch);
 }
 
 /* ---- Drain ----------------------------------------------------------------------------------------------- */

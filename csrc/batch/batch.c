@@ -58,16 +58,10 @@ void fw__batch_start(fw_batch *batch)
     batch->filling = true;
 }
 
-int fw__batch_end(fw_batch *batch)
+void fw__batch_end(fw_batch *batch)
 {
     batch->filling = false;
     batch->records[0] = (int64_t)batch->text_used;
-    return fw__batch_count(batch);
-}
-
-int fw__batch_count(const fw_batch *batch)
-{
-    return (int)((batch->words - 1) / FW_RECORD_WORDS);
 }
 
 bool fw__batch_crowded(const fw_batch *batch)

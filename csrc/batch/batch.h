@@ -57,13 +57,17 @@ typedef struct {
     uint64_t content_size; /* also of a spooled one */
 } fw_given;
 
+static inline int fw__batch_count(const fw_batch *batch)
+{
+    return (int)((batch->words - 1) / FW_RECORD_WORDS);
+}
+
 int fw__batch_new(fw_batch *batch, const fw_settings *settings);
 void fw__batch_free(fw_batch *batch);
 void fw__batch_start(fw_batch *batch);
-int fw__batch_end(fw_batch *batch); /* how many records it has */
+void fw__batch_end(fw_batch *batch);
 bool fw__batch_full(const fw_batch *batch);
 bool fw__batch_crowded(const fw_batch *batch); /* no room for another event either */
-int fw__batch_count(const fw_batch *batch);
 void fw__batch_event(fw_batch *batch, int64_t kind, int64_t connection);
 /* Leaves it out if debug is off or the batch is crowded. */
 void fw__batch_debug(fw_batch *batch, int64_t connection, fw_slice peer, const char *token,

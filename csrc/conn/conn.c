@@ -43,8 +43,9 @@ bool fw__conn_enter(fw_conn *conn, fw_conn_state state)
 {
     if (!fw__conn_may_enter(conn->state, state))
         return wrong_step(conn, state);
-    fw_score *score = conn->worker->score;
-    score->in_flight += (uint64_t)with_application(state) - (uint64_t)with_application(conn->state);
+    bool before = with_application(conn->state), after = with_application(state);
+    if (before != after)
+        conn->worker->score->in_flight += after ? 1u : (uint64_t)-1;
     conn->state = state;
     return true;
 }
@@ -211,8 +212,6 @@ static void listen_for(fw_conn *conn, unsigned events)
 
 void fw__conn_listen(fw_conn *conn)
 {
-    if (conn->state == FW_CONN_CLOSED)
-        return;
     unsigned events = waits_to_read(conn) ? FW_POLL_READ : 0;
     if (waits_to_write(conn))
         events |= FW_POLL_WRITE;

@@ -5,7 +5,7 @@
 
 #define TO(state) (1u << FW_CONN_##state)
 
-static const unsigned steps[FW_CONN_STATES] = {
+const uint16_t fw__conn_steps[FW_CONN_STATES] = {
     [FW_CONN_IDLE] = TO(HEAD) | TO(CONTENT) | TO(DISPATCHED) | TO(FLUSHING) | TO(CLOSED),
     [FW_CONN_HEAD] = TO(CONTENT) | TO(DISPATCHED) | TO(FLUSHING) | TO(CLOSED),
     [FW_CONN_CONTENT] = TO(DISPATCHED) | TO(FLUSHING) | TO(CLOSED),
@@ -22,11 +22,6 @@ static const char *const names[FW_CONN_STATES] = {
     [FW_CONN_STREAMING] = "streaming", [FW_CONN_FLUSHING] = "flushing",
     [FW_CONN_LINGERING] = "lingering", [FW_CONN_CLOSED] = "closed",
 };
-
-bool fw__conn_may_enter(fw_conn_state from, fw_conn_state to)
-{
-    return (steps[from] >> to & 1u) != 0;
-}
 
 const char *fw__conn_state_name(fw_conn_state state)
 {

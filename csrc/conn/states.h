@@ -4,6 +4,7 @@
 #define FAPWS_STATES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef enum {
     FW_CONN_IDLE,       /* nothing of the next request has come */
@@ -18,7 +19,13 @@ typedef enum {
 
 #define FW_CONN_STATES (FW_CONN_CLOSED + 1)
 
-bool fw__conn_may_enter(fw_conn_state from, fw_conn_state to);
+extern const uint16_t fw__conn_steps[FW_CONN_STATES]; /* a bit for each state that may follow */
+
+static inline bool fw__conn_may_enter(fw_conn_state from, fw_conn_state to)
+{
+    return (fw__conn_steps[from] >> to & 1u) != 0;
+}
+
 const char *fw__conn_state_name(fw_conn_state state);
 
 #endif
