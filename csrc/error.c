@@ -1,6 +1,5 @@
 /* error.c -- the three questions about a code, answered from the table in error.h.
- * Owns:   nothing.
- * Called: Python for messages and logs, conn.c for the status to response with. */
+ * Owns:   nothing. */
 #include "error.h"
 
 #include "fapws.h"

@@ -1,6 +1,5 @@
 /* worker.c -- one worker: its life, and the poll that fills a batch.
  * Owns:   the loop, the settings, the watched descriptors; everything else through its file.
- * Called: by the program around the core (fapws.h), from one thread.
  * Never:  calls back into the program: what happens is told by the records of a batch. */
 #include "worker.h"
 

@@ -43,6 +43,7 @@ mkdir -p build
 check ruff .venv/bin/ruff check --output-format concise .
 check mypy .venv/bin/mypy -p fapws
 check arrows .venv/bin/python -B tools/arrows.py --check
+check 'arrows of csrc' .venv/bin/python -B tools/core_map.py --check
 for compiler in gcc clang; do
     if wanted $compiler; then check $compiler compile_with $compiler; fi
 done

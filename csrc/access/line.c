@@ -1,6 +1,5 @@
 /* access/line.c -- the text of one line of the access log.
  * Owns:   the log's line and clock.
- * Called: log.c at the end of a response.
  * Never:  lets a byte of the client through that could end a line or a field. */
 #include "access/access.h"
 

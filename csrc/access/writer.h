@@ -1,7 +1,6 @@
 /* access/writer.h -- lines to a file, by a thread of its own, so that nobody ever waits for a disk.
  * Owns:   two blocks of FW_LOG_BLOCK bytes (a crowd may make them FW_LOG_MOST for a while), the
  *         descriptor, the thread.
- * Called: log.c, from the worker's thread.
  * Never:  makes its caller wait: when both blocks are as large as can be and full, a line is dropped and counted.
  *
  * The thread writes when half a block is full, at the latest FW_LOG_WAIT_MS after a line came, however

@@ -1,6 +1,5 @@
 /* conn/listener.c -- listening sockets: which clients may come in, and when not.
  * Owns:   worker->accepting: the sockets and the pauses in accepting.
- * Called: worker.c adopts and closes listeners, tells of clients and of room that came free.
  * Never:  drops a client that was accepted, spins when nothing can be accepted: the kernel's backlog
  *         waits while a limit is reached or descriptors run out. */
 #include "conn/accepting.h"

@@ -1,6 +1,5 @@
 /* http/bytes.c -- what each byte may be part of, and the small questions about slices.
  * Owns:   the class table, which is constant.
- * Called: the parser's files; the response writer, for names and values that an application gives.
  * Never:  looks at the locale. */
 #include <string.h>
 

@@ -1,6 +1,5 @@
 /* http/chunked.c -- the chunked transfer coding, decoded where it stands.
  * Owns:   nothing; the state is the caller's, so a content may be split at any byte.
- * Called: conn.c.
  * Never:  keeps extensions or trailers: they are checked, counted and dropped (RFC 9112 7.1.1,
  *         7.1.2 allow both).
  *

@@ -1,6 +1,5 @@
 /* http/chunked.h -- the chunked transfer coding (RFC 9112 section 7.1), decoded in place.
- * Owns:   nothing; allocates nothing. The few words of state are the caller's.
- * Called: conn.c with each piece of content, the C tests, the fuzzers. */
+ * Owns:   nothing; allocates nothing. The few words of state are the caller's. */
 #ifndef FAPWS_CHUNKED_H
 #define FAPWS_CHUNKED_H
 

@@ -1,6 +1,5 @@
 /* http/fields.c -- the field section of a head: its lines, and the fields that steer the connection.
  * Owns:   nothing; what is learnt on the way lives on the stack for one head.
- * Called: parser.c, through fw__read_fields().
  * Never:  joins or drops fields. A name with "_" is a name like any other here; it never counts as
  *         its "-" twin, because names are compared whole. */
 #include <string.h>

@@ -1,6 +1,5 @@
 /* http/parser.c -- the request line, and the order in which a head is read.
  * Owns:   nothing; every slice points into the caller's bytes.
- * Called: conn.c, through fw_parse_head().
  * Never:  keeps state between calls. A head is read from its start each time, and reading stops at
  *         the first byte that is wrong, so more bytes never change a verdict. */
 #include "http/parser.h"

@@ -1,6 +1,5 @@
 /* http/parser.h -- the request head: bytes in, slices out (RFC 9112 sections 2 to 7, RFC 9110 section 5).
  * Owns:   nothing; allocates nothing; every slice it returns points into the caller's bytes.
- * Called: conn.c, the C tests, the fuzzers. Pure functions, safe on any bytes of any length.
  * Never:  reads beyond buf[len - 1], keeps state between calls. */
 #ifndef FAPWS_PARSER_H
 #define FAPWS_PARSER_H

@@ -1,6 +1,5 @@
 /* http/proxy.h -- the PROXY protocol header, versions 1 and 2 (HAProxy's proxy-protocol.txt, 2020).
- * Owns:   nothing; allocates nothing. Pure: safe on any bytes of any length.
- * Called: request.c with the first bytes of a connection, the C tests, the fuzzers. */
+ * Owns:   nothing; allocates nothing. Pure: safe on any bytes of any length. */
 #ifndef FAPWS_PROXY_H
 #define FAPWS_PROXY_H
 

@@ -1,6 +1,5 @@
 /* http/scan.h -- finds where a run of allowed bytes ends: 16 bytes a step with SSE2 or NEON, 8 elsewhere.
  * Owns:   nothing. The classes byte by byte are in bytes.c; a step must agree with them.
- * Called: parser.c, fields.c, chunked.c.
  * Never:  reads at or beyond end, so a slice may touch the end of a mapping.
  *
  * Three back ends give the same few operations on a block of bytes, and the classes are written

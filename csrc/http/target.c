@@ -1,6 +1,5 @@
 /* http/target.c -- the forms of a request target (RFC 9112 3.2), its host, and percent-decoding.
  * Owns:   nothing.
- * Called: parser.c for the target, fields.c for Host, the batch writer for paths.
  * Never:  normalises: what a client wrote is what the application reads. */
 #include <string.h>
 

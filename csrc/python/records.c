@@ -1,12 +1,10 @@
 /* records.c -- from the core's batch to (kind, response, content, environ).
  *
  * Owns:   the exchange's place in the batch, and what it knows of each shape.
- * Called: take(count) after each fw_poll(), then by the for loop of Server.run().
  * Never:  calls the application.
  *
  * Browsers repeat most of their fields with every request. So the base of a shape keeps the values of
- * the request before; only those that differ are made anew, and one copy of the dict has all others.
- */
+ * the request before; only those that differ are made anew, and one copy of the dict has all others. */
 #include "accelerator.h"
 
 #include <string.h>

@@ -1,8 +1,6 @@
 /* respond.c -- from a finished response to the core.
  *
- * Called: respond(response, result) after a request, send_pieces() for a stream.
- * Never:  explains a mistake: what is not plain goes back to Python.
- */
+ * Never:  explains a mistake: what is not plain goes back to Python. */
 #include "accelerator.h"
 
 #include <string.h>

@@ -1,11 +1,9 @@
 /* response.c -- the C half of fapws.wsgi.answer.Answer.
  *
  * Owns:   the attributes of a response; a plain call of start_response ends here.
- * Called: by the application, and by Python code through the attributes.
  * Never:  judges a call that is not plain: start_response_checked() of the subclass does, in Python.
  *
- * The cycle collector knows responses: headers may be a list of a class whose instances know start_response.
- */
+ * The cycle collector knows responses: headers may be a list of a class whose instances know start_response. */
 #include "accelerator.h"
 
 #include <structmember.h>

@@ -1,6 +1,5 @@
 /* response/response.c -- the public calls with which an application's response comes in.
  * Owns:   conn->response, from its head to its end.
- * Called: by the program around the core, between two polls.
  * Never:  blocks, keeps more than FW_HELD_MAX bytes of a response: what the kernel does not take of a
  *         large content stays with the caller. */
 #include "response/response.h"

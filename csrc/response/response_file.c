@@ -1,6 +1,5 @@
 /* response/response_file.c -- content that comes out of a file.
  * Owns:   nothing; the file is the caller's, its own offset is not moved.
- * Called: by the program around the core, between two polls.
  * Never:  blocks on the socket, sends more than TURN_BYTES at once, so that others have their turn. */
 #include "error.h"
 #include "response/response.h"

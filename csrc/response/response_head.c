@@ -1,6 +1,5 @@
 /* response/response_head.c -- the head of a response: checked, framed, written into worker->scratch.
  * Owns:   worker->scratch.
- * Called: response.c for the application's heads; http/refusal.c has the core's own.
  * Never:  sends, trusts a byte of what the application gave: no input can split a response. */
 #include "response/response.h"
 

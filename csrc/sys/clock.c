@@ -1,5 +1,4 @@
-/* sys/clock.c -- milliseconds of the monotonic clock, as cheaply as the system gives them.
- * Called: on every response, to stamp the scoreboard; a few milliseconds of coarseness do no harm. */
+/* sys/clock.c -- milliseconds of the monotonic clock, as cheaply as the system gives them. */
 #include <time.h>
 #include <uv.h>
 

@@ -1,6 +1,5 @@
 /* sys/lifeline.c -- a worker whose master is dead ends, also when it is stuck for ever in C.
  * Owns:   a thread that does nothing but wait for the end of a pipe, and for the grace behind it.
- * Called: once, before the worker serves.
  * The thread touches no memory of others, takes no signal and allocates nothing, so its stack may be
  * the smallest there is. */
 #include "error.h"

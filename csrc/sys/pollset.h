@@ -1,7 +1,6 @@
 /* sys/pollset.h -- which descriptors are ready: the worker's connections, listeners and watches.
  * Owns:   the kernel's set (epoll, kqueue), or the uv_poll_t of each descriptor where there is none
  *         that we know, or with FW_PORTABLE, so that tests reach that way everywhere.
- * Called: conn.c, listener.c and worker.c say what they wait for; worker.c takes the turns.
  * Never:  keeps pointers to what it watches: a token is looked up when its event comes, so that an
  *         event of something that ended earlier in the same turn finds nothing.
  *

@@ -1,7 +1,7 @@
 /* sys/sendfile.c -- a file's bytes to a socket, without a copy where the system has a way.
  * FW_PORTABLE forces the fallback, so that tests reach it everywhere; it also serves files that the
  * system's way refuses (some file systems).
- * Called: response_file.c. Never: blocks on the socket, moves the file's own offset. */
+ * Never:  blocks on the socket, moves the file's own offset. */
 #include "sys/sockets.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* sys/sockets.c -- what differs between operating systems, and nothing else.
  * FW_PORTABLE forces the fallbacks, so that tests reach them everywhere.
- * Called: listener.c, conn.c, outgoing.c, content.c. Never: keeps state, retries for longer than EINTR. */
+ * Never:  keeps state, retries for longer than EINTR. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* accept4 */
 #endif
