@@ -21,7 +21,7 @@ from fapws.compat.start_address import start_address
 from fapws.dates import http_date
 from fapws.lean import Any, Callable
 from fapws.worker import loop_owner
-from fapws.wsgi.answer import core_text
+from fapws.wsgi.response import core_text
 from fapws.wsgi.serve import Server
 
 _BASE_NAMES = ("Environ", "Start_response", "supported_HTTP_command", "config")

@@ -27,7 +27,7 @@ extern struct names names;
 
 /* response.c */
 
-/* The C half of fapws.wsgi.answer.Answer: its attributes and the usual call of start_response. */
+/* The C half of fapws.wsgi.response.Response: its attributes and the usual call of start_response. */
 typedef struct {
     PyObject ob_base; /* what PyObject_HEAD stands for */
     long long connection;
@@ -88,6 +88,6 @@ void exchange_forget(known_shape *known);
 
 PyObject *exchange_respond(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
 PyObject *exchange_send_pieces(PyObject *object, PyObject *arguments);
-PyObject *exchange_asked(PyObject *object, PyObject *given);
+PyObject *exchange_original_request(PyObject *object, PyObject *given);
 
 #endif

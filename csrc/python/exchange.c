@@ -85,8 +85,9 @@ static PyMethodDef methods[] = {
      "not plain."},
     {"send_pieces", exchange_send_pieces, METH_VARARGS,
      "send_pieces(response, pieces, most, seconds): sends while all is plain."},
-    {"asked", exchange_asked, METH_O,
-     "asked(response): the request's head and its client's descriptor, or a negative code."},
+    {"original_request", exchange_original_request, METH_O,
+     "original_request(response): the request's head and its client's descriptor, or a negative "
+     "code."},
     {"release", exchange_release, METH_NOARGS, "release(): before the core is freed."},
     {NULL, NULL, 0, NULL},
 };

@@ -145,11 +145,11 @@ PyObject *exchange_send_pieces(PyObject *object, PyObject *arguments)
 
 /* ---- What else a program may ask ------------------------------------------------------------- */
 
-PyObject *exchange_asked(PyObject *object, PyObject *given)
+PyObject *exchange_original_request(PyObject *object, PyObject *given)
 {
     exchange *self = (exchange *)object;
     if (!PyObject_TypeCheck(given, &response_type)) {
-        PyErr_SetString(PyExc_TypeError, "asked() takes a response");
+        PyErr_SetString(PyExc_TypeError, "original_request() takes a response");
         return NULL;
     }
     int64_t connection = ((response *)given)->connection;

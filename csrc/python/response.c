@@ -1,4 +1,4 @@
-/* response.c -- the C half of fapws.wsgi.answer.Answer.
+/* response.c -- the C half of fapws.wsgi.response.Response.
  *
  * Owns:   the attributes of a response; a plain call of start_response ends here.
  * Never:  judges a call that is not plain: start_response_checked() of the subclass does, in Python.

@@ -31,7 +31,7 @@ _HEADER_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH", "fapws.raw_header")
 
 
 def add_extras(environ: dict[str, Any], server_start: Callable[..., Any]) -> None:
-    """Adds them in place; server_start: the server's start_response, to which the Answer belongs.
+    """Adds them in place; server_start: the server's start_response, to which the Response belongs.
 
     fapws.params is the query's; see read_form().
     """
@@ -53,7 +53,7 @@ def add_extras(environ: dict[str, Any], server_start: Callable[..., Any]) -> Non
     if "CONTENT_LENGTH" in environ:
         environ["HTTP_CONTENT_LENGTH"] = environ["CONTENT_LENGTH"]
     try:
-        environ["fapws.raw_header"], environ["fapws.socket_fd"] = server_start.__self__.asked()  # type: ignore
+        environ["fapws.raw_header"], environ["fapws.socket_fd"] = server_start.__self__.original_request()  # type: ignore
     except (AttributeError, ConnectionError):
         # Another server, or the client has left: the program is called all the same, for it may matter to
         # others.

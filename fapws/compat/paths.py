@@ -41,7 +41,7 @@ class Paths:
     """
 
     wants_heads = True
-    """Tells the worker that Answer.raw_head() is wanted."""
+    """Tells the worker that Response.raw_head() is wanted."""
     fallback: Callable[..., Any] | None = None
     """Serves what no prefix matches, with SCRIPT_NAME and PATH_INFO as they came."""
 

@@ -1,4 +1,4 @@
-"""The way from the core's batch to environ dicts, and from a finished answer back to the core.
+"""The way from the core's batch to environ dicts, and from a finished response back to the core.
 
 There are two of them with the same contract: this one in Python, and fapws._accelerator (csrc/python/), an
 extension for CPython that takes more than half off the instructions of a request. It is used where it was
@@ -17,11 +17,11 @@ from fapws.wsgi.environ import Shape
 
 Headers = list[tuple[str, str]]
 NOBODY = -1
-"""The connection of an answer that is over: a write() kept by the application must not reach the next."""
+"""The connection of a response that is over: a write() kept by the application must not reach the next."""
 
 
-class PureAnswer:
-    """What an answer remembers. Attributes start as the class has them, because that costs nothing."""
+class PureResponse:
+    """What a response remembers. Attributes start as the class has them, because that costs nothing."""
 
     connection: int
     status: str | None = None
@@ -30,7 +30,7 @@ class PureAnswer:
     begun = False
     """The head has been given to the core: it cannot be changed any more."""
     empty = False
-    """This answer has no content (HEAD, 204, 304), whatever the application yields."""
+    """This response has no content (HEAD, 204, 304), whatever the application yields."""
     full = False
     """More content than Content-Length was given: the rest is not wanted."""
     unsent: Any = None
@@ -43,15 +43,17 @@ class PureAnswer:
 class PureExchange:
     """One for each core. take() yields four things for each record of the batch (fw_poll() of csrc/fapws.h):
 
-    - KIND, an answer of the given type for its connection, CONTENT, the environ: a request of a cached shape;
-    - KIND, an answer, CONTENT, an iterator over the record's fields: a request without one;
+    - KIND, a response of the given type for its connection, CONTENT, the environ: a request of a known shape;
+    - KIND, a response, CONTENT, an iterator over the record's fields: a request without one;
     - KIND, CONNECTION, CONTENT, an iterator over the record's fields: an event.
 
     A record's fields have to be taken before the next record. shapes may be filled while take() runs.
     """
 
-    def __init__(self, answers: type[PureAnswer], shapes: list[Shape | None], view: Any, core: Any) -> None:
-        self._answers = answers
+    def __init__(
+        self, responses: type[PureResponse], shapes: list[Shape | None], view: Any, core: Any
+    ) -> None:
+        self._responses = responses
         self._shapes = shapes
         self._core = core
         self._records = memoryview(ffi.buffer(view.records, view.record_words * 8)).cast("q")
@@ -59,54 +61,54 @@ class PureExchange:
 
     def take(self, count: int) -> Iterator[tuple[int, Any, int, Any]]:
         """The records of the batch that fw_poll() has just returned the number of."""
-        answers, shapes = self._answers, self._shapes
+        responses, shapes = self._responses, self._shapes
         numbers = iter(self._records[1 : 1 + 3 * count].tolist())
         fields = iter(str(self._text[: self._records[0]], "latin-1").split("\n"))
         for kind, connection, content in zip(numbers, numbers, numbers):
             if kind < -2:
                 yield kind, connection, content, fields
                 continue
-            answer = answers()
-            answer.connection = connection
+            response = responses()
+            response.connection = connection
             if kind < 0:
-                yield kind, answer, content, fields
+                yield kind, response, content, fields
                 continue
             base, keys = shapes[kind]  # type: ignore[misc]  # FW_SHAPE came before
             environ = base.copy()
             environ.update(zip(keys, fields))
             environ["REQUEST_URI"] = environ["RAW_URI"]
-            yield kind, answer, content, environ
+            yield kind, response, content, environ
 
-    def respond(self, answer: PureAnswer, result: Any) -> tuple[bytes, int] | int | None:
+    def respond(self, response: PureResponse, result: Any) -> tuple[bytes, int] | int | None:
         """fw_respond() for a list with one bytes object; None if result or head are anything else.
 
-        0: the answer is over. Otherwise the bytes object, because the list may hold another one by now, and
+        0: the response is over. Otherwise the bytes object, because the list may hold another one by now, and
         what fw_respond() returned. Raises nothing that is wrong with a head: who joins it after None was
         returned finds it.
         """
-        if type(result) is not list or len(result) != 1 or answer.status is None or answer.begun:
+        if type(result) is not list or len(result) != 1 or response.status is None or response.begun:
             return None
         body = result[0]
         if type(body) is not bytes:
             return None
-        fields = [answer.status]
+        fields = [response.status]
         try:
-            fields += chain.from_iterable(answer.headers)
+            fields += chain.from_iterable(response.headers)
             head = "\n".join(fields).encode("latin-1")
         except (TypeError, UnicodeEncodeError):
             return None
-        if len(fields) != 2 * len(answer.headers) + 1:
+        if len(fields) != 2 * len(response.headers) + 1:
             return None
         rest: int = lib.fw_respond(
-            self._core, answer.connection, head, len(head), len(fields), body, len(body)
+            self._core, response.connection, head, len(head), len(fields), body, len(body)
         )
         if rest:
             return body, rest
-        answer.connection = NOBODY
+        response.connection = NOBODY
         return 0
 
     def send_pieces(
-        self, answer: PureAnswer, pieces: Iterator[bytes], most: int, seconds: float
+        self, response: PureResponse, pieces: Iterator[bytes], most: int, seconds: float
     ) -> tuple[Any, int | None] | None:
         """Sends what an iterator gives, one fw_send() for each piece; the head is with the core already.
 
@@ -114,12 +116,12 @@ class PureExchange:
         was not 0; (piece, None) for one that was not sent: no bytes, empty, or behind what write() was given.
         Raises StopIteration at the end, and what the application raises.
         """
-        send, core, connection = lib.fw_send, self._core, answer.connection
+        send, core, connection = lib.fw_send, self._core, response.connection
         ends = time.monotonic() + seconds
         sent = 0
         while True:
             piece = next(pieces)
-            if type(piece) is not bytes or not piece or answer.full or answer.unsent is not None:
+            if type(piece) is not bytes or not piece or response.full or response.unsent is not None:
                 return piece, None
             rest = send(core, connection, piece, len(piece))
             if rest:
@@ -128,17 +130,17 @@ class PureExchange:
             if sent >= most or time.monotonic() >= ends:
                 return None
 
-    def asked(self, answer: PureAnswer) -> tuple[str, int] | int:
+    def original_request(self, response: PureResponse) -> tuple[str, int] | int:
         """The request's head as it was received, and the client's descriptor; or a negative code."""
         head = ffi.new("const char **")
-        size: int = lib.fw_request_head(self._core, answer.connection, head)
-        descriptor: int = size if size < 0 else lib.fw_connection_fd(self._core, answer.connection)
+        size: int = lib.fw_request_head(self._core, response.connection, head)
+        descriptor: int = size if size < 0 else lib.fw_connection_fd(self._core, response.connection)
         if descriptor < 0:
             return descriptor
         return bytes(ffi.buffer(head[0], size)).decode("latin-1"), descriptor
 
     def release(self) -> None:
-        """Before the core is freed: a program may keep an answer, and with it this, for longer."""
+        """Before the core is freed: a program may keep a response, and with it this, for longer."""
         self._core = ffi.NULL
         self._records.release()
         self._text.release()
@@ -158,16 +160,16 @@ def _load_accelerator() -> Any:
 accelerator = _load_accelerator()
 
 if TYPE_CHECKING or accelerator is None:  # noqa: SIM108  # a type checker must see one name
-    ResponseBase = PureAnswer
+    ResponseBase = PureResponse
 else:
     ResponseBase = accelerator.ResponseBase
 
 
-def make_exchange(answers: type[PureAnswer], shapes: list[Shape | None], view: Any, core: Any) -> Any:
-    """The exchange of a core, the fast one if it can be; answers: a subclass of ResponseBase."""
+def make_exchange(responses: type[PureResponse], shapes: list[Shape | None], view: Any, core: Any) -> Any:
+    """The exchange of a core, the fast one if it can be; responses: a subclass of ResponseBase."""
     if accelerator is None:
-        return PureExchange(answers, shapes, view, core)
+        return PureExchange(responses, shapes, view, core)
     names = ("fw_respond", "fw_send", "fw_request_head", "fw_connection_fd")
     places = [view.records, view.text, core, *[ffi.addressof(lib, name) for name in names]]
     addresses = [int(ffi.cast("uintptr_t", each)) for each in places]
-    return accelerator.Exchange(answers, shapes, *addresses)
+    return accelerator.Exchange(responses, shapes, *addresses)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fapws import percent
 from fapws.lean import Any, Callable, Iterable
-from fapws.wsgi.answer import Answer
 from fapws.wsgi.environ import Environ, name_unix_server
+from fapws.wsgi.response import Response
 
 
 class UnixServerName:
@@ -27,8 +27,8 @@ class EarlyHints:
         self._application = application
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Any:
-        answer: Answer = start_response.__self__  # type: ignore[attr-defined]  # the server's own
-        environ["wsgi.early_hints"] = answer.early_hints
+        response: Response = start_response.__self__  # type: ignore[attr-defined]  # the server's own
+        environ["wsgi.early_hints"] = response.early_hints
         return self._application(environ, start_response)
 
 

@@ -1,7 +1,7 @@
-"""The loop of a worker: takes batches from the C core, calls the application, gives the answers back.
+"""The loop of a worker: takes batches from the C core, calls the application, gives the responses back.
 
 Server.run() is the hot path, a few microseconds for a whole request, and the only place in the package
-that is written for speed: names are bound to locals and the common answer (one piece of content) is
+that is written for speed: names are bound to locals and the common response (one piece of content) is
 handled in line. What is uncommon leaves it at once for a method of its own.
 """
 
@@ -15,11 +15,11 @@ from fapws import percent, tracebacks
 from fapws._core import ffi, lib
 from fapws.lean import Any, Callable, Iterable, Iterator, NamedTuple
 from fapws.visible import visible
-from fapws.wsgi.answer import Answer, ClientGone, Fault, check_piece, code_fault, core_text, head_fault
 from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, with_room
 from fapws.wsgi.exchange import NOBODY, make_exchange
 from fapws.wsgi.file_wrapper import FileWrapper, file_span
 from fapws.wsgi.input import EMPTY, memory_input, spooled_input
+from fapws.wsgi.response import ClientGone, Fault, Response, check_piece, code_fault, core_text, head_fault
 from fapws.wsgi.stream import FileStream, Stream, Streams
 
 Application = Callable[..., Iterable[bytes]]
@@ -108,11 +108,11 @@ class Server:
         self._tickers: tuple[Ticker, ...] = ()
         self._wait_ms = FOREVER
         """Anything else: _between() is to be asked before each turn."""
-        answers = type("Answer", (Answer,), {"server": self, "__slots__": ()})
-        self._exchange = make_exchange(answers, self._shapes, view, self.core)
+        responses = type("Response", (Response,), {"server": self, "__slots__": ()})
+        self._exchange = make_exchange(responses, self._shapes, view, self.core)
         self.send_pieces = self._exchange.send_pieces
-        self.asked = self._exchange.asked
-        """See PureExchange.asked()."""
+        self.original_request = self._exchange.original_request
+        """See PureExchange.original_request()."""
 
     # ---- Set-up ----------------------------------------------------------------------------------
 
@@ -140,7 +140,7 @@ class Server:
             raise OSError(f"cannot trust another network: {core_text(lib.fw_error_text(code))}")
 
     def log_access(self, descriptor: int, program: bytes) -> None:
-        """Writes a line for each answer; program: of fapws.settings.access_format. Raises OSError."""
+        """Writes a line for each response; program: of fapws.settings.access_format. Raises OSError."""
         code = lib.fw_set_access_format(self.core, program, len(program))
         if code == 0:
             code = lib.fw_set_access_log(self.core, descriptor)
@@ -153,7 +153,7 @@ class Server:
             os.close(descriptor)
 
     def keep_heads(self) -> None:
-        """From now on Answer.raw_head() knows the head of each request, for the price of a copy."""
+        """From now on Response.raw_head() knows the head of each request, for the price of a copy."""
         lib.fw_keep_heads(self.core)
 
     def finish(self) -> None:
@@ -196,7 +196,7 @@ class Server:
         for connection in list(self._streams.by_connection):
             stream = self._streams.forget(connection)
             if stream is not None:
-                self.close(stream.answer, stream.result)
+                self.close(stream.response, stream.result)
         self._exchange.release()
         self._content.release()
         core, self.core = self.core, ffi.NULL  # which the core takes for a wrong thread
@@ -206,18 +206,18 @@ class Server:
         """The core's reasons in the log (from 1 on) or not (0)."""
         lib.fw_set_debug(self.core, level)
 
-    def close(self, answer: Answer, result: Any) -> None:
+    def close(self, response: Response, result: Any) -> None:
         """After the last piece: close() of the application's iterable, exactly once."""
-        answer.connection = NOBODY
-        if answer.unsent is not None:
-            answer.unsent.close()
-        if answer.spooled is not None:
-            answer.spooled.close()
+        response.connection = NOBODY
+        if response.unsent is not None:
+            response.unsent.close()
+        if response.spooled is not None:
+            response.spooled.close()
         close = getattr(result, "close", None)
         if close is not None:
             try:
                 close()
-            except BaseException as error:  # the answer is out; only the log can tell
+            except BaseException as error:  # the response is out; only the log can tell
                 self.log_exception("close() of the application's iterable failed", error)
 
     # ---- The loop --------------------------------------------------------------------------------
@@ -238,27 +238,27 @@ class Server:
             if count < 0:
                 raise OSError(f"the C core failed: {core_text(lib.fw_error_text(count))}")
             self._content_at = 0
-            for kind, answer, content, environ in take(count):
+            for kind, response, content, environ in take(count):
                 if kind < 0:
                     if kind < -2:
-                        self._event(kind, answer, environ)
+                        self._event(kind, response, environ)
                         continue
                     environ = self._uncached_environ(kind, environ)
                 if content:
-                    self._take_content(environ, answer, content)
+                    self._take_content(environ, response, content)
                 result: Any = None
                 try:
-                    result = application(environ, answer.start_response)
-                    rest = respond(answer, result)
+                    result = application(environ, response.start_response)
+                    rest = respond(response, result)
                     if rest is None:
-                        self._answer(answer, result)
+                        self._respond_otherwise(response, result)
                     elif rest:
-                        self._after_respond(answer, result, *rest)
+                        self._after_respond(response, result, *rest)
                         rest = None  # the content may be large
                     elif content:
-                        self.close(answer, result)
+                        self.close(response, result)
                 except BaseException as error:  # the application's: logged with its traceback
-                    self.fail(answer, error, result)
+                    self.fail(response, error, result)
             if ready:
                 streams.advance(self)
 
@@ -284,11 +284,11 @@ class Server:
         environ["REQUEST_URI"] = environ["RAW_URI"]
         return environ
 
-    def _take_content(self, environ: Environ, answer: Answer, content: int) -> None:
+    def _take_content(self, environ: Environ, response: Response, content: int) -> None:
         if content == lib.FW_SPOOLED:
-            descriptor = lib.fw_take_content(self.core, answer.connection)
+            descriptor = lib.fw_take_content(self.core, response.connection)
             if descriptor >= 0:
-                environ["wsgi.input"] = answer.spooled = spooled_input(descriptor)
+                environ["wsgi.input"] = response.spooled = spooled_input(descriptor)
             return
         at = self._content_at
         self._content_at = at + content
@@ -302,7 +302,7 @@ class Server:
         elif kind == lib.FW_GONE:
             stream = self._streams.forget(connection)
             if stream is not None:
-                self.close(stream.answer, stream.result)
+                self.close(stream.response, stream.result)
         elif kind == lib.FW_WAKE:
             on_readable = self._watches.get(connection)
             if on_readable is not None:
@@ -323,89 +323,91 @@ class Server:
         elif kind == lib.FW_SPOOL_FULL:
             self.log("content is refused with 503: max_spool is reached, or no file descriptor can be spared")
 
-    # ---- Answers ---------------------------------------------------------------------------------
+    # ---- Responses ---------------------------------------------------------------------------------
 
-    def _answer(self, answer: Answer, result: Any) -> None:
-        """An answer that is not one piece of bytes in a list."""
-        if isinstance(result, (list, tuple)) and not answer.begun:
+    def _respond_otherwise(self, response: Response, result: Any) -> None:
+        """A response that is not one piece of bytes in a list."""
+        if isinstance(result, (list, tuple)) and not response.begun:
             body = b"".join([piece if type(piece) is bytes else check_piece(piece) for piece in result])
-            self._respond(answer, result, body)
+            self._respond(response, result, body)
             return
         if isinstance(result, (str, bytes)):
             raise Fault(f"the application must return an iterable of bytes, not {type(result).__name__}")
-        if type(result) is FileWrapper and not answer.begun:
+        if type(result) is FileWrapper and not response.begun:
             span = file_span(result.file)
             if span is not None:
-                self._answer_file(answer, result, *span)
+                self._respond_with_file(response, result, *span)
                 return
-        self._streams.add(Stream(answer, result))
+        self._streams.add(Stream(response, result))
 
-    def _answer_file(self, answer: Answer, result: Any, descriptor: int, offset: int, size: int) -> None:
+    def _respond_with_file(
+        self, response: Response, result: Any, descriptor: int, offset: int, size: int
+    ) -> None:
         """A regular file: one write for a small one, the system's sendfile for others.
 
         It ends at Content-Length if that comes first, and that is no excess (PEP 3333).
         """
-        answer.head()  # what is wrong with it is told first
-        for name, value in answer.headers:
+        response.head()  # what is wrong with it is told first
+        for name, value in response.headers:
             if name.lower() == "content-length" and value.isdecimal():
                 size = min(size, int(value[:18]))
         if size <= SMALL_FILE:
             body = os.pread(descriptor, size, offset)
-            self._respond(answer, result, body)
+            self._respond(response, result, body)
             return
-        answer.begin(size)
-        self._streams.add(FileStream(answer, result, descriptor, offset, size))
+        response.begin(size)
+        self._streams.add(FileStream(response, result, descriptor, offset, size))
 
-    def _respond(self, answer: Answer, result: Any, body: bytes) -> None:
-        """A whole answer, for which run() has no time in line."""
-        head, count = answer.head()
-        if count != 2 * len(answer.headers) + 1:
+    def _respond(self, response: Response, result: Any, body: bytes) -> None:
+        """A whole response, for which run() has no time in line."""
+        head, count = response.head()
+        if count != 2 * len(response.headers) + 1:
             raise TypeError("a header is not a pair")
-        rest = lib.fw_respond(self.core, answer.connection, head, len(head), count, body, len(body))
-        self._after_respond(answer, result, body, rest)
+        rest = lib.fw_respond(self.core, response.connection, head, len(head), count, body, len(body))
+        self._after_respond(response, result, body, rest)
 
-    def _after_respond(self, answer: Answer, result: Any, body: bytes, rest: int) -> None:
+    def _after_respond(self, response: Response, result: Any, body: bytes, rest: int) -> None:
         """What is left to do when fw_respond() did not take everything silently."""
         if rest < 0:
-            if any(len(header) != 2 for header in answer.headers):
-                raise head_fault(answer.status, answer.headers)
+            if any(len(header) != 2 for header in response.headers):
+                raise head_fault(response.status, response.headers)
             raise code_fault(rest)
         if rest > lib.FW_REST_MASK:
             self.tell_notes(rest)
             rest &= lib.FW_REST_MASK
         if not rest:
-            self.close(answer, result)
+            self.close(response, result)
             return
-        answer.begun = True
-        self._streams.by_connection[answer.connection] = Stream(answer, (), body, len(body) - rest)
-        self._streams.by_connection[answer.connection].result = result
+        response.begun = True
+        self._streams.by_connection[response.connection] = Stream(response, (), body, len(body) - rest)
+        self._streams.by_connection[response.connection].result = result
 
     # ---- Failures --------------------------------------------------------------------------------
 
-    def fail(self, answer: Answer, error: BaseException, result: Any) -> None:
-        """An answer failed: told in the log; to the client as 500, or by cutting the connection."""
+    def fail(self, response: Response, error: BaseException, result: Any) -> None:
+        """A response failed: told in the log; to the client as 500, or by cutting the connection."""
         if not isinstance(error, ClientGone):
             self.log_exception("the application failed", error)
-            if not answer.begun:
-                answer.begun = True
+            if not response.begun:
+                response.begun = True
                 body = b"Internal Server Error\n"
                 rest = lib.fw_respond(
-                    self.core, answer.connection, _SERVER_ERROR, len(_SERVER_ERROR), 3, body, len(body)
+                    self.core, response.connection, _SERVER_ERROR, len(_SERVER_ERROR), 3, body, len(body)
                 )
                 if rest < 0:
-                    lib.fw_abort(self.core, answer.connection)
+                    lib.fw_abort(self.core, response.connection)
             else:
-                lib.fw_abort(self.core, answer.connection)
-        self.close(answer, result)
+                lib.fw_abort(self.core, response.connection)
+        self.close(response, result)
 
     def tell_notes(self, notes: int) -> None:
-        """Logs what the core says about an answer beside its length."""
+        """Logs what the core says about a response beside its length."""
         for bit, sentence in _NOTES:
             if notes & bit:
                 self.log(sentence)
 
     def log(self, sentence: str) -> None:
-        """One line to the error log; a log that cannot be written never stops an answer."""
+        """One line to the error log; a log that cannot be written never stops a response."""
         try:
             sys.stderr.write(f"fapws: {visible(sentence)}\n")
             sys.stderr.flush()

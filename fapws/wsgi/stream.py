@@ -1,4 +1,4 @@
-"""Answers that come piece by piece: each piece is with the kernel before the next is asked for.
+"""Responses that come piece by piece: each piece is with the kernel before the next is asked for.
 
 A slow reader holds its own iterator back and nobody else: a stream whose piece was not taken whole
 waits for FW_WRITABLE while the others go on.
@@ -10,7 +10,7 @@ import time
 
 from fapws._core import lib
 from fapws.lean import Any, Iterable, Iterator, deque
-from fapws.wsgi.answer import Answer, ClientGone, check_piece, code_fault
+from fapws.wsgi.response import ClientGone, Response, check_piece, code_fault
 
 TURN_BYTES = 262144
 """A stream that has sent so much lets the others have their turn."""
@@ -21,12 +21,14 @@ ROUND_SECONDS = 0.005
 
 
 class Stream:
-    """One answer on its way: what is to be sent, and where the next piece comes from."""
+    """One response on its way: what is to be sent, and where the next piece comes from."""
 
-    __slots__ = ("answer", "gone", "piece", "pieces", "result", "taken")
+    __slots__ = ("gone", "piece", "pieces", "response", "result", "taken")
 
-    def __init__(self, answer: Answer, result: Iterable[bytes], piece: bytes = b"", taken: int = 0) -> None:
-        self.answer = answer
+    def __init__(
+        self, response: Response, result: Iterable[bytes], piece: bytes = b"", taken: int = 0
+    ) -> None:
+        self.response = response
         self.result: Any = result
         """The application's object; its close() is owed."""
         self.pieces: Iterator[bytes] = iter(result)
@@ -43,7 +45,7 @@ class Stream:
         True: there may be more to send at once; after the end, raises StopIteration. Other
         exceptions are the application's, or ClientGone.
         """
-        answer = self.answer
+        response = self.response
         if self.piece and not self._send(self.piece, self.taken):
             return False
         sent = 0
@@ -54,15 +56,15 @@ class Stream:
                 break
             piece, rest = given
             if rest is not None:
-                rest = answer.settle(rest)
+                rest = response.without_notes(rest)
             elif piece:
-                if not answer.begun:
-                    answer.begin()
-                rest = answer.send(piece)
+                if not response.begun:
+                    response.begin()
+                rest = response.send(piece)
             if rest:
                 self.piece, self.taken = piece, len(piece) - rest
                 return False
-            if answer.full or answer.empty:
+            if response.full or response.empty:
                 raise StopIteration
             sent += len(piece)
             if time.monotonic() > ends:
@@ -75,13 +77,13 @@ class Stream:
         It comes from write() if that was called, else from the application, whose plain pieces are sent at
         once. Empty when write() was called meanwhile, which goes first.
         """
-        answer = self.answer
-        if answer.unsent:
-            return answer.unsent.take(), None
+        response = self.response
+        if response.unsent:
+            return response.unsent.take(), None
         try:
-            if answer.begun:
-                send_pieces = answer.server.send_pieces
-                given: tuple[Any, int | None] | None = send_pieces(answer, self.pieces, most, seconds)
+            if response.begun:
+                send_pieces = response.server.send_pieces
+                given: tuple[Any, int | None] | None = send_pieces(response, self.pieces, most, seconds)
                 if given is None or given[1] is not None:
                     return given
                 piece = given[0]
@@ -89,18 +91,18 @@ class Stream:
                 piece = next(self.pieces)
         except StopIteration:
             self.pieces = iter(())
-            if answer.unsent:
+            if response.unsent:
                 return b"", None
             raise
         if type(piece) is not bytes:
             piece = check_piece(piece)
-        if answer.unsent:
-            answer.keep(piece)
+        if response.unsent:
+            response.keep(piece)
             return b"", None
         return piece, None
 
     def _send(self, piece: bytes, start: int) -> bool:
-        rest = self.answer.send(piece, start)
+        rest = self.response.send(piece, start)
         self.piece = piece if rest else b""
         self.taken = len(piece) - rest
         return not rest
@@ -111,8 +113,8 @@ class FileStream(Stream):
 
     __slots__ = ("descriptor", "left", "offset")
 
-    def __init__(self, answer: Answer, result: Any, descriptor: int, offset: int, size: int) -> None:
-        super().__init__(answer, ())
+    def __init__(self, response: Response, result: Any, descriptor: int, offset: int, size: int) -> None:
+        super().__init__(response, ())
         self.result = result
         self.descriptor = descriptor
         self.offset = offset
@@ -120,9 +122,9 @@ class FileStream(Stream):
 
     def advance(self) -> bool:
         """See Stream.advance()."""
-        answer = self.answer
+        response = self.response
         rest = lib.fw_send_file(
-            answer.server.core, answer.connection, self.descriptor, self.offset, self.left
+            response.server.core, response.connection, self.descriptor, self.offset, self.left
         )
         if rest < 0:
             raise code_fault(rest)
@@ -135,7 +137,7 @@ class FileStream(Stream):
 
 
 class Streams:
-    """The answers on their way. ``ready`` may send now; the others wait for FW_WRITABLE."""
+    """The responses on their way. ``ready`` may send now; the others wait for FW_WRITABLE."""
 
     def __init__(self) -> None:
         self.ready: deque[Stream] = deque()
@@ -143,7 +145,7 @@ class Streams:
 
     def add(self, stream: Stream) -> None:
         """Takes a stream that may send at once."""
-        self.by_connection[stream.answer.connection] = stream
+        self.by_connection[stream.response.connection] = stream
         self.ready.append(stream)
 
     def writable(self, connection: int) -> None:
@@ -174,8 +176,8 @@ class Streams:
             except StopIteration:
                 ended = True  # and left behind: the application's close() has nothing to do with it
             except BaseException as error:  # the application's: logged with its traceback
-                self.forget(stream.answer.connection)
-                server.fail(stream.answer, error, stream.result)
+                self.forget(stream.response.connection)
+                server.fail(stream.response, error, stream.result)
             if ended:
                 self._finish(stream, server)
             elif more:
@@ -183,17 +185,17 @@ class Streams:
 
     def _finish(self, stream: Stream, server: Any) -> None:
         """The iterator has ended, and all of it is with the kernel."""
-        answer = stream.answer
+        response = stream.response
         try:
-            if not answer.begun:
-                answer.begin()
-            notes = lib.fw_end(server.core, answer.connection)
+            if not response.begun:
+                response.begin()
+            notes = lib.fw_end(server.core, response.connection)
             if notes < 0:
                 raise code_fault(notes)
             server.tell_notes(notes)
         except (ClientGone, Exception) as error:
-            self.forget(answer.connection)
-            server.fail(answer, error, stream.result)
+            self.forget(response.connection)
+            server.fail(response, error, stream.result)
             return
-        self.forget(answer.connection)
-        server.close(answer, stream.result)
+        self.forget(response.connection)
+        server.close(response, stream.result)

@@ -12,7 +12,7 @@ from support.raw import Client, chunked, fetch, request
 from support.server import Server
 
 from fapws.compat.extras import FORM_FIELDS_MAX, FORM_SIZE_MAX, add_extras, read_form
-from fapws.wsgi.answer import ClientGone
+from fapws.wsgi.response import ClientGone
 
 PROGRAM = Path(__file__).parent / "programs" / "environ.py"
 FORM = "Content-Type: application/x-www-form-urlencoded"

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fapws.wsgi import exchange
-from fapws.wsgi.answer import Answer
 from fapws.wsgi.environ import Shape, make_shape, with_room
+from fapws.wsgi.response import Response
 
 pytestmark = pytest.mark.skipif(
     sys.implementation.name != "cpython" or os.environ.get("FAPWS_PURE", "0") not in ("", "0"),
@@ -68,8 +68,8 @@ class Pair:
         self.view = types.SimpleNamespace(
             records=self._records, record_words=4096, text=self._text, text_size=1048576
         )
-        self.pure = exchange.PureExchange(Answer, self.shapes(), self.view, ffi.NULL)
-        self.fast = exchange.make_exchange(Answer, self.shapes(), self.view, ffi.NULL)
+        self.pure = exchange.PureExchange(Response, self.shapes(), self.view, ffi.NULL)
+        self.fast = exchange.make_exchange(Response, self.shapes(), self.view, ffi.NULL)
         assert type(self.fast) is not type(self.pure)
 
     @staticmethod
@@ -132,7 +132,7 @@ def test_environ_of_a_request_does_not_reach_the_next() -> None:
 def test_long_values_are_not_kept_for_the_next_request() -> None:
     pair = Pair()
     shapes = pair.shapes()
-    fast = exchange.make_exchange(Answer, shapes, pair.view, ffi.NULL)
+    fast = exchange.make_exchange(Response, shapes, pair.view, ffi.NULL)
     secret = "s" * 300
     pair.put([(1, 7, 0, ["/a", "", "/a", "127.0.0.1", "1", "host", secret])])
     ((_, _, _, environ),) = fast.take(1)
@@ -143,7 +143,7 @@ def test_long_values_are_not_kept_for_the_next_request() -> None:
 
 def test_shape_that_was_not_told_is_an_error_and_no_crash() -> None:
     pair = Pair()
-    fast = exchange.make_exchange(Answer, [None] * 64, pair.view, ffi.NULL)
+    fast = exchange.make_exchange(Response, [None] * 64, pair.view, ffi.NULL)
     pair.put([(5, 7, 0, [])])
     with pytest.raises(SystemError, match="shape 5"):
         list(fast.take(1))
@@ -158,13 +158,13 @@ def test_exchange_takes_only_answers() -> None:
     with pytest.raises(TypeError):
         Pair().fast.respond(1, [b""])
     with pytest.raises(TypeError):
-        Pair().fast.asked(1)
+        Pair().fast.original_request(1)
 
 
 def test_both_ask_the_core_and_return_its_code() -> None:
     pair = Pair()
     pair.put([(0, 7, 0, ["/"] * 5)])
-    codes = [by.asked(answer) for by in (pair.pure, pair.fast) for _, answer, _, _ in by.take(1)]
+    codes = [by.original_request(answer) for by in (pair.pure, pair.fast) for _, answer, _, _ in by.take(1)]
     assert codes[0] == codes[1] < 0, "there is no core"
 
 
@@ -259,6 +259,6 @@ def test_nothing_of_a_freed_core_is_touched(number: int) -> None:
     by.release()
     with pytest.raises(ValueError, match=r"released|freed"):
         list(by.take(1))
-    assert by.asked(answer) < 0
+    assert by.original_request(answer) < 0
     answer.start_response("200 OK", [])
     assert by.respond(answer, [b"x"])[1] < 0

@@ -13,7 +13,7 @@ from support.server import Server
 from fapws.settings.model import Limits, Pool
 from fapws.worker.assemble import settings_of
 from fapws.wsgi import serve
-from fapws.wsgi.answer import Answer, Fault
+from fapws.wsgi.response import Fault, Response
 
 ODD = Path(__file__).parent / "apps" / "odd.py"
 CASES = [line.split('"')[1] for line in ODD.read_text().splitlines() if '": lambda e, s:' in line]
@@ -130,10 +130,10 @@ def test_file_without_start_response_is_named_in_the_log(mode: dict[str, str]) -
 
 def test_answer_kept_beyond_the_core_asks_nobody() -> None:
     server = serve.Server(lambda environ, start: [], settings_of(Pool("p", limits=Limits()), False))
-    kept = type("Kept", (Answer,), {"server": server, "__slots__": ()})()
+    kept = type("Kept", (Response,), {"server": server, "__slots__": ()})()
     kept.connection = 1
     server.free()
-    for question in (kept.asked, kept.socket_fd, lambda: kept.write(b"x")):
+    for question in (kept.original_request, kept.socket_fd, lambda: kept.write(b"x")):
         kept.start_response("200 OK", [], (KeyError, KeyError(), None))
         with pytest.raises(Fault, match="thread"):
             question()

@@ -133,7 +133,7 @@ def kept(start: Start) -> list[bytes]:
             lambda a=answer: a.write(b""),
             lambda a=answer: a.write("x"),
             lambda a=answer: a.socket_fd(),
-            lambda a=answer: a.asked(),
+            lambda a=answer: a.original_request(),
             lambda o=old: o("200 OK", []),
             lambda o=old: type(o("200 OK", [], error())),
         ):

@@ -1,4 +1,4 @@
-"""One answer: start_response and write() of PEP 3333, and how the head goes to the core."""
+"""One response: start_response and write() of PEP 3333, and how the head goes to the core."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import chain
 
 from fapws._core import ffi, lib
 from fapws.lean import TYPE_CHECKING, Any, Callable
-from fapws.wsgi.exchange import Headers, PureAnswer, ResponseBase
+from fapws.wsgi.exchange import Headers, PureResponse, ResponseBase
 from fapws.wsgi.unsent import Unsent
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ class Fault(Exception):
 
 
 class ClientGone(ConnectionError):
-    """The client has left; what remains of its answer is not wanted."""
+    """The client has left; what remains of its response is not wanted."""
 
 
-class Answer(ResponseBase):
-    """The answer to one request: its attributes are those of PureAnswer."""
+class Response(ResponseBase):
+    """The response to one request: its attributes are those of PureResponse."""
 
     __slots__ = ()
     server: Server
@@ -42,7 +42,7 @@ class Answer(ResponseBase):
         self.headers = headers
         return self.write
 
-    if ResponseBase is PureAnswer:
+    if ResponseBase is PureResponse:
         start_response = start_response_checked
 
     def _check(self, check: Callable[..., None], *given: object) -> None:
@@ -81,7 +81,7 @@ class Answer(ResponseBase):
         return head, len(fields)
 
     def begin(self, size: int | None = None) -> None:
-        """Gives the head to the core, for an answer that comes in pieces; size: of all, if it is known.
+        """Gives the head to the core, for a response that comes in pieces; size: of all, if it is known.
 
         Raises Fault, ClientGone.
         """
@@ -101,26 +101,26 @@ class Answer(ResponseBase):
     def socket_fd(self) -> int:
         """The client's descriptor, which stays the server's (fapws3's ``fapws.socket_fd``).
 
-        Raises ClientGone, or Fault once the answer is complete.
+        Raises ClientGone, or Fault once the response is complete.
         """
         descriptor: int = lib.fw_connection_fd(self.server.core, self.connection)
         if descriptor < 0:
-            raise asking_fault(descriptor)
+            raise request_fault(descriptor)
         return descriptor
 
     def raw_head(self) -> str:
         """The request's head as it was received, from the request line to the empty line, as latin-1.
 
         Only after Server.keep_heads() (fapws3's ``fapws.raw_header``). Raises ClientGone, or Fault once
-        the answer is complete.
+        the response is complete.
         """
-        return self.asked()[0]
+        return self.original_request()[0]
 
-    def asked(self) -> tuple[str, int]:
+    def original_request(self) -> tuple[str, int]:
         """raw_head() and socket_fd() at once. Raises as they do."""
-        told: Any = self.server.asked(self)
+        told: Any = self.server.original_request(self)
         if type(told) is int:
-            raise asking_fault(told)
+            raise request_fault(told)
         pair: tuple[str, int] = told
         return pair
 
@@ -148,9 +148,9 @@ class Answer(ResponseBase):
         start: bytes at its beginning that were sent before; they are passed over, not copied.
         """
         content: Any = ffi.from_buffer("char[]", piece) + start if start else piece
-        return self.settle(lib.fw_send(self.server.core, self.connection, content, len(piece) - start))
+        return self.without_notes(lib.fw_send(self.server.core, self.connection, content, len(piece) - start))
 
-    def settle(self, rest: int) -> int:
+    def without_notes(self, rest: int) -> int:
         """What fw_send() returned, without the notes that come with it. Raises ClientGone."""
         if rest > lib.FW_REST_MASK:
             if not self.full:
@@ -164,7 +164,7 @@ class Answer(ResponseBase):
     def write(self, data: bytes) -> None:
         """PEP 3333, "The write() Callable". What the kernel does not take waits; see Unsent.
 
-        Raises ClientGone when it cannot be kept: the answer is cut then.
+        Raises ClientGone when it cannot be kept: the response is cut then.
         """
         if type(data) is not bytes:
             data = check_piece(data)
@@ -189,7 +189,7 @@ class Answer(ResponseBase):
         except OSError as error:
             lib.fw_abort(self.server.core, self.connection)
             self.server.log(f"what write() was given cannot be kept, the connection is cut: {error}")
-            raise ClientGone("the answer is cut") from error
+            raise ClientGone("the response is cut") from error
 
 
 def check_types(status: object, headers: object) -> None:
@@ -239,8 +239,8 @@ def code_fault(code: int) -> Exception:
     return Fault(f"the response is refused: {core_text(lib.fw_error_text(code))}")
 
 
-def asking_fault(code: int) -> Exception:
-    """The exception for a question about a request that has no answer any more."""
+def request_fault(code: int) -> Exception:
+    """The exception for a question about a request that has no response any more."""
     if code == lib.FW_CLIENT_GONE:
         return ClientGone("the client has left")
     return Fault(f"the request cannot be asked: {core_text(lib.fw_error_text(code))}")
