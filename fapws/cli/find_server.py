@@ -150,7 +150,8 @@ def _send(held: int, pid: int, number: int) -> None:
 def _open_process(pid: int) -> int:
     """A descriptor that stays that process's; -1: the system has none. Raises ProcessLookupError."""
     try:
-        return os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+        known = hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal")
+        return os.pidfd_open(pid) if known else -1
     except ProcessLookupError:
         raise
     except OSError:
