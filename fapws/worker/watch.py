@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from fapws.lean import Iterable, NamedTuple
 
@@ -31,6 +32,8 @@ class SourceWatch:
         self._stamps: dict[str, _Stamp | None] = {}
         self._missing: set[str] = set()
         self._modules_seen = -1
+        self._told_at = time.time_ns()
+        """When a change was told last: the reload that it brought about read files after that."""
         self._take_new_files()
 
     def files(self) -> list[str]:
@@ -40,11 +43,16 @@ class SourceWatch:
 
     def add_named_in(self, traceback: str) -> None:
         """Watches the application's files of a traceback too: a reload has failed there, perhaps in a
-        file that this process has never loaded."""
+        file that this process has never loaded.
+
+        Saved since the last change was told, perhaps after the reload had read it, it counts as changed.
+        """
         for piece in traceback.split('File "')[1:]:
             path = _own(piece.partition('"')[0])
             if path and path not in self._stamps:
-                self._stamps[path] = _stamp(path)
+                stamp = _stamp(path)
+                recent = stamp is not None and self._told_at < stamp.modified <= time.time_ns()
+                self._stamps[path] = None if recent else stamp
 
     def changed(self) -> str:
         """The first file that has changed since it was last looked at, or an empty text.
@@ -62,6 +70,7 @@ class SourceWatch:
             else:
                 self._missing.discard(path)
                 self._stamps[path] = now
+                self._told_at = time.time_ns()
                 return path
         return ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -113,3 +114,19 @@ def test_application_files_of_a_traceback_are_watched_too(script, tmp_path) -> N
     assert str(theirs) not in watch.files() and os.__file__ not in watch.files()
     other.write_text("changed\n")
     assert watch.changed() == str(other)
+
+
+def test_file_of_a_traceback_that_was_saved_since_the_last_change_has_changed(script, tmp_path) -> None:
+    """The reload may have read it before that: what was wrong in it is mended."""
+    before, since, ahead = (tmp_path / f"{name}.py" for name in ("before", "since", "ahead"))
+    for path in (before, since, ahead):
+        path.write_text("")
+    watch = SourceWatch([str(script)])
+    script.write_text("import since\n")
+    now = time.time_ns()
+    os.utime(before, ns=(now, now - 10**9))
+    assert watch.changed() == str(script)
+    os.utime(since, ns=(now, time.time_ns()))
+    os.utime(ahead, ns=(now, now + 3600 * 10**9))
+    watch.add_named_in("".join(f'  File "{path}", line 1\n' for path in (before, since, ahead)))
+    assert [watch.changed(), watch.changed()] == [str(since), ""]
