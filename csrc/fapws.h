@@ -44,7 +44,7 @@ typedef struct {
     const char *spool_directory; /* where temporary files are made; NULL: /tmp; copied */
 } fw_settings;
 
-#define FW_REQUEST_LINE 128
+#define FW_REQUEST_LINE 128 /* bytes of a request line in the scoreboard, with the NUL */
 
 /* Limits of the core itself that the program around it has to know, too. */
 #define FW_FIELDS_MAX 256       /* the most that max_headers may be */

@@ -7,6 +7,8 @@ forge a field too), or in JSON, which a text that begins with ``{`` is taken for
 
 from __future__ import annotations
 
+from fapws.settings.core_limits import ACCESS_FIELDS_MAX, ACCESS_PARTS_MAX
+
 COMBINED = (
     '$client_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
     '"$http_user_agent"'
@@ -47,8 +49,6 @@ _USER = "remote_user"
 _LITERAL, _VALUE_OF_FIELD, _USER_OF_FIELD = b"L", b"F", b"U"
 _QUOTED, _NAKED, _JSON = b"q", b"n", b"j"
 SIZE_MAX = 4096
-_PARTS_MAX = 128
-_FIELDS_MAX = 32
 
 
 def compile_format(text: str, prefix: bytes = b"") -> bytes:
@@ -74,8 +74,10 @@ def compile_format(text: str, prefix: bytes = b"") -> bytes:
             parts.append(_variable(name, how, fields))
     if not fields and all(part[:1] == _LITERAL for part in parts):
         raise ValueError("has no variable; must be combined, json, or a text with variables like $status")
-    if len(parts) > _PARTS_MAX or len(fields) > _FIELDS_MAX:
-        raise ValueError(f"has too many parts; {_PARTS_MAX} are possible, {_FIELDS_MAX} header fields")
+    if len(parts) > ACCESS_PARTS_MAX or len(fields) > ACCESS_FIELDS_MAX:
+        raise ValueError(
+            f"has too many parts; {ACCESS_PARTS_MAX} are possible, {ACCESS_FIELDS_MAX} header fields"
+        )
     return b"".join(parts)
 
 

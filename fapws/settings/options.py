@@ -14,6 +14,7 @@ from fapws.lean import Any, Callable, NamedTuple
 from fapws.settings import values
 from fapws.settings.access_format import compile_format
 from fapws.settings.addresses import check_socket_path, parse_address, parse_mode
+from fapws.settings.core_limits import FIELDS_MAX, LISTENERS_MAX, TRUSTED_MAX
 from fapws.settings.identity import UnknownIdentity, find_group, find_user
 from fapws.settings.log_targets import OFF, STDERR, parse_syslog
 from fapws.settings.model import WORKERS_MAX, Address, Network
@@ -53,10 +54,6 @@ class Kind(NamedTuple):
 
 
 DEFAULT_LISTEN = "127.0.0.1:8888"
-LISTENERS_MAX = 64
-"""Listening sockets of one worker: FW_LISTENERS of the C core."""
-PROXIES_MAX = 64
-"""Trusted networks of one pool: FW_TRUSTED of the C core."""
 _X_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
 _FORWARDED = "forwarded"
 _PROMISES_NEEDED = ("stdio", "recvfd")
@@ -170,7 +167,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("max_header_size", POOL, "size", "32k",
            "largest request head", 1024, 65536),
     Option("max_headers", POOL, "integer", "100",
-           "most header fields of a request", 1, 256),
+           "most header fields of a request", 1, FIELDS_MAX),
     Option("max_uri", POOL, "size", "8k",
            "longest request target", 64, 65536),
     Option("max_connections", POOL, "integer", "10000",
@@ -442,8 +439,8 @@ def _parse_networks(text: str, _base_directory: str) -> tuple[Network, ...]:
             networks.append(parse_network(part))
         except ValueError as error:
             raise ValueError(f"{part}: {error}") from None
-    if len(networks) > PROXIES_MAX:
-        raise ValueError(f"must be at most {PROXIES_MAX} addresses and networks")
+    if len(networks) > TRUSTED_MAX:
+        raise ValueError(f"must be at most {TRUSTED_MAX} addresses and networks")
     return tuple(networks)
 
 

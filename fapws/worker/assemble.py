@@ -114,29 +114,26 @@ def _spool_directory(pool: Pool) -> str:
 
 
 def settings_of(pool: Pool, multiprocess: bool) -> Settings:
-    """What the core is told of a pool."""
+    """What the core is told of a pool: each limit of which it knows the name, and the rest."""
     limits = pool.limits
-    return Settings(
-        max_header_size=limits.max_header_size,
-        max_headers=limits.max_headers,
-        max_uri=limits.max_uri,
-        max_connections=limits.max_connections,
-        max_descriptors=max_descriptors(limits.reserved_descriptors),
-        spare_descriptors=limits.reserved_descriptors // 2,
-        max_body_size=limits.max_body_size,
-        max_spool=limits.max_spool and max(limits.max_spool, limits.max_body_size),
-        memory_body=MEMORY_BODY,
-        accept_burst=ACCEPT_BURST_SHARED if multiprocess and not pool.reuseport else ACCEPT_BURST,
-        header_timeout=_milliseconds(limits.header_timeout),
-        body_timeout=_milliseconds(limits.body_timeout),
-        keepalive_timeout=_milliseconds(limits.keepalive_timeout),
-        write_timeout=_milliseconds(limits.write_timeout),
-        min_body_rate=limits.min_body_rate,
-        min_body_after=MIN_BODY_AFTER,
-        debug=pool.debug,
-        server=pool.server_header.encode("latin-1"),
-        spool_directory=os.fsencode(_spool_directory(pool)),
-    )
+    known = {name for name, _ in ffi.typeof("fw_settings").fields}
+    return {
+        **{name: _as_core(name, value) for name, value in limits._asdict().items() if name in known},
+        "max_descriptors": max_descriptors(limits.reserved_descriptors),
+        "spare_descriptors": limits.reserved_descriptors // 2,
+        "max_spool": limits.max_spool and max(limits.max_spool, limits.max_body_size),
+        "memory_body": MEMORY_BODY,
+        "accept_burst": ACCEPT_BURST_SHARED if multiprocess and not pool.reuseport else ACCEPT_BURST,
+        "min_body_after": MIN_BODY_AFTER,
+        "debug": pool.debug,
+        "server": pool.server_header.encode("latin-1"),
+        "spool_directory": os.fsencode(_spool_directory(pool)),
+    }
+
+
+def _as_core(name: str, value: float) -> int:
+    """A count or bytes as they are; timeouts, which are seconds, in milliseconds."""
+    return min(int(value * 1000), 2**31) if name.endswith("_timeout") else int(value)
 
 
 def max_descriptors(reserve: int) -> int:
@@ -147,7 +144,3 @@ def max_descriptors(reserve: int) -> int:
     lowest = os.dup(2)  # what is open lies below, but for a few
     os.close(lowest)
     return max(1, min(soft - lowest - OWN_DESCRIPTORS - reserve, 2**31))
-
-
-def _milliseconds(seconds: float) -> int:
-    return min(int(seconds * 1000), 2**31)

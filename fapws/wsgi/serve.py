@@ -13,7 +13,7 @@ import time
 
 from fapws import percent, tracebacks
 from fapws._core import ffi, lib
-from fapws.lean import Any, Callable, Iterable, Iterator, NamedTuple
+from fapws.lean import Any, Callable, Iterable, Iterator
 from fapws.visible import visible
 from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, with_room
 from fapws.wsgi.exchange import NOBODY, make_exchange
@@ -41,28 +41,8 @@ _NOTES = (
 )
 
 
-class Settings(NamedTuple):
-    """``fw_settings`` of csrc/fapws.h: bytes, milliseconds, counts."""
-
-    max_header_size: int
-    max_headers: int
-    max_uri: int
-    max_connections: int
-    max_descriptors: int
-    spare_descriptors: int
-    max_body_size: int
-    max_spool: int
-    memory_body: int
-    accept_burst: int
-    header_timeout: int
-    body_timeout: int
-    keepalive_timeout: int
-    write_timeout: int
-    min_body_rate: int
-    min_body_after: int
-    debug: int
-    server: bytes
-    spool_directory: bytes
+Settings = dict[str, Any]
+"""The members of ``fw_settings`` (csrc/fapws.h) by name, all of them: bytes, milliseconds, counts."""
 
 
 def base_environ(script_name: str, software: str, multiprocess: bool) -> Environ:
@@ -88,11 +68,11 @@ class Server:
     def __init__(self, application: Application, settings: Settings, score: Any = None) -> None:
         """score: a writable buffer for the worker's row of the scoreboard. Raises OSError."""
         self._application = application
-        self.spool_directory = os.fsdecode(settings.spool_directory)
-        server, spool = ffi.new("char[]", settings.server), ffi.new("char[]", settings.spool_directory)
-        given = settings._replace(server=server, spool_directory=spool)
+        self.spool_directory = os.fsdecode(settings["spool_directory"])
+        texts = {name: ffi.new("char[]", settings[name]) for name in ("server", "spool_directory")}
+        given = {**settings, **texts}
         self._row = ffi.from_buffer("fw_score *", score) if score is not None else ffi.NULL
-        self.core = lib.fw_worker_new(ffi.new("fw_settings *", given._asdict()), self._row)
+        self.core = lib.fw_worker_new(ffi.new("fw_settings *", given), self._row)
         if self.core == ffi.NULL:
             raise OSError(f"the C core cannot be set up: {os.strerror(ffi.errno)}")
         view = ffi.new("fw_batch_view *")

@@ -13,11 +13,11 @@ import os
 import struct
 
 from fapws.lean import NamedTuple
+from fapws.settings.core_limits import REQUEST_LINE
 
 LAYOUT = 1
 """Changes when rows of another version cannot be read any more."""
 SCORE_WORDS = 16
-REQUEST_LINE = 128
 SCORE_SIZE = SCORE_WORDS * 8 + REQUEST_LINE
 """Bytes of one row; equals sizeof(fw_score)."""
 _ROW = struct.Struct(f"={SCORE_WORDS}Q{REQUEST_LINE}s")

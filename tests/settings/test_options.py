@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fapws.settings import options
+from fapws.settings.core_limits import TRUSTED_MAX
 from fapws.settings.networks import packed, parse_network
 
 OPTIONS = options.POOL_OPTIONS
@@ -55,8 +56,8 @@ def test_what_they_do_not_take(name: str, text: str, message: str) -> None:
 
 
 def test_a_pool_trusts_no_more_networks_than_the_core_holds() -> None:
-    many = [f"10.0.0.{number}" for number in range(options.PROXIES_MAX + 1)]
-    assert len(options.parse(OPTIONS["trusted_proxies"], ", ".join(many[1:]), "/")) == options.PROXIES_MAX
+    many = [f"10.0.0.{number}" for number in range(TRUSTED_MAX + 1)]
+    assert len(options.parse(OPTIONS["trusted_proxies"], ", ".join(many[1:]), "/")) == TRUSTED_MAX
     with pytest.raises(ValueError, match="at most 64"):
         options.parse(OPTIONS["trusted_proxies"], ", ".join(many), "/")
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fapws._core import ffi
 from support.raw import Client, fetch, request
 from support.server import Server
 
@@ -70,4 +71,11 @@ def test_debug_tells_why_a_request_is_refused() -> None:
 def test_limits_reach_the_core() -> None:
     pool = Pool("a", limits=Limits(min_body_rate=123), spool_directory="/s", debug=2)
     settings = settings_of(pool, False)
-    assert (settings.min_body_rate, settings.spool_directory, settings.debug) == (123, b"/s", 2)
+    assert [settings[name] for name in ("min_body_rate", "spool_directory", "debug")] == [123, b"/s", 2]
+
+
+def test_every_setting_of_the_core_is_given_and_no_other() -> None:
+    """What is not given would be 0 in C, which turns a limit off."""
+    given = settings_of(Pool("a", limits=Limits(header_timeout=3)), False)
+    assert set(given) == {name for name, _ in ffi.typeof("fw_settings").fields}
+    assert (given["header_timeout"], given["keepalive_timeout"]) == (3000, 60_000)

@@ -7,7 +7,8 @@ import re
 import struct
 from pathlib import Path
 
-from fapws.supervisor.process.scoreboard import REQUEST_LINE, SCORE_SIZE, Score, Scoreboard, add
+from fapws.settings.core_limits import REQUEST_LINE
+from fapws.supervisor.process.scoreboard import SCORE_SIZE, Score, Scoreboard, add
 
 
 def test_row_is_as_large_as_the_structure_in_the_header() -> None:
@@ -16,7 +17,6 @@ def test_row_is_as_large_as_the_structure_in_the_header() -> None:
     body = text[text.index("typedef struct {\n    uint64_t beat") : text.index("} fw_score;")]
     members = re.findall(r"uint64_t (\w+)(?:\[(\d+)\])?;", body)
     assert 8 * sum(int(count or 1) for _, count in members) + REQUEST_LINE == SCORE_SIZE
-    assert f"#define FW_REQUEST_LINE {REQUEST_LINE}\n" in text
     assert (*(name for name, count in members if not count), "request_line") == Score._fields
 
 
