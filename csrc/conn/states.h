@@ -1,5 +1,5 @@
 /* conn/states.h -- the states of a connection. The steps from each to others are the table in states.c.
- * docs/architecture.md has the picture, made from both by tools/diagrams.py. */
+ * docs/architecture.md has the picture, made from both by tools/core_map.py. */
 #ifndef FAPWS_STATES_H
 #define FAPWS_STATES_H
 

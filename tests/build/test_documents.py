@@ -38,6 +38,7 @@ EXAMPLES = {
     "fapws/_core.c": "is made by a build",
     "conf/x.ini": "stands for any file, in a docstring",
     "tests/supervisor/unit/test_MODULE.py": "stands for any file, in HACKING.md",
+    "csrc/stray.c": "is made by a test",
     "tests/soak/NAME.py": "stands for any file, in a usage",
 }
 THIS = Path(__file__).resolve()

@@ -1,13 +1,23 @@
-"""Where tests are: one name for one file, and the parts of the master each in the file of their module."""
+"""Where tests are: none is passed over, no two files have one name, parts of the master have their own."""
 
 from __future__ import annotations
 
 from collections import Counter
+from fnmatch import fnmatch
 
+import pytest
 from support.tree import TREE
 
 ALSO = {"reuse_port": "fapws/reuse_port.py", "decide_property": "supervisor/core/decide.py"}
 """What has the name of no module of the supervisor, and what it tests."""
+
+
+def test_no_folder_is_passed_over(request: pytest.FixtureRequest) -> None:
+    patterns = request.config.getini("norecursedirs")
+    folders = {path.parent.relative_to(TREE) for path in (TREE / "tests").rglob("test_*.py")}
+    assert len(folders) > 10
+    passed = [str(f) for f in folders if any(fnmatch(part, p) for part in f.parts for p in patterns)]
+    assert passed == []
 
 
 def test_no_two_files_have_one_name() -> None:
