@@ -18,6 +18,9 @@
 /* As many descriptors as a worker takes, in pairs: libuv's set, its three pipes, the worker's set. */
 #define START_PIPES 4
 
+/* Between two looks for idle connections while draining. */
+#define DRAIN_MS 100
+
 bool fw__on_thread(const fw_worker *worker)
 {
     uv_thread_t self = uv_thread_self();
@@ -91,7 +94,7 @@ static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score 
     worker->pollset.owner = worker;
     worker->spool.settings = &worker->settings;
     worker->spool.open = &worker->table.open;
-    worker->deadlines.score = worker->score;
+    worker->deadlines.beat = &worker->beat;
     worker->deadlines.expired = fw__conn_expired;
     worker->deadlines.owner = worker;
     if (fw__pollset_new(&worker->pollset))
@@ -158,6 +161,7 @@ fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score)
     worker->thread = uv_thread_self();
     worker->pollset.fd = -1;
     fw_list_init(&worker->ready);
+    fw_list_init(&worker->leaving);
     fw_list_init(&worker->closed);
     int error = loop_new(worker);
     if (error) {
@@ -267,6 +271,11 @@ int fw_unwatch(fw_worker *worker, int token)
     return 0;
 }
 
+void fw__beat(fw_worker *worker)
+{
+    worker->beat = worker->score->beat = fw_now();
+}
+
 /* ---- Poll ---------------------------------------------------------------------------------------------- */
 
 static void on_poll_timer(uv_timer_t *timer)
@@ -296,6 +305,19 @@ static void run_ready(fw_worker *worker)
     }
 }
 
+/* A few at a time, for closing costs more than serving. */
+static void run_leaving(fw_worker *worker)
+{
+    fw_link *link;
+    for (int i = 0; i < FW_CROWD_TURN && !fw__batch_full(&worker->batch); i++) {
+        if ((link = fw_list_first(&worker->leaving)) == NULL)
+            return;
+        fw_conn *conn = FW_CONTAINER(link, fw_conn, ready_link);
+        fw__conn_run_ready(conn);
+        fw__conn_listen(conn); /* it may have had more to say */
+    }
+}
+
 /* The one place where the memory of closed connections goes: between two turns nobody holds a connection.
  * They made room, too, so that others may be accepted again. */
 static void forget_closed(fw_worker *worker)
@@ -314,10 +336,11 @@ static void wait_for_records(fw_worker *worker, int timeout_ms)
         uv_timer_start(&worker->poll_timer, on_poll_timer, (uint64_t)timeout_ms, 0);
     /* A turn may bring only part of a request, or nothing: then wait on. */
     while (fw__batch_count(&worker->batch) == 0 && !worker->poll_timed_out) {
-        bool waiting = fw_list_first(&worker->ready) != NULL;
+        bool waiting = fw_list_first(&worker->ready) || fw_list_first(&worker->leaving);
         if (!fw__pollset_turn(&worker->pollset, !waiting) && !waiting)
             break; /* nothing is left that could happen */
         run_ready(worker);
+        run_leaving(worker);
         forget_closed(worker);
     }
     if (timeout_ms > 0)
@@ -328,9 +351,9 @@ static void wait_for_records(fw_worker *worker, int timeout_ms)
 static void weigh(fw_worker *worker)
 {
     size_t rss;
-    if (worker->score->beat < worker->weighed + WEIGH_MS)
+    if (worker->beat < worker->weighed + WEIGH_MS)
         return;
-    worker->weighed = worker->score->beat;
+    worker->weighed = worker->beat;
     if (uv_resident_set_memory(&rss) == 0)
         worker->score->rss = rss;
 }
@@ -348,7 +371,7 @@ int fw_poll(fw_worker *worker, int timeout_ms)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
-    worker->score->beat = fw_now();
+    fw__beat(worker);
     worker->score->busy_since = 0;
     forget_closed(worker);
     fw__batch_start(&worker->batch);
@@ -363,14 +386,15 @@ int fw_poll(fw_worker *worker, int timeout_ms)
             fw__pollset_turn(&worker->pollset, false);
         else
             wait_for_records(worker, timeout_ms);
+        run_leaving(worker);
     }
     tell_lost_lines(worker);
     if (worker->fault.stage == FW_FAULT_NOTED)
         fw__conn_tell_fault(worker);
     fw__batch_end(&worker->batch);
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
-    worker->score->beat = fw_now();
-    worker->score->busy_since = worker->batch.requests ? worker->score->beat : 0;
+    fw__beat(worker);
+    worker->score->busy_since = worker->batch.requests ? worker->beat : 0;
     fw__request_line_first(&worker->batch, worker->score);
     weigh(worker);
     return fw__batch_count(&worker->batch);
@@ -381,6 +405,7 @@ int fw_poll(fw_worker *worker, int timeout_ms)
 static void on_drain_timer(uv_timer_t *timer)
 {
     fw_worker *worker = timer->data;
+    int closed = 0;
     uint32_t at = 0;
     fw_conn *conn;
     while ((conn = fw__table_next(&worker->table, &at)) != NULL) {
@@ -388,9 +413,13 @@ static void on_drain_timer(uv_timer_t *timer)
             continue;
         if (fw__pending(conn->socket.fd))
             fw__conn_queue(conn, FW_READY_READ); /* a request came in at the last moment */
+        else if (++closed > FW_CROWD_TURN)
+            break;
         else
             fw__conn_close(conn);
     }
+    if (closed > FW_CROWD_TURN) /* the rest soon, after those who have asked for something */
+        (void)uv_timer_start(timer, on_drain_timer, 1, DRAIN_MS);
 }
 
 int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms)
@@ -398,10 +427,11 @@ int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms)
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
     worker->draining = true;
-    worker->score->group = 0;
+    worker->group = worker->score->group = 0;
     fw__listeners_close(worker, accept_rest != 0);
     /* Again and again: a connection may become idle a moment after the first time. */
-    return uv_timer_start(&worker->drain_timer, on_drain_timer, linger_ms, 100) ? FW_ESYSTEM : 0;
+    return uv_timer_start(&worker->drain_timer, on_drain_timer, linger_ms, DRAIN_MS) ? FW_ESYSTEM
+                                                                                     : 0;
 }
 
 /* ---- The access log ---------------------------------------------------------------------------------------- */

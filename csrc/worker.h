@@ -47,8 +47,11 @@ struct fw_worker {
     uv_loop_t loop; /* the timers */
     uv_thread_t thread;
     fw_settings settings; /* server and spool_directory point to own copies */
-    fw_score *score;
+    fw_score *score;      /* only written: others may write there too, so what counts stands here */
     fw_score own_score;
+    uint64_t beat;      /* of the score */
+    uint64_t group;     /* likewise */
+    uint64_t in_flight; /* likewise */
 
     fw_pollset pollset;
     fw_accepting accepting;
@@ -56,8 +59,9 @@ struct fw_worker {
     fw_table table;
     fw_deadlines deadlines;
     fw_spool spool;
-    fw_list ready;  /* connections with something to do that did not fit a batch */
-    fw_list closed; /* connections of which only the memory is left */
+    fw_list ready;   /* connections with something to do that did not fit a batch */
+    fw_list closed;  /* connections of which only the memory is left */
+    fw_list leaving; /* connections whose client sends no more, and that nobody else waits for */
     fw_fault fault;
 
     uv_timer_t poll_timer; /* bounds one fw_poll() */
@@ -82,5 +86,6 @@ struct fw_worker {
 };
 
 bool fw__on_thread(const fw_worker *worker);
+void fw__beat(fw_worker *worker); /* a sign of life */
 
 #endif

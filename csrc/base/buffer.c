@@ -56,6 +56,23 @@ void fw_buffer_consume(fw_buffer *buffer, size_t len)
         fw_buffer_clear(buffer);
 }
 
+void fw_buffer_fit(fw_buffer *buffer)
+{
+    size_t len = fw_buffer_len(buffer), size = SMALLEST;
+    if (len == 0)
+        fw_buffer_clear(buffer);
+    while (size < len)
+        size *= 2;
+    if (buffer->size <= 2 * size)
+        return;
+    buffer_compact(buffer);
+    char *data = realloc(buffer->data, size);
+    if (!data)
+        return;
+    buffer->data = data;
+    buffer->size = size;
+}
+
 void fw_buffer_clear(fw_buffer *buffer)
 {
     free(buffer->data);

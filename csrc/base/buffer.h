@@ -29,6 +29,7 @@ static inline char *fw_buffer_at(const fw_buffer *buffer)
 char *fw_buffer_reserve(fw_buffer *buffer, size_t len);
 int fw_buffer_append(fw_buffer *buffer, const void *bytes, size_t len); /* 0 or FW_EMEMORY */
 void fw_buffer_consume(fw_buffer *buffer, size_t len); /* frees the memory when nothing is left */
+void fw_buffer_fit(fw_buffer *buffer); /* gives back most of what is not used; moves the bytes */
 void fw_buffer_clear(fw_buffer *buffer);
 
 #endif

@@ -41,9 +41,9 @@ typedef struct {
     fw_peers peers;
 } fw_accepting;
 
-/* share.c: how many connections to accept now, at most burst; 0: others come first. own: this worker's
- * row, open: its connections. */
-uint32_t fw__share(const fw_peers *peers, const fw_score *own, uint32_t open, uint32_t burst);
+/* share.c: how many connections to accept now, at most burst; 0: others come first. group: whose
+ * sockets, open: this worker's connections. */
+uint32_t fw__share(const fw_peers *peers, uint64_t group, uint32_t open, uint32_t burst);
 
 /* listener.c */
 void fw__listener_polled(fw_listener *listener);

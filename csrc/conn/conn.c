@@ -43,9 +43,10 @@ bool fw__conn_enter(fw_conn *conn, fw_conn_state state)
 {
     if (!fw__conn_may_enter(conn->state, state))
         return wrong_step(conn, state);
+    fw_worker *worker = conn->worker;
     bool before = with_application(conn->state), after = with_application(state);
     if (before != after)
-        conn->worker->score->in_flight += after ? 1u : (uint64_t)-1;
+        worker->score->in_flight = worker->in_flight += after ? 1u : (uint64_t)-1;
     conn->state = state;
     return true;
 }
@@ -355,11 +356,16 @@ void fw__conn_responded(fw_conn *conn)
 
 /* ---- Reading --------------------------------------------------------------------------------------------- */
 
+static bool reads_ahead(const fw_conn *conn)
+{
+    return with_application(conn->state) || conn->state == FW_CONN_FLUSHING ||
+           (conn->ready & FW_READY_PIPELINE);
+}
+
 static void client_finished(fw_conn *conn)
 {
     conn->socket.ended = true;
-    if (with_application(conn->state) || conn->state == FW_CONN_FLUSHING ||
-        (conn->ready & FW_READY_PIPELINE))
+    if (reads_ahead(conn))
         fw__conn_listen(conn); /* the response is still owed */
     else
         fw__conn_close_when_sent(conn); /* idle, or a request that stays incomplete */
@@ -382,7 +388,9 @@ static void conn_readable(fw_conn *conn)
         fw__conn_listen(conn);
         return;
     }
-    ssize_t len = fw__recv(conn->socket.fd, worker->read_buffer, FW_READ_SIZE);
+    bool ahead = reads_ahead(conn);
+    size_t room = ahead ? FW_AHEAD_MAX - fw_buffer_len(&conn->in) : FW_READ_SIZE;
+    ssize_t len = fw__recv(conn->socket.fd, worker->read_buffer, room);
     if (len == FW_MORE) {
         if (conn->state == FW_CONN_IDLE && !fw_link_linked(&conn->deadline.link))
             fw__conn_wait(conn, FW_DEADLINE_IDLE);
@@ -393,17 +401,33 @@ static void conn_readable(fw_conn *conn)
         client_finished(conn);
     } else if (conn->state == FW_CONN_LINGERING) {
         return; /* thrown away */
-    } else if (with_application(conn->state) || conn->state == FW_CONN_FLUSHING ||
-               (conn->ready & FW_READY_PIPELINE)) {
+    } else if (ahead) {
         read_ahead(conn, (size_t)len);
     } else {
         fw__request_bytes(conn, worker->read_buffer, (size_t)len);
     }
 }
 
+/* A crowd that leaves at one moment is seen off bit by bit, after those who want something. Until then
+ * the set need not tell of it. */
+static bool leaves(fw_conn *conn, unsigned events)
+{
+    const unsigned unhurried =
+        1u << FW_CONN_IDLE | 1u << FW_CONN_HEAD | 1u << FW_CONN_CONTENT | 1u << FW_CONN_LINGERING;
+    if (!(events & (FW_POLL_END | FW_POLL_ERROR)) || conn->ready ||
+        !(unhurried & 1u << conn->state))
+        return false;
+    listen_for(conn, 0);
+    conn->ready = events & FW_POLL_ERROR ? FW_READY_LOST : FW_READY_READ;
+    fw_list_append(&conn->worker->leaving, &conn->ready_link);
+    return true;
+}
+
 void fw__conn_polled(fw_conn *conn, unsigned events)
 {
     uint8_t ready = 0;
+    if (leaves(conn, events))
+        return;
     if (events & FW_POLL_ERROR)
         ready = FW_READY_LOST;
     if (events & conn->socket.polled & FW_POLL_READ)

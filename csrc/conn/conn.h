@@ -21,7 +21,7 @@
 #include "http/parser.h"
 #include "sys/sockets.h"
 
-#define FW_AHEAD_MAX 65536 /* bytes read ahead of a response (a client that pipelines) */
+#define FW_AHEAD_MAX 16384 /* bytes read ahead of a response (a client that pipelines) */
 
 typedef enum {
     FW_FRAME_NONE,   /* the response has no content */
@@ -89,13 +89,13 @@ typedef struct fw_conn {
     fw_proxy_state proxy;
     fw_request request;
     fw_response response;
-    fw_link ready_link; /* in worker->ready; FW_CONN_CLOSED: in worker->closed */
+    fw_link ready_link; /* in worker->ready or ->leaving; FW_CONN_CLOSED: in ->closed */
     fw_deadline deadline;
     fw_buffer in;  /* bytes read and not used: part of a head, a whole head, pipelined requests */
     fw_buffer out; /* bytes to send before anything else */
     fw_client_socket socket;
     bool out_held; /* out waits for more to be sent with it, not for the socket */
-    uint8_t ready; /* FW_READY_... while in worker->ready */
+    uint8_t ready; /* FW_READY_... while in worker->ready or worker->leaving */
     uint8_t peer_len;
     char peer[FW_PEER_SIZE]; /* REMOTE_ADDR "\n" REMOTE_PORT */
 } fw_conn;

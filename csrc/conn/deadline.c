@@ -12,7 +12,7 @@ static void on_deadline(uv_timer_t *timer);
 static uint64_t present(const fw_deadlines *all)
 {
     uint64_t now = uv_now(all->timer.loop);
-    return all->score->beat > now ? all->score->beat : now;
+    return *all->beat > now ? *all->beat : now;
 }
 
 static void arm(fw_deadlines *all, uint64_t due)
@@ -38,15 +38,16 @@ static void arm_earliest(fw_deadlines *all)
         arm(all, earliest);
 }
 
-/* False when the owner can take no more: the rest comes with the next turn. */
+/* False when the owner can take no more, or a crowd is due at one moment: the rest comes with the next turn. */
 static bool expire_kind(fw_deadlines *all, fw_deadline_kind kind, uint64_t now)
 {
     fw_link *first;
+    int expired = 0;
     while ((first = fw_list_first(&all->lists[kind])) != NULL) {
         fw_deadline *deadline = FW_CONTAINER(first, fw_deadline, link);
         if (deadline->due > now)
             return true;
-        if (!all->expired(all->owner, deadline))
+        if (++expired > FW_CROWD_TURN || !all->expired(all->owner, deadline))
             return false;
     }
     return true;

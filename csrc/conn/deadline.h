@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "fapws.h"
 
+#define FW_CROWD_TURN 64  /* connections closed in one turn, when a crowd leaves */
 #define FW_LINGER_MS 2000 /* how long a refused client may go on sending before the close */
 
 typedef enum {
@@ -35,12 +36,12 @@ typedef struct {
     uint64_t armed; /* when the timer fires; 0: not armed */
     fw_list lists[FW_DEADLINE_KINDS];
     uint32_t waits[FW_DEADLINE_KINDS]; /* ms; 0: off */
-    const fw_score *score;             /* for its beat */
+    const uint64_t *beat;              /* the last sign of life, in the loop's clock */
     fw_expired *expired;
     void *owner;
 } fw_deadlines;
 
-/* score, expired and owner are given, and the timer is initialised. */
+/* beat, expired and owner are given, and the timer is initialised. */
 void fw__deadlines_new(fw_deadlines *all, const fw_settings *settings);
 void fw__deadline_set(fw_deadlines *all, fw_deadline *deadline, fw_deadline_kind kind);
 void fw__deadline_clear(fw_deadline *deadline);

@@ -121,7 +121,7 @@ void fw__listener_polled(fw_listener *listener)
     if (!listener->armed)
         return; /* since this turn began */
     fw_accepting *accepting = &worker->accepting;
-    uint32_t share = fw__share(&accepting->peers, worker->score, worker->table.open,
+    uint32_t share = fw__share(&accepting->peers, worker->group, worker->table.open,
                                worker->settings.accept_burst);
     if (share > 0) {
         worker->accepting.gave_way = 0;
@@ -208,7 +208,7 @@ int fw_share(fw_worker *worker, const fw_score *rows, uint32_t count, uint64_t g
         return FW_ETHREAD;
     worker->accepting.peers.rows = rows;
     worker->accepting.peers.count = count;
-    worker->score->group = group;
+    worker->group = worker->score->group = group;
     return 0;
 }
 

@@ -125,6 +125,7 @@ static void wait_for_content(fw_conn *conn, const incoming *bytes, size_t head_l
 {
     if (bytes->in_buffer) {
         conn->in.end = conn->in.start + head_len;
+        fw_buffer_fit(&conn->in);
     } else if (fw_buffer_append(&conn->in, bytes->at, head_len)) {
         fw__conn_lost(conn);
         return;
@@ -182,6 +183,8 @@ static void wait_for_head(fw_conn *conn, const incoming *bytes)
     }
     conn->request.seen = bytes->len;
     conn->request.is_head = begins_with_head(bytes); /* in case that it gets no further */
+    if (bytes->in_buffer)
+        fw_buffer_fit(&conn->in); /* it may have held many requests; this one may take its time */
     if (conn->state == FW_CONN_IDLE && fw__conn_enter(conn, FW_CONN_HEAD))
         fw__conn_wait(conn, FW_DEADLINE_HEAD);
     fw__conn_listen(conn);

@@ -13,19 +13,20 @@ static uint64_t fewest(const fw_peers *peers, uint64_t group, uint32_t open)
     for (uint32_t i = 0; i < peers->count; i++) {
         const volatile fw_score *peer = &peers->rows[i]; /* others write there */
         uint64_t busy_since = peer->busy_since;
-        if (peer->group != group || peer->connections >= least)
+        uint64_t connections = peer->connections;
+        if (peer->group != group || connections >= least)
             continue;
-        if (busy_since == 0 || now < busy_since + FW_SHARE_BUSY_MS)
-            least = peer->connections;
+        if (busy_since == 0 || (busy_since <= now && now - busy_since < FW_SHARE_BUSY_MS))
+            least = connections;
     }
     return least;
 }
 
-uint32_t fw__share(const fw_peers *peers, const fw_score *own, uint32_t open, uint32_t burst)
+uint32_t fw__share(const fw_peers *peers, uint64_t group, uint32_t open, uint32_t burst)
 {
     if (peers->count == 0 || open < FW_SHARE_AHEAD)
         return burst;
-    uint64_t most = fewest(peers, own->group, open) + FW_SHARE_AHEAD;
+    uint64_t most = fewest(peers, group, open) + FW_SHARE_AHEAD;
     if (open >= most)
         return 0;
     return most - open < burst ? (uint32_t)(most - open) : burst;

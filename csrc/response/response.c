@@ -25,7 +25,7 @@ int fw__response_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_con
         return FW_EGONE;
     if (conn->state != state)
         return FW_ESTATE;
-    worker->score->beat = fw_now();
+    fw__beat(worker);
     *found = conn;
     return 0;
 }
@@ -71,7 +71,7 @@ static bool response_hold(fw_conn *conn, const struct iovec *pieces, int count)
  * have its large buffers, which are faster, a crowd may not. */
 static void response_bound(fw_conn *conn)
 {
-    if (conn->socket.bounded || conn->worker->score->in_flight <= CROWD)
+    if (conn->socket.bounded || conn->worker->in_flight <= CROWD)
         return;
     conn->socket.bounded = true;
     fw__bound_unsent(conn->socket.fd);

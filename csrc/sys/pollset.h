@@ -32,6 +32,8 @@
 #define FW_POLL_READ 1u
 #define FW_POLL_WRITE 2u
 #define FW_POLL_ERROR 4u /* only told, never asked for */
+#define FW_POLL_END                                                                                \
+    8u /* likewise, with FW_POLL_READ: the other side sends no more. May be missing */
 
 #define FW_POLL_EVENTS 1024 /* taken from the kernel at once */
 #define FW_POLL_ROUNDS 48   /* how often in one turn, as long as so many come */

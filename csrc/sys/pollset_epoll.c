@@ -35,7 +35,7 @@ int fw__pollset_set(fw_pollset *set, int fd, int64_t token, unsigned before, uns
         return 0;
     struct epoll_event event = {.data.u64 = (uint64_t)token};
     if (events & FW_POLL_READ)
-        event.events |= EPOLLIN;
+        event.events |= EPOLLIN | EPOLLRDHUP;
     if (events & FW_POLL_WRITE)
         event.events |= EPOLLOUT;
     /* Nothing to wait for: out, because a member is told of errors and hang-ups whatever it wants. */
@@ -56,10 +56,12 @@ void fw__pollset_drop(fw_pollset *set, int fd, unsigned before)
 static unsigned events_of(uint32_t told)
 {
     unsigned events = 0;
-    if (told & (EPOLLIN | EPOLLHUP))
+    if (told & (EPOLLIN | EPOLLRDHUP | EPOLLHUP))
         events |= FW_POLL_READ;
     if (told & (EPOLLOUT | EPOLLHUP))
         events |= FW_POLL_WRITE;
+    if (told & (EPOLLRDHUP | EPOLLHUP))
+        events |= FW_POLL_END;
     if (told & EPOLLERR)
         events |= FW_POLL_ERROR;
     return events;

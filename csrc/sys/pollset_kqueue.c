@@ -73,7 +73,9 @@ static unsigned events_of(const struct kevent *told)
     if (told->flags & EV_ERROR)
         return FW_POLL_ERROR;
     /* EV_EOF as well: the next recv() or send() says what it means. */
-    return told->filter == EVFILT_WRITE ? FW_POLL_WRITE : FW_POLL_READ;
+    if (told->filter == EVFILT_WRITE)
+        return FW_POLL_WRITE;
+    return told->flags & EV_EOF ? FW_POLL_READ | FW_POLL_END : FW_POLL_READ;
 }
 
 bool fw__pollset_turn(fw_pollset *set, bool wait)

@@ -36,8 +36,8 @@ static void on_poll(uv_poll_t *poll, int status, int told);
 
 static int start(fw_uv_poll *own, unsigned events)
 {
-    int wanted =
-        (events & FW_POLL_READ ? UV_READABLE : 0) | (events & FW_POLL_WRITE ? UV_WRITABLE : 0);
+    int wanted = (events & FW_POLL_READ ? UV_READABLE | UV_DISCONNECT : 0) |
+                 (events & FW_POLL_WRITE ? UV_WRITABLE : 0);
     return uv_poll_start(&own->poll, wanted, on_poll) ? FW_ESYSTEM : 0;
 }
 
@@ -49,8 +49,10 @@ static void on_poll(uv_poll_t *poll, int status, int told)
         events = FW_POLL_ERROR;
         (void)start(own, FW_POLL_READ); /* libuv has stopped it; errors are to be told again */
     }
-    if (told & UV_READABLE)
+    if (told & (UV_READABLE | UV_DISCONNECT))
         events |= FW_POLL_READ;
+    if (told & UV_DISCONNECT)
+        events |= FW_POLL_END;
     if (told & UV_WRITABLE)
         events |= FW_POLL_WRITE;
     own->set->polled(own->set->owner, own->token, events);

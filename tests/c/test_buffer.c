@@ -130,3 +130,24 @@ TEST(a_member_leaves_from_anywhere_and_may_come_back)
         CHECK(first_number(&list) == gone);
     }
 }
+
+TEST(a_buffer_is_made_to_fit_what_is_left)
+{
+    fw_buffer buffer = {0};
+    char text[10000];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)i;
+    CHECK(fw_buffer_append(&buffer, text, sizeof text) == 0);
+    fw_buffer_fit(&buffer); /* nothing to gain */
+    CHECK(buffer.size == 16384);
+    fw_buffer_consume(&buffer, sizeof text - 700);
+    fw_buffer_fit(&buffer);
+    CHECK(buffer.size == 1024 && fw_buffer_len(&buffer) == 700);
+    CHECK(memcmp(fw_buffer_at(&buffer), text + sizeof text - 700, 700) == 0);
+    fw_buffer_consume(&buffer, 699);
+    fw_buffer_fit(&buffer); /* not worth a call for so little */
+    CHECK(buffer.size == 1024 && fw_buffer_len(&buffer) == 1);
+    fw_buffer_consume(&buffer, 1);
+    fw_buffer_fit(&buffer);
+    CHECK(buffer.data == NULL && buffer.size == 0);
+}

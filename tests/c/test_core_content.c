@@ -167,6 +167,8 @@ TEST(temporary_files_of_all_requests_together_are_bounded)
     site_expect(&here, FW_SPOOL_FULL, 0);
     CHECK(client_reply_is(&here, &third, 503, full) && client_sees_end(&here, &third));
     client_close(&second);
+    while (here.score.connections > 2)
+        CHECK(site_quiet(&here));
     CHECK(client_push(&here, &first, rest, 5000)); /* there is room again */
     int64_t id = site_request(&here)->id;
     int fd = fw_take_content(here.worker, id);

@@ -194,3 +194,117 @@ TEST(records_do_not_run_over_when_a_thousand_are_ready)
     }
     site_close(&here);
 }
+
+/* ---- A crowd that leaves ------------------------------------------------------------------------- */
+
+enum { CROWD = 500, A_FEW = 160 };
+static test_client crowd[CROWD];
+
+static void open_crowd(const fw_settings *settings, test_client *one)
+{
+    site_open(&here, settings);
+    for (int i = 0; i < CROWD; i++)
+        client_open(&here, &crowd[i]);
+    for (int i = 0; i < CROWD; i++)
+        client_ask(&here, &crowd[i], "GET / HTTP/1.1", "");
+    for (int i = 0; i < CROWD; i++)
+        CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+    client_open(&here, one);
+    while (fw_open_connections(here.worker) <= CROWD)
+        CHECK(site_quiet(&here));
+}
+
+/* Who asks something is not behind all of those who leave, and yet they go. */
+static void check_served_meanwhile(test_client *one)
+{
+    client_say(&here, one, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    int64_t id = site_request(&here)->id;
+    int64_t there = fw_open_connections(here.worker);
+    NOTE("%d are still there", (int)there);
+    CHECK(there >= CROWD - A_FEW);
+    CHECK(respond(&here, id, "200 OK", "x") == 0 && client_reply_is(&here, one, 200, "x"));
+    uint64_t end = clock_ms() + SOON_MS;
+    while (fw_open_connections(here.worker) > 1 && clock_ms() < end)
+        CHECK(site_quiet(&here));
+    CHECK(fw_open_connections(here.worker) == 1);
+}
+
+static void close_crowd(test_client *one)
+{
+    client_close(one);
+    site_close(&here);
+}
+
+TEST(a_crowd_that_leaves_at_one_moment_keeps_nobody_waiting)
+{
+    test_client one;
+    open_crowd(NULL, &one);
+    for (int i = 0; i < CROWD; i++)
+        client_close(&crowd[i]);
+    check_served_meanwhile(&one);
+    close_crowd(&one);
+}
+
+TEST(requests_in_front_of_the_end_are_all_answered)
+{
+    test_client one;
+    open_crowd(NULL, &one);
+    for (int i = 0; i < CROWD; i++) {
+        static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        CHECK(send(crowd[i].fd, text, sizeof text - 1, MSG_NOSIGNAL) == sizeof text - 1);
+        CHECK(shutdown(crowd[i].fd, SHUT_WR) == 0);
+    }
+    for (int i = 0; i < CROWD; i++)
+        CHECK(respond(&here, site_request(&here)->id, "200 OK", "y") == 0);
+    for (int i = 0; i < CROWD; i++) {
+        CHECK(client_reply_is(&here, &crowd[i], 200, "x")); /* of open_crowd() */
+        CHECK(client_reply_is(&here, &crowd[i], 200, "y"));
+        CHECK(client_sees_end(&here, &crowd[i]));
+        client_close(&crowd[i]);
+    }
+    close_crowd(&one);
+}
+
+TEST(a_crowd_whose_time_is_over_at_one_moment_keeps_nobody_waiting)
+{
+    test_client one;
+    fw_settings settings = settings_usual();
+    settings.keepalive_timeout = 1500;
+    open_crowd(&settings, &one);
+    client_say(&here, &one, "GET / HTTP/1.1\r\n"); /* has begun to ask, so it is not idle */
+    while (fw_open_connections(here.worker) > CROWD)
+        site_poll(&here, 0);
+    CHECK(send(one.fd, "Host: a\r\n\r\n", 11, MSG_NOSIGNAL) == 11);
+    int64_t id = site_request(&here)->id;
+    NOTE("%d are still there", (int)fw_open_connections(here.worker));
+    CHECK(fw_open_connections(here.worker) >= CROWD - A_FEW);
+    CHECK(respond(&here, id, "200 OK", "x") == 0 && client_reply_is(&here, &one, 200, "x"));
+    for (int i = 0; i < CROWD; i++) {
+        CHECK(client_reply_is(&here, &crowd[i], 200, "x") && client_sees_end(&here, &crowd[i]));
+        client_close(&crowd[i]);
+    }
+    close_crowd(&one);
+}
+
+TEST(a_drain_lets_a_crowd_go_bit_by_bit)
+{
+    test_client one;
+    open_crowd(NULL, &one);
+    client_say(&here, &one, "GET / HTTP/1.1\r\n");
+    CHECK(site_quiet(&here));
+    CHECK(fw_drain(here.worker, 0, 1) == 0);
+    while (fw_open_connections(here.worker) > CROWD)
+        site_poll(&here, 0);
+    CHECK(send(one.fd, "Host: a\r\n\r\n", 11, MSG_NOSIGNAL) == 11);
+    int64_t id = site_request(&here)->id;
+    NOTE("%d are still there", (int)fw_open_connections(here.worker));
+    CHECK(fw_open_connections(here.worker) >= CROWD - A_FEW);
+    CHECK(respond(&here, id, "200 OK", "x") == 0 && client_reply_is(&here, &one, 200, "x"));
+    uint64_t end = clock_ms() + SOON_MS;
+    while (fw_open_connections(here.worker) > 0 && clock_ms() < end)
+        CHECK(site_quiet(&here));
+    CHECK(fw_open_connections(here.worker) == 0);
+    for (int i = 0; i < CROWD; i++)
+        client_close(&crowd[i]);
+    close_crowd(&one);
+}

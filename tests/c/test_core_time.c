@@ -302,3 +302,48 @@ TEST(dripping_on_a_busy_worker_does_not_prolong_the_time_of_a_head)
     CHECK(client_reply_is(&here, &one, 408, "the request head did not come in time\n"));
     close_both();
 }
+
+/* ---- The scoreboard ------------------------------------------------------------------------------ */
+
+/* Others may write into the row: what they write there decides nothing. */
+TEST(nonsense_in_the_row_of_the_scoreboard_times_nobody_out)
+{
+    site_open(&here, NULL);
+    client_open(&here, &one);
+    for (int i = 0; i < 20; i++) {
+        memset(&here.score, 0xff, sizeof here.score);
+        here.score.beat = UINT64_MAX - 5000;
+        client_say(&here, &one, "GET / HTTP/1.1\r\n");
+        CHECK(site_quiet(&here));
+        memset(&here.score, 0xff, sizeof here.score);
+        client_say(&here, &one, "Host: a\r\n\r\n");
+        int64_t id = site_request(&here)->id;
+        memset(&here.score, 0xff, sizeof here.score);
+        CHECK(respond(&here, id, "200 OK", "x") == 0 && client_reply_is(&here, &one, 200, "x"));
+    }
+    client_close(&one);
+    site_close(&here);
+}
+
+TEST(nonsense_in_the_rows_of_others_lets_this_one_accept)
+{
+    static fw_score rows[3];
+    test_client many[8];
+    memset(rows, 0xff, sizeof rows);
+    for (int i = 0; i < 3; i++)
+        rows[i].group = 7;
+    rows[0].connections = 0;
+    rows[1].connections = 0;
+    rows[1].busy_since = UINT64_MAX - 3;
+    site_open(&here, NULL);
+    CHECK(fw_share(here.worker, rows, 3, 7) == 0);
+    for (int i = 0; i < 8; i++) {
+        client_open(&here, &many[i]);
+        client_ask(&here, &many[i], "GET / HTTP/1.1", "");
+        CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+        CHECK(client_reply_is(&here, &many[i], 200, "x"));
+    }
+    for (int i = 0; i < 8; i++)
+        client_close(&many[i]);
+    site_close(&here);
+}
