@@ -49,6 +49,9 @@ class Broken(NamedTuple):
 
 Message = Union[Ready, Failed, Changed, Drain, Ping, Reopened, Broken]
 
+FROM_WORKER: frozenset[type[Message]] = frozenset((Ready, Failed, Changed))
+FROM_MASTER: frozenset[type[Message]] = frozenset((Drain, Ping, Reopened, Broken))
+
 _TYPES: dict[bytes, type[Message]] = {
     b"R": Ready,
     b"F": Failed,
@@ -73,21 +76,26 @@ def encode(message: Message) -> bytes:
 class Decoder:
     """Turns a stream of bytes back into messages; bytes may come in any pieces."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: frozenset[type[Message]]) -> None:
+        """``allowed``: what the other side may say."""
+        self._allowed = allowed
         self._buffer = b""
 
     def feed(self, data: bytes) -> list[Message]:
-        """The messages that are complete now. Raises ValueError on bytes that are no message."""
+        """The messages that are complete now. Raises ValueError on bytes that are no allowed message."""
         self._buffer += data
         messages: list[Message] = []
-        while len(self._buffer) >= _HEAD:
-            kind = _TYPES.get(self._buffer[:1])
-            size = int.from_bytes(self._buffer[1:_HEAD], "big")
-            if kind is None or size > MAX_PAYLOAD:
-                raise ValueError(f"not a message: {self._buffer[:16]!r}")
-            if len(self._buffer) < _HEAD + size:
+        at = 0
+        while len(self._buffer) - at >= _HEAD:
+            kind = _TYPES.get(self._buffer[at : at + 1])
+            size = int.from_bytes(self._buffer[at + 1 : at + _HEAD], "big")
+            if kind not in self._allowed or size > (MAX_PAYLOAD if kind._fields else 0):
+                raise ValueError(f"not a message: {self._buffer[at : at + 16]!r}")
+            end = at + _HEAD + size
+            if len(self._buffer) < end:
                 break
-            payload = self._buffer[_HEAD : _HEAD + size].decode("utf-8", "replace")
-            self._buffer = self._buffer[_HEAD + size :]
+            payload = self._buffer[at + _HEAD : end].decode("utf-8", "replace")
+            at = end
             messages.append(kind(payload) if kind._fields else kind())
+        self._buffer = self._buffer[at:]
         return messages

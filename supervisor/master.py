@@ -302,7 +302,7 @@ class Master:
             open=resources.listeners.open,
             lifeline=reader,
             lifeline_writer=writer,
-            board=resources.workers.board.fd,
+            boards=resources.workers.board.fds(),
             pidfile=resources.pidfile.fd if resources.pidfile else -1,
             control=resources.control.fd if resources.control else -1,
             control_inode=resources.control.inode if resources.control else None,

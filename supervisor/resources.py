@@ -65,7 +65,7 @@ class Resources:
         self.signals = Signals()
         self._undo.append(self.signals.restore)
         self.waiter.watch(self.signals.fd)
-        board = saved.board if saved else -1
+        board = saved.boards if saved else None
         self.workers = Workers(self.waiter, post, self.error_log.write, board)
         self._undo.append(self.workers.close)
         given = (saved.control, saved.control_inode) if saved else (-1, None)

@@ -11,7 +11,18 @@ import time
 from fapws import descriptors
 from fapws._core import lib
 from fapws.lean import TYPE_CHECKING, Any, Callable, FrameType, NamedTuple, NoReturn, signal
-from fapws.messages import Broken, Changed, Decoder, Drain, Failed, Message, Ready, Reopened, encode
+from fapws.messages import (
+    FROM_MASTER,
+    Broken,
+    Changed,
+    Decoder,
+    Drain,
+    Failed,
+    Message,
+    Ready,
+    Reopened,
+    encode,
+)
 from fapws.settings.access_format import compile_format
 from fapws.settings.model import Pool
 from fapws.settings.options import split_callable
@@ -150,7 +161,7 @@ class Worker:
     def __init__(self, spec: WorkerSpec) -> None:
         self.pid = os.getpid()
         self._spec = spec
-        self._decoder = Decoder()
+        self._decoder = Decoder(FROM_MASTER)
         self._channel = spec.channel
         """-1 in a process that a program has forked."""
         self._confinement = Confinement(spec.pool)

@@ -1,9 +1,13 @@
 """The scoreboard: shared memory in which every worker counts, and which the master only reads.
 
 A row is an ``fw_score`` of csrc/fapws.h: 64-bit words in the machine's order, none ever torn, and a
-text. Rows live in a file without a name, of which a page more is mapped when all rows are taken: so a
-reload may raise the number of workers, and a master that is upgraded in place finds them again. A
-worker keeps only the pages that existed when it was forked, and no descriptor.
+text. The rows of a pool live in a file of their own without a name, of which a page more is mapped when
+all are taken: so a reload may raise the number of workers, and a master that is upgraded in place finds
+them again. A worker keeps the pages of its own pool that existed when it was forked, and no descriptor.
+One file for all pools would not do: who has mapped a page of it may map the rest as well (mremap).
+
+A worker may write anything there. What is read is checked for sense, against the clock and against what
+was read before: nonsense leaves what was known, and so looks like a worker that gives no sign of life.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import struct
 from fapws.lean import NamedTuple
 from fapws.settings.core_limits import REQUEST_LINE
 
-LAYOUT = 1
+LAYOUT = 2
 """Changes when rows of another version cannot be read any more."""
 SCORE_WORDS = 16
 SCORE_SIZE = SCORE_WORDS * 8 + REQUEST_LINE
@@ -63,14 +67,22 @@ SUMMED = (
 """What may be added up over workers that are gone; the rest describes a moment."""
 
 
-class Row:
-    """One worker's place on the board."""
+_AHEAD_MAX = 1000
+"""Milliseconds: a time further in the future than this was not read from the clock."""
+_COUNT_MAX = 2**53
+_HELD_MAX = 2**24
 
-    def __init__(self, page: mmap.mmap, offset: int, number: int) -> None:
+
+class Row:
+    """One worker's place on the board of its pool."""
+
+    def __init__(self, pool: str, page: mmap.mmap, offset: int, number: int) -> None:
         self._page = page
         self._offset = offset
+        self._known = Score()
+        self.pool = pool
         self.number = number
-        """Its place in the file, from 0."""
+        """Its place in the pool's file, from 0."""
 
     def buffer(self) -> memoryview:
         """The writable bytes, for the worker."""
@@ -80,56 +92,125 @@ class Row:
         """The rows of its page, its own among them, for the worker to look at."""
         return memoryview(self._page).toreadonly()
 
-    def read(self) -> Score:
-        """What the worker has counted so far."""
+    def read(self, now: int) -> Score:
+        """What the worker has counted so far, as far as it makes sense; now: ms of the workers' clock."""
         *words, line = _ROW.unpack_from(self._page, self._offset)
-        return Score._make((*words[:_COUNTS], _printable(line.partition(b"\0")[0])))
+        said = Score._make((*words[:_COUNTS], _printable(line.partition(b"\0")[0])))
+        self._known = sensible(said, self._known, now)
+        return self._known
 
     def clear(self) -> None:
         """Zeroes the row, for its next worker."""
         self._page[self._offset : self._offset + SCORE_SIZE] = _EMPTY
+        self._known = Score()
 
 
-class Scoreboard:
-    """Gives rows out and takes them back."""
+def sensible(said: Score, known: Score, now: int) -> Score:
+    """``said`` without what cannot be: counters that run back, times in the future, huge amounts."""
+    latest = now + _AHEAD_MAX
+    checked = {name: getattr(said, name) for name in SUMMED}
+    for name, value in checked.items():
+        if not getattr(known, name) <= value <= _COUNT_MAX:
+            checked[name] = getattr(known, name)
+    for name, most in (("connections", _HELD_MAX), ("in_flight", _HELD_MAX), ("rss", _COUNT_MAX)):
+        if getattr(said, name) > most:
+            checked[name] = getattr(known, name)
+    if not known.beat <= said.beat <= latest:
+        checked["beat"] = known.beat
+    if said.busy_since > latest:
+        checked["busy_since"] = known.busy_since or known.beat
+    return said._replace(**checked)
 
-    def __init__(self, fd: int = -1) -> None:
-        """``fd``: the file of an earlier master; all its rows count as taken. Raises OSError."""
-        self.fd = fd if fd >= 0 else nameless_file("scoreboard")
-        self._rows: list[Row] = []
-        self._free: list[Row] = []
-        for _ in range(os.fstat(self.fd).st_size // _PAGE):
+
+class _Board:
+    """The rows of one pool."""
+
+    def __init__(self, pool: str, fd: int) -> None:
+        self.fd = fd
+        self._pool = pool
+        self._pages: list[mmap.mmap] = []
+        self.rows: list[Row] = []
+        self.free: list[Row] = []
+        for _ in range(os.fstat(fd).st_size // _PAGE):
             self._map_page()
 
     def take(self) -> Row:
-        """A zeroed row. Raises OSError when there is no memory."""
-        if not self._free:
-            os.ftruncate(self.fd, (len(self._rows) * SCORE_SIZE // _PAGE + 1) * _PAGE)
-            self._free = self._map_page()[::-1]
-        row = self._free.pop()
+        if not self.free:
+            os.ftruncate(self.fd, (len(self._pages) + 1) * _PAGE)
+            self.free = self._map_page()[::-1]
+        row = self.free.pop()
         row.clear()
         return row
+
+    def close(self) -> None:
+        """The file, and the memory unless somebody still looks at it."""
+        os.close(self.fd)
+        self.unmap()
+
+    def unmap(self) -> None:
+        for page in self._pages:
+            try:
+                page.close()
+            except BufferError:
+                continue
+
+    def _map_page(self) -> list[Row]:
+        first = len(self.rows)
+        page = mmap.mmap(self.fd, _PAGE, offset=len(self._pages) * _PAGE)
+        self._pages.append(page)
+        rows = [
+            Row(self._pool, page, number * SCORE_SIZE, first + number)
+            for number in range(_PAGE // SCORE_SIZE)
+        ]
+        self.rows += rows
+        return rows
+
+
+class Scoreboard:
+    """Gives rows out and takes them back: a file for each pool that has workers."""
+
+    def __init__(self, fds: dict[str, int] | None = None) -> None:
+        """``fds``: the files of an earlier master by pool; all their rows count as taken. Raises OSError."""
+        self._boards = {pool: _Board(pool, fd) for pool, fd in (fds or {}).items()}
+
+    def fds(self) -> dict[str, int]:
+        """The files by pool, for a successor."""
+        return {pool: board.fd for pool, board in self._boards.items()}
+
+    def take(self, pool: str) -> Row:
+        """A zeroed row. Raises OSError when there is no memory."""
+        if pool not in self._boards:
+            self._boards[pool] = _Board(pool, nameless_file("scoreboard"))
+        return self._boards[pool].take()
 
     def give_back(self, row: Row) -> None:
         """Its worker has been reaped."""
         row.clear()  # the others must not wait for it
-        self._free.append(row)
+        board = self._boards[row.pool]
+        board.free.append(row)
+        if len(board.free) == len(board.rows):
+            board.close()
+            del self._boards[row.pool]
 
-    def row(self, number: int) -> Row:
+    def row(self, pool: str, number: int) -> Row:
         """The row of a worker that an earlier master has forked."""
-        return self._rows[number]
+        return self._boards[pool].rows[number]
 
-    def free_all_but(self, taken: set[int]) -> None:
+    def free_all_but(self, taken: set[tuple[str, int]]) -> None:
         """After an upgrade: the rows that none of these workers has can be given out again."""
-        self._free = [row for row in self._rows if row.number not in taken][::-1]
+        for board in self._boards.values():
+            board.free = [row for row in board.rows if (row.pool, row.number) not in taken][::-1]
 
-    def _map_page(self) -> list[Row]:
-        first = len(self._rows)
-        per_page = _PAGE // SCORE_SIZE
-        page = mmap.mmap(self.fd, _PAGE, offset=first // per_page * _PAGE)
-        rows = [Row(page, number * SCORE_SIZE, first + number) for number in range(per_page)]
-        self._rows += rows
-        return rows
+    def keep_only(self, pool: str) -> None:
+        """In a worker, before anything else: nothing of other pools can be read or written."""
+        for other in [name for name in self._boards if name != pool]:
+            self._boards.pop(other).unmap()
+
+    def close(self) -> None:
+        """Gives all files up."""
+        for board in self._boards.values():
+            board.close()
+        self._boards = {}
 
 
 def nameless_file(what: str) -> int:

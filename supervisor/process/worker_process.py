@@ -10,12 +10,13 @@ import atexit
 import gc
 import os
 import sys
+import time
 
 from fapws._core import lib
 
 import fapws.worker.life
 from fapws import descriptors, messages
-from fapws.lean import NoReturn, Sequence
+from fapws.lean import Callable, NoReturn, Sequence
 from fapws.settings.model import Pool
 from fapws.worker.life import WorkerSpec
 
@@ -25,15 +26,53 @@ from ..logs.worker_output import Output
 from . import signals, title
 from .scoreboard import Row
 
+CHANGES_MAX = 40
+"""Messages on changed files in CHANGES_SECONDS; an honest worker looks twice a second."""
+CHANGES_SECONDS = 10.0
+LAST_HELPINGS = 16
+"""Reads after a worker's death: a socket holds less."""
 _READ_SIZE = 65536
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Judge:
+    """Whether a worker may say what it says, now. One that talks without need is not to be trusted."""
+
+    def __init__(self, autoreload: bool) -> None:
+        self._autoreload = autoreload
+        self._booted = False
+        """It has said how its start went, or an earlier master has heard it."""
+        self._changes = 0
+        self._since = 0.0
+
+    def hear(self, message: messages.Message, now: float) -> None:
+        """Raises ValueError."""
+        if isinstance(message, messages.Changed):
+            if not self._autoreload:
+                raise ValueError("it tells of changed files though autoreload is off")
+            if now - self._since > CHANGES_SECONDS:
+                self._changes, self._since = 0, now
+            self._changes += 1
+            if self._changes > CHANGES_MAX:
+                raise ValueError("it tells of changed files again and again")
+        elif self._booted:
+            raise ValueError("it tells of its start more than once")
+        else:
+            self._booted = True
 
 
 class Process:
     """A forked worker."""
 
     def __init__(
-        self, pool: str, pid: int, channel: int, row: Row, output: Output | None, access_log: str
+        self,
+        pool: str,
+        pid: int,
+        channel: int,
+        row: Row,
+        output: Output | None,
+        access_log: str,
+        autoreload: bool,
     ) -> None:
         self.pool = pool
         self.pid = pid
@@ -44,15 +83,20 @@ class Process:
         """What it prints; None: it writes to our own standard error."""
         self.access_log = access_log
         """Target of the pool's access log, as it was when the worker started."""
-        self._decoder = messages.Decoder()
+        self._decoder = messages.Decoder(messages.FROM_WORKER)
+        self.autoreload = autoreload
+        """Of its pool, when the worker started."""
+        self._judge = Judge(autoreload)
 
-    def receive(self) -> list[messages.Message]:
-        """What the worker has said and was not read yet; closes the channel at its end.
+    def receive(self, helpings: int = 1) -> list[messages.Message]:
+        """What the worker has said, so many helpings of it; closes the channel at its end.
 
-        Raises ValueError on bytes that are no message.
+        Raises ValueError on bytes that are no message, and on what this worker has no reason to say.
         """
         received: list[messages.Message] = []
-        while self.channel >= 0:
+        for _ in range(helpings):
+            if self.channel < 0:
+                break
             try:
                 data = os.read(self.channel, _READ_SIZE)
             except BlockingIOError:
@@ -62,7 +106,9 @@ class Process:
             if not data:
                 self.close()
                 break
-            received += self._decoder.feed(data)
+            for message in self._decoder.feed(data):
+                self._judge.hear(message, time.monotonic())
+                received.append(message)
         return received
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> bool:
@@ -124,9 +170,18 @@ def prepare_memory() -> None:
 
 
 def fork(
-    pool: Pool, slot: int, generation: int, fds: tuple[int, ...], row: Row, given: Inheritance
+    pool: Pool,
+    slot: int,
+    generation: int,
+    fds: tuple[int, ...],
+    row: Row,
+    given: Inheritance,
+    keep_only: Callable[[str], None],
 ) -> Process:
-    """A new worker. Raises OSError when there are no descriptors or processes left."""
+    """A new worker. Raises OSError when there are no descriptors or processes left.
+
+    keep_only: called in the child; lets go of what belongs to other pools than the named one.
+    """
     ours, theirs = (sock.detach() for sock in _socket.socketpair())
     os.set_blocking(ours, False)
     log = given.logs.coming
@@ -154,7 +209,7 @@ def fork(
     try:
         pid = os.fork()
         if pid == 0:
-            _be_worker(spec, writer)
+            _be_worker(spec, writer, keep_only)
     except OSError:
         os.close(ours)
         if reader >= 0:
@@ -166,7 +221,7 @@ def fork(
         if writer >= 0:
             os.close(writer)
     output = read_output(reader, given.logs.error, f"{pool.name}/{slot}[{pid}]")
-    return Process(pool.name, pid, ours, row, output, pool.access_log)
+    return Process(pool.name, pid, ours, row, output, pool.access_log, pool.autoreload)
 
 
 def read_output(reader: int, log: Log, role: str) -> Output | None:
@@ -174,13 +229,14 @@ def read_output(reader: int, log: Log, role: str) -> Output | None:
     return Output(reader, lambda lines: log.write_lines(lines, role)) if reader >= 0 else None
 
 
-def _be_worker(spec: WorkerSpec, writer: int) -> NoReturn:
+def _be_worker(spec: WorkerSpec, writer: int, keep_only: Callable[[str], None]) -> NoReturn:
     """The child's side of the fork: lets go of everything that is the master's, then serves."""
     status = 1
     try:
         if writer >= 0:
             os.dup2(writer, 1)
             os.dup2(writer, 2)
+        keep_only(spec.pool.name)
         descriptors.close_all_but(_own(spec))
         signals.reset_in_worker()
         title.set_title(f"fapws: worker {spec.pool.name}/{spec.slot}")

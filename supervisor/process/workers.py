@@ -25,6 +25,8 @@ Say = Callable[[str], None]
 
 _REASON_MAX = 16384
 """Characters; a message that does not fit into the socket at once would be cut in two."""
+_PATH_MAX = 1024
+"""Characters of a changed file's name that are logged."""
 _WAIT = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
 
 
@@ -40,12 +42,13 @@ class SavedWorker(NamedTuple):
     output: int
     """The read end of what it prints; -1: it writes to the log itself."""
     access_log: str
+    autoreload: bool = False
 
 
 class Workers:
     """Every process of a worker that has not been reaped."""
 
-    def __init__(self, waiter: Waiter, post: Post, say: Say, board: int = -1) -> None:
+    def __init__(self, waiter: Waiter, post: Post, say: Say, board: dict[str, int] | None = None) -> None:
         """``post``: tells the core; ``say``: writes a line to the log. Raises OSError.
 
         ``board``: the scoreboard of an earlier master.
@@ -62,7 +65,7 @@ class Workers:
 
     def close(self) -> None:
         """Gives the scoreboard up."""
-        os.close(self.board.fd)
+        self.board.close()
 
     # ---- What is done ---------------------------------------------------------------------------
 
@@ -70,8 +73,10 @@ class Workers:
         """Forks a worker; the reason if that fails, else empty."""
         row = None
         try:
-            row = self.board.take()
-            process = worker_process.fork(action.pool, action.slot, action.generation, listeners, row, given)
+            row = self.board.take(action.pool.name)
+            process = worker_process.fork(
+                action.pool, action.slot, action.generation, listeners, row, given, self.board.keep_only
+            )
         except OSError as error:
             if row:
                 self.board.give_back(row)
@@ -85,7 +90,7 @@ class Workers:
     def adopt(self, workers: tuple[SavedWorker, ...], log: Log) -> None:
         """After an upgrade: the processes of the old master."""
         for worker in workers:
-            row = self.board.row(worker.row)
+            row = self.board.row(worker.pool, worker.row)
             output = worker_process.read_output(
                 worker.output, log, f"{worker.pool}/{worker.slot}[{worker.pid}]"
             )
@@ -93,9 +98,9 @@ class Workers:
                 if fd >= 0:
                     self._waiter.watch(fd)
             self._processes[worker.number] = Process(
-                worker.pool, worker.pid, worker.channel, row, output, worker.access_log
+                worker.pool, worker.pid, worker.channel, row, output, worker.access_log, worker.autoreload
             )
-        self.board.free_all_but({worker.row for worker in workers})
+        self.board.free_all_but({(worker.pool, worker.row) for worker in workers})
 
     def save(self, slots: dict[int, int]) -> tuple[SavedWorker, ...]:
         """What adopt() needs; ``slots``: by number."""
@@ -109,6 +114,7 @@ class Workers:
                 row=process.row.number,
                 output=process.output.fd if process.output else -1,
                 access_log=process.access_log,
+                autoreload=process.autoreload,
             )
             for number, process in self._processes.items()
         )
@@ -184,18 +190,18 @@ class Workers:
     def score(self, number: int) -> Score:
         """Its row."""
         process = self._processes.get(number)
-        return process.row.read() if process else Score()
+        return process.row.read(now_ms()) if process else Score()
 
     def views(self) -> dict[int, WorkerView]:
         """Everybody, for the status."""
         now = now_ms()
-        return {n: WorkerView(p.pid, p.row.read(), now) for n, p in self._processes.items()}
+        return {n: WorkerView(p.pid, p.row.read(now), now) for n, p in self._processes.items()}
 
     # ---- Details --------------------------------------------------------------------------------
 
     @staticmethod
     def _vital(number: int, process: Process, now: int) -> events.Vital:
-        score = process.row.read()
+        score = process.row.read(now)
         return events.Vital(
             worker=number,
             beat=score.beat,
@@ -206,11 +212,11 @@ class Workers:
             rss=memory_of(process.pid) or score.rss,
         )
 
-    def _hear(self, number: int, process: Process) -> None:
-        """Reads what a worker says."""
+    def _hear(self, number: int, process: Process, helpings: int = 1) -> None:
+        """Reads a helping of what a worker says; the others have their turn before the next."""
         channel = process.channel
         try:
-            received = process.receive()
+            received = process.receive(helpings)
         except ValueError as error:
             self._say(f"worker {process.pool} (pid {process.pid}) talks nonsense ({error}), killed")
             process.signal(signal.SIGKILL)
@@ -227,7 +233,7 @@ class Workers:
         elif isinstance(message, messages.Failed):
             self._post(events.WorkerFailed(number, message.reason))
         elif isinstance(message, messages.Changed):
-            self._say(f"{visible_line(message.path)} has changed: reloading")
+            self._say(f"{visible_line(message.path[:_PATH_MAX])} has changed: reloading")
             self._post(events.ReloadAsked())
 
     def _changed(self, number: int, process: Process, status: int) -> None:
@@ -239,11 +245,11 @@ class Workers:
             self._bury(number, process, os.waitstatus_to_exitcode(status))
 
     def _bury(self, number: int, process: Process, code: int) -> None:
-        self._hear(number, process)  # its last words came before its death
+        self._hear(number, process, worker_process.LAST_HELPINGS)  # its last words came before its death
         if process.output and process.output.fd >= 0:
             self._waiter.forget(process.output.fd)
             process.output.finish()
-        score = process.row.read()
+        score = process.row.read(now_ms())
         self._post(events.WorkerExited(number, code, score.requests))
         del self._processes[number]
         if process.channel >= 0:

@@ -34,7 +34,8 @@ class Saved(NamedTuple):
     open: dict[Any, bind.Listener]
     lifeline: int
     lifeline_writer: int
-    board: int
+    boards: dict[str, int]
+    """Files of the scoreboard by pool."""
     pidfile: int
     """-1: there is none."""
     control: int
@@ -53,11 +54,11 @@ class Saved(NamedTuple):
 
 def descriptors_of(saved: Saved) -> list[int]:
     """What the successor inherits."""
-    single = (saved.lifeline, saved.lifeline_writer, saved.board, saved.pidfile, saved.control)
+    single = (saved.lifeline, saved.lifeline_writer, saved.pidfile, saved.control)
     channels = (fd for worker in saved.workers for fd in (worker.channel, worker.output))
     sockets = (listener.fd for listener in saved.open.values())
     clients = (*saved.clients, *saved.other_clients)
-    return [fd for fd in (*single, *channels, *sockets, *clients) if fd >= 0]
+    return [fd for fd in (*single, *saved.boards.values(), *channels, *sockets, *clients) if fd >= 0]
 
 
 _KINDS: dict[str, Any] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fapws import descriptors
-from fapws.messages import Decoder, Reopened, encode
+from fapws.messages import FROM_MASTER, Decoder, Reopened, encode
 
 
 @pytest.mark.parametrize("directories", [("/proc/self/fd", "/dev/fd"), ("/nowhere",), ()])
@@ -41,7 +41,7 @@ def test_descriptors_travel_with_the_bytes_of_their_message(tmp_path: Path) -> N
         assert descriptors.send(ours.fileno(), data, (file.fileno(), file.fileno()))
         head, fds = descriptors.receive(theirs.fileno(), 3)
         rest, more = descriptors.receive(theirs.fileno(), 100)
-        assert Decoder().feed(head + rest) == [Reopened("error access")]
+        assert Decoder(FROM_MASTER).feed(head + rest) == [Reopened("error access")]
         assert (len(fds), more) == (2, [])
         assert all(not os.get_inheritable(fd) for fd in fds)
         assert all(os.path.sameopenfile(fd, file.fileno()) for fd in fds)

@@ -27,7 +27,7 @@ def saved() -> Saved:
         open={Key("unix", "/s", 0, ""): Listener(5, address, "unix:/s", 1024, (1, 2))},
         lifeline=3,
         lifeline_writer=4,
-        board=6,
+        boards={"blog": 6},
         pidfile=-1,
         control=8,
         control_inode=(3, 4),
