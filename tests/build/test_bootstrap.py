@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import shutil
@@ -59,11 +60,15 @@ class Machine:
         screen, terminal = pty.openpty()
         try:
             done = self.run("test", stdin=terminal, stderr=terminal)
-            assert done.returncode != 0
-            return done.stdout + os.read(screen, 65536).decode()
         finally:
-            os.close(screen)
             os.close(terminal)
+        with open(screen, "rb", buffering=0) as shown:
+            read = b""
+            with contextlib.suppress(OSError):  # Linux's way to say that nobody writes any more
+                while piece := shown.read(65536):
+                    read += piece
+        assert done.returncode != 0
+        return done.stdout + read.decode()
 
     def tree(self) -> Path:
         """A clone in which nothing was built yet."""
