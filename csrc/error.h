@@ -13,6 +13,11 @@
     X(FW_EGONE, -1, 0, "gone", "the client has left", "")                                          \
     X(FW_ETHREAD, -2, 0, "wrong_thread", "the core was called from a thread that does not own it", \
       "")                                                                                          \
+    X(FW_EEVENTS, -13, 0, "no_events",                                                             \
+      "the descriptor through which the system tells of events was closed", "")                    \
+    X(FW_ELISTENER, -14, 0, "no_listener", "a listening socket was closed or shut down", "")       \
+    X(FW_ESPIN, -15, 0, "spin",                                                                    \
+      "the system goes on telling of descriptors that this process has closed", "")                \
     X(FW_ESTATE, -3, 0, "wrong_state", "this connection is not waiting for that", "")              \
     X(FW_ESYSTEM, -4, 0, "system", "the operating system refused", "")                             \
     X(FW_EMEMORY, -5, 0, "no_memory", "out of memory", "")                                         \

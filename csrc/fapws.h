@@ -3,7 +3,8 @@
  * The core serves HTTP/1.1 on libuv and knows no Python. A caller asks it for work with fw_poll()
  * and responds with fw_respond() or fw_begin()/fw_send()/fw_end(); the core never calls back.
  * Only the thread that created a worker may use it: any other gets FW_ETHREAD.
- * The process must ignore SIGPIPE, as Python does: sendfile() has no other way to be spared it.
+ * A child that was forked is another process: it gets FW_ETHREAD too, and fw_let_go() lets it be rid of what
+ * it has inherited.
  *
  * tools/core_build.py hands the text between the two "cffi" marks to cffi unchanged, so what
  * Python believes and what C compiles cannot drift. Keep macros other than plain integer
@@ -82,6 +83,10 @@ fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score);
 /* Closes every connection and listener. Calls that a caller still makes for a worker that is gone are
  * refused with FW_ETHREAD if they are made for NULL. */
 void fw_worker_free(fw_worker *worker);
+
+/* In a child that was forked: closes its copies of the worker's sockets. The parent notices nothing, and the
+ * worker can be used no more than before. FW_ESTATE in the process that made the worker. */
+int fw_let_go(fw_worker *worker);
 
 /* settings.debug for what happens from now on. */
 int fw_set_debug(fw_worker *worker, uint32_t level);
@@ -167,7 +172,9 @@ void fw_view_batch(const fw_worker *worker, fw_batch_view *view);
  *   FW_FAULT    two fields: a connection took a step that the core does not know, from one state to
  *               another (csrc/conn/states.h). It is closed. A mistake of the core's own, told once.
  * A shape repeats no name; Content-Type and Content-Length may occur. Fields that must not reach
- * the application (names with "_", Proxy) are left out. */
+ * the application (names with "_", Proxy) are left out.
+ * 0 also when a signal came: its handlers may have something to do. A code below 0 is for ever: the worker can
+ * hear nobody any more. */
 int fw_poll(fw_worker *worker, int timeout_ms);
 
 #define FW_RECORD_WORDS 3

@@ -21,10 +21,12 @@
 /* Between two looks for idle connections while draining. */
 #define DRAIN_MS 100
 
+/* The thread of a process that was forked is another one, although it has the same name. */
 bool fw__on_thread(const fw_worker *worker)
 {
     uv_thread_t self = uv_thread_self();
-    return worker && uv_thread_equal(&worker->thread, &self) != 0;
+    return worker && uv_thread_equal(&worker->thread, &self) != 0 &&
+           worker->health.generation == fw__fork_generation();
 }
 
 const char *fw_libuv_version(void)
@@ -56,15 +58,18 @@ static void watch_polled(fw_worker *worker, int token);
 static void on_polled(void *owner, int64_t token, unsigned events)
 {
     fw_worker *worker = owner;
+    bool useful = false; /* to a client */
     if (token <= FW_TOKEN_WATCH) {
         watch_polled(worker, (int)(FW_TOKEN_WATCH - token));
     } else if (token <= FW_TOKEN_LISTENER) {
-        fw__listener_polled(&worker->accepting.listeners[FW_TOKEN_LISTENER - token]);
+        useful = fw__listener_polled(&worker->accepting.listeners[FW_TOKEN_LISTENER - token]);
     } else {
         fw_conn *conn = fw__table_find(&worker->table, token);
-        if (conn) /* it may have been closed since the turn began */
+        useful = conn != NULL; /* it may have been closed since the turn began */
+        if (conn)
             fw__conn_polled(conn, events);
     }
+    fw__health_event(&worker->health, useful, uv_now(&worker->loop));
 }
 
 /* ---- Life ------------------------------------------------------------------------------------------ */
@@ -97,7 +102,7 @@ static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score 
     worker->deadlines.beat = &worker->beat;
     worker->deadlines.expired = fw__conn_expired;
     worker->deadlines.owner = worker;
-    if (fw__pollset_new(&worker->pollset))
+    if (fw__forks_count() || fw__pollset_new(&worker->pollset))
         return FW_ESYSTEM;
     worker->read_buffer = malloc(FW_READ_SIZE);
     if (copy_settings(worker, settings) || !worker->read_buffer ||
@@ -159,6 +164,8 @@ fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score)
     if (!worker)
         return NULL;
     worker->thread = uv_thread_self();
+    worker->health.generation = fw__fork_generation();
+    worker->health.children = fw__fork_children();
     worker->pollset.fd = -1;
     fw_list_init(&worker->ready);
     fw_list_init(&worker->leaving);
@@ -178,10 +185,36 @@ fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score)
     return worker;
 }
 
+static void close_inherited(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* Closed, and nothing else: the sets of epoll are shared with the parent, who would miss what is taken out. */
+int fw_let_go(fw_worker *worker)
+{
+    uint32_t at = 0;
+    fw_conn *conn;
+    if (!worker || worker->health.generation == fw__fork_generation())
+        return FW_ESTATE;
+    while ((conn = fw__table_next(&worker->table, &at)) != NULL) {
+        close_inherited(&conn->socket.fd);
+        if (conn->request.content)
+            close_inherited(&conn->request.content->file);
+    }
+    for (int i = 0; i < worker->accepting.count; i++)
+        close_inherited(&worker->accepting.listeners[i].fd);
+    close_inherited(&worker->pollset.fd);
+    return 0;
+}
+
 void fw_worker_free(fw_worker *worker)
 {
-    if (!worker)
-        return;
+    if (!worker || worker->health.generation != fw__fork_generation() ||
+        !fw__loop_works(&worker->loop))
+        return; /* what is left is the parent's, or its loop cannot run any more */
     uint32_t at = 0;
     fw_conn *conn;
     while ((conn = fw__table_next(&worker->table, &at)) != NULL)
@@ -329,15 +362,28 @@ static void forget_closed(fw_worker *worker)
     worker->accepting.made_room = false;
 }
 
+/* A turn that failed for a signal is over: its handlers may have something to do. Else it is for ever. */
+static bool turn(fw_worker *worker, bool wait)
+{
+    bool more = fw__pollset_turn(&worker->pollset, wait);
+    if (worker->pollset.error == EINTR)
+        worker->poll_timed_out = true;
+    else if (worker->pollset.error || worker->loop.data)
+        fw__health_breaks(&worker->health, FW_EEVENTS);
+    worker->pollset.error = 0;
+    return more;
+}
+
 static void wait_for_records(fw_worker *worker, int timeout_ms)
 {
     worker->poll_timed_out = false;
     if (timeout_ms > 0)
         uv_timer_start(&worker->poll_timer, on_poll_timer, (uint64_t)timeout_ms, 0);
     /* A turn may bring only part of a request, or nothing: then wait on. */
-    while (fw__batch_count(&worker->batch) == 0 && !worker->poll_timed_out) {
+    while (fw__batch_count(&worker->batch) == 0 && !worker->poll_timed_out &&
+           !worker->health.broken) {
         bool waiting = fw_list_first(&worker->ready) || fw_list_first(&worker->leaving);
-        if (!fw__pollset_turn(&worker->pollset, !waiting) && !waiting)
+        if (!turn(worker, !waiting) && !waiting)
             break; /* nothing is left that could happen */
         run_ready(worker);
         run_leaving(worker);
@@ -371,6 +417,8 @@ int fw_poll(fw_worker *worker, int timeout_ms)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
+    if (worker->health.broken)
+        return worker->health.broken;
     fw__beat(worker);
     worker->score->busy_since = 0;
     forget_closed(worker);
@@ -383,7 +431,7 @@ int fw_poll(fw_worker *worker, int timeout_ms)
     } else {
         worker->polls_off_loop = 0;
         if (timeout_ms == 0 || fw__batch_count(&worker->batch) > 0)
-            fw__pollset_turn(&worker->pollset, false);
+            turn(worker, false);
         else
             wait_for_records(worker, timeout_ms);
         run_leaving(worker);
@@ -397,7 +445,8 @@ int fw_poll(fw_worker *worker, int timeout_ms)
     worker->score->busy_since = worker->batch.requests ? worker->beat : 0;
     fw__request_line_first(&worker->batch, worker->score);
     weigh(worker);
-    return fw__batch_count(&worker->batch);
+    int count = fw__batch_count(&worker->batch);
+    return count == 0 && worker->health.broken ? worker->health.broken : count;
 }
 
 /* ---- Drain ----------------------------------------------------------------------------------------------- */

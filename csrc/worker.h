@@ -23,6 +23,7 @@
 #include "conn/trust.h"
 #include "error.h"
 #include "fapws.h"
+#include "health.h"
 #include "http/date.h"
 #include "http/parser.h"
 #include "sys/pollset.h"
@@ -46,6 +47,7 @@ typedef struct {
 struct fw_worker {
     uv_loop_t loop; /* the timers */
     uv_thread_t thread;
+    fw_health health;
     fw_settings settings; /* server and spool_directory point to own copies */
     fw_score *score;      /* only written: others may write there too, so what counts stands here */
     fw_score own_score;

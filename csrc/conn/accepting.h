@@ -46,7 +46,7 @@ typedef struct {
 uint32_t fw__share(const fw_peers *peers, uint64_t group, uint32_t open, uint32_t burst);
 
 /* listener.c */
-void fw__listener_polled(fw_listener *listener);
+bool fw__listener_polled(fw_listener *listener);     /* whether its clients were waited for */
 void fw__listeners_update(struct fw_worker *worker); /* pauses or resumes as room asks for */
 void fw__listeners_close(struct fw_worker *worker, bool accept_rest);
 

@@ -101,6 +101,9 @@ static void socket_close(fw_worker *worker, fw_client_socket *own)
 {
     if (own->polled)
         fw__pollset_drop(&worker->pollset, own->fd, own->polled);
+    /* A child that the application has forked may hold it too: close() alone would not tell the client. */
+    if (worker->health.children != fw__fork_children() && !fw__resets_on_close(own->fd))
+        (void)shutdown(own->fd, SHUT_RDWR);
     close(own->fd);
     own->fd = -1;
     own->polled = 0;

@@ -97,9 +97,12 @@ static bool accept_one(fw_listener *listener)
 #endif
         return false;
     case EBADF:
-    case EINVAL: /* somebody has shut the socket down: nobody will come, but do not spin on it */
+    case EINVAL: /* somebody has shut the socket down */
     case ENOTSOCK:
-    case EOPNOTSUPP: pause_accepting(listener->worker, FW_STARVED_MS); return false;
+    case EOPNOTSUPP: /* or closed it, and the number is another's: nobody will come any more */
+        if (!listener->worker->draining)
+            fw__health_breaks(&listener->worker->health, FW_ELISTENER);
+        return false;
     default: return lose_one(listener->worker, -fd);
     }
 }
@@ -115,11 +118,11 @@ static bool accept_some(fw_listener *listener, uint32_t count)
     return i > 0;
 }
 
-void fw__listener_polled(fw_listener *listener)
+bool fw__listener_polled(fw_listener *listener)
 {
     fw_worker *worker = listener->worker;
     if (!listener->armed)
-        return; /* since this turn began */
+        return false; /* since this turn began */
     fw_accepting *accepting = &worker->accepting;
     uint32_t share = fw__share(&accepting->peers, worker->group, worker->table.open,
                                worker->settings.accept_burst);
@@ -131,6 +134,7 @@ void fw__listener_polled(fw_listener *listener)
         pause_accepting(worker, FW_SHARE_MS);
     }
     fw__listeners_update(worker);
+    return true;
 }
 
 /* The clients that were left to the others and still wait. The others may be unable to accept, so from

@@ -19,6 +19,7 @@ typedef struct {
     uint64_t content_size;
     int64_t declared;   /* out: Content-Length of the application, -1: none */
     int64_t notes;      /* out: FW_NOTE_HOP */
+    bool close;         /* out: the application wants the connection closed */
     fw_framing framing; /* out */
 } fw_response_head;
 /* Writes the head into worker->scratch and sets conn->response.last. 0 or a code. */

@@ -46,6 +46,7 @@ typedef struct {
     fw_polled *polled;
     void *owner;
     int fd;                    /* of epoll or kqueue; -1: none */
+    int error;                 /* errno of a turn that could not wait; 0: none has failed */
     uint32_t members;          /* descriptors that are waited for */
     struct fw_uv_poll **by_fd; /* FW_POLLSET_UV only */
     uint32_t by_fd_size;
@@ -66,8 +67,11 @@ void fw__pollset_drop(fw_pollset *set, int fd, unsigned before);
  * False when there is nothing left that could ever happen. */
 bool fw__pollset_turn(fw_pollset *set, bool wait);
 
-/* timers.c, for sets that libuv does not wait for. */
+/* timers.c. Whether libuv's own descriptor is open: it would abort() the process. */
+bool fw__loop_works(const uv_loop_t *loop);
+/* For sets that libuv does not wait for. */
 int fw__timers_wait(uv_loop_t *loop); /* ms until the next one is due; -1: there is none */
-bool fw__timers_run(uv_loop_t *loop); /* those that are due; whether there are others */
+/* Those that are due; whether there are others. loop->data is not NULL once libuv cannot run any more. */
+bool fw__timers_run(uv_loop_t *loop);
 
 #endif

@@ -77,6 +77,8 @@ bool fw__pollset_turn(fw_pollset *set, bool wait)
         count =
             set->members || timeout > 0 ? epoll_wait(set->fd, told, FW_POLL_EVENTS, timeout) : 0;
         uv_update_time(set->loop);
+        if (count < 0)
+            set->error = errno;
         for (int i = 0; i < count; i++)
             set->polled(set->owner, (int64_t)told[i].data.u64, events_of(told[i].events));
         timeout = 0;

@@ -91,6 +91,8 @@ bool fw__pollset_turn(fw_pollset *set, bool wait)
                     ? kevent(set->fd, NULL, 0, told, FW_POLL_EVENTS, timeout < 0 ? NULL : &left)
                     : 0;
         uv_update_time(set->loop);
+        if (count < 0)
+            set->error = errno;
         for (int i = 0; i < count; i++)
             set->polled(set->owner, (int64_t)(intptr_t)told[i].udata, events_of(&told[i]));
         timeout = 0;

@@ -4,6 +4,7 @@
 
 #if defined(FW_POLLSET_UV)
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "error.h"
@@ -120,6 +121,10 @@ void fw__pollset_drop(fw_pollset *set, int fd, unsigned before)
 
 bool fw__pollset_turn(fw_pollset *set, bool wait)
 {
+    if (!fw__loop_works(set->loop)) {
+        set->error = EBADF;
+        return false;
+    }
     return uv_run(set->loop, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT) != 0;
 }
 

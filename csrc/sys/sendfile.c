@@ -5,6 +5,9 @@
 #include "sys/sockets.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -40,6 +43,12 @@ static int64_t copy_file(int socket, int file, int64_t offset, size_t count, cha
 
 #define UNSUITABLE (-1000) /* this file or socket cannot be sent that way */
 
+#ifdef __APPLE__ /* has no sigtimedwait(); one that is pending is taken at once */
+#define TAKE_SIGNAL(set, at_once) (void)(at_once), (void)sigwait((set), &(int){0})
+#else
+#define TAKE_SIGNAL(set, at_once) (void)sigtimedwait((set), NULL, (at_once))
+#endif
+
 static int64_t outcome(int error)
 {
     if (error == EAGAIN || error == EWOULDBLOCK || error == EBUSY)
@@ -50,6 +59,8 @@ static int64_t outcome(int error)
     return error == EIO || error == EOVERFLOW ? FW_ESYSTEM : FW_EGONE;
 }
 
+/* There is no MSG_NOSIGNAL for it, and the application may have set SIGPIPE to its default. A signal that is
+ * held back is still pending: it is taken off before it can end the process. */
 static int64_t system_sendfile(int socket, int file, int64_t offset, size_t count)
 {
     for (;;) {
@@ -72,9 +83,24 @@ static int64_t system_sendfile(int socket, int file, int64_t offset, size_t coun
     }
 }
 
+static int64_t unsignalled_sendfile(int socket, int file, int64_t offset, size_t count)
+{
+    static const struct timespec at_once = {0, 0};
+    sigset_t pipe, former, pending;
+    (void)sigemptyset(&pipe);
+    (void)sigaddset(&pipe, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &pipe, &former);
+    int64_t sent = system_sendfile(socket, file, offset, count);
+    if (sent == FW_EGONE && !sigismember(&former, SIGPIPE) && sigpending(&pending) == 0 &&
+        sigismember(&pending, SIGPIPE))
+        TAKE_SIGNAL(&pipe, &at_once);
+    (void)pthread_sigmask(SIG_SETMASK, &former, NULL);
+    return sent;
+}
+
 int64_t fw__sendfile(int socket, int file, int64_t offset, size_t count, char *buffer, size_t size)
 {
-    int64_t sent = system_sendfile(socket, file, offset, count);
+    int64_t sent = unsignalled_sendfile(socket, file, offset, count);
     return sent == UNSUITABLE ? copy_file(socket, file, offset, count, buffer, size) : sent;
 }
 

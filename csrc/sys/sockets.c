@@ -175,6 +175,13 @@ void fw__reset_on_close(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger); /* best effort */
 }
 
+bool fw__resets_on_close(int fd)
+{
+    struct linger linger = {.l_onoff = 0};
+    socklen_t len = sizeof linger;
+    return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff;
+}
+
 int fw__temporary_file(const char *directory)
 {
     char path[1024];

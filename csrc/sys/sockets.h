@@ -27,6 +27,7 @@ int fw__set_nonblocking(int fd);
 int64_t fw__unsent(int fd);
 void fw__bound_unsent(int fd); /* the kernel takes no more than FW_UNSENT_MAX ahead of the client */
 void fw__reset_on_close(int fd); /* the next close() sends RST, so a response cut short looks cut */
+bool fw__resets_on_close(int fd);
 int fw__temporary_file(const char *directory); /* unlinked, CLOEXEC; -1 on failure */
 /* Bytes of a file to a socket: how many, 0 at the file's end, FW_MORE, FW_EGONE or FW_ESYSTEM. buffer is
  * for systems that have to copy; it may be overwritten. */
