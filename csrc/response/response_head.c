@@ -34,9 +34,19 @@ static char *put_number(char *out, uint64_t number)
 
 /* ---- The application's fields -------------------------------------------------------------------- */
 
-typedef enum { FIELD_PLAIN, FIELD_LENGTH, FIELD_DATE, FIELD_SERVER, FIELD_HOP } field_role;
+typedef enum {
+    FIELD_PLAIN,
+    FIELD_LENGTH,
+    FIELD_DATE,
+    FIELD_SERVER,
+    FIELD_CONNECTION,
+    FIELD_UPGRADE,
+    FIELD_PROXY_AUTHENTICATE,
+    FIELD_HOP
+} field_role;
 
-/* Fields that are the server's business; hop-by-hop ones (PEP 3333, RFC 9110 7.6.1) are left out. */
+/* Fields that are the server's business; hop-by-hop ones (PEP 3333, RFC 9110 7.6.1) are left out, but for the
+ * two that a status demands. */
 static field_role role_of(fw_slice name)
 {
     static const struct {
@@ -48,14 +58,14 @@ static field_role role_of(fw_slice name)
         {"date", 4, FIELD_DATE},
         {"server", 6, FIELD_SERVER},
         {"trailer", 7, FIELD_HOP},
-        {"upgrade", 7, FIELD_HOP},
+        {"upgrade", 7, FIELD_UPGRADE},
         {"trailers", 8, FIELD_HOP},
-        {"connection", 10, FIELD_HOP},
+        {"connection", 10, FIELD_CONNECTION},
         {"keep-alive", 10, FIELD_HOP},
         {"content-length", 14, FIELD_LENGTH},
         {"proxy-connection", 16, FIELD_HOP},
         {"transfer-encoding", 17, FIELD_HOP},
-        {"proxy-authenticate", 18, FIELD_HOP},
+        {"proxy-authenticate", 18, FIELD_PROXY_AUTHENTICATE},
         {"proxy-authorization", 19, FIELD_HOP},
     };
     /* Content-Type (12), on nearly every response, and other lengths in no row leave at once. */
@@ -67,9 +77,22 @@ static field_role role_of(fw_slice name)
     return FIELD_PLAIN;
 }
 
+/* RFC 9110 5.5: white space around a value is no part of it. */
+static fw_slice trimmed(fw_slice value)
+{
+    while (value.len && (value.at[0] == ' ' || value.at[0] == '\t')) {
+        value.at++;
+        value.len--;
+    }
+    while (value.len && (value.at[value.len - 1] == ' ' || value.at[value.len - 1] == '\t'))
+        value.len--;
+    return value;
+}
+
 static int64_t parse_length(fw_slice value)
 {
     int64_t length = 0;
+    value = trimmed(value);
     if (value.len == 0 || value.len > 18)
         return FW_ELENGTH;
     for (size_t i = 0; i < value.len; i++) {
@@ -135,7 +158,25 @@ typedef struct {
     bool has_server;
     bool bodiless;   /* 204 and 304 */
     bool no_content; /* 204, where RFC 9110 8.6 forbids Content-Length too */
+    bool reset;      /* 205: no content, and a Content-Length that says so (RFC 9110 15.3.6) */
+    bool upgrade;    /* 426 with its Upgrade field, which Connection has to name (RFC 9110 7.8) */
+    const char *status; /* three digits */
 } head_facts;
+
+static bool status_is(const head_facts *facts, const char *digits)
+{
+    return memcmp(facts->status, digits, 3) == 0;
+}
+
+/* A status may be incomplete without a field that PEP 3333 otherwise keeps from applications (RFC 9110 15.5.8,
+ * 15.5.22). */
+static bool status_demands(field_role role, head_facts *facts)
+{
+    if (role == FIELD_PROXY_AUTHENTICATE)
+        return status_is(facts, "407");
+    facts->upgrade = facts->upgrade || (role == FIELD_UPGRADE && status_is(facts, "426"));
+    return role == FIELD_UPGRADE && facts->upgrade;
+}
 
 static int put_field(char **out, fw_slice name, fw_slice value, fw_response_head *response,
                      head_facts *facts)
@@ -144,8 +185,21 @@ static int put_field(char **out, fw_slice name, fw_slice value, fw_response_head
         return FW_ENAME;
     if (!fw_is_field_value(value))
         return FW_EVALUE;
-    switch (role_of(name)) {
-    case FIELD_HOP: response->notes |= FW_NOTE_HOP; return 0;
+    field_role role = role_of(name);
+    switch (role) {
+    case FIELD_CONNECTION:
+        if (fw_slice_is(trimmed(value), "close", 5))
+            response->close = true; /* said with the framing */
+        else
+            response->notes |= FW_NOTE_HOP;
+        return 0;
+    case FIELD_UPGRADE:
+    case FIELD_PROXY_AUTHENTICATE:
+    case FIELD_HOP:
+        if (status_demands(role, facts))
+            break;
+        response->notes |= FW_NOTE_HOP;
+        return 0;
     case FIELD_LENGTH: {
         int64_t length = parse_length(value);
         if (length < 0 || response->declared >= 0)
@@ -170,8 +224,10 @@ static int put_fields(char **out, field_reader *reader, fw_response_head *respon
     fw_slice status, name, value;
     if (!next_field(reader, &status) || !valid(status))
         return FW_ESTATUS;
-    facts->no_content = memcmp(status.at, "204", 3) == 0;
-    facts->bodiless = facts->no_content || memcmp(status.at, "304", 3) == 0;
+    facts->status = status.at;
+    facts->no_content = status_is(facts, "204");
+    facts->bodiless = facts->no_content || status_is(facts, "304");
+    facts->reset = status_is(facts, "205");
     char *at = PUT_LITERAL(*out, "HTTP/1.1 ");
     at = put_bytes(at, status.at, status.len);
     if (status.len == 3)
@@ -227,6 +283,8 @@ static char *put_framing(char *out, fw_conn *conn, const fw_response_head *respo
     case FW_FRAME_CHUNKED: out = PUT_LITERAL(out, "Transfer-Encoding: chunked\r\n"); break;
     case FW_FRAME_CLOSE: break;
     }
+    if (facts->upgrade)
+        out = PUT_LITERAL(out, "Connection: upgrade\r\n");
     if (conn->response.last)
         return PUT_LITERAL(out, "Connection: close\r\n");
     if (!conn->request.minor)
@@ -236,7 +294,7 @@ static char *put_framing(char *out, fw_conn *conn, const fw_response_head *respo
 
 static bool must_close(fw_conn *conn, const fw_response_head *response)
 {
-    if (!conn->request.keep_alive || response->framing == FW_FRAME_CLOSE)
+    if (!conn->request.keep_alive || response->close || response->framing == FW_FRAME_CLOSE)
         return true;
     if (response->sized && response->framing == FW_FRAME_LENGTH && response->declared >= 0 &&
         (uint64_t)response->declared > response->content_size)
@@ -267,7 +325,7 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
 {
     fw_worker *worker = conn->worker;
     fw_buffer *scratch = &worker->scratch;
-    head_facts facts = {false, false, false, false};
+    head_facts facts = {.status = ""};
     field_reader reader = {fields, fields + size, 0};
     if (size == 0)
         return FW_ESTATUS;
@@ -277,6 +335,7 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
         return FW_EMEMORY;
     response->declared = -1;
     response->notes = 0;
+    response->close = false;
     char *out = begin;
     int code = put_fields(&out, &reader, response, &facts, final_status);
     /* A line feed smuggled into a field shifts all that follow it: tell the cause, not the damage. */
@@ -284,6 +343,8 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
         code = FW_ECOUNT;
     if (code)
         return code;
+    if (facts.reset)
+        response->declared = 0; /* what the application gives is cut off, and told */
     response->framing = choose_framing(conn, response, &facts);
     conn->response.last = must_close(conn, response);
     out = put_date(out, &worker->date, &facts);
@@ -300,7 +361,7 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
 int fw__head_inform(fw_conn *conn, const char *fields, size_t size, size_t count)
 {
     fw_response_head response = {.declared = -1};
-    head_facts facts = {false, false, false, false};
+    head_facts facts = {.status = ""};
     field_reader reader = {fields, fields + size, 0};
     fw_buffer *scratch = &conn->worker->scratch;
     char *out = scratch_begin(scratch, 3 * size + MARGIN);

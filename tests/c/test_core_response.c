@@ -84,12 +84,53 @@ TEST(hop_by_hop_fields_are_left_out_and_noted)
     open_both();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char head[100];
-        (void)snprintf(head, sizeof head, "200 OK\n%s\nclose\nX\ny", names[i]);
+        (void)snprintf(head, sizeof head, "200 OK\n%s\nkeep\nX\ny", names[i]);
         NOTE("%s", names[i]);
         CHECK(respond_once("GET / HTTP/1.1", "", head, "a") == FW_NOTE_HOP);
         CHECK(!reply_field(&got, names[i]) && reply_says(&got, "X", "y"));
     }
     CHECK(still_open());
+    close_both();
+}
+
+TEST(a_status_keeps_the_field_that_it_demands)
+{
+    open_both();
+    const char *upgrade = "426 Upgrade Required\nUpgrade\nHTTP/3.0",
+               *proxy = "407 x\nProxy-Authenticate\nBasic";
+    CHECK(respond_once("GET / HTTP/1.1", "", upgrade, "a") == 0);
+    CHECK(reply_says(&got, "Upgrade", "HTTP/3.0") && reply_says(&got, "Connection", "upgrade"));
+    CHECK(respond_once("GET / HTTP/1.1", "", proxy, "a") == 0);
+    CHECK(reply_says(&got, "Proxy-Authenticate", "Basic"));
+    CHECK(respond_once("GET / HTTP/1.1", "", "401 x\nProxy-Authenticate\nBasic", "a") ==
+          FW_NOTE_HOP);
+    CHECK(!reply_field(&got, "Proxy-Authenticate") && still_open());
+    close_both();
+}
+
+TEST(the_application_may_close_the_connection)
+{
+    open_both();
+    CHECK(respond_once("GET / HTTP/1.1", "", "200 OK\nConnection\n Close\t", "a") == 0);
+    CHECK(reply_says(&got, "Connection", "close") && client_sees_end(&here, &one));
+    close_both();
+}
+
+TEST(reset_content_has_none_and_says_so)
+{
+    open_both();
+    CHECK(respond_once("GET / HTTP/1.1", "", "205 Reset Content", "") == 0);
+    CHECK(reply_says(&got, "Content-Length", "0"));
+    CHECK(respond_once("GET / HTTP/1.1", "", "205 x\nContent-Length\n3", "abc") == FW_NOTE_EXCESS);
+    CHECK(reply_says(&got, "Content-Length", "0") && still_open());
+    close_both();
+}
+
+TEST(white_space_around_a_length_is_no_part_of_it)
+{
+    open_both();
+    CHECK(respond_once("GET / HTTP/1.1", "", "200 OK\nContent-Length\n 3\t", "abc") == 0);
+    CHECK(reply_says(&got, "Content-Length", "3") && still_open());
     close_both();
 }
 

@@ -316,7 +316,7 @@ def test_harmless_bytes_pass(server: Server) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("Connection", "close"),
+        ("Connection", "upgrade"),
         ("connection", "keep-alive"),
         ("Keep-Alive", "timeout=5"),
         ("Transfer-Encoding", "chunked"),
