@@ -62,13 +62,15 @@ typedef struct {
     PyTypeObject *responses; /* what is made for each request: a subclass of ResponseBase */
     PyObject *shapes;        /* list of (base, keys) or None, by number */
     const int64_t *records;
+    unsigned long long capacity; /* records of the largest batch */
     const char *text;
     fw_worker *core;
     respond_function *respond;
     send_function *send;
     head_function *request_head;
     fd_function *connection_fd;
-    int64_t left;        /* records still to come */
+    long long count;     /* records of the batch */
+    long long left;      /* of them, still to come */
     const int64_t *next; /* the next of them */
     const char *at;      /* the next field */
     const char *end;

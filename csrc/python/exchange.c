@@ -2,15 +2,17 @@
  * Its work is in records.c and respond.c. */
 #include "accelerator.h"
 
+#include <structmember.h>
+
 static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
     (void)keywords;
     PyTypeObject *responses;
     PyObject *shapes;
-    unsigned long long records, text, core, functions[4];
-    if (!PyArg_ParseTuple(arguments, "O!O!KKKKKKK:Exchange", &PyType_Type, &responses, &PyList_Type,
-                          &shapes, &records, &text, &core, &functions[0], &functions[1],
-                          &functions[2], &functions[3]))
+    unsigned long long records, words, text, core, functions[4];
+    if (!PyArg_ParseTuple(arguments, "O!O!KKKKKKKK:Exchange", &PyType_Type, &responses,
+                          &PyList_Type, &shapes, &records, &words, &text, &core, &functions[0],
+                          &functions[1], &functions[2], &functions[3]))
         return NULL;
     if (!PyType_IsSubtype(responses, &response_type)) {
         PyErr_SetString(PyExc_TypeError, "the type of the responses is no ResponseBase");
@@ -24,6 +26,7 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     Py_INCREF(shapes);
     self->shapes = shapes;
     self->records = (const int64_t *)(uintptr_t)records;
+    self->capacity = words / FW_RECORD_WORDS;
     self->text = (const char *)(uintptr_t)text;
     self->core = (fw_worker *)(uintptr_t)core;
     self->respond = (respond_function *)(uintptr_t)functions[0];
@@ -41,7 +44,7 @@ static PyObject *exchange_release(PyObject *object, PyObject *nothing)
     exchange *self = (exchange *)object;
     self->core = NULL;
     self->records = NULL;
-    self->left = 0;
+    self->count = self->left = 0;
     Py_RETURN_NONE;
 }
 
@@ -92,6 +95,13 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyMemberDef members[] = {
+    {"count", T_LONGLONG, offsetof(exchange, count), READONLY, "How many records the batch has."},
+    {"left", T_LONGLONG, offsetof(exchange, left), READONLY,
+     "How many records of the batch are still to come."},
+    {NULL, 0, 0, 0, NULL},
+};
+
 PyTypeObject exchange_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "fapws._accelerator.Exchange",
     .tp_basicsize = sizeof(exchange),
@@ -102,5 +112,6 @@ PyTypeObject exchange_type = {
     .tp_iter = PyObject_SelfIter,
     .tp_iternext = exchange_next,
     .tp_methods = methods,
+    .tp_members = members,
     .tp_new = exchange_new,
 };

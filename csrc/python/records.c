@@ -28,7 +28,11 @@ PyObject *exchange_take(PyObject *object, PyObject *count)
         PyErr_SetString(PyExc_ValueError, "the core is freed");
         return NULL;
     }
-    self->left = records;
+    if (records < 0 || (unsigned long long)records > self->capacity) {
+        PyErr_SetString(PyExc_ValueError, "no batch has so many records");
+        return NULL;
+    }
+    self->count = self->left = records;
     self->next = self->records + 1;
     self->at = self->text;
     self->end = self->text + self->records[0];
@@ -113,7 +117,8 @@ static known_shape *known_of(exchange *self, int64_t kind)
 {
     PyObject *shape = PyList_GetItem(self->shapes, (Py_ssize_t)kind); /* borrowed */
     if (shape == NULL || kind >= FW_SHAPES || !PyTuple_Check(shape) ||
-        PyTuple_GET_SIZE(shape) != 2) {
+        PyTuple_GET_SIZE(shape) != 2 || !PyDict_Check(PyTuple_GET_ITEM(shape, 0)) ||
+        !PyTuple_Check(PyTuple_GET_ITEM(shape, 1))) {
         PyErr_Format(PyExc_SystemError, "the core named shape %lld before it told it",
                      (long long)kind);
         return NULL;

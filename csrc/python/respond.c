@@ -63,7 +63,7 @@ PyObject *exchange_respond(PyObject *object, PyObject *const *arguments, Py_ssiz
     if (!PyList_CheckExact(result) || PyList_GET_SIZE(result) != 1 || !response_started(given))
         Py_RETURN_NONE;
     PyObject *body = PyList_GET_ITEM(result, 0);
-    if (!PyBytes_CheckExact(body) || !PyList_CheckExact(given->headers))
+    if (!PyBytes_CheckExact(body) || given->headers == NULL || !PyList_CheckExact(given->headers))
         Py_RETURN_NONE;
     char head[HEAD_MAX];
     Py_ssize_t head_size = join_head(head, given);
@@ -120,6 +120,10 @@ PyObject *exchange_send_pieces(PyObject *object, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "O!Ond:send_pieces", &response_type, &given, &pieces, &most,
                           &seconds))
         return NULL;
+    if (!PyIter_Check(pieces)) {
+        PyErr_SetString(PyExc_TypeError, "send_pieces() takes an iterator");
+        return NULL;
+    }
     int64_t ends = now_ns() + (int64_t)(seconds * 1e9); /* seconds is below 0 after a pause */
     do {
         PyObject *piece = PyIter_Next(pieces);

@@ -58,13 +58,27 @@ class PureExchange:
         self._core = core
         self._records = memoryview(ffi.buffer(view.records, view.record_words * 8)).cast("q")
         self._text = memoryview(ffi.buffer(view.text, view.text_size))
+        self.count = 0
+        """How many records the batch has ..."""
+        self.left = 0
+        """... and how many of them are still to come."""
+        self._numbers: Iterator[tuple[int, int, int]] = iter(())
+        self._fields: Iterator[str] = iter(())
 
     def take(self, count: int) -> Iterator[tuple[int, Any, int, Any]]:
         """The records of the batch that fw_poll() has just returned the number of."""
-        responses, shapes = self._responses, self._shapes
         numbers = iter(self._records[1 : 1 + 3 * count].tolist())
-        fields = iter(str(self._text[: self._records[0]], "latin-1").split("\n"))
-        for kind, connection, content in zip(numbers, numbers, numbers):
+        self._numbers = zip(numbers, numbers, numbers)
+        self._fields = iter(str(self._text[: self._records[0]], "latin-1").split("\n"))
+        self.count = self.left = count
+        return iter(self)
+
+    def __iter__(self) -> Iterator[tuple[int, Any, int, Any]]:
+        """What is left of the batch, for who was interrupted in take()."""
+        responses, shapes, fields = self._responses, self._shapes, self._fields
+        while self.left:
+            kind, connection, content = next(self._numbers)
+            self.left -= 1
             if kind < -2:
                 yield kind, connection, content, fields
                 continue
@@ -142,6 +156,7 @@ class PureExchange:
     def release(self) -> None:
         """Before the core is freed: a program may keep a response, and with it this, for longer."""
         self._core = ffi.NULL
+        self.count = self.left = 0
         self._records.release()
         self._text.release()
 
@@ -170,6 +185,6 @@ def make_exchange(responses: type[PureResponse], shapes: list[Shape | None], vie
     if accelerator is None:
         return PureExchange(responses, shapes, view, core)
     names = ("fw_respond", "fw_send", "fw_request_head", "fw_connection_fd")
-    places = [view.records, view.text, core, *[ffi.addressof(lib, name) for name in names]]
-    addresses = [int(ffi.cast("uintptr_t", each)) for each in places]
-    return accelerator.Exchange(responses, shapes, *addresses)
+    places = [view.text, core, *[ffi.addressof(lib, name) for name in names]]
+    records, *addresses = [int(ffi.cast("uintptr_t", each)) for each in (view.records, *places)]
+    return accelerator.Exchange(responses, shapes, records, view.record_words - 1, *addresses)

@@ -154,7 +154,7 @@ def test_shape_that_was_not_told_is_an_error_and_no_crash() -> None:
 
 def test_exchange_takes_only_answers() -> None:
     with pytest.raises(TypeError, match="ResponseBase"):
-        exchange.accelerator.Exchange(int, [], 0, 0, 0, 0, 0, 0, 0)
+        exchange.accelerator.Exchange(int, [], 0, 0, 0, 0, 0, 0, 0, 0)
     with pytest.raises(TypeError):
         Pair().fast.respond(1, [b""])
     with pytest.raises(TypeError):
