@@ -6,4 +6,5 @@ import sys
 
 from fapws.cli.fapws import main
 
-sys.exit(main())
+if __name__ == "__main__":  # multiprocessing imports it once more in the processes that it spawns
+    sys.exit(main())

@@ -52,8 +52,9 @@ class WorkerOrders:
             self._workers.signal(action.worker, signal.SIGTERM)
 
     def terminate(self, action: actions.Terminate) -> None:
-        """By SIGTERM."""
+        """By SIGTERM; and by message, because the application may have taken the signal for itself."""
         self._workers.signal(action.worker, signal.SIGTERM)
+        self._workers.send(action.worker, messages.Drain())
 
     def kill(self, action: actions.Kill) -> None:
         """By SIGKILL."""

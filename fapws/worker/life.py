@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import faulthandler
 import os
 import sys
 import time
 
 from fapws import descriptors
 from fapws._core import lib
-from fapws.lean import TYPE_CHECKING, Any, Callable, FrameType, NamedTuple, NoReturn, signal
+from fapws.lean import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn
 from fapws.messages import (
     FROM_MASTER,
     Broken,
@@ -26,12 +25,13 @@ from fapws.messages import (
 from fapws.settings.access_format import compile_format
 from fapws.settings.model import Pool
 from fapws.settings.options import split_callable
-from fapws.visible import visible
 from fapws.worker import loop_owner
 from fapws.worker.assemble import check_spool, make_server, promise
 from fapws.worker.loader import LoadError, load, prepare
 from fapws.worker.privileges import CannotConfine, Confinement
+from fapws.worker.signals import WorkerSignals
 from fapws.worker.stdio import Streams
+from fapws.wsgi import errors, forks
 from fapws.wsgi.serve import Server, Ticker
 
 if TYPE_CHECKING:
@@ -39,13 +39,9 @@ if TYPE_CHECKING:
 
 AUTORELOAD_MS = 500
 """How often the source files are looked at."""
-STACK_SIGNAL = signal.SIGUSR2
-"""The worker writes the Python stacks of its threads to its standard error."""
 _READ_SIZE = 65536
 _GROUPS = 2**61 - 1
 """A prime, so that every character of a pool's name counts."""
-_DRAINING_SIGNALS = (signal.SIGTERM,)
-_IGNORED_SIGNALS = (signal.SIGHUP, signal.SIGINT)
 
 
 class WorkerSpec(NamedTuple):
@@ -86,62 +82,32 @@ def run(spec: WorkerSpec) -> NoReturn:
     SIGUSR2: the Python stacks go to standard error, whatever the worker is doing.
     """
     status = 1
+    log = errors.ErrorLog()
     try:
         atexit._clear()  # the master's are not ours to run
-        status = Worker(spec).serve()
-    except BaseException:  # nothing may reach the master's frames below us
-        _print_exception()
+        worker = Worker(spec)
+        log = worker.errors
+        status = worker.serve()
+    except BaseException as error:  # nothing may reach the master's frames below us
+        log.write(_told(error))
     finally:
-        _leave(status)
-
-
-def _print_exception() -> None:
-    """Why the worker ends, or what fails in its end."""
-    error = sys.exc_info()[1]
-    if error is not None:
-        _say(_told(error))
+        _leave(status, log)
 
 
 def _told(error: BaseException) -> str:
     """One line on an exception, and its traceback where that can still be made."""
-    line = f"the worker failed: {_one_line(error)}\n"
-    try:
-        import traceback  # half a megabyte that a worker without errors does not need
-
-        return line + "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    except BaseException:  # out of memory or descriptors, or the source lies where it cannot be read
-        return line
+    return f"the worker failed: {errors.line_of(error)}\n{errors.traceback_of(error)}"
 
 
-def _one_line(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}".replace("\n", " ")
-    except BaseException:  # the exception's own __str__ failed
-        return type(error).__name__
-
-
-def _say(text: str) -> None:
-    """To the error log, whatever the application has made of sys.stderr."""
-    text = visible(text)
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except BaseException:  # None, closed, somebody else's object
-        try:
-            os.write(2, text.encode("utf-8", "backslashreplace"))
-        except OSError:
-            return  # nobody reads it any more
-
-
-def _leave(status: int) -> NoReturn:
+def _leave(status: int, log: errors.ErrorLog) -> NoReturn:
     """Ends the process as Python would: threads joined, atexit handlers run, output flushed."""
     try:
         threading = sys.modules.get("threading")
         if threading is not None:
             threading._shutdown()
         atexit._run_exitfuncs()
-    except BaseException:  # an application's handler failed; the exit goes on
-        _print_exception()
+    except BaseException as error:  # an application's handler failed; the exit goes on
+        log.write(_told(error))
     finally:
         _flush(sys.stdout)
         _flush(sys.stderr)
@@ -169,31 +135,41 @@ class Worker:
         self._ready = False
         self._refused: Exception | None = None
         """Why a program's run() failed, in our words."""
-        self._term_pending = False
         self._streams = None if spec.log is None else Streams(spec.log)
         self._watch: SourceWatch | None = None
         self._sent_along: list[int] = []
         """Descriptors that have come before the message they belong to was whole."""
-        self._wake_reader, self._wake_writer = os.pipe()
-        os.set_blocking(self._wake_reader, False)
-        os.set_blocking(self._wake_writer, False)
+        self._signals = WorkerSignals()
         os.set_blocking(spec.channel, True)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._signals.hold_back,
+                after_in_parent=self._signals.let_come,
+                after_in_child=self._forked,
+            )
+        if self._streams is not None:
+            self._streams.install()
+        errors.keep_stream(sys.stderr)
+        self.errors = errors.ErrorLog()
+        """Where its own words go, whatever the application does to sys.stderr."""
 
     def serve(self) -> int:
         """Boots and serves; returns the exit status."""
-        self._take_signals()
-        if self._streams is not None:
-            self._streams.install()
+        self._signals.take()
         failure = ""
         try:
             application = self._load()
+            if self._is_stray():
+                forks.leave(self.errors, None)
             if application is not None:
                 self.answer_by(application)
             elif not self._ready and self._channel >= 0:
                 failure = str(self._refused or "the program came to its end without serving")
         except SystemExit as leaving:  # a program that has served
-            return _exit_status(leaving)
+            return _exit_status(leaving, self.errors)
         except (LoadError, CannotConfine) as error:
+            if self._is_stray():
+                forks.leave(self.errors, error.__context__)
             failure = str(error)
         except OSError as error:
             failure = (
@@ -211,7 +187,7 @@ class Worker:
     def _tell_failure(self, failure: str) -> None:
         """To whom waits for READY, or to the log."""
         if self._ready or self._channel < 0:
-            _say(failure)
+            self.errors.write(failure)
             return
         pool = self._spec.pool
         script = pool.script and split_callable(pool.script)[0]
@@ -236,7 +212,7 @@ class Worker:
         """READY, requests, drain. Raises CannotConfine or OSError before READY."""
         try:
             self.confine()
-            self._take_signals()  # an application's import may have changed them
+            self._signals.take()  # an application's import may have changed them
             server = self._server = self._make_server(application)
             promise(self._spec.pool)
         except (CannotConfine, OSError) as error:
@@ -244,7 +220,7 @@ class Worker:
             raise
         self._send(Ready())
         self._ready = True
-        if self._term_pending:
+        if self._signals.term_noted:
             server.drain(accept_rest=True)
         if self._spec.pool.autoreload and self._spec.slot == 0:  # one of them is enough to tell
             server.add_ticker(self._source_ticker())
@@ -257,15 +233,23 @@ class Worker:
 
     # ---- A process that a program has forked ------------------------------------------------------
 
-    def let_go(self) -> None:
-        """In the child: what is between its parent and the master is not its own."""
-        try:
-            signal.set_wakeup_fd(-1)
-        except ValueError:
-            pass  # forked by a thread
-        for descriptor in (self._channel, self._wake_reader, self._wake_writer):
-            os.close(descriptor)
+    def _forked(self) -> None:
+        """In every child, at once: it is no worker, and holds nothing of one."""
+        if self._channel < 0:
+            return
+        self._signals.give_back()
+        os.close(self._channel)
         self._channel = -1
+        host = loop_owner.host
+        if self._server is None and not (isinstance(host, loop_owner.WorkerHost) and host.was_started):
+            for descriptor in self._spec.listeners:  # else they are the server's, or the program's
+                os.close(descriptor)
+
+    def _is_stray(self) -> bool:
+        """Whether this is a child that came out of the application's import; a program of fapws3 may."""
+        host = loop_owner.host
+        may_end = isinstance(host, loop_owner.WorkerHost) and host.may_end
+        return os.getpid() != self.pid and not may_end
 
     def answer_as_child(self, application: Callable[..., Any], parent: int) -> None:
         """Serves the same sockets until the parent is gone. Raises CannotConfine, OSError."""
@@ -286,7 +270,7 @@ class Worker:
         if spec.multiprocess and not spec.pool.reuseport:
             server.share(spec.neighbours, _group(spec.pool))
         self._log_access(server)
-        server.watch(self._wake_reader, self._on_wake)
+        server.watch(self._signals.fd, self._on_wake)
         self._channel_token = server.watch(spec.channel, self._on_channel)
         self._lifeline_token = server.watch(spec.lifeline, self._on_orphaned)
         return server
@@ -301,16 +285,6 @@ class Worker:
         grace = max(int(self._spec.pool.drain_timeout * 1000), 1)
         if lib.fw_guard_lifeline(self._spec.lifeline, grace, os.fsencode(self._spec.log or "")) < 0:
             raise OSError("no thread can be started")
-
-    def _take_signals(self) -> None:
-        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
-        for number in _DRAINING_SIGNALS:
-            signal.signal(number, self._on_term)
-        for number in _IGNORED_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        # Away first: over a handler that the application has set since, registering does nothing.
-        faulthandler.unregister(STACK_SIGNAL)
-        faulthandler.register(STACK_SIGNAL, file=2, all_threads=True, chain=False)
 
     def _source_ticker(self) -> Ticker:
         from fapws.worker.watch import SourceWatch
@@ -340,16 +314,9 @@ class Worker:
         except OSError:
             pass  # the master is dead: the lifeline tells
 
-    def _on_term(self, number: int, frame: FrameType | None) -> None:
-        """Only notes it: Python runs handlers between any two bytecodes of the application."""
-        self._term_pending = True
-
     def _on_wake(self) -> None:
-        try:
-            os.read(self._wake_reader, _READ_SIZE)
-        except BlockingIOError:
-            pass  # an earlier turn has read it
-        if self._term_pending:
+        self._signals.read()
+        if self._signals.term_noted:
             self._drain(accept_rest=True)
 
     def _on_channel(self) -> None:
@@ -363,7 +330,7 @@ class Worker:
             return
         for message in self._decoder.feed(data):
             if isinstance(message, Drain):
-                self._drain(accept_rest=False)
+                self._drain(accept_rest=self._signals.term_noted)
             elif isinstance(message, Reopened):
                 self._renew_logs(message.logs.split())
             elif isinstance(message, Broken) and self._watch is not None:
@@ -401,10 +368,10 @@ def _group(pool: Pool) -> int:
     return int.from_bytes(pool.name.encode(), "big") % _GROUPS + 1
 
 
-def _exit_status(leaving: SystemExit) -> int:
+def _exit_status(leaving: SystemExit, log: errors.ErrorLog) -> int:
     """As Python's own end: a text is printed and means 1."""
     if leaving.code is None or leaving.code == 0:
         return 0
     status = leaving.code if isinstance(leaving.code, int) else 1
-    _say(f"the program left with status {status}\n" if leaving.code == status else f"{leaving.code}\n")
+    log.write(f"the program left with status {status}\n" if leaving.code == status else f"{leaving.code}\n")
     return status

@@ -122,6 +122,11 @@ class WorkerHost:
         self._is_child = False
 
     @property
+    def was_started(self) -> bool:
+        """start() was called: children that the program forks may want to serve too."""
+        return self._parent != (-1, -1)
+
+    @property
     def may_end(self) -> bool:
         """The script may come to its end without an application: it has served, or is a child of its own."""
         return self.served or self._is_child
@@ -174,4 +179,3 @@ class WorkerHost:
             return
         self._is_child = True
         os.close(self._parent[1])
-        self._worker.let_go()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import sys
 
 from fapws.lean import Any, Iterator
 
@@ -32,27 +33,54 @@ class FileWrapper:
 
 
 def file_span(file: Any) -> tuple[int, int, int] | None:
-    """Descriptor, offset and size of what is left of a regular file from its current position.
+    """Descriptor, offset and size of what is left of a plain file from its current position.
 
-    None for anything else: pipes, sockets, objects that only look like files, text files, and files
-    that another layer decodes (gzip), whose bytes are not those of the descriptor.
+    None for anything whose read() might give other bytes than the descriptor: classes of the application's
+    own, files that another layer decodes (gzip), methods set on the object, pipes, sockets; and for files
+    of size 0, as those of /proc say of themselves.
     """
-    if not isinstance(file, (io.BufferedReader, io.BufferedRandom, io.FileIO)) and not _temporary(file):
+    file = _unwrapped(file)
+    if not _is_plain(file):
         return None
     try:
         descriptor = file.fileno()
         status = os.fstat(descriptor)
         offset = file.tell()
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(status.st_mode) or offset < 0:
+    if not stat.S_ISREG(status.st_mode) or not 0 <= offset < status.st_size:
         return None
-    return descriptor, offset, max(status.st_size - offset, 0)
+    return descriptor, offset, status.st_size - offset
 
 
-def _temporary(file: Any) -> bool:
+def _is_plain(file: Any) -> bool:
+    """Whether it is one of the standard library's own, all the way down to the descriptor."""
+    kind = type(file)
+    if kind is io.FileIO:
+        return _as_made(file)
+    if kind is not io.BufferedReader and kind is not io.BufferedRandom:
+        return False
+    return _as_made(file) and type(file.raw) is io.FileIO and _as_made(file.raw)
+
+
+def _as_made(file: Any) -> bool:
+    """Whether no method was set on the object itself."""
+    return not any(callable(value) for value in vars(file).values())
+
+
+def _unwrapped(file: Any) -> Any:
     """tempfile.NamedTemporaryFile() wraps a binary file without being one."""
-    inner = getattr(file, "file", None)
-    return type(file).__name__ == "_TemporaryFileWrapper" and isinstance(
-        inner, (io.BufferedReader, io.BufferedRandom)
-    )
+    tempfile = sys.modules.get("tempfile")
+    wrapper = getattr(tempfile, "_TemporaryFileWrapper", None)
+    return file.file if wrapper is not None and type(file) is wrapper else file
+
+
+def read_at(descriptor: int, size: int, offset: int) -> bytes:
+    """So many bytes of a file, or all that it has: some file systems give less at once."""
+    data = os.pread(descriptor, size, offset)
+    while 0 < len(data) < size:
+        more = os.pread(descriptor, size - len(data), offset + len(data))
+        if not more:
+            break
+        data += more
+    return data

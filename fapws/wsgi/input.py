@@ -1,39 +1,52 @@
-"""wsgi.input: the content of a request, which is always complete when the application starts."""
+"""wsgi.input: the content of a request, which is always complete when the application starts.
+
+It is one kind of object for every size, a binary file that can be read and positioned, not written: over
+nothing, over memory, or over an unlinked temporary file (which alone has a descriptor).
+"""
 
 from __future__ import annotations
 
 import io
 
-from fapws.lean import BinaryIO, Iterator
+from fapws.lean import Any, BinaryIO
 
 
-class EmptyInput:
-    """wsgi.input of every request without content: shared, because it holds nothing."""
+class MemoryInput(io.BytesIO):
+    """A content in memory."""
 
-    def read(self, size: int = -1, /) -> bytes:
-        """No bytes."""
-        return b""
+    __slots__ = ()
 
-    def readline(self, size: int = -1, /) -> bytes:
-        """No bytes."""
-        return b""
+    def writable(self) -> bool:
+        """It is the client's."""
+        return False
 
-    def readlines(self, hint: int = -1, /) -> list[bytes]:
-        """No lines."""
-        return []
+    def write(self, data: Any, /) -> int:
+        """Raises UnsupportedOperation, as do the others that would change it."""
+        raise io.UnsupportedOperation("write")
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self
+    def writelines(self, lines: Any, /) -> None:
+        """See write()."""
+        raise io.UnsupportedOperation("write")
 
-    def __next__(self) -> bytes:
-        raise StopIteration
+    def truncate(self, size: int | None = None, /) -> int:
+        """See write()."""
+        raise io.UnsupportedOperation("truncate")
 
-    def getvalue(self) -> bytes:
-        """No bytes; see SpooledInput."""
-        return b""
+
+class EmptyInput(MemoryInput):
+    """No content. One object for all requests without content, so that they cost nothing: it can neither be
+    closed nor moved from its one position."""
+
+    __slots__ = ()
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Others will read it."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Stays at 0."""
+        if whence == 0 and offset < 0:
+            raise ValueError(f"negative seek value {offset}")
+        return 0
 
 
 class SpooledInput(io.BufferedReader):
@@ -48,13 +61,17 @@ class SpooledInput(io.BufferedReader):
         finally:
             self.seek(at)
 
+    def truncate(self, size: int | None = None, /) -> int:
+        """See MemoryInput.write()."""
+        raise io.UnsupportedOperation("truncate")
+
 
 EMPTY = EmptyInput()
 
 
-def memory_input(content: memoryview) -> io.BytesIO:
+def memory_input(content: memoryview) -> MemoryInput:
     """A content that the core held in memory; copied, because the core reuses its buffer."""
-    return io.BytesIO(content)
+    return MemoryInput(content)
 
 
 def spooled_input(descriptor: int) -> BinaryIO:

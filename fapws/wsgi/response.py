@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
 from itertools import chain
 
 from fapws._core import ffi, lib
@@ -164,8 +165,11 @@ class Response(ResponseBase):
     def write(self, data: bytes) -> None:
         """PEP 3333, "The write() Callable". What the kernel does not take waits; see Unsent.
 
-        Raises ClientGone when it cannot be kept: the response is cut then.
+        Raises ClientGone when it cannot be kept: the response is cut then. Raises Fault in another thread
+        than the server's, always: what it sends could come between the pieces of another response.
         """
+        if get_ident() != self.server.thread:
+            raise Fault("write() was called in another thread than that of the request")
         if type(data) is not bytes:
             data = check_piece(data)
         if self.status is None:

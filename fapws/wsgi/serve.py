@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+from _thread import get_ident
 
-from fapws import percent, tracebacks
+from fapws import percent
 from fapws._core import ffi, lib
 from fapws.lean import Any, Callable, Iterable, Iterator
-from fapws.visible import visible
+from fapws.wsgi import errors, forks
 from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, with_room
 from fapws.wsgi.exchange import NOBODY, make_exchange
-from fapws.wsgi.file_wrapper import FileWrapper, file_span
+from fapws.wsgi.file_wrapper import FileWrapper, file_span, read_at
 from fapws.wsgi.input import EMPTY, memory_input, spooled_input
 from fapws.wsgi.response import ClientGone, Fault, Response, check_piece, code_fault, core_text, head_fault
 from fapws.wsgi.stream import FileStream, Stream, Streams
@@ -29,6 +30,10 @@ idle; returns the ms after which it wants to be called at the latest, or FOREVER
 
 FOREVER = -1
 _OVER = -2
+_WRONG_STATE = -3
+"""FW_ESTATE of csrc/error.h."""
+_INTERRUPTION_SECONDS = 1.0
+"""What comes between requests again and again is told no oftener."""
 SMALL_FILE = 65536
 """Bytes; up to here a file is read and sent with its head in one write."""
 DRAIN_POLL_MS = 50
@@ -43,6 +48,10 @@ _NOTES = (
 
 Settings = dict[str, Any]
 """The members of ``fw_settings`` (csrc/fapws.h) by name, all of them: bytes, milliseconds, counts."""
+
+
+class CoreLost(OSError):
+    """The core can serve no more: the process has to end, so that another one takes over."""
 
 
 def base_environ(script_name: str, software: str, multiprocess: bool) -> Environ:
@@ -68,6 +77,15 @@ class Server:
     def __init__(self, application: Application, settings: Settings, score: Any = None) -> None:
         """score: a writable buffer for the worker's row of the scoreboard. Raises OSError."""
         self._application = application
+        self.thread = get_ident()
+        """The only one that may use it."""
+        self._pid = os.getpid()
+        self._forked = False
+        self._errors = errors.ErrorLog()
+        self._interrupted_at = 0.0
+        self._interruptions = 0
+        self._unanswered = False
+        """Requests of the batch in hand may have been left without a response."""
         self.spool_directory = os.fsdecode(settings["spool_directory"])
         texts = {name: ffi.new("char[]", settings[name]) for name in ("server", "spool_directory")}
         given = {**settings, **texts}
@@ -75,7 +93,7 @@ class Server:
         self.core = lib.fw_worker_new(ffi.new("fw_settings *", given), self._row)
         if self.core == ffi.NULL:
             raise OSError(f"the C core cannot be set up: {os.strerror(ffi.errno)}")
-        view = ffi.new("fw_batch_view *")
+        view = self._view = ffi.new("fw_batch_view *")
         lib.fw_view_batch(self.core, view)
         self._content = memoryview(ffi.buffer(view.content, view.content_size))
         self._content_at = 0
@@ -93,6 +111,7 @@ class Server:
         self.send_pieces = self._exchange.send_pieces
         self.original_request = self._exchange.original_request
         """See PureExchange.original_request()."""
+        forks.watch(self)
 
     # ---- Set-up ----------------------------------------------------------------------------------
 
@@ -187,38 +206,46 @@ class Server:
         lib.fw_set_debug(self.core, level)
 
     def close(self, response: Response, result: Any) -> None:
-        """After the last piece: close() of the application's iterable, exactly once."""
-        response.connection = NOBODY
-        if response.unsent is not None:
-            response.unsent.close()
-        if response.spooled is not None:
-            response.spooled.close()
-        close = getattr(result, "close", None)
-        if close is not None:
-            try:
+        """After the last piece: close() of the application's iterable, exactly once. Never raises."""
+        try:
+            response.connection = NOBODY
+            if response.unsent is not None:
+                response.unsent.close()
+            if response.spooled is not None:
+                response.spooled.close()
+        except BaseException as error:  # the application has put something else there
+            self.log_exception("what was kept for a request cannot be closed", error)
+        try:
+            close = getattr(result, "close", None)
+            if close is not None:
                 close()
-            except BaseException as error:  # the response is out; only the log can tell
-                self.log_exception("close() of the application's iterable failed", error)
+        except BaseException as error:  # the response is out; only the log can tell
+            self.log_exception("close() of the application's iterable failed", error)
 
     # ---- The loop --------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Serves until drained."""
+        """Serves until drained. Raises CoreLost."""
+        while True:
+            try:
+                self._serve()
+                break
+            except BaseException as error:
+                if os.getpid() != self._pid:
+                    forks.leave(self._errors, error)
+                if isinstance(error, CoreLost):
+                    raise
+                self._interrupted(error)  # a handler of the application's signals, as a rule
+
+    def _serve(self) -> None:
+        """run(), until something is raised between two requests; goes on with what is left of a batch."""
         core, poll, application, streams = self.core, lib.fw_poll, self._application, self._streams
         take, respond = self._exchange.take, self._exchange.respond
         ready = streams.ready
         count = 0
+        records = iter(self._exchange)
         while True:
-            wait = self._wait_ms
-            if wait != FOREVER:  # all that a plain application pays for tickers is this look
-                wait = self._between(count == 0 and not ready)
-                if wait == _OVER:
-                    break
-            count = poll(core, 0 if ready else wait)
-            if count < 0:
-                raise OSError(f"the C core failed: {core_text(lib.fw_error_text(count))}")
-            self._content_at = 0
-            for kind, response, content, environ in take(count):
+            for kind, response, content, environ in records:
                 if kind < 0:
                     if kind < -2:
                         self._event(kind, response, environ)
@@ -231,19 +258,31 @@ class Server:
                     result = application(environ, response.start_response)
                     rest = respond(response, result)
                     if rest is None:
-                        self._respond_otherwise(response, result)
+                        self._respond_otherwise(response, result, environ)
                     elif rest:
                         self._after_respond(response, result, *rest)
                         rest = None  # the content may be large
                     elif content:
                         self.close(response, result)
                 except BaseException as error:  # the application's: logged with its traceback
-                    self.fail(response, error, result)
+                    self.fail(response, error, result, errors.where(environ))
             if ready:
                 streams.advance(self)
+            wait = self._wait_ms
+            if wait != FOREVER:  # all that a plain application pays for tickers is this look
+                wait = self._between(count == 0 and not ready)
+                if wait == _OVER:
+                    break
+            count = poll(core, 0 if ready else wait)
+            if count < 0:
+                raise CoreLost(core_text(lib.fw_error_text(count)))
+            self._content_at = 0
+            records = take(count)
 
     def _between(self, idle: bool) -> int:
         """Between two turns: calls the tickers; ms that the next poll may wait, or _OVER."""
+        if self._unanswered:
+            self._respond_to_forgotten()
         if self._draining and (self._abandoned or lib.fw_open_connections(self.core) == 0):
             return _OVER
         waits = [DRAIN_POLL_MS] if self._draining else []
@@ -253,6 +292,47 @@ class Server:
             if wanted >= 0:
                 waits.append(wanted)
         return min(waits, default=FOREVER)
+
+    # ---- When it goes wrong between requests -----------------------------------------------------
+
+    def _interrupted(self, error: BaseException) -> None:
+        """Something was raised outside a request. Whatever it cut short is made good before the next turn."""
+        self._interruptions += 1
+        now = time.monotonic()
+        if now - self._interrupted_at >= _INTERRUPTION_SECONDS:
+            more = (
+                f" ({self._interruptions} times since the last such line)" if self._interruptions > 1 else ""
+            )
+            self.log_exception(f"an exception came between two requests; serving goes on{more}", error)
+            self._interrupted_at, self._interruptions = now, 0
+        records = self._view.records
+        taken = max(self._exchange.count - self._exchange.left, 0)
+        self._content_at = sum(max(records[3 * number + 3], 0) for number in range(taken))
+        self._forget_nobody()
+
+    def _forget_nobody(self) -> None:
+        """Before the next turn, requests of this batch that have no response get one."""
+        self._unanswered = True
+        self._wait_ms = 0
+
+    def _respond_to_forgotten(self) -> None:
+        """500 for each request of the batch that nobody is answering; the core knows which these are."""
+        self._unanswered = False
+        if not self._draining and not self._tickers:
+            self._wait_ms = FOREVER
+        records = self._view.records
+        for at in range(1, 3 * self._exchange.count, 3):
+            if records[at] >= lib.FW_REQUEST_RAW and records[at + 1] not in self._streams.by_connection:
+                code = self._respond_error(records[at + 1])
+                if code < 0 and code != _WRONG_STATE:  # which those have that are answered
+                    lib.fw_abort(self.core, records[at + 1])
+
+    def let_go(self) -> None:
+        """In a child that was forked: closes its copies of the sockets, and serves nobody any more."""
+        self._forked = True
+        lib.fw_let_go(self.core)
+        self._streams.ready.clear()
+        self._exchange.release()
 
     # ---- Requests --------------------------------------------------------------------------------
 
@@ -305,8 +385,10 @@ class Server:
 
     # ---- Responses ---------------------------------------------------------------------------------
 
-    def _respond_otherwise(self, response: Response, result: Any) -> None:
+    def _respond_otherwise(self, response: Response, result: Any, environ: Environ) -> None:
         """A response that is not one piece of bytes in a list."""
+        if self._forked:
+            forks.leave(self._errors, None)
         if isinstance(result, (list, tuple)) and not response.begun:
             body = b"".join([piece if type(piece) is bytes else check_piece(piece) for piece in result])
             self._respond(response, result, body)
@@ -316,12 +398,14 @@ class Server:
         if type(result) is FileWrapper and not response.begun:
             span = file_span(result.file)
             if span is not None:
-                self._respond_with_file(response, result, *span)
+                self._respond_with_file(response, result, environ, *span)
                 return
-        self._streams.add(Stream(response, result))
+        stream = Stream(response, result)
+        stream.request = errors.where(environ)
+        self._streams.add(stream)
 
     def _respond_with_file(
-        self, response: Response, result: Any, descriptor: int, offset: int, size: int
+        self, response: Response, result: Any, environ: Environ, descriptor: int, offset: int, size: int
     ) -> None:
         """A regular file: one write for a small one, the system's sendfile for others.
 
@@ -329,14 +413,20 @@ class Server:
         """
         response.head()  # what is wrong with it is told first
         for name, value in response.headers:
-            if name.lower() == "content-length" and value.isdecimal():
-                size = min(size, int(value[:18]))
+            if name.lower() == "content-length" and value.strip().isdecimal():
+                size = min(size, int(value.strip()[:18]))
         if size <= SMALL_FILE:
-            body = os.pread(descriptor, size, offset)
+            body = read_at(descriptor, size, offset)
             self._respond(response, result, body)
             return
-        response.begin(size)
-        self._streams.add(FileStream(response, result, descriptor, offset, size))
+        stream = FileStream(response, result, descriptor, offset, size)
+        stream.request = errors.where(environ)
+        try:
+            response.begin(size)
+        except BaseException:
+            stream.end()
+            raise
+        self._streams.add(stream)
 
     def _respond(self, response: Response, result: Any, body: bytes) -> None:
         """A whole response, for which run() has no time in line."""
@@ -359,26 +449,44 @@ class Server:
             self.close(response, result)
             return
         response.begun = True
-        self._streams.by_connection[response.connection] = Stream(response, (), body, len(body) - rest)
-        self._streams.by_connection[response.connection].result = result
+        stream = Stream(response, (), body, len(body) - rest)
+        stream.result = result
+        self._streams.by_connection[stream.connection] = stream
 
     # ---- Failures --------------------------------------------------------------------------------
 
-    def fail(self, response: Response, error: BaseException, result: Any) -> None:
-        """A response failed: told in the log; to the client as 500, or by cutting the connection."""
-        if not isinstance(error, ClientGone):
-            self.log_exception("the application failed", error)
-            if not response.begun:
-                response.begun = True
-                body = b"Internal Server Error\n"
-                rest = lib.fw_respond(
-                    self.core, response.connection, _SERVER_ERROR, len(_SERVER_ERROR), 3, body, len(body)
-                )
-                if rest < 0:
-                    lib.fw_abort(self.core, response.connection)
-            else:
-                lib.fw_abort(self.core, response.connection)
+    def fail(self, response: Response, error: BaseException, result: Any, where: str = "") -> None:
+        """A response failed: told in the log; to the client as 500, or by cutting the connection.
+
+        where: method and target, for the log. Never raises.
+        """
+        if os.getpid() != self._pid:
+            forks.leave(self._errors, None if self._is_refusal(error) else error)
+        try:
+            if not issubclass(type(error), ClientGone):
+                self.log_exception(f"the application failed{where}", error)
+                self._end_failed(response)
+        except BaseException as second:  # the application has changed the response's attributes
+            self.log_exception("a response has become useless", second)
+            self._forget_nobody()
         self.close(response, result)
+
+    def _is_refusal(self, error: BaseException) -> bool:
+        """In a child: whether it is the server's own word, and the application had come to its end."""
+        return self._forked and type(error) is Fault
+
+    def _end_failed(self, response: Response) -> None:
+        begun, response.begun = response.begun, True
+        if begun or self._respond_error(response.connection) < 0:
+            lib.fw_abort(self.core, response.connection)
+
+    def _respond_error(self, connection: int) -> int:
+        """500, if this connection's request has no response yet. A negative code if it has one."""
+        body = b"Internal Server Error\n"
+        rest: int = lib.fw_respond(
+            self.core, connection, _SERVER_ERROR, len(_SERVER_ERROR), 3, body, len(body)
+        )
+        return rest
 
     def tell_notes(self, notes: int) -> None:
         """Logs what the core says about a response beside its length."""
@@ -387,18 +495,9 @@ class Server:
                 self.log(sentence)
 
     def log(self, sentence: str) -> None:
-        """One line to the error log; a log that cannot be written never stops a response."""
-        try:
-            sys.stderr.write(f"fapws: {visible(sentence)}\n")
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            pass
+        """One line to the error log; see ErrorLog.write()."""
+        self._errors.write(sentence)
 
     def log_exception(self, sentence: str, error: BaseException) -> None:
-        """A sentence and a traceback to the error log."""
-        try:
-            text = tracebacks.text_of(error)
-        except (ImportError, OSError):
-            self.log(f"{sentence}: {error!r}")
-        else:
-            self.log(sentence + "\n" + text.rstrip("\n"))
+        """A sentence and a traceback; see ErrorLog.write_exception()."""
+        self._errors.write_exception(sentence, error)

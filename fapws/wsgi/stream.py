@@ -6,11 +6,12 @@ waits for FW_WRITABLE while the others go on.
 
 from __future__ import annotations
 
+import os
 import time
 
 from fapws._core import lib
 from fapws.lean import Any, Iterable, Iterator, deque
-from fapws.wsgi.response import ClientGone, Response, check_piece, code_fault
+from fapws.wsgi.response import Response, check_piece, code_fault
 
 TURN_BYTES = 262144
 """A stream that has sent so much lets the others have their turn."""
@@ -23,12 +24,16 @@ ROUND_SECONDS = 0.005
 class Stream:
     """One response on its way: what is to be sent, and where the next piece comes from."""
 
-    __slots__ = ("gone", "piece", "pieces", "response", "result", "taken")
+    __slots__ = ("connection", "gone", "piece", "pieces", "request", "response", "result", "taken")
 
     def __init__(
         self, response: Response, result: Iterable[bytes], piece: bytes = b"", taken: int = 0
     ) -> None:
         self.response = response
+        self.connection = response.connection
+        """By which it is found again, whatever the application does to its response."""
+        self.request = ""
+        """Method and target, as errors.where() tells them."""
         self.result: Any = result
         """The application's object; its close() is owed."""
         self.pieces: Iterator[bytes] = iter(result)
@@ -38,6 +43,9 @@ class Stream:
         """Bytes of it that are with the kernel."""
         self.gone = False
         """Taken out by Streams.forget(), while it waited for its turn perhaps."""
+
+    def end(self) -> None:
+        """It has been forgotten: gives back what is the stream's own."""
 
     def advance(self) -> bool:
         """Sends until the turn is over, the kernel takes no more (False) or the content ends.
@@ -109,16 +117,24 @@ class Stream:
 
 
 class FileStream(Stream):
-    """Part of a regular file on its way, by sendfile where the system has it."""
+    """Part of a regular file on its way, by sendfile where the system has it.
+
+    By a descriptor of its own: the application may close the file meanwhile, and its number may go to
+    another one.
+    """
 
     __slots__ = ("descriptor", "left", "offset")
 
     def __init__(self, response: Response, result: Any, descriptor: int, offset: int, size: int) -> None:
         super().__init__(response, ())
         self.result = result
-        self.descriptor = descriptor
+        self.descriptor = os.dup(descriptor)
         self.offset = offset
         self.left = size
+
+    def end(self) -> None:
+        """See Stream.end()."""
+        os.close(self.descriptor)
 
     def advance(self) -> bool:
         """See Stream.advance()."""
@@ -145,7 +161,7 @@ class Streams:
 
     def add(self, stream: Stream) -> None:
         """Takes a stream that may send at once."""
-        self.by_connection[stream.response.connection] = stream
+        self.by_connection[stream.connection] = stream
         self.ready.append(stream)
 
     def writable(self, connection: int) -> None:
@@ -159,6 +175,7 @@ class Streams:
         stream = self.by_connection.pop(connection, None)
         if stream is not None:
             stream.gone = True  # advance() passes over it: no search among those that are ready
+            stream.end()
         return stream
 
     def advance(self, server: Any) -> None:
@@ -176,8 +193,8 @@ class Streams:
             except StopIteration:
                 ended = True  # and left behind: the application's close() has nothing to do with it
             except BaseException as error:  # the application's: logged with its traceback
-                self.forget(stream.response.connection)
-                server.fail(stream.response, error, stream.result)
+                self.forget(stream.connection)
+                server.fail(stream.response, error, stream.result, stream.request)
             if ended:
                 self._finish(stream, server)
             elif more:
@@ -193,9 +210,9 @@ class Streams:
             if notes < 0:
                 raise code_fault(notes)
             server.tell_notes(notes)
-        except (ClientGone, Exception) as error:
-            self.forget(response.connection)
-            server.fail(response, error, stream.result)
+        except BaseException as error:
+            self.forget(stream.connection)
+            server.fail(response, error, stream.result, stream.request)
             return
-        self.forget(response.connection)
+        self.forget(stream.connection)
         server.close(response, stream.result)

@@ -1,0 +1,112 @@
+"""The error log as the server uses it: whatever an application has done to sys.stderr, to the exception that
+is to be told or to the modules that would tell it, a line is written and nothing is raised.
+
+The way of choice is the standard error that was there before the application; then descriptor 2 itself, as
+long as it is the same file as then.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from fapws import tracebacks
+from fapws.lean import Any
+from fapws.visible import visible
+
+_stream: Any = None
+
+
+def keep_stream(stream: Any) -> None:
+    """Before the application is loaded: this is where the server's own lines go."""
+    global _stream
+    _stream = stream
+
+
+class ErrorLog:
+    """One for each server."""
+
+    def __init__(self) -> None:
+        self._stream = sys.stderr if _stream is None else _stream
+        self._file = _identity()
+
+    def write(self, text: str) -> None:
+        """An entry of one or several lines. Never raises."""
+        text = visible(f"fapws: {text}".rstrip("\n")) + "\n"
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BaseException:  # the application's: it may be anything
+            self._write_raw(text)
+
+    def write_exception(self, sentence: str, error: BaseException) -> None:
+        """A sentence and a traceback. Never raises."""
+        self.write(f"{sentence}\n{traceback_of(error)}")
+
+    def _write_raw(self, text: str) -> None:
+        try:
+            if self._file is not None and _identity() == self._file:
+                os.write(2, text.encode("utf-8", "backslashreplace"))
+        except BaseException:
+            return  # nothing is left that could be told to anybody
+
+
+def _identity() -> tuple[int, int] | None:
+    """Which file descriptor 2 is; None: there is none."""
+    try:
+        status = os.fstat(2)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def line_of(error: BaseException) -> str:
+    """Class and text of an exception in one line. Never raises."""
+    kind = _kind(error)
+    try:
+        return f"{kind}: {error}".replace("\n", " ")
+    except BaseException:  # its own __str__ failed
+        return kind
+
+
+def traceback_of(error: BaseException) -> str:
+    """An exception as Python shows it, or what can be told of one that raises when it is looked at."""
+    try:
+        return _usual_traceback(error)
+    except BaseException:
+        return _plain_traceback(error)
+
+
+def _usual_traceback(error: BaseException) -> str:
+    try:
+        return tracebacks.text_of(error).rstrip("\n")
+    except (ImportError, OSError):
+        return repr(error)
+
+
+def _plain_traceback(error: BaseException) -> str:
+    """Of which only what its class cannot override is looked at."""
+    link = BaseException.__dict__["__traceback__"].__get__(error)
+    places = []
+    while link is not None:
+        code = link.tb_frame.f_code
+        places.append(f'  File "{code.co_filename}", line {link.tb_lineno}, in {code.co_name}\n')
+        link = link.tb_next
+    return f"{''.join(places)}{_kind(error)}: (it cannot be shown)"
+
+
+def _kind(error: BaseException) -> str:
+    """The name of its class, which a metaclass cannot hide."""
+    name: str = type.__dict__["__name__"].__get__(type(error))
+    return name
+
+
+def where(environ: Any) -> str:
+    """Method and target of a request, for a sentence in the log; the environ may be anything by now."""
+    try:
+        method, target = environ["REQUEST_METHOD"], environ["RAW_URI"]
+        if type(method) is str and type(target) is str:
+            return f" at {method} {target}"
+    except BaseException:
+        pass  # the application has emptied it, or put an object of its own there
+    return ""
