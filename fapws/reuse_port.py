@@ -27,7 +27,7 @@ def borrow(fd: int) -> _socket.socket:
     return adopt(os.dup(fd))
 
 
-def share(fd: int) -> None:
+def allow_sharing(fd: int) -> None:
     """Lets others of the same user bind the address too. Raises OSError."""
     sock = borrow(fd)
     try:

@@ -253,7 +253,7 @@ class Master:
 
     def _leap(self, _action: actions.Leap) -> None:
         self._resources.error_log.write("upgrading in place")
-        self._resources.workers.finish_lines()
+        self._resources.workers.write_partial_lines()
         self._upgrade.leap()
 
     def _upgrade_failed(self, action: actions.UpgradeFailed) -> None:

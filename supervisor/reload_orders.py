@@ -132,8 +132,8 @@ class ReloadOrders:
     def _tidy(self, config: Config) -> None:
         resources = self._resources
         try:
-            resources.listeners.settle(config, self._state().generation != self._generation_before)
-            if resources.logs.settle(config):
+            resources.listeners.put_in_force(config, self._state().generation != self._generation_before)
+            if resources.logs.put_in_force(config):
                 resources.workers.renew_logs(resources.logs)
             resources.conversations.renew_socket(config.control_group)
         except (OSError, CannotStart) as error:

@@ -20,7 +20,7 @@ from .upgrade import handover
 SECONDS = 60.0
 """How long the child may take."""
 _READ_SIZE = 65536
-_ANSWER_MAX = 2**22
+_OUTCOME_MAX = 2**22
 """Bytes; a configuration file has at most a quarter of that."""
 _GOOD, _BAD = b"+", b"-"
 
@@ -58,12 +58,12 @@ class Reading:
         except BlockingIOError:
             return True
         self._said += piece
-        return bool(piece) and len(self._said) <= _ANSWER_MAX
+        return bool(piece) and len(self._said) <= _OUTCOME_MAX
 
     def result(self) -> Config:
         """At its end. Raises CannotRead."""
         os.close(self.fd)
-        if self._said[:1] == _GOOD and len(self._said) <= _ANSWER_MAX:
+        if self._said[:1] == _GOOD and len(self._said) <= _OUTCOME_MAX:
             return handover.decode_config(self._said[1:])
         text = self._said[1:] if self._said[:1] == _BAD else b""
         raise CannotRead(text.decode("utf-8", "replace") or "the process that reads the configuration failed")
@@ -84,12 +84,12 @@ def _read(source: Callable[[], Config] | Source, writer: int) -> NoReturn:
         os.setpgid(0, 0)
         signals.reset_in_worker()
         descriptors.close_all_but((0, 1, 2, writer))
-        _say(writer, _answer(source))
+        _say(writer, _outcome(source))
     finally:
         os._exit(0)
 
 
-def _answer(source: Callable[[], Config] | Source) -> bytes:
+def _outcome(source: Callable[[], Config] | Source) -> bytes:
     try:
         return _GOOD + handover.encode_config(source())
     except ConfigError as error:

@@ -14,7 +14,7 @@ _TIMEOUTS = (TimeoutError, _socket.timeout)
 """One and the same from Python 3.10 on."""
 
 
-class NoAnswer(Exception):
+class NoReply(Exception):
     """The server listens, but did not answer in time, or not in this protocol."""
 
 
@@ -34,20 +34,20 @@ class Conversation:
             raise
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """The answer to a command. Raises NoAnswer."""
+        """The reply to a command. Raises NoReply."""
         request = {"v": VERSION, "command": command, **arguments}
         try:
             self._sock.sendall(json.dumps(request).encode() + b"\n")
-            answer = json.loads(self._line())
+            reply = json.loads(self._line())
         except _TIMEOUTS:
-            raise NoAnswer("no answer in time; it may still finish") from None
+            raise NoReply("no answer in time; it may still finish") from None
         except OSError as error:
-            raise NoAnswer(f"the server hung up: {error.strerror or error}") from None
+            raise NoReply(f"the server hung up: {error.strerror or error}") from None
         except ValueError:
-            raise NoAnswer("the server hung up, or answered in another language") from None
-        if not isinstance(answer, dict) or answer.get("v") != VERSION:
-            raise NoAnswer("the server speaks another version of the control protocol")
-        return answer
+            raise NoReply("the server hung up, or answered in another language") from None
+        if not isinstance(reply, dict) or reply.get("v") != VERSION:
+            raise NoReply("the server speaks another version of the control protocol")
+        return reply
 
     def wait_for_end(self) -> bool:
         """Waits until the master has gone; False: it has not, in time."""
@@ -83,7 +83,7 @@ class Conversation:
 
 
 def ask(path: str, command: str, seconds: float, **arguments: Any) -> dict[str, Any]:
-    """One question, one answer. Raises NoAnswer, or OSError where nobody listens."""
+    """One command, one reply. Raises NoReply, or OSError where nobody listens."""
     conversation = Conversation(path, seconds)
     try:
         return conversation.ask(command, **arguments)

@@ -283,10 +283,10 @@ def restart(options: Options) -> Result:
 
 def reload(options: Options) -> Result:
     """Reloads and tells how it went."""
-    answer = _order(options, "reload", signal.SIGHUP, options.seconds or _longest_reload(options.file))
-    if answer["ok"]:
-        return Result(DONE, f"fapws: reload done: {answer['text']}")
-    return Result(FAILED, texts.after("fapws: reload failed", answer["error"]))
+    reply = _order(options, "reload", signal.SIGHUP, options.seconds or _longest_reload(options.file))
+    if reply["ok"]:
+        return Result(DONE, f"fapws: reload done: {reply['text']}")
+    return Result(FAILED, texts.after("fapws: reload failed", reply["error"]))
 
 
 def scale(options: Options) -> Result:
@@ -296,36 +296,36 @@ def scale(options: Options) -> Result:
         _usage(f"scale takes a pool and a number, not {number!r}")
     control = _running_control(options)
     seconds = options.seconds or _longest_reload(options.file)
-    answer = ask(control, "scale", seconds, pool=pool, workers=int(number))
-    if answer["ok"]:
-        return Result(DONE, f"fapws: {answer['text']}")
-    return Result(FAILED, texts.after("fapws: not scaled", answer["error"]))
+    reply = ask(control, "scale", seconds, pool=pool, workers=int(number))
+    if reply["ok"]:
+        return Result(DONE, f"fapws: {reply['text']}")
+    return Result(FAILED, texts.after("fapws: not scaled", reply["error"]))
 
 
 def upgrade(options: Options) -> Result:
     """Upgrades in place and tells how it went."""
     seconds = options.seconds or _longest_reload(options.file) + _LONGEST_CHECK
-    answer = _order(options, "upgrade", signal.SIGUSR2, seconds)
-    if answer["ok"]:
-        return Result(DONE, f"fapws: upgraded in place (pid {answer['pid']}): {answer['text']}")
-    return Result(FAILED, texts.after("fapws: upgrade failed", answer["error"]))
+    reply = _order(options, "upgrade", signal.SIGUSR2, seconds)
+    if reply["ok"]:
+        return Result(DONE, f"fapws: upgraded in place (pid {reply['pid']}): {reply['text']}")
+    return Result(FAILED, texts.after("fapws: upgrade failed", reply["error"]))
 
 
 def reopen(options: Options) -> Result:
     """Has the log files opened again."""
-    answer = _order(options, "reopen", signal.SIGUSR1, options.seconds or MARGIN)
-    if answer["ok"]:
+    reply = _order(options, "reopen", signal.SIGUSR1, options.seconds or MARGIN)
+    if reply["ok"]:
         return Result(DONE, "fapws: log files opened again")
-    return Result(FAILED, texts.after("fapws: not all log files were opened", answer["error"]))
+    return Result(FAILED, texts.after("fapws: not all log files were opened", reply["error"]))
 
 
 def health(options: Options) -> Result:
     """Whether all pools serve with all their workers, or sleep."""
     from fapws.supervisor.control.status import complaint
 
-    answer = ask(_running_control(options), "status", options.seconds or MARGIN)
-    trouble = complaint(answer)
-    values = {"state": answer["state"], "healthy": not trouble}
+    reply = ask(_running_control(options), "status", options.seconds or MARGIN)
+    trouble = complaint(reply)
+    values = {"state": reply["state"], "healthy": not trouble}
     return Result(FAILED if trouble else DONE, f"fapws: {trouble or 'healthy'}", values)
 
 
@@ -339,7 +339,7 @@ def dump(options: Options) -> Result:
 
 
 def _order(options: Options, command: str, number: int, seconds: float) -> dict[str, Any]:
-    """The answer over the control socket, with the ``pid``; where nobody listens, the signal is sent.
+    """The reply over the control socket, with the ``pid``; where nobody listens, the signal is sent.
 
     Raises Ended, also after the signal: what comes of that cannot be known.
     """
@@ -389,12 +389,12 @@ def status(options: Options) -> Result:
     from fapws.cli import status_text
 
     try:
-        answer = ask(place.control, "status", options.seconds or MARGIN)
+        reply = ask(place.control, "status", options.seconds or MARGIN)
     except Ended as ended:
         text = f"fapws: running (pid {presence.pid}), but: {ended.result.text}"
         return Result(STATUS_UNKNOWN, text, {"state": "unknown", "pid": presence.pid})
-    status_text.add_usage(answer)
-    return Result(STATUS_RUNNING, "" if options.json else status_text.render(answer), answer)
+    status_text.add_usage(reply)
+    return Result(STATUS_RUNNING, "" if options.json else status_text.render(reply), reply)
 
 
 _COMMANDS: dict[str, Callable[[Options], Result]] = {

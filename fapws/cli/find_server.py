@@ -104,7 +104,7 @@ class NobodyThere(Ended):
 
 
 def ask(control: str, command: str, seconds: float, **arguments: Any) -> dict[str, Any]:
-    """The answer of the server. Raises Ended."""
+    """The reply of the server. Raises Ended."""
     from fapws.cli import control_client
 
     try:
@@ -113,7 +113,7 @@ def ask(control: str, command: str, seconds: float, **arguments: Any) -> dict[st
         raise Ended(NOT_ALLOWED, f"fapwsctl: {control}: permission denied") from None
     except OSError as error:
         raise NobodyThere(FAILED, f"fapwsctl: {control}: {error.strerror or error}") from None
-    except control_client.NoAnswer as error:
+    except control_client.NoReply as error:
         raise Ended(FAILED, f"fapwsctl: {error}") from None
 
 
@@ -186,7 +186,7 @@ def stop_by_socket(place: Place, _presence: Presence, seconds: float) -> bool:
     try:
         conversation.ask("stop")
         return conversation.wait_for_end()
-    except control_client.NoAnswer:
+    except control_client.NoReply:
         return False
     finally:
         conversation.close()

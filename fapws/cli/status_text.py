@@ -1,4 +1,4 @@
-"""The answer to ``status`` as text for people; memory and processor time come from /proc or ps."""
+"""The reply to ``status`` as text for people; memory and processor time come from /proc or ps."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _HEADINGS = (
 )
 
 
-def add_usage(answer: dict[str, Any]) -> None:
+def add_usage(reply: dict[str, Any]) -> None:
     """Gives every worker its ``rss`` (bytes) and ``cpu`` (seconds), None where the system does not tell."""
-    pids = [worker["pid"] for worker in answer["workers"] if worker["pid"]]
+    pids = [worker["pid"] for worker in reply["workers"] if worker["pid"]]
     usage = _usage_of_proc(pids) or _usage_of_ps(pids)
-    for worker in answer["workers"]:
+    for worker in reply["workers"]:
         worker["rss"], worker["cpu"] = usage.get(worker["pid"], (None, None))
 
 
-def render(answer: dict[str, Any]) -> str:
+def render(reply: dict[str, Any]) -> str:
     """Lines for people, of a status with RSS."""
     lines = [
-        f"fapws: {answer['state']} (pid {answer['pid']}), generation {answer['generation']}, "
-        f"up {_span(answer['uptime'])}"
+        f"fapws: {reply['state']} (pid {reply['pid']}), generation {reply['generation']}, "
+        f"up {_span(reply['uptime'])}"
     ]
-    for pool in answer["pools"]:
+    for pool in reply["pools"]:
         lines.append(
             f"pool {pool['name']}: {pool['serving']} of {pool['workers']} serving on "
             f"{', '.join(pool['listen'])}"
         )
-    lines += _table([_HEADINGS, *map(_worker_row, answer["workers"]), _total_row(answer)])
-    lines += _history(answer)
+    lines += _table([_HEADINGS, *map(_worker_row, reply["workers"]), _total_row(reply)])
+    lines += _history(reply)
     return "\n".join(lines)
 
 
@@ -56,8 +56,8 @@ def _worker_row(worker: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _total_row(answer: dict[str, Any]) -> tuple[str, ...]:
-    totals = answer["totals"]
+def _total_row(reply: dict[str, Any]) -> tuple[str, ...]:
+    totals = reply["totals"]
     counts = (str(totals[name]) for name in ("requests", "in_flight", "connections"))
     return ("total", "", "", "", "", *counts, "", "", "")
 
@@ -67,13 +67,13 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def _history(answer: dict[str, Any]) -> list[str]:
+def _history(reply: dict[str, Any]) -> list[str]:
     lines = []
-    reload = answer["last_reload"]
+    reload = reply["last_reload"]
     if reload:
         word = "done" if reload["ok"] else "failed"
         lines.append(texts.after(f"last reload: {word} {_span(reload['ago'])} ago", reload["text"]))
-    lines += [f"death {_span(death['ago'])} ago: {death['text']}" for death in answer["last_deaths"]]
+    lines += [f"death {_span(death['ago'])} ago: {death['text']}" for death in reply["last_deaths"]]
     return lines
 
 

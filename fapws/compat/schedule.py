@@ -126,7 +126,7 @@ class Schedule:
             return 0
         return self._wait(now)
 
-    def finish(self) -> int:
+    def call_what_is_deferred(self) -> int:
         """The worker has drained: makes the calls that are still deferred; how many were left out.
 
         Those left out were deferred by these calls themselves, again and again.

@@ -63,7 +63,7 @@ def script_settings(path: str, pool: Pool | None = None, may_run: bool = True) -
         raise
     if child == 0:
         os.close(reader)
-        _answer(writer, *split_callable(path), pool, may_run)
+        _look(writer, *split_callable(path), pool, may_run)
     os.close(writer)
     try:
         data = _read_all(reader, time.monotonic() + TIMEOUT)
@@ -73,7 +73,7 @@ def script_settings(path: str, pool: Pool | None = None, may_run: bool = True) -
     return _decode(data)
 
 
-def _answer(writer: int, path: str, attribute: str, pool: Pool | None, may_run: bool) -> NoReturn:
+def _look(writer: int, path: str, attribute: str, pool: Pool | None, may_run: bool) -> NoReturn:
     """The child: writes the settings and ends without cleaning up what belongs to the parent."""
     try:
         signal.set_wakeup_fd(-1)

@@ -30,7 +30,7 @@ from fapws.worker.assemble import check_spool, make_server, promise
 from fapws.worker.loader import LoadError, load, prepare
 from fapws.worker.privileges import CannotConfine, Confinement
 from fapws.worker.signals import WorkerSignals
-from fapws.worker.stdio import Streams
+from fapws.worker.stdio import StandardStreams
 from fapws.wsgi import errors, forks
 from fapws.wsgi.serve import Server, Ticker
 
@@ -135,7 +135,7 @@ class Worker:
         self._ready = False
         self._refused: Exception | None = None
         """Why a program's run() failed, in our words."""
-        self._streams = None if spec.log is None else Streams(spec.log)
+        self._streams = None if spec.log is None else StandardStreams(spec.log)
         self._watch: SourceWatch | None = None
         self._sent_along: list[int] = []
         """Descriptors that have come before the message they belong to was whole."""
@@ -228,7 +228,7 @@ class Worker:
 
     def confine(self) -> None:
         """Between the import and the first client. Raises CannotConfine."""
-        self._confinement.finish()
+        self._confinement.complete()
         check_spool(self._spec.pool)
 
     # ---- A process that a program has forked ------------------------------------------------------
@@ -268,7 +268,7 @@ class Worker:
         spec = self._spec
         server = make_server(application, spec.pool, spec.listeners, spec.multiprocess, spec.row)
         if spec.multiprocess and not spec.pool.reuseport:
-            server.share(spec.neighbours, _group(spec.pool))
+            server.leave_to_others(spec.neighbours, _group(spec.pool))
         self._log_access(server)
         server.watch(self._signals.fd, self._on_wake)
         self._channel_token = server.watch(spec.channel, self._on_channel)

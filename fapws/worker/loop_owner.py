@@ -86,10 +86,10 @@ def serve(given: Server) -> None:
     finally:
         _server = None
         if _schedule is not None:
-            left = _schedule.finish()
+            left = _schedule.call_what_is_deferred()
             if left:
                 given.log(f"{left} deferred calls were left out at the end: they defer themselves for ever")
-        given.finish()
+        given.flush_access_log()
 
 
 def log_failure(sentence: str, error: BaseException) -> None:

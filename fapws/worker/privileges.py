@@ -3,8 +3,8 @@
 What the options user and group mean is settings/identity.py's. ``Confinement`` does it, in two steps, because
 an application below ``chroot`` is imported from outside:
 
-    without chroot   begin: limits, umask, the whole and final drop     finish: nothing
-    with chroot      begin: limits, umask, groups, effective user       finish: chroot, the final drop
+    without chroot   begin: limits, umask, the whole and final drop     complete: nothing
+    with chroot      begin: limits, umask, groups, effective user       complete: chroot, the final drop
 
 After the final drop root is tried to be had back by every way there is; a worker that gets it ends.
 """
@@ -78,7 +78,7 @@ class Confinement:
         told = readable.complaints(self._identity.user, [*places, *readable.own_places()])
         return "".join(f"{line}\n" for line in told)
 
-    def finish(self) -> None:
+    def complete(self) -> None:
         """After the import, before the first byte of a client. Raises CannotConfine."""
         root = self._pool.chroot
         if not root:

@@ -14,7 +14,7 @@ import sys
 from fapws.lean import Any
 
 
-class Streams:
+class StandardStreams:
     """Descriptors 1 and 2 of a worker whose master reads them."""
 
     def __init__(self, log: str) -> None:
@@ -83,7 +83,7 @@ def _open_first(*paths: str) -> int:
 class _Raw(io.RawIOBase):
     """What Python's text layer writes to."""
 
-    def __init__(self, streams: Streams, fd: int) -> None:
+    def __init__(self, streams: StandardStreams, fd: int) -> None:
         self._streams = streams
         self._fd = fd
 

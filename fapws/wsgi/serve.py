@@ -122,7 +122,7 @@ class Server:
             raise OSError(f"cannot listen on descriptor {descriptor}: {core_text(lib.fw_error_text(number))}")
         self._bases.append(base)
 
-    def share(self, rows: Any, group: int) -> None:
+    def leave_to_others(self, rows: Any, group: int) -> None:
         """Leaves connections to other workers of the group who have fewer; rows: theirs, as ``score``."""
         self._peers = ffi.from_buffer("fw_score[]", rows)
         lib.fw_share(self.core, self._peers, len(self._peers), group)
@@ -155,7 +155,7 @@ class Server:
         """From now on Response.raw_head() knows the head of each request, for the price of a copy."""
         lib.fw_keep_heads(self.core)
 
-    def finish(self) -> None:
+    def flush_access_log(self) -> None:
         """At the end of the worker: the last lines of the access log."""
         lost = lib.fw_flush_access_log(self.core)
         if lost > 0:

@@ -61,46 +61,46 @@ class Commands:
         }
 
     def _ping(self, client: Client, _request: Request) -> None:
-        client.answer(True, pid=os.getpid())
+        client.reply(True, pid=os.getpid())
 
     def _status(self, client: Client, _request: Request) -> None:
-        client.answer(True, **status.describe(self._view.state, self._view.facts(), time.monotonic()))
+        client.reply(True, **status.describe(self._view.state, self._view.facts(), time.monotonic()))
 
     def _reopen(self, client: Client, _request: Request) -> None:
         complaint = self._reopen_logs()
         if complaint:
-            client.answer(False, error=complaint)
+            client.reply(False, error=complaint)
         else:
-            client.answer(True, pid=os.getpid())
+            client.reply(True, pid=os.getpid())
 
     def _scale(self, client: Client, request: Request) -> None:
         pool = request.get("pool")
         workers = request.get("workers")
         pools = self._view.urls()
         if self._view.state.phase != RUNNING:
-            client.answer(False, error="the server is starting or stopping")
+            client.reply(False, error="the server is starting or stopping")
         elif pool not in pools:
-            client.answer(False, error=f"there is no pool {pool!r}; known: {', '.join(pools)}")
+            client.reply(False, error=f"there is no pool {pool!r}; known: {', '.join(pools)}")
         elif type(workers) is not int or not 1 <= workers <= WORKERS_MAX:
-            client.answer(False, error=f"the number of workers must be from 1 to {WORKERS_MAX}")
+            client.reply(False, error=f"the number of workers must be from 1 to {WORKERS_MAX}")
         else:
             self._conversations.wait_for(f"scale {pool}", client)
             self._post(events.ScaleAsked(str(pool), workers))
 
     def _reload(self, client: Client, _request: Request) -> None:
         if self._view.state.phase not in (BOOTING, RUNNING):
-            client.answer(False, error="the server is stopping")
+            client.reply(False, error="the server is stopping")
             return
         self._conversations.wait_for_reload(client)
         self._post(events.ReloadAsked())
 
     def _stop(self, client: Client, _request: Request) -> None:
-        client.answer(True, pid=os.getpid())
+        client.reply(True, pid=os.getpid())
         self._post(events.StopAsked(fast=False))
 
     def _upgrade(self, client: Client, _request: Request) -> None:
         if self._view.state.phase != RUNNING:
-            client.answer(False, error="the server is starting or stopping")
+            client.reply(False, error="the server is starting or stopping")
             return
         self._conversations.wait_for(UPGRADE, client)
         self._post(events.UpgradeAsked())

@@ -4,7 +4,7 @@
     <- {"v": 1, "ok": true, "pid": 4711, ...}
     <- {"v": 1, "ok": false, "error": "a sentence or a traceback"}
 
-An answer that has to be waited for (reload) comes when there is one. json is imported with the
+A reply that has to be waited for (reload) comes when there is one. json is imported with the
 first client, not before: a master that nobody asks does not carry it.
 """
 
@@ -50,7 +50,7 @@ class Client:
 
     @property
     def unsent(self) -> bool:
-        """Whether an answer waits for room."""
+        """Whether a reply waits for room."""
         return bool(self._outgoing)
 
     def receive(self) -> list[Request] | None:
@@ -68,8 +68,8 @@ class Client:
             raise BadRequest("the request is too long")
         return [_request(line) for line in lines]
 
-    def answer(self, ok: bool, **values: Any) -> None:
-        """Queues an answer; ``flush`` sends it."""
+    def reply(self, ok: bool, **values: Any) -> None:
+        """Queues a reply; ``flush`` sends it."""
         import json
 
         self._outgoing += json.dumps({"v": VERSION, "ok": ok, **values}).encode("ascii") + b"\n"

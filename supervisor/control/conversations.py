@@ -1,4 +1,4 @@
-"""The master's conversation with fapwsctl: who is connected, who waits for which answer."""
+"""The master's conversation with fapwsctl: who is connected, which client waits for which reply."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Conversations:
 
     def __init__(self, control: ControlSocket | None, waiter: Waiter) -> None:
         self.commands: dict[str, Command] = {}
-        """What to call for each; it answers its client now or later."""
+        """What to call for each; it replies to its client now or later."""
         self._waiter = waiter
         self._connected: dict[int, Client] = {}
         self._waiting_for_next: list[Client] = []
@@ -42,7 +42,7 @@ class Conversations:
         return True
 
     def flush(self, client: Client) -> None:
-        """Sends a client's answers as far as the kernel takes them."""
+        """Sends a client's replies as far as the kernel takes them."""
         if not self._is_here(client):
             return
         if client.flush():
@@ -60,10 +60,10 @@ class Conversations:
             self._waiter.watch(self._socket.fd)
         self._socket.admit(group)
 
-    # ---- Reloads: an answer concerns the reload that began after the question ----------------
+    # ---- Reloads: a reply concerns the reload that began after the question -----------------
 
     def wait_for_reload(self, client: Client) -> None:
-        """The client is answered at the end of the next reload that begins."""
+        """The client gets its reply at the end of the next reload that begins."""
         self._waiting_for_next.append(client)
 
     def reload_begins(self) -> None:
@@ -72,14 +72,14 @@ class Conversations:
         self._waiting_for_next = []
 
     def reload_ends(self, ok: bool, **values: Any) -> None:
-        """Answers everybody who waits for it."""
+        """Replies to every client that waits for it."""
         waiting, self._waiting_for_this = self._waiting_for_this, []
-        self._answer_all(waiting, ok, values)
+        self._reply_to_all(waiting, ok, values)
 
     # ---- Other things that take a while --------------------------------------------------------
 
     def wait_for(self, topic: str, client: Client) -> None:
-        """The client is answered by the next ``tell`` of this topic."""
+        """The client gets its reply by the next ``tell`` of this topic."""
         self._waiting.setdefault(topic, []).append(client)
 
     def waiting_for(self, topic: str) -> tuple[int, ...]:
@@ -99,8 +99,8 @@ class Conversations:
         return client
 
     def tell(self, topic: str, ok: bool, **values: Any) -> None:
-        """Answers everybody who waits for a topic."""
-        self._answer_all(self._waiting.pop(topic, []), ok, values)
+        """Replies to every client that waits for a topic."""
+        self._reply_to_all(self._waiting.pop(topic, []), ok, values)
 
     def close(self) -> None:
         """Ends all conversations; who still waits for a reload is told that there will be none."""
@@ -130,19 +130,19 @@ class Conversations:
                 self._drop(client)
                 return
             for request in requests:
-                if self._is_here(client):  # or an answer to an earlier one found that it has gone
+                if self._is_here(client):  # or the reply to an earlier one found that it has gone
                     self._obey(client, request)
         except BadRequest as error:
             # The end of the conversation: who talks nonsense without a pause must not fill memory.
-            client.answer(False, error=str(error))
+            client.reply(False, error=str(error))
             client.flush()
             self._drop(client)
         self.flush(client)
 
-    def _answer_all(self, clients: list[Client], ok: bool, values: dict[str, Any]) -> None:
+    def _reply_to_all(self, clients: list[Client], ok: bool, values: dict[str, Any]) -> None:
         """The list must be nobody's any more: a client who has gone is dropped from the others."""
         for client in clients:
-            client.answer(ok, **values)
+            client.reply(ok, **values)
             self.flush(client)
 
     def _is_here(self, client: Client) -> bool:

@@ -49,7 +49,7 @@ class Facts(NamedTuple):
 
 
 def describe(state: State, facts: Facts, now: float) -> dict[str, Any]:
-    """The whole answer to ``status``."""
+    """The whole reply to ``status``."""
     return {
         "pid": facts.pid,
         "state": _overall(state),
@@ -97,12 +97,12 @@ def _pool(name: str, workers: int, state: State, facts: Facts) -> dict[str, Any]
     }
 
 
-def complaint(answer: dict[str, Any]) -> str:
+def complaint(reply: dict[str, Any]) -> str:
     """What is not well in a status; empty: it is healthy. A pool that sleeps is."""
-    if answer["state"] in ("starting", "stopping"):
-        return str(answer["state"])
-    for pool in answer["pools"]:
-        if pool["serving"] < pool["workers"] and not pool["asleep"] and answer["state"] == "degraded":
+    if reply["state"] in ("starting", "stopping"):
+        return str(reply["state"])
+    for pool in reply["pools"]:
+        if pool["serving"] < pool["workers"] and not pool["asleep"] and reply["state"] == "degraded":
             return f"pool {pool['name']}: {pool['serving']} of {pool['workers']} workers serve"
         if not pool["serving"] and not pool["asleep"]:
             return f"pool {pool['name']}: no worker serves"

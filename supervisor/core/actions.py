@@ -63,7 +63,7 @@ class Spared(NamedTuple):
 
 
 class Recycling(NamedTuple):
-    """A worker's replacement starts; its ``spent`` says why: log it."""
+    """A worker's replacement starts; its ``worn_out`` says why: log it."""
 
     child: Child
 

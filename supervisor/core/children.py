@@ -37,8 +37,8 @@ class Child(NamedTuple):
     """In what it hung, or what has stopped it."""
     replaces: int = 0
     """The number of the worker of the same generation that it is to relieve; 0: none."""
-    spent: str = ""
-    """Why it is to be relieved (recycling)."""
+    worn_out: str = ""
+    """Why it is to be replaced (max_requests and the like); empty: it is not."""
     pinged: float = 0.0
     """When it was asked for a sign of life; 0: it was not."""
     beat: int = 0

@@ -99,9 +99,9 @@ def _order_the_difference(turn: Turn) -> None:
         turn.fill()
         _announce(turn)
         upkeep.recycle(turn)
-        rolling.settle(turn)
+        rolling.go_on(turn)
         upkeep.report_scaling(turn)
-        upkeep.settle(turn)
+        upkeep.look_when_due(turn)
     trial = upgrade_rules.stage(turn.state) in upgrade_rules.WITH_TRIAL
     if turn.state.phase == STOPPING and not turn.children.processes() and not trial:
         turn.state = turn.state._replace(phase=ENDED)
@@ -224,7 +224,7 @@ def on_refused(turn: Turn, event: events.Refused) -> None:
     """It is not: everything stays."""
     reload = turn.state.reload
     if reload is not None and reload.stage == CHECKING:
-        rolling.finish(turn, False, event.reason)
+        rolling.end(turn, False, event.reason)
 
 
 def on_stop(turn: Turn, event: events.StopAsked) -> None:
@@ -246,7 +246,7 @@ def on_scale(turn: Turn, event: events.ScaleAsked) -> None:
 def _stop(turn: Turn, fast: bool) -> None:
     turn.state = turn.state._replace(phase=STOPPING, queued=False, asleep=frozenset())
     if turn.state.reload is not None:
-        rolling.finish(turn, False, "the server is stopping")
+        rolling.end(turn, False, "the server is stopping")
     upgrade_rules.stop(turn)
     turn.order(actions.CloseListeners())
     for child in turn.children:

@@ -23,7 +23,7 @@ STORM = 1.5
 """Seconds from the beginning of one reload to the next, if signals ask for them."""
 
 
-def settle(turn: Turn) -> None:
+def go_on(turn: Turn) -> None:
     """Takes a reload that is under way as far as it gets now, or begins the queued one."""
     reload = turn.state.reload
     if reload is None:
@@ -36,7 +36,7 @@ def settle(turn: Turn) -> None:
     elif reload.stage == ROLLING:
         _roll(turn)
     elif reload.stage == UNDOING and not any(c.generation == reload.generation for c in turn.children):
-        finish(turn, False, reload.reason)
+        end(turn, False, reload.reason)
 
 
 def is_canary(turn: Turn, child: Child) -> bool:
@@ -55,7 +55,7 @@ def undo(turn: Turn, reason: str) -> None:
             turn.retire(child)
 
 
-def finish(turn: Turn, ok: bool, text: str) -> None:
+def end(turn: Turn, ok: bool, text: str) -> None:
     """The reload has ended; the queued one begins."""
     turn.state = turn.state._replace(reload=None)
     turn.order(actions.ReloadDone(ok, text, turn.state.config))
@@ -124,7 +124,7 @@ def _roll_next(turn: Turn) -> None:
         reload = turn.state.reload
         assert reload is not None
         seconds = turn.now - reload.began
-        finish(turn, True, texts.reload_success(reload.generation, reload.replaced, seconds))
+        end(turn, True, texts.reload_success(reload.generation, reload.replaced, seconds))
 
 
 def _pending_replacement(turn: Turn) -> Child | None:
@@ -145,7 +145,7 @@ def _give_up(turn: Turn, replacement: Child) -> None:
     if any(turn.old(c) and c.active for c in turn.children.in_slot(replacement.pool, replacement.slot)):
         turn.enter(replacement, states.GONE, inf)
     left = sum(turn.old(child) and child.active for child in turn.children)
-    finish(turn, False, texts.reload_incomplete(replacement, left))
+    end(turn, False, texts.reload_incomplete(replacement, left))
 
 
 def _superseded(turn: Turn, child: Child) -> bool:

@@ -128,7 +128,7 @@ HUNG_ONCE = "it hung"
 
 def recycling(child: Child, pid: int) -> str:
     """Why a worker is replaced."""
-    return f"worker {child.name} (pid {pid}) is replaced after {child.spent}"
+    return f"worker {child.name} (pid {pid}) is replaced after {child.worn_out}"
 
 
 def scale_failed(child: Child) -> str:

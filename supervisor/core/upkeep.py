@@ -48,7 +48,7 @@ def look_interval(config: Config) -> float:
     return interval
 
 
-def settle(turn: Turn) -> None:
+def look_when_due(turn: Turn) -> None:
     """Orders a look when it is time."""
     interval = look_interval(turn.state.config)
     if turn.children.any_state(states.HUNG):
@@ -119,8 +119,8 @@ def revive(turn: Turn, child: Child) -> None:
     if cell.state != child.state:
         turn.order(actions.Spared(child))
         in_request = child.beat != STOPPED and not child.pinged
-        spent = texts.HUNG_ONCE if in_request else child.spent
-        turn.enter(child._replace(hung="", pinged=0.0, spent=spent), cell.state, inf)
+        worn_out = texts.HUNG_ONCE if in_request else child.worn_out
+        turn.enter(child._replace(hung="", pinged=0.0, worn_out=worn_out), cell.state, inf)
 
 
 def paused(turn: Turn, event: events.WorkerPaused) -> None:
@@ -142,7 +142,7 @@ def continued(turn: Turn, event: events.WorkerContinued) -> None:
 
 def _weigh(turn: Turn, number: int, vital: events.Vital, pool: Pool) -> None:
     child = turn.children.get(number)
-    if child is None or child.state != states.SERVING or child.spent:
+    if child is None or child.state != states.SERVING or child.worn_out:
         return
     most = pool.max_requests + _jitter(number, pool.max_requests_jitter)
     if pool.max_requests and vital.requests >= most:
@@ -153,7 +153,7 @@ def _weigh(turn: Turn, number: int, vital: events.Vital, pool: Pool) -> None:
         reason = f"{turn.now - child.born:.0f} s (max_lifetime)"
     else:
         return
-    turn.children.put(child._replace(spent=reason))
+    turn.children.put(child._replace(worn_out=reason))
 
 
 def _jitter(number: int, most: int) -> int:
@@ -162,7 +162,7 @@ def _jitter(number: int, most: int) -> int:
 
 
 def recycle(turn: Turn) -> None:
-    """Whoever was relieved drains; then the next who is spent gets a replacement, one at a time."""
+    """Whoever was relieved drains; then the next who is worn_out gets a replacement, one at a time."""
     under_way = False
     for child in turn.children:
         replaced = turn.children.get(child.replaces)
@@ -175,7 +175,7 @@ def recycle(turn: Turn) -> None:
         return
     for child in turn.children:
         pool = turn.pool(child.pool)
-        if not child.spent or child.state != states.SERVING or pool is None or not turn.room(pool.name):
+        if not child.worn_out or child.state != states.SERVING or pool is None or not turn.room(pool.name):
             continue
         if all(other.state != states.STARTING for other in turn.children.of_pool(pool.name)):
             turn.order(actions.Recycling(child))
@@ -234,7 +234,7 @@ def scale(turn: Turn, event: events.ScaleAsked) -> None:
     )
     for child in turn.children.of_pool(event.pool):
         if child.alone and child.active and event.workers > 1:
-            turn.children.put(child._replace(spent=texts.NOT_ALONE))
+            turn.children.put(child._replace(worn_out=texts.NOT_ALONE))
 
 
 def _scaled(config: Config, event: events.ScaleAsked) -> Config:

@@ -77,7 +77,7 @@ class Listeners:
             raise
         self._started = True
 
-    def settle(self, config: Config, committed: bool = True) -> None:
+    def put_in_force(self, config: Config, committed: bool = True) -> None:
         """Closes what the configuration in force does not name, and adapts the rest to it.
 
         committed: whether the last ``prepare`` was for this configuration; else it is taken back.
@@ -167,7 +167,7 @@ class Listeners:
     @staticmethod
     def _share(listener: Listener) -> None:
         try:
-            reuse_port.share(listener.fd)
+            reuse_port.allow_sharing(listener.fd)
         except OSError as error:
             raise refused(f"cannot share {listener.address.text} among the workers", error) from error
 

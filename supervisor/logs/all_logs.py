@@ -64,7 +64,7 @@ class Logs:
         """The error log of workers that start now: while a reload is under way, its own."""
         return self._next or self.error
 
-    def settle(self, config: Config) -> bool:
+    def put_in_force(self, config: Config) -> bool:
         """Closes what the configuration in force does not name; workers that leave have their own.
 
         Whether the error log has become another one.

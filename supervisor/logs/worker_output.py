@@ -46,17 +46,17 @@ class Output:
         """Writes what is left of a line and closes the pipe."""
         if self.fd < 0:
             return
-        self.finish_line()
+        self.write_partial_line()
         os.close(self.fd)
         self.fd = -1
 
-    def finish_line(self) -> None:
+    def write_partial_line(self) -> None:
         """Writes what has come of a line as if it were one."""
         if self._rest:
             self._write([self._rest])
             self._rest = b""
 
-    def finish(self) -> None:
+    def take_last_words(self) -> None:
         """After the worker's death: takes what it said last. What its children say is not waited for."""
         for _ in range(_LAST_HELPINGS):
             if not self.drain():

@@ -119,11 +119,11 @@ class Workers:
             for number, process in self._processes.items()
         )
 
-    def finish_lines(self) -> None:
+    def write_partial_lines(self) -> None:
         """Before an upgrade: the successor gets the pipes, but not what was read of a line already."""
         for process in self._processes.values():
             if process.output:
-                process.output.finish_line()
+                process.output.write_partial_line()
 
     def send(self, number: int, message: messages.Message) -> bool:
         """Whether it could be told."""
@@ -248,7 +248,7 @@ class Workers:
         self._hear(number, process, worker_process.LAST_HELPINGS)  # its last words came before its death
         if process.output and process.output.fd >= 0:
             self._waiter.forget(process.output.fd)
-            process.output.finish()
+            process.output.take_last_words()
         score = process.row.read(now_ms())
         self._post(events.WorkerExited(number, code, score.requests))
         del self._processes[number]

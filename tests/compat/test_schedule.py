@@ -206,7 +206,7 @@ def test_the_end_makes_all_calls_also_those_deferred_meanwhile(kept: Kept) -> No
     kept.schedule.defer(lambda _: 1 / 0, None)
     kept.schedule.defer(lambda _: kept.schedule.defer(kept.calls.append, "late"), None)
     kept.schedule.defer(kept.calls.append, "soon")
-    assert kept.schedule.finish() == 0
+    assert kept.schedule.call_what_is_deferred() == 0
     assert kept.calls == ["soon", "late"] and len(kept.failures) == 1
 
 
@@ -215,7 +215,7 @@ def test_a_call_that_defers_itself_does_not_keep_the_worker_from_ending(kept: Ke
         kept.schedule.defer(again, None)
 
     kept.schedule.defer(again, None)
-    assert kept.schedule.finish() == 1 and kept.schedule.queue_size() == 0
+    assert kept.schedule.call_what_is_deferred() == 1 and kept.schedule.queue_size() == 0
 
 
 seconds = st.floats(0.001, 10)
@@ -259,5 +259,5 @@ def test_the_queue_is_first_come_first_served(added: list[tuple[int, bool]], tur
     for idle in turns:
         schedule.run(0.0, idle)
     assert calls == model[: sum(turns)]
-    schedule.finish()
+    schedule.call_what_is_deferred()
     assert calls == model

@@ -133,7 +133,7 @@ def in_child(action: object) -> str:
 def confine(pool: Pool) -> object:
     confinement = Confinement(pool)
     confinement.begin()
-    confinement.finish()
+    confinement.complete()
     return None
 
 

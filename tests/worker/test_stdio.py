@@ -7,18 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fapws.worker.stdio import Streams
+from fapws.worker.stdio import StandardStreams
 
 
 def test_worker_that_nobody_reads_loses_lines_and_no_time() -> None:
     program = f"""
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from fapws.worker.stdio import Streams
+from fapws.worker.stdio import StandardStreams
 reader, writer = os.pipe()
 keep = os.dup(2)
 os.dup2(writer, 1); os.dup2(writer, 2)
-streams = Streams("")
+streams = StandardStreams("")
 streams.install()
 for number in range(10_000):
     print("line", number, "x" * 50)
@@ -41,7 +41,7 @@ def test_output_moves_to_the_log_when_its_reader_is_gone(tmp_path: Path) -> None
     reader, writer = os.pipe()
     (tmp_path / "log").touch()
     saved = [os.dup(1), os.dup(2)]
-    streams = Streams(str(tmp_path / "log"))
+    streams = StandardStreams(str(tmp_path / "log"))
     try:
         os.close(reader)
         os.dup2(writer, 1)

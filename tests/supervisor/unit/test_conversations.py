@@ -62,13 +62,13 @@ def test_an_answer_reaches_no_other_client_on_the_same_descriptor() -> None:
     talk = Talk()
     gone, end = talk.join()
     end.close()
-    gone.answer(True)
+    gone.reply(True)
     talk.clients.flush(gone)
     newcomer, end = talk.join()
     assert newcomer.fd == gone.fd  # the system gives the lowest that is free
-    gone.answer(True, text="not for you")
+    gone.reply(True, text="not for you")
     talk.clients.flush(gone)
-    newcomer.answer(True, text="for you")
+    newcomer.reply(True, text="for you")
     talk.clients.flush(newcomer)
     assert heard(end)["text"] == "for you"
 
@@ -78,7 +78,7 @@ def test_orders_of_a_client_who_has_gone_are_not_obeyed() -> None:
 
     def obey(client: Client, request: dict[str, Any]) -> None:
         obeyed.append(request["command"])
-        client.answer(True)
+        client.reply(True)
         talk.clients.flush(client)
 
     talk = Talk({"one": obey, "two": obey})

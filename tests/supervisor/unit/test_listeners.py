@@ -41,7 +41,7 @@ def test_address_that_stays_keeps_its_socket(listeners: Listeners, tmp_path: Pat
     after = config(comes, stays)
     listeners.prepare(after)
     assert (tmp_path / "goes").exists(), "until the reload is done both are open"
-    listeners.settle(after)
+    listeners.put_in_force(after)
     assert listeners.of_pool(after.pools[0])[1].fd != fd, "port 0 belongs to its position"
     assert not (tmp_path / "goes").exists()
     assert (tmp_path / "comes").exists()
@@ -52,7 +52,7 @@ def test_address_that_moves_to_another_pool_keeps_its_socket(listeners: Listener
     listeners.prepare(before)
     fd = listeners.of_pool(before.pools[0])[0].fd
     listeners.prepare(after)
-    listeners.settle(after)
+    listeners.put_in_force(after)
     assert listeners.of_pool(after.pools[0])[0].fd == fd
 
 
@@ -69,7 +69,7 @@ def test_reload_that_fails_later_is_settled_back(listeners: Listeners, tmp_path:
     old = config(unix(tmp_path / "old"))
     listeners.prepare(old)
     listeners.prepare(config(unix(tmp_path / "new")))
-    listeners.settle(old)
+    listeners.put_in_force(old)
     assert (tmp_path / "old").exists()
     assert not (tmp_path / "new").exists()
 
@@ -79,7 +79,7 @@ def test_mode_of_a_socket_that_stays_is_changed(listeners: Listeners, tmp_path: 
     after = config(unix(tmp_path / "s", mode=0o660))
     listeners.prepare(after)
     assert (tmp_path / "s").stat().st_mode & 0o777 == 0o600
-    listeners.settle(after)
+    listeners.put_in_force(after)
     assert (tmp_path / "s").stat().st_mode & 0o777 == 0o660
 
 
@@ -92,7 +92,7 @@ def test_backlog_of_a_socket_that_stays_is_changed_without_making_it_blocking(
     assert not os.get_blocking(listener.fd)
     after = before._replace(pools=(before.pools[0]._replace(backlog=99),))
     listeners.prepare(after)
-    listeners.settle(after)
+    listeners.put_in_force(after)
     assert listeners.of_pool(after.pools[0])[0].backlog == 99
     assert not os.get_blocking(listener.fd)
 

@@ -61,7 +61,7 @@ def fail() -> Any:
         (refuse, "x.ini:3: [app:a] workers = 0: too few"),
         (fail, "Traceback"),
         (lambda: os._exit(3), "the process that reads the configuration failed"),
-        (lambda: CONFIG._replace(path="x" * reread._ANSWER_MAX), "the process that reads the config"),
+        (lambda: CONFIG._replace(path="x" * reread._OUTCOME_MAX), "the process that reads the config"),
     ],
 )
 def test_why_there_is_none(source: Callable[[], Any], told: str) -> None:

@@ -109,8 +109,8 @@ def test_option_turned_on_and_off_keeps_the_first_queue(register: Listeners) -> 
     register.prepare(split)
     after = queues(register, split)
     assert after[0] == before[0] != after[1]
-    register.settle(split)
-    register.settle(plain)
+    register.put_in_force(split)
+    register.put_in_force(plain)
     assert queues(register, plain) == before
 
 

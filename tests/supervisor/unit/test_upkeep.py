@@ -192,7 +192,7 @@ def test_spent_worker_leaves_only_when_its_replacement_serves(options: Any, valu
     core = Core(**options)
     core.seen(1, after=20.0, **values)
     (recycling,) = core.all(actions.Recycling)
-    assert recycling.child.spent == why
+    assert recycling.child.worn_out == why
     (start,) = core.all(actions.Start)
     assert (start.slot, start.generation) == (0, 1)
     assert not core.all(actions.SendDrain)
@@ -323,7 +323,7 @@ def test_scaling_up_is_told_when_all_serve() -> None:
     assert not core.all(actions.Scaled)
     core.tell(events.WorkerReady(3))
     assert not core.all(actions.Scaled)
-    assert "wsgi.multiprocess" in core.all(actions.Recycling)[0].child.spent, "it believes to be alone"
+    assert "wsgi.multiprocess" in core.all(actions.Recycling)[0].child.worn_out, "it believes to be alone"
     core.tell(events.WorkerReady(4))
     assert core.all(actions.SendDrain) == [actions.SendDrain(1)]
     core.tell(events.WorkerExited(1, 0))

@@ -20,6 +20,6 @@ def test_output_becomes_whole_lines_of_bounded_length() -> None:
     assert lines[2:4] == [b"three", b""]
     assert [len(line) for line in lines[4:]] == [LINE_MAX, LINE_MAX]
     os.close(writer)
-    output.finish()
+    output.take_last_words()
     assert lines[-1] == b"xxxxx"
     assert output.fd == -1

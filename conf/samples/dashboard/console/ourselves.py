@@ -17,11 +17,11 @@ def workers(control: str, seen: Processes) -> dict[str, Any]:
         return _by_parent(seen)
     try:
         # Small, and in memory already: the master has it.
-        from fapws.cli.control_client import NoAnswer, ask
+        from fapws.cli.control_client import NoReply, ask
 
         try:
             answer = ask(control, "status", PATIENCE)
-        except (OSError, NoAnswer) as error:
+        except (OSError, NoReply) as error:
             raise LookupError(str(error)) from None
         if not answer["ok"]:
             raise LookupError(str(answer["error"]))
