@@ -22,6 +22,7 @@ _MODE = 0o600
 _CONTENT_MAX = 32
 """Bytes; a larger file is no pidfile, and is left alone."""
 _LOCKS = "/proc/locks"
+_READ_SIZE = 65536
 _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -146,7 +147,8 @@ def _holder(fd: int) -> int:
     place = b"%02x:%02x:%d" % (os.major(found.st_dev), os.minor(found.st_dev), found.st_ino)
     try:
         with open(_LOCKS, "rb", buffering=0) as locks:
-            lines = locks.read(2**20).splitlines()
+            # One read gives a page at most, and a machine may have more locks than that.
+            lines = b"".join(iter(lambda: locks.read(_READ_SIZE), b"")).splitlines()
     except OSError:
         return 0
     for line in lines:  # 1: FLOCK  ADVISORY  WRITE 4711 fd:01:393217 0 EOF

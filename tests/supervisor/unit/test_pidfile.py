@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,19 @@ def test_file_that_is_no_pidfile_is_left_alone(tmp_path: Path) -> None:
     assert not target.exists()
 
 
+@pytest.fixture(params=[0, 200])
+def other_locks(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+    """As many that somebody else holds; 200 are more than one read of /proc/locks gives."""
+    held = [os.open(tmp_path / f"other{number}", os.O_CREAT | os.O_RDWR) for number in range(request.param)]
+    for fd in held:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    yield
+    for fd in held:
+        os.close(fd)
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/locks"), reason="only Linux tells who holds a lock")
+@pytest.mark.usefixtures("other_locks")
 def test_pid_is_that_of_the_holder_whatever_the_file_says(tmp_path: Path) -> None:
     path = tmp_path / "pid"
     mine = Pidfile(str(path))
