@@ -313,6 +313,8 @@ class Master:
             last_reload=self._reload_orders.last,
             other_clients=resources.conversations.not_waiting(),
             service=resources.notifier.service,
+            error_log=-1 if resources.error_log.plain else resources.error_log.fd,
+            access_logs=tuple(resources.logs.open_access_logs.items()),
         )
 
 

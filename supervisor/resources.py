@@ -59,7 +59,7 @@ class Resources:
             self.listeners.prepare(config)
         self._undo.append(self.listeners.remove_files)
         self._undo.append(self.listeners.close)
-        self.logs = Logs(config)
+        self.logs = Logs(config, saved.error_log, dict(saved.access_logs)) if saved else Logs(config)
         self.error_log = self.logs.error
         self._undo.append(self.logs.close)
         self.signals = Signals()

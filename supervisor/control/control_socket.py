@@ -115,10 +115,11 @@ class ControlSocket:
             self._bind(path)
         try:
             self.admit(group)
-        except BaseException:
+        except CannotStart:
+            # What was taken over serves on, for fewer people; the reload that follows tells why.
             if fd < 0:
                 self.close()
-            raise
+                raise
 
     def admit(self, group: str) -> None:
         """Lets root, our own user and the members of a group in; empty: nobody else. Raises CannotStart."""

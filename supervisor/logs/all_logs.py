@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from math import inf
 
+from fapws.lean import Mapping, MappingProxyType
 from fapws.settings.log_targets import OFF, facility_of
 from fapws.settings.model import Config, Pool
 
@@ -18,18 +19,19 @@ from .error_log import Log, open_file
 
 _SYSLOG_PAUSE = 2.0
 """Seconds between two looks whether syslogd was restarted."""
+NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Logs:
     """The error log (``error``) and the access logs by their targets."""
 
-    def __init__(self, config: Config) -> None:
-        """Raises CannotStart; nothing is open then."""
+    def __init__(self, config: Config, error_log: int = -1, access_logs: Mapping[str, int] = NONE) -> None:
+        """Opens what an earlier master has not handed over. Raises CannotStart; nothing is open then."""
         self._mode = config.log_mode
-        self.error = _open_error_log(config)
+        self.error = _open_error_log(config, error_log)
         self._next: Log | None = None
         """The error log of a configuration that is not in force yet."""
-        self._access: dict[str, int] = {}
+        self._access: dict[str, int] = dict(access_logs)
         self._syslogd: tuple[int, int] | None = None
         """To whom the access logs that go to syslog are connected."""
         self._look_at = 0.0
@@ -86,6 +88,11 @@ class Logs:
     def access(self, target: str) -> int:
         """The descriptor of an access log that is open; -1: it is not, or off."""
         return self._access.get(target, -1)
+
+    @property
+    def open_access_logs(self) -> dict[str, int]:
+        """The descriptors by their targets."""
+        return dict(self._access)
 
     def reopen(self) -> str:
         """Opens all files by their names again; complaints, or an empty text.
@@ -155,9 +162,9 @@ def _targets(config: Config) -> list[str]:
     return list(dict.fromkeys(pool.access_log for pool in config.pools if pool.access_log != OFF))
 
 
-def _open_error_log(config: Config) -> Log:
+def _open_error_log(config: Config, fd: int = -1) -> Log:
     try:
-        return Log(config.error_log, config.log_mode)
+        return Log(config.error_log, config.log_mode, fd)
     except OSError as error:
         raise refused(f"cannot open the error log {config.error_log}", error) from error
 

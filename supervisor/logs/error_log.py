@@ -21,8 +21,9 @@ __all__ = ["STDERR", "Log"]
 class Log:
     """Writes to standard error, to syslog, or to a file that ``reopen`` opens anew after a rename."""
 
-    def __init__(self, target: str = STDERR, mode: int = 0o640) -> None:
-        """``target``: ``stderr``, ``syslog:FACILITY`` or a path. Raises OSError if that cannot be had."""
+    def __init__(self, target: str = STDERR, mode: int = 0o640, fd: int = -1) -> None:
+        """``target``: ``stderr``, ``syslog:FACILITY`` or a path. ``fd``: it is open there already (after an
+        upgrade in place). Raises OSError if it cannot be had."""
         self.target = target
         self.mode = mode
         """Permission bits of a file that has to be made."""
@@ -34,10 +35,10 @@ class Log:
         if target == STDERR:
             self.fd = 2
         elif facility >= 0:
-            self._syslog = Syslog(facility)
+            self._syslog = Syslog(facility, fd=fd)
             self.fd = self._syslog.fd
         else:
-            self.fd = open_file(target, mode)
+            self.fd = fd if fd >= 0 else open_file(target, mode)
 
     @property
     def plain(self) -> bool:

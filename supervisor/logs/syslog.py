@@ -20,12 +20,12 @@ _PAUSE = 1.0
 class Syslog:
     """A sender of lines."""
 
-    def __init__(self, facility: int, paths: tuple[str, ...] = PATHS) -> None:
-        """Raises OSError if no syslogd listens."""
+    def __init__(self, facility: int, paths: tuple[str, ...] = PATHS, fd: int = -1) -> None:
+        """``fd``: of an earlier sender, taken over. Raises OSError if no syslogd listens."""
         self._priority = facility * 8 + _INFO
         self._paths = paths
         self._tried = time.monotonic()
-        self.fd = connect(paths)
+        self.fd = fd if fd >= 0 else connect(paths)
 
     def send(self, line: bytes) -> None:
         """One line. Raises OSError if it could not go."""

@@ -50,15 +50,20 @@ class Saved(NamedTuple):
     last_reload: status.LastReload | None = None
     other_clients: tuple[int, ...] = ()
     """Who has connected to the control socket and was not heard yet."""
+    error_log: int = -1
+    """-1: it is standard error."""
+    access_logs: tuple[tuple[str, int], ...] = ()
+    """By their targets."""
 
 
 def descriptors_of(saved: Saved) -> list[int]:
     """What the successor inherits."""
-    single = (saved.lifeline, saved.lifeline_writer, saved.pidfile, saved.control)
+    single = (saved.lifeline, saved.lifeline_writer, saved.pidfile, saved.control, *saved.boards.values())
+    logs = (saved.error_log, *(fd for _, fd in saved.access_logs))
     channels = (fd for worker in saved.workers for fd in (worker.channel, worker.output))
     sockets = (listener.fd for listener in saved.open.values())
     clients = (*saved.clients, *saved.other_clients)
-    return [fd for fd in (*single, *saved.boards.values(), *channels, *sockets, *clients) if fd >= 0]
+    return [fd for fd in (*single, *logs, *channels, *sockets, *clients) if fd >= 0]
 
 
 _KINDS: dict[str, Any] = {

@@ -4,8 +4,9 @@
     landing.py ROOT land FD     take it over
 
 FD is a file with the text of handover.py. All signals are blocked on entry. If the new code fails, the
-state is all there is: the old workers go on serving, and this file obeys TERM, INT and QUIT (the
-workers are told to finish, then everything ends) and USR2 (the next attempt).
+state is all there is: the old workers go on serving, systemd gets its signs of life, and this file obeys
+USR2 (the next attempt, as often as it takes), TERM (the workers are told to finish, then everything ends),
+and INT, QUIT or a second TERM (the same, with a second to finish).
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ from __future__ import annotations
 import _signal as signal  # type: ignore[import-not-found]  # signal itself would stay, with enum, in the memory of the successor
 import os
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-OBEYED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR2, signal.SIGCHLD)
-PATIENCE = 25
-"""Seconds that workers have to finish; then they are killed."""
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+HEARD = (*STOPPING, signal.SIGUSR2, signal.SIGCHLD, signal.SIGALRM)
+TURN = 1.0
+"""Seconds between two looks at the clock, for systemd and the deadline of a stop."""
+FAST = 1.0
+"""Seconds that workers have to finish when it is urgent; then they are killed."""
 
 
 def main() -> int:
@@ -40,8 +45,7 @@ def main() -> int:
     except BaseException:
         import traceback
 
-        report(f"the upgrade failed, the old workers serve on:\n{traceback.format_exc()}")
-        return hold(fd)
+        return hold(fd, traceback.format_exc())
     os.close(fd)
     return master.run()
 
@@ -51,61 +55,111 @@ def read(fd: int) -> str:
     return os.pread(fd, os.fstat(fd).st_size, 0).decode("ascii")
 
 
-def report(text: str) -> None:
-    """To standard error, which is the log's or the terminal."""
-    try:
-        os.write(2, f"fapws: {text}\n".encode("utf-8", "replace"))
-    except OSError:
-        pass  # nobody listens
-
-
-def hold(fd: int) -> int:
-    """Keeps what there is, until somebody says what to do."""
+def hold(fd: int, reason: str) -> int:
+    """Keeps what there is, until somebody says what to do; the exit status."""
     import json
 
-    saved = json.loads(read(fd))["saved"]["fields"]
-    workers = {worker["fields"]["pid"] for worker in saved["workers"]}
-    config = saved["state"]["fields"]["config"]["fields"]
-    stopping = False
-    signal.alarm(0)
+    held = Held(json.loads(read(fd))["saved"]["fields"])
+    held.report(f"the upgrade failed, the old workers serve on:\n{reason}")
+    signal.setitimer(signal.ITIMER_REAL, TURN, TURN)
     while True:
-        number = signal.sigwait((*OBEYED, signal.SIGALRM))
-        if number == signal.SIGUSR2 and not stopping:
-            again(fd)
-        elif number == signal.SIGCHLD:
-            workers -= reaped()
-        elif number == signal.SIGALRM:
-            send(workers, signal.SIGKILL)
-        elif number != signal.SIGUSR2:
-            stopping = True
-            send(workers, signal.SIGTERM)
-            signal.alarm(PATIENCE)
-        if stopping and not workers:
-            clear(saved, config)
+        number = signal.sigwait(HEARD)
+        if number == signal.SIGUSR2 and not held.stopping:
+            held.report(again(fd))
+        elif number in STOPPING:
+            held.stop(number != signal.SIGTERM)
+        held.turn()
+        if held.stopping and not held.workers:
+            held.clear()
             return 0
 
 
-def clear(saved: dict[str, Any], config: dict[str, Any]) -> None:
-    """Removes the files that are ours: pidfile, control socket, unix sockets."""
-    if saved["pidfile"] >= 0 and os.path.exists(config["pidfile"]):
-        os.unlink(config["pidfile"])
-    places = [(config["control"], saved["control_inode"])]
-    for _, listener in saved["open"]["of"]:
-        fields = listener["fields"]
-        places.append((fields["address"]["fields"]["path"], fields["inode"]))
-    for path, inode in places:
-        if path and inode and os.path.exists(path):
-            found = os.lstat(path)
-            if [found.st_dev, found.st_ino] == inode:
-                os.unlink(path)
+class Held:
+    """What the master before had, as far as it concerns a service that only goes on or ends."""
+
+    def __init__(self, saved: dict[str, Any]) -> None:
+        self.saved = saved
+        self.config = saved["state"]["fields"]["config"]["fields"]
+        self.workers = {worker["fields"]["pid"] for worker in saved["workers"]}
+        self.stopping = False
+        self._deadline = 0.0
+
+    def turn(self) -> None:
+        """What is due. Who has ended is reaped only in a stop: until then the next attempt must find it."""
+        service = self.saved["service"]["fields"]
+        if service["watchdog"]:
+            notify(service["address"], "WATCHDOG=1\nSTATUS=the upgrade failed; the old workers serve on")
+        if self.stopping:
+            self.workers -= reaped()
+            if time.monotonic() >= self._deadline:
+                send(self.workers, signal.SIGKILL)
+
+    def stop(self, fast: bool) -> None:
+        """The workers finish; asked again, they hurry."""
+        now = time.monotonic()
+        if fast or self.stopping:
+            self._deadline = min(self._deadline or now + FAST, now + FAST)
+        else:
+            pools = self.config["pools"]
+            self._deadline = now + max(pool["fields"]["drain_timeout"] for pool in pools)
+        if not self.stopping:
+            self.stopping = True
+            send(self.workers, signal.SIGTERM)
+
+    def report(self, text: str) -> None:
+        """To the error log, which was handed over open, or to standard error."""
+        fd, target = self.saved.get("error_log", -1), self.config["error_log"]
+        for line in text.strip().split("\n") if text else ():
+            if fd < 0:
+                entry = f"fapws: {line}\n"
+            elif target.startswith("syslog:"):
+                entry = f"<27>fapws[{os.getpid()}]: {line}"
+            else:
+                entry = f"{time.strftime('%Y-%m-%d %H:%M:%S%z')} master: {line}\n"
+            try:
+                os.write(fd if fd >= 0 else 2, entry.encode("utf-8", "backslashreplace"))
+            except OSError:
+                pass  # nobody listens, or the disk is full
+
+    def clear(self) -> None:
+        """Removes the files that are still ours: pidfile, control socket, unix sockets."""
+        places = [(self.config["control"], self.saved["control_inode"])]
+        if self.saved["pidfile"] >= 0:
+            ours = os.fstat(self.saved["pidfile"])
+            places.append((self.config["pidfile"], [ours.st_dev, ours.st_ino]))
+        for _, listener in self.saved["open"]["of"]:
+            fields = listener["fields"]
+            places.append((fields["address"]["fields"]["path"], fields["inode"]))
+        for path, inode in places:
+            try:
+                found = os.lstat(path)
+                if [found.st_dev, found.st_ino] == inode:
+                    os.unlink(path)
+            except OSError:
+                pass  # it is gone already, or has to stay
 
 
-def again(fd: int) -> None:
-    """The next attempt; returns if there is no program to run."""
+def notify(address: str, text: str) -> None:
+    """A message to systemd, as in ..process.systemd."""
+    import _socket
+
+    name = b"\0" + os.fsencode(address[1:]) if address.startswith("@") else os.fsencode(address)
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.sendto(text.encode("utf-8", "replace"), name)
+    except OSError:
+        pass  # it does not listen
+    finally:
+        sock.close()
+
+
+def again(fd: int) -> str:
+    """The next attempt; why it cannot be made."""
     try:
         os.execv(sys.executable, [*interpreter(), *sys.argv[:3], str(fd)])
     except OSError as error:
-        report(f"cannot run {sys.executable}: {error.strerror}")
+        return f"cannot run {sys.executable}: {error.strerror}"
 
 
 def interpreter() -> list[str]:

@@ -10,6 +10,7 @@ import sys
 
 from fapws.lean import TYPE_CHECKING
 from fapws.settings.problems import ConfigError
+from fapws.worker.privileges import CannotConfine, find_group
 
 from .handover import Saved, Unreadable, decode, descriptors_of
 
@@ -25,7 +26,9 @@ def check(text: str) -> int:
         assert master
         saved = decode(text)
         saved.source()
-    except (ConfigError, Unreadable) as error:
+        if saved.state.config.control_group:
+            find_group(saved.state.config.control_group)
+    except (CannotConfine, ConfigError, Unreadable) as error:
         print(error, file=sys.stderr)
         return 1
     except Exception as error:
@@ -37,10 +40,17 @@ def check(text: str) -> int:
 
 
 def resume(text: str) -> Master:
-    """The new master, with everything that the old one held."""
+    """The new master, with everything that the old one held.
+
+    If it raises, all of that is as it was, and another attempt may follow.
+    """
     from ..master import Master, tell_nobody
 
     saved: Saved = decode(text)
+    master = Master(saved.state.config, saved.source, tell_nobody, saved)
     for fd in descriptors_of(saved):
-        os.set_inheritable(fd, False)
-    return Master(saved.state.config, saved.source, tell_nobody, saved)
+        try:
+            os.set_inheritable(fd, False)
+        except OSError:
+            continue  # a client of fapwsctl that has left
+    return master

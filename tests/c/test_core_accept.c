@@ -16,6 +16,7 @@ static test_site here;
 static int fails_with;     /* 0: it works */
 static int times;          /* that it was called */
 static int most = 1 << 30; /* calls that fail */
+static bool only_accept4;  /* accept() works all the time */
 
 int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
 
@@ -41,10 +42,10 @@ int accept(int fd, struct sockaddr *address, socklen_t *len)
     void *symbol = dlsym(RTLD_NEXT, "accept");
     memcpy(&system_accept, &symbol, sizeof symbol);
 #if defined(__linux__)
-    if ((!fails_with || times > most) && !symbol)
+    if ((!fails_with || times > most || only_accept4) && !symbol)
         return (int)syscall(SYS_accept4, fd, address, len, 0);
 #endif
-    if (!fails_with || times > most)
+    if (!fails_with || times > most || only_accept4)
         return system_accept(fd, address, len);
     errno = fails_with; /* accept4() has counted */
     return -1;
@@ -92,6 +93,25 @@ TEST(accept_that_fails_again_and_again_pauses_is_told_once_and_goes_on)
     check_failing(EPERM);
     check_failing(ECONNABORTED);
     check_failing(ENOSYS);
+}
+
+TEST(where_a_sandbox_refuses_accept4_accept_takes_the_clients)
+{
+    const int refusals[] = {ENOSYS, EPERM};
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        test_client one;
+        site_open(&here, NULL);
+        fails_with = refusals[i];
+        only_accept4 = true;
+        client_open(&here, &one);
+        client_ask(&here, &one, "GET / HTTP/1.1", "");
+        respond_next(&one);
+        CHECK(here.score.accept_pauses == 0);
+        client_close(&one);
+        site_close(&here);
+        fails_with = 0;
+        only_accept4 = false;
+    }
 }
 
 TEST(clients_that_are_gone_before_they_are_accepted_keep_nobody_out)

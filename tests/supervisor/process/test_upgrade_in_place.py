@@ -138,39 +138,6 @@ def test_application_that_does_not_load_leaves_the_new_master_the_old_workers(
     house.assert_nothing_is_left()
 
 
-def test_code_that_fails_after_the_exec_keeps_the_old_workers_and_obeys(
-    house: House, copy: Path, until: Until
-) -> None:
-    house.configure(workers=2, listen=f"unix:{house.unix}")
-    process = house.foreground()
-    good = (copy / "supervisor" / "upgrade" / "new_code.py").read_text()
-    edit(
-        copy / "supervisor" / "upgrade" / "new_code.py",
-        "saved: Saved = decode(text)",
-        "raise RuntimeError('late')",
-    )
-    process.send_signal(signal.SIGUSR2)
-    assert process.stdout is not None
-    lines = iter(process.stdout.readline, b"")
-    assert any(b"the upgrade failed, the old workers serve on" in line for line in lines)
-    assert any(b"RuntimeError: late" in line for line in lines)
-    assert house.get(None).startswith(b"hello")
-    (copy / "supervisor" / "upgrade" / "new_code.py").write_text(good)
-    process.send_signal(signal.SIGUSR2)
-    house.wait_log("reload done: generation 2, 2 workers replaced")
-    assert house.get(None).startswith(b"hello")
-    edit(
-        copy / "supervisor" / "upgrade" / "new_code.py",
-        "saved: Saved = decode(text)",
-        "raise RuntimeError('late')",
-    )
-    process.send_signal(signal.SIGUSR2)
-    assert any(b"RuntimeError: late" in line for line in lines)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
-    house.assert_nothing_is_left()
-
-
 def test_pool_that_sleeps_is_woken_by_the_new_master(house: House, until: Until) -> None:
     house.configure(listen=f"unix:{house.unix}", pool="min_workers = 0\nidle_timeout = 1s")
     house.start()
