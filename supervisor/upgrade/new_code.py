@@ -9,8 +9,8 @@ import os
 import sys
 
 from fapws.lean import TYPE_CHECKING
+from fapws.settings.identity import UnknownIdentity, find_group
 from fapws.settings.problems import ConfigError
-from fapws.worker.privileges import CannotConfine, find_group
 
 from .handover import Saved, Unreadable, decode, descriptors_of
 
@@ -28,7 +28,7 @@ def check(text: str) -> int:
         saved.source()
         if saved.state.config.control_group:
             find_group(saved.state.config.control_group)
-    except (CannotConfine, ConfigError, Unreadable) as error:
+    except (ConfigError, UnknownIdentity, Unreadable) as error:
         print(error, file=sys.stderr)
         return 1
     except Exception as error:
