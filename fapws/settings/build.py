@@ -12,6 +12,7 @@ import os
 from fapws.lean import Any, Mapping
 from fapws.settings import options
 from fapws.settings.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, parse_server, same_place
+from fapws.settings.environment import Environment
 from fapws.settings.files import clashes
 from fapws.settings.identity import UnknownIdentity, find_user, identity
 from fapws.settings.model import Address, Config, Limits, Pool, ScriptSettings
@@ -171,7 +172,7 @@ class _Builder:
             self._report(section, None, f"chroot needs a tmp inside, or a spool_directory: {error}")
         return pool._replace(spool_directory=inner)
 
-    def _environment(self, name: str) -> tuple[tuple[str, str], ...]:
+    def _environment(self, name: str) -> Environment:
         section = self._sections.get(_POOL_PREFIX + name + _ENV_SUFFIX)
         pairs: list[tuple[str, str]] = []
         for entry in section.entries if section else ():
@@ -181,7 +182,7 @@ class _Builder:
                 self._report(section, entry._replace(value=""), "must not contain a zero byte")
             else:
                 pairs.append((entry.key, entry.value))
-        return tuple(pairs)
+        return Environment(pairs)
 
     def _check_application(self, section: Section, given: Values) -> None:
         # A value of None was bad and has been reported.
@@ -290,14 +291,14 @@ def _unknown_key(key: str, section: str, known: list[str]) -> str:
 
 def default_pool(name: str) -> Pool:
     """A pool of which nobody has said anything."""
-    return _make_pool(name, (), _defaults(POOL_OPTIONS))
+    return _make_pool(name, Environment(), _defaults(POOL_OPTIONS))
 
 
 def _defaults(table: Mapping[str, Option]) -> Values:
     return {name: options.parse(option, option.default, "/") for name, option in table.items()}
 
 
-def _make_pool(name: str, environment: tuple[tuple[str, str], ...], values: Values) -> Pool:
+def _make_pool(name: str, environment: Environment, values: Values) -> Pool:
     limits = Limits(**{key: value for key, value in values.items() if key in Limits._fields})
     rest = {key: value for key, value in values.items() if key not in Limits._fields}
     return Pool(name, env=environment, limits=limits, **rest)

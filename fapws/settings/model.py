@@ -7,6 +7,7 @@ master and workers.
 from __future__ import annotations
 
 from fapws.lean import NamedTuple
+from fapws.settings.environment import Environment
 
 WORKERS_MAX = 1024
 """Of one pool."""
@@ -75,7 +76,8 @@ class Pool(NamedTuple):
     """The workers' working directory and first entry of sys.path; empty: the master's."""
     virtualenv: str = ""
     pythonpath: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
+    env: Environment = Environment()
+    clean_env: bool = False
     user: str = ""
     """Name or number; empty: the master's. See fapws.worker.privileges for these."""
     group: str = ""

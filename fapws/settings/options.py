@@ -103,6 +103,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("unveil", POOL, "unveil", "",
            "OpenBSD only: what a worker still sees of the file system, as PATH:PERMISSIONS of "
            "unveil(2), separated by commas"),
+    Option("clean_env", POOL, "boolean", "no",
+           "workers get nothing of the master's environment but PATH, LANG, LC_*, TZ and TMPDIR; no: all "
+           "of it"),
     Option("rlimit_nofile", POOL, "integer", "0",
            "descriptors that a worker may have open; 0: unchanged", 0, 2**24),
     Option("rlimit_as", POOL, "address_space", "0",

@@ -17,6 +17,7 @@ from fapws._core import lib
 import fapws.worker.life
 from fapws import descriptors, messages
 from fapws.lean import Callable, NoReturn, Sequence
+from fapws.settings.environment import forget_all_but
 from fapws.settings.model import Pool
 from fapws.worker.life import WorkerSpec
 
@@ -237,6 +238,7 @@ def _be_worker(spec: WorkerSpec, writer: int, keep_only: Callable[[str], None]) 
             os.dup2(writer, 1)
             os.dup2(writer, 2)
         keep_only(spec.pool.name)
+        forget_all_but(spec.pool.env)
         descriptors.close_all_but(_own(spec))
         signals.reset_in_worker()
         title.set_title(f"fapws: worker {spec.pool.name}/{spec.slot}")

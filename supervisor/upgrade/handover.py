@@ -11,6 +11,7 @@ import marshal
 
 from fapws.lean import Any, NamedTuple
 from fapws.settings import model
+from fapws.settings.environment import Environment
 from fapws.settings.source import Source
 
 from ..control import status
@@ -118,6 +119,8 @@ def _encode(value: Any) -> Any:
         return {"is": type(value).__name__, "fields": fields}
     if isinstance(value, Children):
         return {"is": "children", "of": [_encode(child) for child in value]}
+    if isinstance(value, Environment):
+        return {"is": "environment", "of": [_encode(pair) for pair in value]}
     if isinstance(value, frozenset):
         return {"is": "frozenset", "of": sorted(value)}
     if isinstance(value, dict):
@@ -136,6 +139,8 @@ def _decode(data: Any) -> Any:
     name = data["is"]
     if name == "children":
         return Children(tuple(_decode(child) for child in data["of"]))
+    if name == "environment":
+        return Environment(_decode(pair) for pair in data["of"])
     if name == "frozenset":
         return frozenset(data["of"])
     if name == "dict":

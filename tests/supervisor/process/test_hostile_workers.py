@@ -20,7 +20,7 @@ from support.rooted import OTHER, PACKAGES, common_python, needs_proc, needs_roo
 pytestmark = [needs_root, needs_proc]
 
 HOSTILE = '''\
-import ctypes, os, re, socket, threading, time
+import ctypes, gc, os, re, socket, sys, threading, time
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mremap.restype = ctypes.c_void_p
@@ -73,6 +73,23 @@ def flood(data):
         os.write(fd, data)
 
 
+def secrets(mark):
+    """Strings with the mark in all that the frames below lead to; and how many objects that is."""
+    frame, waiting = sys._getframe(), []
+    while frame is not None:
+        waiting += [*frame.f_locals.values(), frame.f_globals]
+        frame = frame.f_back
+    seen, found = set(), 0
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        found += isinstance(one, str) and mark in one and one is not mark
+        waiting += gc.get_referents(one)
+    return found, len(seen) > 10_000
+
+
 def application(environ, start_response):
     what, _, data = environ["wsgi.input"].read().decode().partition("=")
     body = str(os.getpid())
@@ -82,6 +99,10 @@ def application(environ, start_response):
         body = str(len(list(boards())))
     elif what == "flood":
         threading.Thread(target=flood, args=(bytes.fromhex(data),), daemon=True).start()
+    elif what == "secrets":
+        body = str(secrets("".join(("s3", "cr3t"))))
+    elif what == "environ":
+        body = " ".join(sorted(os.environ))
     elif what == "say":
         os.write(channel(), bytes.fromhex(data))
     start_response("200 OK", [])
@@ -102,6 +123,8 @@ class Site:
     def __init__(self, house: House) -> None:
         self.house = house
         self.ports: list[int] = []
+        self.secrets = ""
+        """The honest pool's environment, as a section."""
 
     def start(self, hostile: str = "") -> None:
         honest = Path(self.house.directory / "honest.py")
@@ -110,7 +133,7 @@ class Site:
         self.house.configure(
             pool=f"user = {OTHER}\nrequest_timeout = 2s\n{hostile}",
             more=f"[app:honest]\nscript = {honest}\nuser = {OTHER}\nlisten = 127.0.0.1:0\n"
-            "request_timeout = 2s\n",
+            f"request_timeout = 2s\n{self.secrets}",
         )
         self.house.prefix = ["env", f"PYTHONPATH={PACKAGES}"]
         self.house.program = [common_python(), "-m", "fapws.cli.fapwsctl"]
@@ -238,3 +261,20 @@ def test_a_worker_that_tells_of_changes_without_end_causes_few_reloads(site: Sit
     site.house.wait_log("it tells of changed files again and again")
     assert site.house.log().count("has changed: reloading") <= 45
     assert os.path.exists(f"/proc/{site.honest()}")
+
+
+def test_a_worker_finds_no_environment_of_other_pools(site: Site) -> None:
+    site.secrets = "[app:honest:env]\nPASSWORD = s3cr3t\n"
+    site.start()
+    assert site.ask("secrets") == b"(0, True)"
+
+
+def test_a_clean_environment_has_what_is_harmless_and_the_pool_s_own(site: Site) -> None:
+    site.secrets = "[app:hello:env]\nOWN = 1\n"
+    site.start("clean_env = yes")
+    names = set(site.ask("environ").decode().split())
+    assert {"OWN", "PATH", "HOME"} <= names
+    assert not names & {"PYTHONPATH", "PWD", "OLDPWD"}
+    assert names <= {"OWN", "PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "HOME", "USER", "LOGNAME"} | {
+        name for name in names if name.startswith(("LC_", "FAPWS"))
+    }
