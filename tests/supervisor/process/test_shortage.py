@@ -88,7 +88,7 @@ def test_worker_without_descriptors_says_so(house: House) -> None:
     house.assert_nothing_is_left()
     *refused, started = said
     assert "serving" in started
-    assert any("the C core cannot be set up (memory or descriptors)" in text for text in refused)
+    assert any("the C core cannot be set up: Too many open files" in text for text in refused)
     for text in refused:
         assert re.search(r"cannot|Too many open files", text), text
         assert "was killed by" not in text
