@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import sys
 
 from fapws.lean import Any
@@ -26,9 +27,11 @@ class StandardStreams:
         self._broken = False
 
     def install(self) -> None:
-        """Makes sys.stdout and sys.stderr write here, a line at a time."""
-        for fd in (1, 2):
-            os.set_blocking(fd, False)
+        """Makes sys.stdout and sys.stderr write here, a line at a time.
+
+        The descriptors stay blocking: the application's children have them too, and few programs can do
+        with a pipe that does not wait.
+        """
         sys.stdout = _text(_Raw(self, 1))
         sys.stderr = _text(_Raw(self, 2))
 
@@ -59,15 +62,25 @@ class StandardStreams:
 
     def _put(self, fd: int, data: bytes) -> int:
         try:
-            return os.write(fd, data)
+            return _write_what_fits(fd, data)
         except BrokenPipeError:
             self.move()
         except OSError:
             return 0
         try:
-            return os.write(fd, data)
+            return _write_what_fits(fd, data)
         except OSError:
             return 0
+
+
+def _write_what_fits(fd: int, data: bytes) -> int:
+    """How many bytes were written: a pipe with any room takes as much as select.PIPE_BUF without a wait."""
+    room = select.poll()
+    room.register(fd, select.POLLOUT)
+    written = 0
+    while written < len(data) and room.poll(0):
+        written += os.write(fd, data[written : written + select.PIPE_BUF])
+    return written
 
 
 def _open_first(*paths: str) -> int:
