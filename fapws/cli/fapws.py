@@ -19,7 +19,9 @@ EXIT_NOT_CONFIGURED = 6
 EXIT_INTERRUPTED = 130
 """What a shell makes of SIGINT."""
 
-USAGE = "usage: fapws [-c INI] [-b ADDRESS]... [-w N] [--reload] [--version] [-h] [APP]"
+USAGE = (
+    "usage: fapws [-c INI] [-b ADDRESS]... [-w N] [--max-body-size SIZE] [--reload] [--version] [-h] [APP]"
+)
 EXAMPLES = """
   fapws hello.py                           serve a file with PATHS, application or app
   fapws mysite.wsgi:application            a module's callable; mysite is looked for here
@@ -33,6 +35,7 @@ APP            package.module:callable, module:factory(), file.py, file.py:calla
 -c, --config   INI file; APP then takes the place of its one pool's application
 -b, --bind     host:port, [IPv6]:port, :port, unix:PATH, fd:N; default 127.0.0.1:8888
 -w, --workers  worker processes; default 1
+--max-body-size SIZE   largest request content, as 512k, 50m, 2g; default 10m
 --reload       restart the workers when a source file of the application changes
 --version      print the version
 -h, --help     print this

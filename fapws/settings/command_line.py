@@ -29,6 +29,8 @@ class Arguments(NamedTuple):
     bind: tuple[Address, ...] = ()
     workers: int = 0
     """0: not given."""
+    max_body_size: int | None = None
+    """Bytes; None: not given."""
     reload: bool = False
     action: str = ""
     """``help`` or ``version``: print it and do nothing else."""
@@ -42,7 +44,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--version": {"action": "version"},
     "--reload": {"reload": True},
 }
-_WITH_VALUE = ("-c", "-b", "-w")
+_WITH_VALUE = ("-c", "-b", "-w", "--max-body-size")
 
 
 def parse_arguments(words: list[str], directory: str) -> Arguments:
@@ -118,10 +120,15 @@ def _take_workers(arguments: Arguments, value: str, directory: str) -> Arguments
     return arguments._replace(workers=parse(POOL_OPTIONS["workers"], value, directory))
 
 
+def _take_max_body_size(arguments: Arguments, value: str, directory: str) -> Arguments:
+    return arguments._replace(max_body_size=parse(POOL_OPTIONS["max_body_size"], value, directory))
+
+
 _TAKE: dict[str, Callable[[Arguments, str, str], Arguments]] = {
     "-c": _take_config,
     "-b": _take_bind,
     "-w": _take_workers,
+    "--max-body-size": _take_max_body_size,
 }
 
 
@@ -151,6 +158,8 @@ def _overrides(arguments: Arguments, directory: str) -> dict[str, Any]:
         overrides["listen"] = arguments.bind
     if arguments.workers:
         overrides["workers"] = arguments.workers
+    if arguments.max_body_size is not None:
+        overrides["max_body_size"] = arguments.max_body_size
     if arguments.reload:
         overrides["autoreload"] = True
     return overrides

@@ -52,6 +52,20 @@ def test_options_in_every_notation(words: list[str]) -> None:
     assert [(address.host, address.port) for address in got.bind] == [("0.0.0.0", 80)]
 
 
+@pytest.mark.parametrize(("size", "bytes_"), [("0", 0), ("512k", 512 * 1024), ("2g", 2 * 2**30)])
+def test_largest_content(hello: Path, size: str, bytes_: int) -> None:
+    for words in (["--max-body-size", size], [f"--max-body-size={size}"]):
+        (pool,) = config(hello, *words, "hello.py").pools
+        assert pool.limits.max_body_size == bytes_
+    (hello / "own.py").write_text("SERVER = ':81'\nPATHS = []\nMAX_BODY_SIZE = '1m'\n")
+    assert config(hello, *words, "own.py").pools[0].limits.max_body_size == bytes_
+    ini = hello / "fapws.ini"
+    ini.write_text("[app:a]\nscript = hello.py\nmax_body_size = 7\n")
+    assert config(hello, *words, "-c", str(ini)).pools[0].limits.max_body_size == bytes_
+    with pytest.raises(UsageError, match="--max-body-size large"):
+        parse("--max-body-size", "large", "hello.py")
+
+
 def test_several_addresses() -> None:
     got = parse("-b", "[::1]:80", "-b", "unix:a.sock", "-b", "fd:3", "x:y")
     assert [address.kind for address in got.bind] == ["tcp", "unix", "fd"]
