@@ -14,6 +14,8 @@ from fapws import tracebacks
 from fapws.lean import Any
 from fapws.visible import visible
 
+Request = tuple[Any, Any]
+"""Method and target, as the environ has them."""
 _stream: Any = None
 
 
@@ -101,12 +103,7 @@ def _kind(error: BaseException) -> str:
     return name
 
 
-def where(environ: Any) -> str:
-    """Method and target of a request, for a sentence in the log; the environ may be anything by now."""
-    try:
-        method, target = environ["REQUEST_METHOD"], environ["RAW_URI"]
-        if type(method) is str and type(target) is str:
-            return f" at {method} {target}"
-    except BaseException:
-        pass  # the application has emptied it, or put an object of its own there
-    return ""
+def where(request: Request) -> str:
+    """For a sentence in the log; empty if the application has made something else of them."""
+    method, target = request
+    return f" at {method} {target}" if type(method) is str and type(target) is str else ""

@@ -265,7 +265,8 @@ class Server:
                     elif content:
                         self.close(response, result)
                 except BaseException as error:  # the application's: logged with its traceback
-                    self.fail(response, error, result, errors.where(environ))
+                    request = environ.get("REQUEST_METHOD"), environ.get("RAW_URI")
+                    self.fail(response, error, result, request)
             if ready:
                 streams.advance(self)
             wait = self._wait_ms
@@ -401,7 +402,7 @@ class Server:
                 self._respond_with_file(response, result, environ, *span)
                 return
         stream = Stream(response, result)
-        stream.request = errors.where(environ)
+        stream.request = environ.get("REQUEST_METHOD"), environ.get("RAW_URI")
         self._streams.add(stream)
 
     def _respond_with_file(
@@ -420,7 +421,7 @@ class Server:
             self._respond(response, result, body)
             return
         stream = FileStream(response, result, descriptor, offset, size)
-        stream.request = errors.where(environ)
+        stream.request = environ.get("REQUEST_METHOD"), environ.get("RAW_URI")
         try:
             response.begin(size)
         except BaseException:
@@ -455,16 +456,16 @@ class Server:
 
     # ---- Failures --------------------------------------------------------------------------------
 
-    def fail(self, response: Response, error: BaseException, result: Any, where: str = "") -> None:
+    def fail(self, response: Response, error: BaseException, result: Any, request: errors.Request) -> None:
         """A response failed: told in the log; to the client as 500, or by cutting the connection.
 
-        where: method and target, for the log. Never raises.
+        request: which one it is, for the log. Never raises.
         """
         if os.getpid() != self._pid:
             forks.leave(self._errors, None if self._is_refusal(error) else error)
         try:
             if not issubclass(type(error), ClientGone):
-                self.log_exception(f"the application failed{where}", error)
+                self.log_exception(f"the application failed{errors.where(request)}", error)
                 self._end_failed(response)
         except BaseException as second:  # the application has changed the response's attributes
             self.log_exception("a response has become useless", second)

@@ -11,6 +11,7 @@ import time
 
 from fapws._core import lib
 from fapws.lean import Any, Iterable, Iterator, deque
+from fapws.wsgi import errors
 from fapws.wsgi.response import Response, check_piece, code_fault
 
 TURN_BYTES = 262144
@@ -32,8 +33,7 @@ class Stream:
         self.response = response
         self.connection = response.connection
         """By which it is found again, whatever the application does to its response."""
-        self.request = ""
-        """Method and target, as errors.where() tells them."""
+        self.request: errors.Request = (None, None)
         self.result: Any = result
         """The application's object; its close() is owed."""
         self.pieces: Iterator[bytes] = iter(result)
