@@ -1,5 +1,4 @@
 /* health.c -- see health.h.
- * Called: worker.c and listener.c when something fails that does not pass.
  * Never:  repairs anything: fw_poll() tells the code, and another worker takes over. */
 #include "health.h"
 

@@ -36,14 +36,15 @@ class Room(NamedTuple):
 
 ROOMS = {
     "surface": Room("fapws.h error.h error.c"),
+    "health": Room("health.h health.c", "surface"),
     "base": Room("base/", "surface"),
-    "sys": Room("sys/", "surface base"),
+    "sys": Room("sys/", "surface health base"),
     "http": Room("http/", "surface"),
     "access": Room("access/", "surface base http"),
     "batch": Room("batch/", "surface http"),
     "conn": Room("conn/", "surface base sys http access", whole=True),
     "response": Room("response/", "surface base sys http access batch conn", whole=True),
-    "worker": Room("worker.h worker.c", "surface base sys http access batch conn response"),
+    "worker": Room("worker.h worker.c", "surface health base sys http access batch conn response"),
     "python": Room("python/", "surface"),
 }
 """From the bottom to the top: each room's arrows lead to rooms above it in this table."""

@@ -1,6 +1,5 @@
 /* sys/fork.c -- forks of this process, which an application may do at any moment.
  * Owns:   two counts, which belong to no worker because pthread_atfork() hands nothing over.
- * Called: worker.c when it makes a worker and whenever the worker is used.
  * Never:  closes anything: fw_let_go() of worker.c does, when the child asks for it.
  * Counted, not asked for with getpid(), which is a system call. A child of vfork() or posix_spawn() runs
  * none of this, and runs another program at once. */
