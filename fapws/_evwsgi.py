@@ -76,7 +76,7 @@ def wsgi_cb(route: tuple[str, Callable[..., Any]]) -> None:
 
 
 def wsgi_gen_cb(function: Callable[..., Any]) -> None:
-    """Who serves what no prefix matches."""
+    """The function that serves what no prefix matches."""
     if not callable(function):
         raise TypeError(f"wsgi_gen_cb takes a callable, not {type(function).__name__}")
     _routes().fallback = function

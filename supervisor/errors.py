@@ -13,7 +13,7 @@ NOT_RUNNING = 7
 """Exit codes of init scripts (LSB); ``fapwsctl status`` has its own."""
 
 TAKEN = 8
-"""What a start tells whoever waits for it when another master has the pidfile; no program's exit code."""
+"""A start tells this to its caller when another master has the pidfile. It is no program's exit code."""
 
 
 class CannotStart(Exception):

@@ -59,7 +59,7 @@ def _check_places(config: Config) -> None:
 
 
 def tell_nobody(_code: int, _text: str) -> None:
-    """After an upgrade: whoever waited for the start has long been told."""
+    """After an upgrade: the start was told long ago, by the master before."""
 
 
 def tell_terminal(code: int, text: str) -> None:

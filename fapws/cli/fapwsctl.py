@@ -163,7 +163,7 @@ def _print(result: Result, as_json: bool) -> int:
         # What Python still holds must go nowhere.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # else whoever reads has enough (head, grep -q)
+        if not isinstance(error, BrokenPipeError):  # else the reader has enough (head, grep -q)
             _complain(f"fapwsctl: the answer could not be written: {error.strerror}\n")
     return result.status
 
@@ -248,7 +248,7 @@ def _wait_for_other_start(place: Place, seconds: float) -> Result:
 
 
 def _serves(place: Place, seconds: float) -> bool:
-    """Whether the first start is over. Raises Ended, also for who may not ask."""
+    """Whether the first start is over. Raises Ended, also where the user may not ask."""
     try:
         return bool(ask(place.control, "status", seconds)["state"] != "starting")
     except NobodyThere:

@@ -75,7 +75,7 @@ def look(place: Place) -> Presence:
             return Presence(probe.running, probe.pid, stale=probe.exists and not probe.running)
         try:
             return _look_at_socket(place.control)._replace(stale=probe.exists)
-        except Ended:  # who may not ask there believes the pidfile
+        except Ended:  # the user may not ask there: the pidfile is believed
             return Presence(False, stale=probe.exists)
     if not place.control:
         text = "fapwsctl: neither pidfile nor control is configured, so no server can be found"

@@ -97,7 +97,7 @@ class Paths:
     # ---- Before ----------------------------------------------------------------------------------
 
     def _route(self, environ: Environ) -> Callable[..., Any] | None:
-        """Who serves the request; SCRIPT_NAME and PATH_INFO are set for him."""
+        """The function that serves the request; SCRIPT_NAME and PATH_INFO are set for it."""
         try:
             path = environ["PATH_INFO"]
             if path != environ["REQUEST_URI"]:  # a query, or something encoded

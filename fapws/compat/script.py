@@ -28,7 +28,7 @@ _TEXT_MAX = 500
 _ANSWER_MAX = 16_384
 """Bytes of the whole: more than all texts together, and less than a pipe takes in one write."""
 _END = b"\0\xff"
-"""Behind the answer: whoever the script has forked may hold the pipe open. 0xff is in no text of UTF-8."""
+"""Ends what is told: a process that the script has forked may hold the pipe open. UTF-8 has no 0xff."""
 _WANTED = (
     "ast",
     "fapws.compat.alias",
@@ -140,7 +140,7 @@ def _read_all(reader: int, deadline: float) -> bytes:
 
 def _end(child: int) -> None:
     """Kills a child that has not been waited for, so that its id is still its own."""
-    # Whoever ignores SIGCHLD has his children reaped by the kernel.
+    # If this process ignores SIGCHLD, the kernel reaps its children.
     try:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

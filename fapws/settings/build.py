@@ -290,7 +290,7 @@ def _unknown_key(key: str, section: str, known: list[str]) -> str:
 
 
 def default_pool(name: str) -> Pool:
-    """A pool of which nobody has said anything."""
+    """A pool with the default of every option."""
     return _make_pool(name, Environment(), _defaults(POOL_OPTIONS))
 
 

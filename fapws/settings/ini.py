@@ -25,7 +25,7 @@ def read(path: str, overrides: Mapping[str, Any] = _NOTHING, look: bool = True) 
     overrides (option name to value, from the command line) take the place of what every pool says.
     Relative paths in the file start at its directory. If a script has settings of its own that are
     not plain values, it is run for them in a short-lived child (fapws.compat.script.script_settings).
-    look: False leaves the scripts alone, for who only wants to know what the file itself says.
+    look: False leaves the scripts alone, for a caller that only wants to know what the file itself says.
     """
     try:
         absolute = source.absolute(path)

@@ -35,7 +35,7 @@ class Address(NamedTuple):
 
 
 class Network(NamedTuple):
-    """Peers of one kind: an address, a network, or whoever comes by a unix socket."""
+    """Peers of one kind: an address, a network, or every peer that comes by a unix socket."""
 
     text: str
     """As the user wrote it."""

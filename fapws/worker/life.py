@@ -364,7 +364,7 @@ class Worker:
 
 
 def _group(pool: Pool) -> int:
-    """Who listens on the same sockets; never 0."""
+    """A number for the workers that listen on the same sockets, made from the pool's name; never 0."""
     return int.from_bytes(pool.name.encode(), "big") % _GROUPS + 1
 
 

@@ -25,7 +25,7 @@ Application = Callable[..., Any]
 
 
 class Host(Protocol):
-    """Whoever has the loop."""
+    """The one that has the loop of this process."""
 
     strict_paths: bool
     """Routing by WSGI's rule; see fapws.compat.paths."""
@@ -41,7 +41,7 @@ class Host(Protocol):
 
 
 host: Host | None = None
-"""Set by whoever has the loop; None: the program is on its own."""
+"""Set by the one that has the loop; None: the program was started by hand, and nothing has it yet."""
 _server: Server | None = None
 _schedule: Schedule | None = None
 _on_serving: Callable[[Server], None] | None = None

@@ -1,4 +1,4 @@
-"""Who a worker is: user, groups, limits and root directory, taken on for good before it hears a client.
+"""A worker's user, groups, limits and root directory, taken on for good before it hears a client.
 
 What the options user and group mean is settings/identity.py's. ``Confinement`` does it, in two steps, because
 an application below ``chroot`` is imported from outside:
@@ -97,7 +97,7 @@ class Confinement:
 def drop_for_script(pool: Pool) -> None:
     """For a short-lived child that looks at a pool's script: user, groups and limits, without chroot.
 
-    Whoever is not root has nothing to drop. Raises CannotConfine.
+    A process that is not root has nothing to drop. Raises CannotConfine.
     """
     if os.geteuid() == 0:
         Confinement(pool._replace(chroot="")).begin()

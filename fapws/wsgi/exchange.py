@@ -74,7 +74,7 @@ class PureExchange:
         return iter(self)
 
     def __iter__(self) -> Iterator[tuple[int, Any, int, Any]]:
-        """What is left of the batch, for who was interrupted in take()."""
+        """The rest of the batch, for a loop that was interrupted in take()."""
         responses, shapes, fields = self._responses, self._shapes, self._fields
         while self.left:
             kind, connection, content = next(self._numbers)
@@ -94,11 +94,11 @@ class PureExchange:
             yield kind, response, content, environ
 
     def respond(self, response: PureResponse, result: Any) -> tuple[bytes, int] | int | None:
-        """fw_respond() for a list with one bytes object; None if result or head are anything else.
+        """fw_respond() for a list with one bytes object; None: result or head are something else.
 
         0: the response is over. Otherwise the bytes object, because the list may hold another one by now, and
-        what fw_respond() returned. Raises nothing that is wrong with a head: who joins it after None was
-        returned finds it.
+        what fw_respond() returned. A head that cannot be joined raises nothing here, but returns None: the
+        caller then joins it by Response.head(), which says what is wrong.
         """
         if type(result) is not list or len(result) != 1 or response.status is None or response.begun:
             return None

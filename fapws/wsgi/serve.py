@@ -123,7 +123,7 @@ class Server:
         self._bases.append(base)
 
     def leave_to_others(self, rows: Any, group: int) -> None:
-        """Leaves connections to other workers of the group who have fewer; rows: theirs, as ``score``."""
+        """Leaves new connections to workers of the group that have fewer. rows: of the scoreboard."""
         self._peers = ffi.from_buffer("fw_score[]", rows)
         lib.fw_share(self.core, self._peers, len(self._peers), group)
 
@@ -198,7 +198,7 @@ class Server:
                 self.close(stream.response, stream.result)
         self._exchange.release()
         self._content.release()
-        core, self.core = self.core, ffi.NULL  # which the core takes for a wrong thread
+        core, self.core = self.core, ffi.NULL  # a call that comes later is refused by the core
         lib.fw_worker_free(core)
 
     def set_debug(self, level: int) -> None:

@@ -1,6 +1,6 @@
 """Responses that come piece by piece: each piece is with the kernel before the next is asked for.
 
-A slow reader holds its own iterator back and nobody else: a stream whose piece was not taken whole
+A slow reader holds its own iterator back and no other: a stream whose piece was not taken whole
 waits for FW_WRITABLE while the others go on.
 """
 

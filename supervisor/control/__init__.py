@@ -1,1 +1,1 @@
-"""The control socket: who may use it, the conversations on it, the commands, the status."""
+"""The control socket: which users may use it, the conversations on it, the commands, the status."""

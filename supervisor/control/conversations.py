@@ -67,7 +67,7 @@ class Conversations:
         self._waiting_for_next.append(client)
 
     def reload_begins(self) -> None:
-        """Whoever asked until now waits for this one."""
+        """The clients that have asked until now wait for this reload."""
         self._waiting_for_this += self._waiting_for_next
         self._waiting_for_next = []
 
@@ -83,11 +83,11 @@ class Conversations:
         self._waiting.setdefault(topic, []).append(client)
 
     def waiting_for(self, topic: str) -> tuple[int, ...]:
-        """The descriptors of those who wait for a topic."""
+        """The descriptors of the clients that wait for a topic."""
         return tuple(client.fd for client in self._waiting.get(topic, ()))
 
     def not_waiting(self) -> tuple[int, ...]:
-        """The descriptors of those who wait for nothing yet: what they ask may be on its way."""
+        """The descriptors of the clients that wait for nothing yet: a request of theirs may be on its way."""
         waiting = {client.fd for clients in self._waiting.values() for client in clients}
         return tuple(fd for fd in self._connected if fd not in waiting)
 
@@ -103,7 +103,7 @@ class Conversations:
         self._reply_to_all(self._waiting.pop(topic, []), ok, values)
 
     def close(self) -> None:
-        """Ends all conversations; who still waits for a reload is told that there will be none."""
+        """Ends all conversations; a client that still waits is told that the server has stopped."""
         self.reload_begins()
         self.reload_ends(False, error="the server has stopped")
         for topic in list(self._waiting):
@@ -133,14 +133,14 @@ class Conversations:
                 if self._is_here(client):  # or the reply to an earlier one found that it has gone
                     self._obey(client, request)
         except BadRequest as error:
-            # The end of the conversation: who talks nonsense without a pause must not fill memory.
+            # The conversation ends: a client that sends nonsense without a pause must not fill memory.
             client.reply(False, error=str(error))
             client.flush()
             self._drop(client)
         self.flush(client)
 
     def _reply_to_all(self, clients: list[Client], ok: bool, values: dict[str, Any]) -> None:
-        """The list must be nobody's any more: a client who has gone is dropped from the others."""
+        """``clients`` must be in no other list: a client that has gone is removed from those meanwhile."""
         for client in clients:
             client.reply(ok, **values)
             self.flush(client)

@@ -1,4 +1,4 @@
-"""Who is at the other end of a unix socket, where the system tells (Linux: SO_PEERCRED)."""
+"""The user at the other end of a unix socket, where the system tells (Linux: SO_PEERCRED)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the master tells about itself: plain data for the control socket, with stable names.
 
-Ages and times are seconds. RSS is left to whoever asks: it needs no help of the master.
+Ages and times are seconds. RSS is left to fapwsctl, which can find it out without the master.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class Serving(NamedTuple):
 
 
 class Died(NamedTuple):
-    """A worker ended that was not told to: log it."""
+    """A worker has ended without being told to: log it."""
 
     child: Child
     """As it was before."""
@@ -143,7 +143,7 @@ class Leap(NamedTuple):
 
 
 class UpgradeFailed(NamedTuple):
-    """Everything goes on as before: log it, tell the clients who wait for the upgrade."""
+    """Everything goes on as before: log it, tell the clients that wait for the upgrade."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""The register of workers: who is in which slot, in which state. Pure, knows no process.
+"""The register of workers: which worker is in which slot, in which state. Pure, knows no process.
 
 A *slot* is a worker's place in its pool, numbered from 0. During a reload a slot holds two
 children, the old one and its replacement.
@@ -34,9 +34,9 @@ class Child(NamedTuple):
     reason: str = ""
     """What it said when it could not boot."""
     hung: str = ""
-    """In what it hung, or what has stopped it."""
+    """What it hung in, or what has stopped it; empty: it does not hang."""
     replaces: int = 0
-    """The number of the worker of the same generation that it is to relieve; 0: none."""
+    """The number of the worker of its own generation that it is to replace; 0: none."""
     worn_out: str = ""
     """Why it is to be replaced (max_requests and the like); empty: it is not."""
     pinged: float = 0.0
@@ -105,7 +105,7 @@ class Children:
         return Children(tuple(self))
 
     def any_state(self, *wanted: str) -> bool:
-        """Whether somebody is in one of these states."""
+        """Whether a worker is in one of these states."""
         return any(child.state in wanted for child in self)
 
     def of_pool(self, pool: str) -> list[Child]:
@@ -121,7 +121,7 @@ class Children:
         return sum(child.has_process and pool in (None, child.pool) for child in self)
 
     def next_deadline(self, now: float) -> float:
-        """The next moment at which OVERDUE happens to somebody; ``inf``: never.
+        """The next moment at which OVERDUE happens to a worker; ``inf``: never.
 
         Deadlines that have passed do not count: those wait for something else (a free place).
         """

@@ -122,7 +122,7 @@ def _expire(turn: Turn) -> None:
 
 
 def _tidy(turn: Turn) -> None:
-    """Forgets empty slots that nobody wants, or that somebody newer occupies."""
+    """Forgets empty slots that are not wanted any more, or in which a newer worker is."""
     for child in turn.children:
         if child.state == states.BACKING_OFF and (not turn.wanted(child) or turn.succeeded(child)):
             turn.enter(child, states.GONE, inf)
@@ -153,7 +153,7 @@ def on_ready(turn: Turn, event: events.WorkerReady) -> None:
 
 
 def on_failed(turn: Turn, event: events.WorkerFailed) -> None:
-    """It has said why it will exit."""
+    """The worker has said why it will exit: that is the reason given when it has."""
     child = turn.children.get(event.worker)
     if child is not None:
         turn.children.put(child._replace(reason=event.reason))
@@ -261,7 +261,7 @@ def _stop(turn: Turn, fast: bool) -> None:
 
 
 def _hurry(turn: Turn) -> None:
-    """Whoever is still there is killed after a short grace, unless that has happened already."""
+    """Kills what is still there after FAST_GRACE, or at its own deadline if that is earlier."""
     limit = turn.now + FAST_GRACE
     for child in turn.children:
         if child.deadline < inf:

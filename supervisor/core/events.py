@@ -38,7 +38,7 @@ class WorkerExited(NamedTuple):
 
 
 class WorkerPaused(NamedTuple):
-    """Somebody has stopped its process (SIGSTOP and its kin)."""
+    """A signal has stopped its process (SIGSTOP and its kin)."""
 
     worker: int
     signal: str

@@ -24,7 +24,7 @@ STORM = 1.5
 
 
 def go_on(turn: Turn) -> None:
-    """Takes a reload that is under way as far as it gets now, or begins the queued one."""
+    """Does what a reload that is under way allows by now, or begins the queued one."""
     reload = turn.state.reload
     if reload is None:
         if turn.state.queued and turn.state.announced and turn.state.due <= turn.now:
@@ -40,13 +40,13 @@ def go_on(turn: Turn) -> None:
 
 
 def is_canary(turn: Turn, child: Child) -> bool:
-    """Whether a reload stands and falls with it."""
+    """Whether the worker is a canary of the reload under way, which fails if the worker does."""
     reload = turn.state.reload
     return reload is not None and reload.stage == CANARY and child.generation == reload.generation
 
 
 def undo(turn: Turn, reason: str) -> None:
-    """A canary failed: those that already serve leave again, then the reload has failed."""
+    """A canary failed: the other canaries are retired, and when they have left, the reload has failed."""
     reload = turn.state.reload
     assert reload is not None
     turn.state = turn.state._replace(reload=reload._replace(stage=UNDOING, reason=reason))
@@ -75,7 +75,7 @@ def _begin(turn: Turn) -> None:
 
 
 def _commit(turn: Turn, reload: Reload) -> None:
-    """Every canary serves: the new configuration is in force; who is old and useless goes."""
+    """Every canary serves: puts the new configuration in force, and retires old workers that do not serve."""
     turn.state = turn.state._replace(
         config=reload.config, generation=reload.generation, asleep=frozenset(), look_at=inf
     )
@@ -92,12 +92,12 @@ def _commit(turn: Turn, reload: Reload) -> None:
 
 
 def _older(turn: Turn, pool: Pool) -> bool:
-    """Whether somebody old serves there; otherwise a canary may as well stay."""
+    """Whether an old worker serves in the pool; without one its canary may stay."""
     return any(turn.old(c) and c.state == states.SERVING for c in turn.children.of_pool(pool.name))
 
 
 def _roll(turn: Turn) -> None:
-    """Retires whoever has a successor; then the next one gets his, if nothing is under way."""
+    """Retires every old worker whose successor serves; then starts the next one, if none is starting."""
     for child in turn.children:
         if turn.old(child) and child.active and _superseded(turn, child):
             turn.retire(child)

@@ -104,7 +104,7 @@ def hung_idle(seconds: float) -> str:
 
 
 def stopped_by(name: str) -> str:
-    """Somebody has stopped the process."""
+    """The process was stopped by a signal."""
     return f"stopped by {name}"
 
 
@@ -123,7 +123,7 @@ def spared(child: Child, pid: int) -> str:
 NOT_ALONE = "its pool has got a second worker (wsgi.multiprocess)"
 """Why the only worker of a pool is replaced when it is so no more."""
 HUNG_ONCE = "it hung"
-"""Why somebody who hung and went on is replaced."""
+"""Why a worker is replaced that hung and then went on."""
 
 
 def recycling(child: Child, pid: int) -> str:

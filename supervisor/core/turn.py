@@ -82,7 +82,7 @@ class State(NamedTuple):
     look_at: float = inf
     """When the scoreboard is read next, in monotonic seconds."""
     asleep: frozenset[str] = frozenset()
-    """Pools that have no workers because nobody asks for them (min_workers = 0)."""
+    """Pools that have no workers because no client asks for them (min_workers = 0)."""
     scaling: frozenset[str] = frozenset()
     """Pools that do not have the number of workers yet that was asked for."""
     upgrade: Upgrade | None = None
@@ -181,7 +181,7 @@ class Turn:
         return 0 if pool.name in self.state.asleep else pool.workers
 
     def occupies(self, child: Child, pool: Pool) -> bool:
-        """Whether nobody may start in its slot: in a frugal reload not even before it has drained."""
+        """Whether its slot is taken: in a frugal reload until it has left, not only until it drains."""
         reload = self.state.reload
         rolls = reload is not None and reload.stage == ROLLING
         return child.active or (rolls and pool.reload == FRUGAL and self.old(child))
@@ -203,7 +203,7 @@ class Turn:
         return pool is not None and child.slot < self.target(pool)
 
     def succeeded(self, child: Child) -> bool:
-        """Whether somebody of a newer generation in force occupies the child's slot."""
+        """Whether a worker of a newer generation, up to the one in force, occupies its slot."""
         return any(
             child.generation < other.generation <= self.state.generation and other.active
             for other in self.children.in_slot(child.pool, child.slot)

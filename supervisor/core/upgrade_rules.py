@@ -56,7 +56,7 @@ TRY = "try"
 KILL = "kill"
 LEAP = "leap"
 REPORT = "report"
-"""Tell whoever waits that the upgrade has failed, and why."""
+"""Tell the clients that wait for it why the upgrade has failed."""
 
 
 TABLE: dict[str, dict[str, Cell]] = {

@@ -21,14 +21,14 @@ LOOK_MAX = 5.0
 LOOK_COUNTS = 1.0
 """Seconds between two looks when requests or memory are limited."""
 LOOK_HUNG = 0.5
-"""Seconds between two looks while somebody is about to be killed."""
+"""Seconds between two looks while a worker hangs and is about to be killed."""
 RSS_AFTER = 10.0
 """Seconds a worker serves before max_rss counts: an application that is larger from the start must
 not be replaced without a pause."""
 PING_PATIENCE = 1.0
 """Seconds at least that a worker has to answer a ping, however short the limit is."""
 STOPPED = -1
-"""In place of a beat: whoever was stopped by a signal is revived by SIGCONT alone."""
+"""Stands in place of a beat: a worker that a signal has stopped is revived by SIGCONT alone."""
 _KNUTH = 2654435761
 
 
@@ -61,7 +61,7 @@ def look_when_due(turn: Turn) -> None:
 
 
 def seen(turn: Turn, event: events.Seen) -> None:
-    """What the scoreboard says of each worker."""
+    """From the scoreboard: does a worker hang, is it worn out, is its pool without clients?"""
     for vital in event.vitals:
         child = turn.children.get(vital.worker)
         if child is None or child.state not in (states.SERVING, states.HUNG):
@@ -111,7 +111,7 @@ def _found(turn: Turn, child: Child, reason: str, beat: int) -> None:
 
 
 def revive(turn: Turn, child: Child) -> None:
-    """It has given a sign of life. Who hung in a request is relieved by another one nevertheless.
+    """The worker has given a sign of life. If it hung in a request, it is replaced nevertheless.
 
     What it hung in may have been cut short by the very signal that asked for its stack.
     """
@@ -124,14 +124,14 @@ def revive(turn: Turn, child: Child) -> None:
 
 
 def paused(turn: Turn, event: events.WorkerPaused) -> None:
-    """Whoever is stopped serves nobody; the grace is for a job control shell."""
+    """A stopped worker serves no client, so it counts as hung; the grace is for a shell with job control."""
     child = turn.children.get(event.worker)
     if child is not None:
         _found(turn, child, texts.stopped_by(event.signal), STOPPED)
 
 
 def continued(turn: Turn, event: events.WorkerContinued) -> None:
-    """The opposite."""
+    """The worker goes on: it serves again, if stopping was all that was wrong."""
     child = turn.children.get(event.worker)
     if child is not None and child.state == states.HUNG and child.beat == STOPPED:
         revive(turn, child)
@@ -162,7 +162,7 @@ def _jitter(number: int, most: int) -> int:
 
 
 def recycle(turn: Turn) -> None:
-    """Whoever was relieved drains; then the next who is worn_out gets a replacement, one at a time."""
+    """Retires each worker whose replacement serves; then starts the replacement of the next worn-out one."""
     under_way = False
     for child in turn.children:
         replaced = turn.children.get(child.replaces)
@@ -199,7 +199,7 @@ def _maybe_sleep(turn: Turn, pool: Pool) -> None:
 
 
 def knocked(turn: Turn, event: events.Knocked) -> None:
-    """A client waits: the pool wakes up."""
+    """A client waits at a sleeping pool: its workers are started again."""
     turn.state = turn.state._replace(asleep=turn.state.asleep - {event.pool})
 
 

@@ -33,7 +33,7 @@ WITH_PROCESS = (STARTING, SERVING, HUNG, DRAINING, KILLED)
 READY = "ready"
 EXITED = "exited"
 STUCK = "stuck"
-"""request_timeout is over, or somebody has stopped the process (SIGSTOP)."""
+"""request_timeout is over, or a signal has stopped the process (SIGSTOP)."""
 ALIVE = "alive"
 """It has given a sign of life after all."""
 OVERDUE = "overdue"

@@ -79,7 +79,7 @@ def set_owner(address: Address) -> None:
 
 def admit(path: str, mode: int, uid: int, gid: int) -> None:
     """Gives a socket's file its mode and owners (-1: unchanged), and no other file that may have been put
-    in its place meanwhile, by whoever may write in its directory. Raises OSError."""
+    in its place meanwhile (anybody with the right to write in its directory can). Raises OSError."""
     if (uid, gid) != (-1, -1):
         os.chown(path, uid, gid, follow_symlinks=False)
     if not hasattr(os, "O_PATH"):
@@ -244,7 +244,7 @@ def _owner_ids(address: Address) -> tuple[int, int]:
 
 
 def _adopt(address: Address, backlog: int) -> Listener:
-    """Takes over a socket that whoever started us has opened."""
+    """Takes over a socket that the process which started us has opened."""
     sock = adopt(address.port)
     try:
         if sock.type != _socket.SOCK_STREAM:

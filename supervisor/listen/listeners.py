@@ -38,7 +38,7 @@ class Listeners:
     def __init__(self) -> None:
         self._open: dict[Key, Listener] = {}
         self._former: dict[Key, Listener] = {}
-        """Sockets that nobody can reach any more, until the reload that replaces them has ended."""
+        """Sockets that no client can reach any more, until the reload that replaces them has ended."""
         self._started = False
 
     @property
@@ -54,7 +54,7 @@ class Listeners:
     def prepare(self, config: Config) -> None:
         """Opens what the configuration names and is not open. On an error nothing has changed.
 
-        A unix socket whose file is gone (who cleans /tmp takes it along) counts as not open. Raises
+        A unix socket whose file is gone (a cleaner of /tmp may have removed it) counts as not open. Raises
         CannotStart.
         """
         fresh: list[Key] = []

@@ -42,7 +42,7 @@ class Log:
 
     @property
     def plain(self) -> bool:
-        """Whether somebody watches: then workers write to the same place themselves."""
+        """Whether it is standard error, where people watch: workers then write there themselves."""
         return self.target == STDERR
 
     @property

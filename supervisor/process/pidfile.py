@@ -1,6 +1,6 @@
 """The pidfile: held under flock for the master's life, so that its content is never believed alone.
 
-Whoever can take the lock knows that no master lives, whatever number the file names; so a stale
+A process that gets the lock knows that no master lives, whatever number the file names; so a stale
 file is replaced and a foreign PID never signalled. To take the lock it is enough to open the file, so
 nobody but its owner may: a file that others can open proves nothing, and is replaced.
 """
@@ -16,7 +16,7 @@ import time
 from fapws.lean import NamedTuple
 
 _PATIENCE = 0.5
-"""Seconds; a probe() of somebody else holds the lock for an instant."""
+"""Seconds; the probe() of another process holds the lock for an instant."""
 _PAUSE = 0.02
 _MODE = 0o600
 _CONTENT_MAX = 32
@@ -80,7 +80,7 @@ class Probe(NamedTuple):
     running: bool
     """A master holds the lock."""
     pid: int
-    """Who holds it, where the system tells; else what the file says, or 0. Means nothing if not running."""
+    """Of the process that holds it, where the system tells; else what the file says, or 0."""
     exists: bool
     proven: bool = False
     """The system has told the pid."""
@@ -142,7 +142,7 @@ def _discard(fd: int, path: str) -> None:
 
 
 def _holder(fd: int) -> int:
-    """Who holds the lock, as Linux tells; 0: the system does not."""
+    """The PID of the process that holds the lock, as Linux tells; 0: the system does not tell."""
     found = os.fstat(fd)
     place = b"%02x:%02x:%d" % (os.major(found.st_dev), os.minor(found.st_dev), found.st_ino)
     try:

@@ -143,7 +143,7 @@ class _Board:
         return row
 
     def close(self) -> None:
-        """The file, and the memory unless somebody still looks at it."""
+        """Closes the file, and unmaps the memory unless a view of it is still in use."""
         os.close(self.fd)
         self.unmap()
 

@@ -131,7 +131,7 @@ class Workers:
         return process is not None and process.send(message)
 
     def tell_broken(self, reason: str, pools: set[str]) -> None:
-        """A reload has failed: who looks for changed files in these pools looks at more of them."""
+        """A reload has failed: workers of these pools watch the files named in ``reason`` as well."""
         for process in self._processes.values():
             if process.pool in pools:
                 process.send(messages.Broken(reason[-_REASON_MAX:]))
@@ -143,14 +143,14 @@ class Workers:
             process.signal(signum)
 
     def renew_logs(self, logs: Logs) -> None:
-        """The logs were opened anew: everybody gets his."""
+        """The logs were opened anew: gives every worker its access log."""
         for process in self._processes.values():
             process.renew_logs(logs)
 
     # ---- What is seen ---------------------------------------------------------------------------
 
     def on_ready(self, fd: int) -> bool:
-        """Hears the worker whose channel or output this is; False: it is nobody's."""
+        """Hears the worker whose channel or output this is; False: it is no worker's."""
         for number, process in list(self._processes.items()):
             if process.channel == fd:
                 self._hear(number, process)

@@ -43,14 +43,14 @@ class Saved(NamedTuple):
     """-1: there is none."""
     control_inode: tuple[int, int] | None
     clients: tuple[int, ...]
-    """Who waits for the end of the upgrade."""
+    """Descriptors of the clients that wait for the end of the upgrade."""
     began: float
     gone: dict[str, scoreboard.Score]
     deaths: tuple[status.Death, ...]
     service: systemd.Service
     last_reload: status.LastReload | None = None
     other_clients: tuple[int, ...] = ()
-    """Who has connected to the control socket and was not heard yet."""
+    """Descriptors of the clients that have connected to the control socket and were not heard yet."""
     error_log: int = -1
     """-1: it is standard error."""
     access_logs: tuple[tuple[str, int], ...] = ()

@@ -56,7 +56,7 @@ def read(fd: int) -> str:
 
 
 def hold(fd: int, reason: str) -> int:
-    """Keeps what there is, until somebody says what to do; the exit status."""
+    """Keeps the old workers serving, until a signal says what to do; the exit status."""
     import json
 
     held = Held(json.loads(read(fd))["saved"]["fields"])
@@ -199,7 +199,7 @@ def reaped() -> set[int]:
 
 
 def send(workers: set[int], number: int) -> None:
-    """A signal to everybody who has not been reaped."""
+    """A signal to every worker that has not been reaped."""
     for pid in workers:
         os.kill(pid, number)
 
