@@ -14,6 +14,12 @@
 #include "error.h"
 #include "worker.h"
 
+#if defined(__GNUC__) /* or every right step would save registers for the wrong one */
+#define COLD __attribute__((cold, noinline))
+#else
+#define COLD
+#endif
+
 /* ---- States ---------------------------------------------------------------------------------------- */
 
 static bool with_application(fw_conn_state state)
@@ -21,8 +27,8 @@ static bool with_application(fw_conn_state state)
     return state == FW_CONN_DISPATCHED || state == FW_CONN_STREAMING;
 }
 
-/* Whoever holds a request of it learns that it is gone: by a record, or by what its own call returns. */
-static bool wrong_step(fw_conn *conn, fw_conn_state state)
+/* A caller that holds a request of it learns that it is gone: by a record, or by what its call returns. */
+static COLD bool wrong_step(fw_conn *conn, fw_conn_state state)
 {
     fw_fault *fault = &conn->worker->fault;
     if (fault->stage == FW_FAULT_NONE) {
@@ -44,9 +50,9 @@ bool fw__conn_enter(fw_conn *conn, fw_conn_state state)
     if (!fw__conn_may_enter(conn->state, state))
         return wrong_step(conn, state);
     fw_worker *worker = conn->worker;
-    bool before = with_application(conn->state), after = with_application(state);
-    if (before != after)
-        worker->score->in_flight = worker->in_flight += after ? 1u : (uint64_t)-1;
+    worker->in_flight +=
+        (uint64_t)with_application(state) - (uint64_t)with_application(conn->state);
+    worker->score->in_flight = worker->in_flight;
     conn->state = state;
     return true;
 }
