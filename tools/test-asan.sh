@@ -25,7 +25,7 @@ done
 
 rm -rf $tree
 mkdir -p $tree
-tar cf - --exclude '*.so' --exclude __pycache__ csrc fapws supervisor tests pyproject.toml setup.py README.md |
+tar cf - --exclude '*.so' --exclude __pycache__ csrc fapws supervisor tests tools pyproject.toml setup.py README.md |
     (cd $tree && tar xf -)
 cd $tree
 sanitize='-fsanitize=address,undefined -fno-sanitize-recover=all'

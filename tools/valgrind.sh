@@ -19,7 +19,7 @@ have valgrind || die 'there is no valgrind here'
 
 rm -rf $tree
 mkdir -p "$log"
-tar cf - --exclude '*.so' --exclude __pycache__ csrc fapws supervisor tests pyproject.toml setup.py README.md |
+tar cf - --exclude '*.so' --exclude __pycache__ csrc fapws supervisor tests tools pyproject.toml setup.py README.md |
     (cd $tree && tar xf -)
 cd $tree
 CFLAGS=-g "$PYTHON" -W ignore setup.py -q build_ext --inplace
