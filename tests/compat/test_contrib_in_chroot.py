@@ -38,8 +38,10 @@ def count(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(session["count"]).encode()]
 """
+# The codecs are a worker's own: it imports them before chroot (fapws/worker/privileges.py). PyPy looks for
+# that of the file system, which is ascii without a locale, when it first names a file.
 JAIL = """
-import importlib.machinery
+import encodings.ascii, encodings.latin_1, importlib.machinery
 sys.meta_path.remove(importlib.machinery.PathFinder)
 """
 PARTS = {
