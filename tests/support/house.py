@@ -101,11 +101,13 @@ class House:
         """Writes the INI file; ``master`` replaces the master's options, ``more`` follows the pool."""
         if master is None:
             master = f"pidfile = {self.pidfile}\ncontrol = {self.control}\nerror_log = {self.log_file}\n"
-        self.ini.write_text(
+        fresh = self.ini.with_suffix(".new")
+        fresh.write_text(
             f"[fapws]\n{master}\n[app:hello]\nscript = {self.app}\nlisten = {listen}\n"
             f"workers = {workers}\n{pool}\n{more}\n",
             encoding="utf-8",
         )
+        os.replace(fresh, self.ini)  # somebody may be reading it
 
     # ---- fapwsctl -------------------------------------------------------------------------------
 
