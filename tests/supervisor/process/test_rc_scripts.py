@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,13 +32,15 @@ class Script:
         self.run_directory.parent.mkdir(parents=True, exist_ok=True)
         self.rc_conf = house.directory / "rc.conf"
         self.ctl = house.directory / "fapwsctl"
-        self.ctl.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fapws.cli.fapwsctl "$@"\n')
+        self.ctl.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m fapws.cli.fapwsctl "$@"\n')
         self.ctl.chmod(0o755)
+        # A copy: a clone may stand in a path that a shell takes apart.
+        subr = shutil.copy(STAND_INS / f"{system}.subr", house.directory)
         text = (ROOT / "conf" / "rc.d" / system / "fapws").read_text()
         for shipped, ours in (
             ("/usr/local/bin/fapwsctl", str(self.ctl)),
-            ("/etc/rc.d/rc.subr", str(STAND_INS / "openbsd.subr")),
-            ("/etc/rc.subr", str(STAND_INS / "freebsd.subr")),
+            ("/etc/rc.d/rc.subr", str(subr)),
+            ("/etc/rc.subr", str(subr)),
             ("-c /etc/fapws.ini", f"-c {house.ini}"),
             ("/usr/local/etc/fapws.ini", str(house.ini)),
             ("/var/run/fapws", str(self.run_directory)),
