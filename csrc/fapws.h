@@ -196,7 +196,7 @@ int fw_poll(fw_worker *worker, int timeout_ms);
 int fw_take_content(fw_worker *worker, int64_t connection);
 
 /* For programs that want more of a request than its record says, as fapws3 offered it. Both are valid
- * until the request is answered (FW_ESTATE afterwards, FW_CLIENT_GONE when the connection is closed).
+ * until the response is complete (FW_ESTATE afterwards, FW_CLIENT_GONE when the connection is closed).
  * fw_connection_fd: the client's descriptor; it stays the core's.
  * fw_request_head: how many bytes *head has: from the request line to the empty line, as received.
  * Only heads of requests that are given out after fw_keep_heads() are there: it costs a copy of each,

@@ -83,7 +83,7 @@ def wsgi_gen_cb(function: Callable[..., Any]) -> None:
 
 
 def run() -> None:
-    """Serves until SIGINT or SIGTERM has come and what was asked before is answered; returns then."""
+    """Serves until SIGINT or SIGTERM; returns when all earlier requests have their responses."""
     global _socket
     routes = _routes()
     if loop_owner.server() is not None:

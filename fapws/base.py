@@ -16,10 +16,10 @@ from fapws.compat.fields import Fields, check_field, check_parameter, format_dat
 from fapws.lean import Any, Callable, Iterable, Sequence
 
 supported_HTTP_command = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
-"""Methods that the program takes; others are answered 501. A program may append, say, "PROPFIND"."""
+"""Methods that the program takes; others are refused with 501. A program may append, say, "PROPFIND"."""
 
 DEFAULT_TYPE = "text/html"
-"""Content-Type of an answer for which start_response was not called."""
+"""Content-Type of a response for which start_response was not called."""
 CAPTURED_MAX = 65536
 """Characters that redirectStdErr() keeps, the last ones."""
 

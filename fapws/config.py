@@ -1,4 +1,4 @@
-"""What a fapws3 or fapws4 program may change about its answers, by assigning to these names.
+"""What a fapws3 or fapws4 program may change about its responses, by assigning to these names.
 
 They are looked at with every request, and only for programs with PATHS or fapws._evwsgi. The INI file
 and the command line are not here: see fapws.settings.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from fapws import __version__
 
 SERVER_IDENT = f"fapws/{__version__}"
-"""Once changed, the Server field of answers that have none of their own; empty changes nothing."""
+"""Once changed, the Server field of responses that have none of their own; empty changes nothing."""
 
 send_traceback_to_browser = False
 """Whether the client of a request that failed is sent the traceback (which is in the log anyway).

@@ -1,4 +1,4 @@
-"""Writes docs/refusals.md, the table of the answers the core gives itself, from csrc/error.h.
+"""Writes docs/refusals.md, the table of the responses that the core makes itself, from csrc/error.h.
 
 usage: python tools/refusals.py [--check]
 
@@ -20,17 +20,17 @@ PAGE = ROOT / "docs" / "refusals.md"
 HEAD = """\
 # Requests that Fapws refuses
 
-What stands here is answered by the core before the application sees anything. The connection ends with
-such an answer, for nobody can tell where a next request would begin. Each has a token that stays the
+The core itself responds to these requests, before the application sees anything. The connection ends with
+such a response, for nobody can tell where a next request would begin. Each has a token that stays the
 same from release to release: with `debug = 1` the error log names it, with the client's address and the
-bytes in question. The content of the answer is the sentence.
+bytes in question. The content of the response is the sentence.
 
 | token | status | sentence | source |
 |---|---|---|---|
 """
 TAIL = """
 A connection that is idle between two requests for longer than keepalive_timeout, and one whose client
-takes nothing of its answer for write_timeout, are closed without an answer.
+takes nothing of its response for write_timeout, are closed without a response.
 
 `tools/refusals.py` makes this page from the table in `csrc/error.h`.
 """

@@ -380,7 +380,7 @@ static void client_finished(fw_conn *conn)
         fw__conn_close_when_sent(conn); /* idle, or a request that stays incomplete */
 }
 
-/* Bytes of a later request, while an earlier one is being answered. */
+/* Bytes of a later request, while the response to an earlier one is under way. */
 static void read_ahead(fw_conn *conn, size_t len)
 {
     conn->worker->score->bytes_in += len;

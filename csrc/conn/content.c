@@ -1,6 +1,6 @@
 /* conn/content.c -- the content of a request on its way in: memory first, then an unlinked file.
- * Owns:   fw_content, from the end of the head until the request is answered (in memory: until it is given
- *         out), and what all of them together hold in files.
+ * Owns:   fw_content, from the end of the head until the request has its response (in memory: until it is
+ *         given out), and what all of them together hold in files.
  * Never:  touches the socket, keeps more than settings.memory_body bytes in memory. */
 #include "conn/content.h"
 

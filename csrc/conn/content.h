@@ -10,7 +10,7 @@
 #include "http/chunked.h"
 #include "http/parser.h"
 
-/* What all requests of a worker hold in temporary files, until they are answered. */
+/* What all requests of a worker hold in temporary files, until they have their responses. */
 typedef struct {
     const fw_settings *settings;
     const uint32_t *open; /* connections, which take descriptors too */

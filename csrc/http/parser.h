@@ -43,7 +43,7 @@ typedef struct {
                              * many long names are too much alike to tell cheaply */
 } fw_head;
 
-/* Parses a request head at buf. seen: how many of these bytes an earlier call answered FW_MORE for
+/* Parses a request head at buf. seen: how many of these bytes an earlier call returned FW_MORE for
  * (0 at first), so that a head that drips in costs a few passes a line, not one a byte.
  * > 0:      bytes of the head, including one leading CRLF if there was one and the final CRLF CRLF.
  * FW_MORE:  valid so far.

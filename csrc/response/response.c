@@ -384,6 +384,6 @@ int fw_take_content(fw_worker *worker, int64_t connection)
     int fd = content->file;
     if (lseek(fd, 0, SEEK_SET) < 0)
         return FW_ESYSTEM;
-    content->file = -1; /* its bytes count until the request is answered */
+    content->file = -1; /* its bytes count until the request has its response */
     return fd;
 }

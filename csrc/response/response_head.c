@@ -299,7 +299,7 @@ static bool must_close(fw_conn *conn, const fw_response_head *response)
     if (response->sized && response->framing == FW_FRAME_LENGTH && response->declared >= 0 &&
         (uint64_t)response->declared > response->content_size)
         return true; /* the response falls short: the client must notice */
-    /* While draining, requests that were read already are still answered. */
+    /* While draining, requests that were read already still get a response. */
     return conn->worker->draining && !fw__request_waits(conn);
 }
 

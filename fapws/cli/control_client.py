@@ -15,7 +15,7 @@ _TIMEOUTS = (TimeoutError, _socket.timeout)
 
 
 class NoReply(Exception):
-    """The server listens, but did not answer in time, or not in this protocol."""
+    """The server listens, but did not reply in time, or not in this protocol."""
 
 
 class Conversation:

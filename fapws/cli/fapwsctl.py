@@ -54,7 +54,7 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   dump         show every option's value in force and where it comes from
 
   -c, --config FILE      the configuration (default: {DEFAULT_FILE})
-  -j, --json             answer with one JSON object
+  -j, --json             reply with one JSON object
   -t, --timeout SECONDS  wait no longer (default: what the configuration's own timeouts allow)
   --version              print the version
 
@@ -183,7 +183,7 @@ def _write(result: Result, as_json: bool) -> None:
         text = {"text": result.text} if result.text else {}
         print(json.dumps({**words, **text, **result.values}))
     elif result.text:
-        # What was asked for goes to standard output, also if the answer is "stopped".
+        # What was asked for goes to standard output, also if the reply is "stopped".
         expected = result.status == DONE or "state" in result.values
         print(visible(result.text.rstrip("\n")), file=sys.stdout if expected else sys.stderr)
 

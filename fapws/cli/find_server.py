@@ -56,7 +56,7 @@ class Presence(NamedTuple):
     stale: bool = False
     """Not running, but its pidfile is there."""
     by_socket: bool = False
-    """Only the control socket answers: no pidfile is configured, or it was removed or is another now."""
+    """Only the control socket replies: no pidfile is configured, or it was removed or is another now."""
 
 
 def look(place: Place) -> Presence:

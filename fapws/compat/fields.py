@@ -21,7 +21,7 @@ _ACCEPTED_MAX = 200
 """Names of fields that are remembered as good; a program uses a few dozen."""
 _ACCEPTED_LENGTH = 64
 _accepted: dict[str, str] = {}
-"""Such a name: itself in lower case if an answer has but one of it, else empty."""
+"""Such a name: itself in lower case if a response has but one of it, else empty."""
 _SINGLE = frozenset(
     (
         "age",
@@ -39,7 +39,7 @@ _SINGLE = frozenset(
         "server",
     )
 )
-"""Fields of which an answer has one: a second one takes the first one's place."""
+"""Fields of which a response has one: a second one takes the first one's place."""
 
 
 class Fields(MutableMapping[str, str]):

@@ -91,7 +91,7 @@ class Paths:
             return as_iterable(result, start)
         except Exception as error:
             if start is not None and start.sent:
-                raise  # the server cuts the answer, and logs why
+                raise  # the server cuts the response off, and logs why
             return self._fail(error, environ, start_response)
 
     # ---- Before ----------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class Paths:
         try:
             print(f"fapws: the application failed at {where}\n{shown}", file=sys.stderr, flush=True)
         except (OSError, ValueError):
-            pass  # a log that cannot be written never stops an answer
+            pass  # a log that cannot be written never stops a response
         settings = self._base.config
         kind, content = _HTML, str(getattr(settings, "send_traceback_short", ""))
         if getattr(settings, "send_traceback_to_browser", False):

@@ -75,7 +75,7 @@ class Pieces:
         return encode(next(self._pieces)) if piece is None else piece
 
     def close(self) -> None:
-        """Called by the server however the answer ends (PEP 3333)."""
+        """Called by the server however the response ends (PEP 3333)."""
         close, self._close = self._close, None
         if close is not None:
             close()

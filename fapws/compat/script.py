@@ -3,7 +3,7 @@
 SERVER and MAX_BODY_SIZE, and what is wrong with PATHS, are wanted by the master, which must not import
 the application. So a child
 process is forked that reads the script's syntax tree, runs the script only if a value is no
-constant, writes the answer to a pipe and ends. Nothing of it stays in the master.
+constant, writes the result to a pipe and ends. Nothing of it stays in the master.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A program of fapws3 that was started by hand: one process, in the foreground, without a master.
 
-Limits are the defaults of the option table. Errors and a line for each answer go to standard error.
+Limits are the defaults of the option table. Errors and a line for each response go to standard error.
 """
 
 from __future__ import annotations
@@ -105,11 +105,11 @@ def serve(server: Server, drain_timeout: float, line: str, parent: int = -1) -> 
     """Runs a server until a signal drains it, or until parent, a pipe, ends; frees it.
 
     line: for the log, as soon as signals are heard. SIGINT and SIGTERM drain; another one, or the end of
-    drain_timeout (seconds), cuts off what is not answered by then. Clients that ask nothing are let go at
-    once: nobody else will serve them, so waiting would only move the race of RFC 9112 9.6. With a parent,
-    others serve on and they are given time to leave by themselves; and SIGINT is ignored: a terminal sends
-    it to all, and the master decides. Afterwards the process does on these signals what
-    it did before.
+    drain_timeout (seconds), cuts off what has no response by then. Clients that ask nothing are let go at
+    once: no other process will serve them, so waiting would only move the race of RFC 9112 9.6. With a
+    parent, others serve on and they are given time to leave by themselves; and SIGINT is ignored: a
+    terminal sends it to all, and the master decides. Afterwards the process does on these signals what it
+    did before.
     """
     drain = _Drain(server, drain_timeout, _LINGER if parent >= 0 else 0.0)
     with _Signals(server, drain.begin, signal.SIG_IGN if parent >= 0 else None):

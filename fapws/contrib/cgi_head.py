@@ -77,7 +77,7 @@ class Head(NamedTuple):
 
 
 class LocalRedirect(NamedTuple):
-    """Section 6.2.2: the server is to answer as if the client had asked for this path and query."""
+    """Section 6.2.2: the server is to respond as if the client had asked for this path and query."""
 
     path: str
     query: str

@@ -4,7 +4,7 @@
 
     PATHS = [("/cgi-bin/search", CGIApplication("/srv/cgi-bin/search", timeout=20))]
 
-What the script writes goes to the client as it comes. While it writes nothing, the answer yields
+What the script writes goes to the client as it comes. While it writes nothing, the response yields
 empty pieces (PEP 3333, "Middleware Handling of Block Boundaries"), so that a server with one thread
 serves others meanwhile. WSGI has no way to wait for a descriptor: each turn looks at the script's
 pipes for WAIT_SECONDS at most. Other requests come later by at most that, and a silent script costs
@@ -50,7 +50,7 @@ StartResponse = Callable[..., Callable[[bytes], Any]]
 TIMEOUT_SECONDS = 60.0
 """What a script may take, without the time in which the client does not fetch what is there."""
 MAX_RUNNING = 32
-"""Scripts of one CGIApplication at a time in one worker; others are answered with 503."""
+"""Scripts of one CGIApplication at a time in one worker; other requests are refused with 503."""
 WAIT_SECONDS = 0.002
 """How long one turn waits for the script. More would hold up other clients, less costs more turns."""
 AFTER_OUTPUT_SECONDS = 2.0
@@ -71,7 +71,7 @@ _REDIRECTS_KEY = "fapws.cgi.redirects"
 
 
 class CGIError(Exception):
-    """A script failed after its head was out; raised so that the server cuts the answer."""
+    """A script failed after its head was out; raised so that the server cuts the response off."""
 
 
 class _Failed(Exception):
@@ -84,7 +84,7 @@ class CGIApplication:
     script: an executable file. timeout: seconds, see TIMEOUT_SECONDS; then the script and all
     that it has started are killed. document_root: for PATH_TRANSLATED, which is not set without.
     environment: further variables for the script. authorization: whether it gets the request's
-    Authorization field. local: the WSGI application that answers local redirects (section 6.2.2);
+    Authorization field. local: the WSGI application that serves local redirects (section 6.2.2);
     without it the client is sent there.
     """
 
@@ -232,7 +232,7 @@ def _origin(environ: Environ) -> str:
 
 
 class _LateHead:
-    """start_response, for an answer whose head is not known when its first piece is due.
+    """start_response, for a response whose head is not known when its first piece is due.
 
     PEP 3333 wants start_response before the first piece, also an empty one. So a script that is
     not quick gets a provisional head, replaced later by the means PEP 3333 has for that: exc_info.
@@ -419,7 +419,7 @@ class _Run:
 
 
 def _log(environ: Environ, sentence: str) -> None:
-    """One line to the error log, without control characters; a log that fails stops no answer."""
+    """One line to the error log, without control characters; a log that fails stops no response."""
     text = "".join(sign if sign.isprintable() or sign == "\t" else f"\\x{ord(sign):02x}" for sign in sentence)
     with contextlib.suppress(OSError, ValueError):
         environ["wsgi.errors"].write(f"fapws: {text}\n")

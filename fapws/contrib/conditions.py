@@ -75,7 +75,7 @@ def precondition(environ: dict[str, Any], version: Version) -> int:
 
 
 def wanted_span(environ: dict[str, Any], version: Version, now: float) -> Span | None:
-    """The range that GET asks for; None for the whole, which is also the answer to several ranges.
+    """The range that GET asks for; None for the whole content, which is also sent for several ranges.
 
     Raises ValueError if it lies behind the end: 416.
     """

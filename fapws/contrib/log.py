@@ -33,7 +33,7 @@ class Log:
     """Decorates a WSGI application, or what fapws4 takes as one. fapws3's ``fapws.contrib.log.Log``.
 
     output: where the lines go, anything with write(str); standard output if it is not given. A line is
-    written when the answer is over. An output that fails costs the line and nothing else.
+    written when the response is over. An output that fails costs the line and nothing else.
     """
 
     def __init__(self, output: Any = None) -> None:
@@ -77,7 +77,7 @@ class Log:
 
 
 class _Record:
-    """What is known about one request and its answer."""
+    """What is known about one request and its response."""
 
     def __init__(self, log: Log, environ: dict[str, Any], start: Callable[..., Any]) -> None:
         self._log = log
@@ -89,7 +89,7 @@ class _Record:
         self._request = f"{_safe(method)} {_safe(_target(environ))} {_safe(protocol)}"
         self._referer = _safe(environ.get("HTTP_REFERER")) or "-"
         self._agent = _safe(environ.get("HTTP_USER_AGENT")) or "-"
-        self._code = "200"  # what PATHS answers for a function that does not call start_response
+        self._code = "200"  # the status of a PATHS function that does not call start_response
         self._head_only = method == "HEAD"
         self.declared = 0
         self.sent = 0
@@ -123,7 +123,7 @@ class _Record:
 
 
 class _Counted:
-    """An answer in pieces; the line is written when it is closed."""
+    """A response in pieces; the line is written when it is closed."""
 
     def __init__(self, record: _Record, result: Any) -> None:
         self._record: _Record | None = record
@@ -147,7 +147,7 @@ class _Counted:
         return piece
 
     def close(self) -> None:
-        """Called by the server, however the answer ends (PEP 3333)."""
+        """Called by the server, however the response ends (PEP 3333)."""
         record, self._record = self._record, None
         try:
             if self._close is not None and record is not None:

@@ -1,7 +1,7 @@
 """Where sessions are kept: files, memory, SQLite, or the cookie itself, signed.
 
 A storage gets and gives JSON text; it knows nothing of cookies' attributes or requests. Data from
-a client reaches ``load`` only, which answers None to whatever it did not hand out itself.
+a client reaches ``load`` only, which returns None for whatever the storage did not make.
 
 Two requests of one session at the same time: the one that is saved last wins, as a whole. A session
 that was deleted meanwhile is not saved again, so that nobody comes back from a logout.

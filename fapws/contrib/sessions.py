@@ -299,7 +299,7 @@ class _Request:
         self._write: Any = None
 
     def run(self, application: Callable[..., Any]) -> Any:
-        """The application's answer; it may be anything that an object of PATHS may return."""
+        """The application's response; it may be anything that an object of PATHS may return."""
         result = application(self._environ, Start(self._start_response, self.take_head))
         if not self._is_whole(result):
             return _Pieces(self, result)
@@ -348,7 +348,7 @@ class _Request:
             cookie = None
         if cookie is not None:
             value = self._sessions.cookie_header(cookie, self._environ)
-            # An answer with somebody's cookie must not come out of a cache for others.
+            # A cache must not give a response with one visitor's cookie to other visitors.
             self._cookies = [("Set-Cookie", value), ("Cache-Control", 'no-cache="Set-Cookie"')]
         if self._open:
             for field in self._cookies:
@@ -400,7 +400,7 @@ class _Pieces:
         return piece
 
     def close(self) -> None:
-        """Called by the server however the answer ends (PEP 3333)."""
+        """Called by the server however the response ends (PEP 3333)."""
         try:
             _close(self._result)
         finally:

@@ -55,7 +55,7 @@ class Staticfile:
     """Serves the files below rootpath; the folder in which the program started if that is empty.
 
     rootpath may also be a file, which is then what the prefix itself shows, as fapws3's programs have it.
-    maxage: seconds that a client may keep an answer without asking again (Cache-Control and Expires);
+    maxage: seconds that a client may keep a response without asking again (Cache-Control and Expires);
     None says nothing about it. Raises ValueError if it is negative or above 100 years. The folder need
     not exist yet.
     """
@@ -101,7 +101,7 @@ class Staticfile:
     def _answer(
         self, environ: dict[str, Any], start_response: StartResponse, name: bytes, found: Found
     ) -> Any:
-        """The answer for an open file; the descriptor is closed with it."""
+        """The response for an open file; the descriptor is closed with it."""
         now = time.time()
         with_file = False
         try:
@@ -242,7 +242,7 @@ class _Blocks:
 def _page(
     environ: dict[str, Any], start_response: StartResponse, code: int, headers: Headers | None = None
 ) -> list[bytes]:
-    """An answer that is no file."""
+    """A response that is no file."""
     reason = _STATUS[code].partition(" ")[2]
     page = f"<!DOCTYPE html><title>{_STATUS[code]}</title><h1>{reason}</h1>\n".encode()
     own = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(page)))]

@@ -1,4 +1,4 @@
-"""Compressed answers (gzip) for clients that take them.
+"""Compressed responses (gzip) for clients that take them.
 
     from fapws.contrib import zip
 
@@ -83,7 +83,7 @@ def _weight(parameters: list[str]) -> float:
 
 
 class _Answer:
-    """One answer: its head waits until it is known what becomes of the content."""
+    """One response: its head waits until it is known what becomes of the content."""
 
     def __init__(self, gzip: Gzip, environ: dict[str, Any], start: Any) -> None:
         self._gzip = gzip
@@ -128,7 +128,7 @@ class _Answer:
         if not self._may_vary(self._status, fields):
             return
         headers = with_vary(self._headers)
-        # A 304 must name the answer that it confirms (RFC 9111 section 4.3.4).
+        # A 304 must name the response that it confirms (RFC 9111 section 4.3.4).
         if self._accepted and self._status.startswith("304"):
             headers = [_weakened(*header) for header in headers]
         elif self._accepted and pack and (size is None or size >= self._gzip.minimum):
@@ -185,7 +185,7 @@ class _Answer:
         return _Packed(self, result)
 
     def _may_pack(self) -> bool:
-        """HEAD: an answer that does not tell its size may be one that GET would leave alone."""
+        """HEAD: a response that does not tell its size may be one that GET would leave alone."""
         return not self._head_only or any(name.lower() == "content-length" for name, _ in self._headers)
 
     def _whole(self, result: Any) -> Any:
@@ -234,7 +234,7 @@ class _Answer:
 
 
 class _Packed:
-    """An answer in pieces, each compressed by itself so that none waits for the next."""
+    """A response in pieces, each compressed by itself so that none waits for the next."""
 
     def __init__(self, answer: _Answer, result: Any) -> None:
         self._answer = answer
@@ -267,7 +267,7 @@ class _Packed:
         return rest
 
     def close(self) -> None:
-        """Called by the server, however the answer ends (PEP 3333)."""
+        """Called by the server, however the response ends (PEP 3333)."""
         close, self._close = self._close, None
         if close is not None:
             close()

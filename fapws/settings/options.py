@@ -146,7 +146,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("autoreload", POOL, "boolean", "no",
            "restart the workers when a source file of the application changes"),
     Option("access_log", POOL, "access_log", "off",
-           "where each answer is told: off, a file, or syslog:FACILITY"),
+           "where each response is logged: off, a file, or syslog:FACILITY"),
     Option("access_format", POOL, "access_format", "combined",
            "combined, json, or a line with variables such as $client_addr \"$request\" $status; see "
            "fapws.ini(5)"),
@@ -183,20 +183,20 @@ OPTIONS: tuple[Option, ...] = (
     Option("body_timeout", POOL, "time", "20s",
            "between two pieces of request content; 0: off", 0, DAY),
     Option("keepalive_timeout", POOL, "time", "1m",
-           "from an answer to the next request; 0: off", 0, DAY),
+           "from a response to the next request; 0: off", 0, DAY),
     Option("write_timeout", POOL, "time", "30s",
-           "without progress in sending an answer; 0: off", 0, DAY),
+           "without progress in sending a response; 0: off", 0, DAY),
     Option("min_body_rate", POOL, "size", "500",
            "bytes a second below which request content comes too slowly, measured every 20 seconds; "
            "0: off", 0, 2**30),
     Option("max_spool", POOL, "size", "1g",
            "most request content that a worker holds in temporary files, of all requests together, "
-           "but never less than max_body_size; more is answered by 503; 0: off", 0, 2**50),
+           "but never less than max_body_size; more is refused with 503; 0: off", 0, 2**50),
     Option("spool_directory", POOL, "spool", "/tmp",
            "directory for the temporary files of large request content; with chroot it lies inside, and "
            "the default is the tmp in there"),
     Option("early_hints", POOL, "boolean", "no",
-           "offer applications wsgi.early_hints(headers), which sends an answer 103 ahead"),
+           "offer applications wsgi.early_hints(headers), which sends a 103 response ahead"),
     Option("debug", POOL, "integer", "0",
            "from 1 on, the error log tells each request that the core refuses, with its reason", 0, 3),
     Option("server_header", POOL, "field", "fapws",

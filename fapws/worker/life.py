@@ -68,7 +68,7 @@ class WorkerSpec(NamedTuple):
     """Path of the error log, for the time without a master; empty: it is no file. None: descriptors 1 and 2
     are the log."""
     access_log: int = -1
-    """Where the core writes a line for each answer; -1: nowhere."""
+    """Where the core writes a line for each response; -1: nowhere."""
     access_prefix: bytes = b""
     """What stands before each of these lines."""
 

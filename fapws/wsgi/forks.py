@@ -1,5 +1,5 @@
 """A process that the application has forked is no server: it lets go of what it has inherited, and ends when
-it comes back to the loop, so that no connection is answered twice and no second worker lives unknown.
+it comes back to the loop, so that no request gets two responses and no second worker lives unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def watch(server: Any) -> None:
 
 
 def leave(log: Any, error: BaseException | None) -> NoReturn:
-    """Ends a child in which the application's part is over: by error, or with an answer."""
+    """Ends a child in which the application's part is over: by error, or with a response."""
     try:
         log.write(COMES_BACK.format(os.getpid()))
         if error is not None and not issubclass(type(error), SystemExit):

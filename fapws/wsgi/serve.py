@@ -175,7 +175,7 @@ class Server:
             lib.fw_unwatch(self.core, token)
 
     def drain(self, accept_rest: bool, linger: float = 2.0) -> None:
-        """Lets run() return once all is answered; see fw_drain(). linger: seconds for idle clients."""
+        """Lets run() return after the last response; see fw_drain(). linger: seconds for idle clients."""
         if not self._draining:
             self._draining = True
             self._wait_ms = 0
@@ -187,7 +187,7 @@ class Server:
         self._wait_ms = 0
 
     def abandon(self) -> None:
-        """Ends a drain at once: what is not answered by now is cut off by free()."""
+        """Ends a drain at once: what has no response by now is cut off by free()."""
         self._abandoned = True
 
     def free(self) -> None:
@@ -317,7 +317,7 @@ class Server:
         self._wait_ms = 0
 
     def _respond_to_forgotten(self) -> None:
-        """500 for each request of the batch that nobody is answering; the core knows which these are."""
+        """500 for each request of the batch without a response under way; the core knows which these are."""
         self._unanswered = False
         if not self._draining and not self._tickers:
             self._wait_ms = FOREVER
@@ -325,7 +325,7 @@ class Server:
         for at in range(1, 3 * self._exchange.count, 3):
             if records[at] >= lib.FW_REQUEST_RAW and records[at + 1] not in self._streams.by_connection:
                 code = self._respond_error(records[at + 1])
-                if code < 0 and code != _WRONG_STATE:  # which those have that are answered
+                if code < 0 and code != _WRONG_STATE:  # it has its response
                     lib.fw_abort(self.core, records[at + 1])
 
     def let_go(self) -> None:

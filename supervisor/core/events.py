@@ -55,7 +55,7 @@ class Vital(NamedTuple):
 
     worker: int
     beat: int
-    """The stamp of its last poll or answer: another one is a sign of life."""
+    """The stamp of its last poll or response: another one is a sign of life."""
     silent: float
     """Seconds since then."""
     busy: bool

@@ -48,7 +48,7 @@ _HEADERS = [
 
 settings = read_settings()
 watcher = Watcher(settings)
-watcher.sample()  # the first answer can tell rates already
+watcher.sample()  # the first response can tell rates already
 add_timer(settings.interval, watcher.on_timer)
 
 
@@ -84,11 +84,11 @@ def refresh_of(query: str) -> int:
     return DEFAULT_REFRESH
 
 
-# ---- What is not answered --------------------------------------------------------------------------
+# ---- What is refused -------------------------------------------------------------------------------
 
 
 def _refused(environ: dict[str, Any], start_response: Any, paths: tuple[str, ...] = ("",)) -> str:
-    """Answers what is not for us, and returns what to say; empty: it is for us.
+    """Refuses what is not for us, and returns what to say; empty: it is for us.
 
     paths: what PATH_INFO may be.
     """

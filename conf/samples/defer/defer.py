@@ -1,4 +1,4 @@
-"""Answer first, work later: orders are taken at once, and written down when there is time.
+"""Respond first, work later: orders are taken at once, and written down when there is time.
 
     python defer.py                             # or: fapws defer.py
     curl -d order=tea -d order=cake http://127.0.0.1:8888/
@@ -8,7 +8,7 @@ defer(function, argument, combine) puts a call into a queue; one call is made wh
 is waiting, in the order of the queue. With combine=True a call that is in the queue already, with
 the same argument, is not queued again: ten orders, one new total. Each call holds this worker up
 while it runs. A worker that is told to leave makes the calls that are left; one that crashes takes them
-along: what must not be lost is stored before the answer.
+along: what must not be lost is stored before the response.
 """
 
 import collections

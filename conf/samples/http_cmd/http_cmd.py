@@ -5,7 +5,7 @@
     curl http://127.0.0.1:8888/squares          # remembered
     curl -X PURGE http://127.0.0.1:8888/squares # forgotten
 
-base.supported_HTTP_command lists the methods that reach a program; others are answered with 501.
+base.supported_HTTP_command lists the methods that reach a program; others are refused with 501.
 """
 
 import os
@@ -24,7 +24,7 @@ def squares(number=100):
 
 
 def page(environ, start_response):
-    """GET answers from the cache, PURGE empties it (204, or 404 if there is nothing to forget)."""
+    """GET responds from the cache, PURGE empties it (204, or 404 if there is nothing to forget)."""
     method = environ["REQUEST_METHOD"]
     if method == "PURGE":
         # A cache is nobody's to empty but this machine's.

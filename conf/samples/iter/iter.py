@@ -23,7 +23,7 @@ def pieces(environ, start_response):
 
 
 def count(environ, start_response):
-    """A generator: this function runs while the answer is being sent."""
+    """A generator: this function runs while the response is being sent."""
     start_response("200 OK", PLAIN)
     end = environ["fapws.params"].get("to", ["10"])[0]
     for number in range(1, int(end) + 1 if end.isdecimal() else 11):
@@ -31,7 +31,7 @@ def count(environ, start_response):
 
 
 class Alphabet:
-    """An object with __iter__, and with close(), which is called however the answer ends."""
+    """An object with __iter__, and with close(), which is called however the response ends."""
 
     def __init__(self, environ, start_response):
         start_response("200 OK", PLAIN)

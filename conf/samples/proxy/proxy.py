@@ -23,12 +23,12 @@ HOP_BY_HOP = {
     "te", "trailer", "transfer-encoding", "upgrade",
 }  # fmt: skip
 NOT_FORWARDED = {"Expect", "Forwarded", "Content-Type", "Content-Length"}
-"""The first is answered by the core, the second would be the client's word; the last two have names of
+"""The core responds to the first itself, the second would be the client's word; the last two have names of
 their own in the environ."""
 
 
 def application(environ, start_response):
-    """Hands the request on and the answer back."""
+    """Hands the request on and the response back."""
     connect = http.client.HTTPSConnection if UPSTREAM.scheme == "https" else http.client.HTTPConnection
     upstream = connect(UPSTREAM.hostname, UPSTREAM.port, timeout=TIMEOUT)
     try:
@@ -55,7 +55,7 @@ def send_request(upstream, environ):
     upstream.putheader("Via", "1.1 fapws")
     upstream.putheader("Connection", "close")
     upstream.endheaders()
-    # An upstream that refuses the content may answer and hang up before it has read it all.
+    # An upstream that refuses the content may respond and hang up before it has read it all.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         while block := environ["wsgi.input"].read(BLOCK_SIZE):
             upstream.send(block)
@@ -90,7 +90,7 @@ def end_to_end(fields):
 
 
 class Pieces:
-    """The answer's content, each piece as soon as it is there; close() is called however it ends."""
+    """The response's content, each piece as soon as it is there; close() is called however it ends."""
 
     def __init__(self, upstream, answer):
         self._upstream = upstream
@@ -114,6 +114,6 @@ class Pieces:
 
 
 def refuse(start_response, status, why):
-    """An answer of the proxy's own."""
+    """A response of the proxy's own."""
     start_response(status, [("Content-Type", "text/plain")])
     return [f"{why}\n".encode()]

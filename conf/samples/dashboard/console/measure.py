@@ -1,6 +1,6 @@
 """The readings, guarded: one that fails is None, and the error log tells of it once.
 
-Which module answers is decided here, so that nobody else asks whether psutil is installed.
+Which module measures is decided here, so that no other module asks whether psutil is installed.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 from console.processes import WORKER, Entry, Processes
 
 PATIENCE = 0.5
-"""Seconds the master has for an answer."""
+"""Seconds the master has for a reply."""
 
 
 def workers(control: str, seen: Processes) -> dict[str, Any]:

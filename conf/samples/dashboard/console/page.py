@@ -29,7 +29,7 @@ _STYLE, _SCRIPT = _asset("style.css"), _asset("refresh.js")
 
 
 def render(found: dict[str, Any], refresh: int, nonce: str) -> str:
-    """The whole page. nonce: what the Content-Security-Policy of this answer lets in."""
+    """The whole page. nonce: what the Content-Security-Policy of this response lets in."""
     title = escape(found["title"])
     bad = sum(trouble["level"] == "bad" for trouble in found["troubles"])
     again = f'<noscript><meta http-equiv="refresh" content="{refresh}"></noscript>' if refresh else ""

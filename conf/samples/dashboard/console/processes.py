@@ -13,7 +13,7 @@ WORKER = "fapws: worker "
 LOOK_EVERY = 5.0
 """Seconds between two looks at all processes: the dearest reading, around 0.1 ms a process."""
 CONNECT_SECONDS = 0.25
-"""Patience with a service; loopback answers at once, and this worker serves nobody meanwhile."""
+"""Patience with a service; loopback replies at once, and this worker serves no client meanwhile."""
 
 
 class Entry(NamedTuple):
