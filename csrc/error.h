@@ -1,5 +1,5 @@
 /* error.h -- every negative code of the core: one table for value, token, HTTP status and text.
- * Owns: nothing. Called by everybody. docs/ and the debug log use the tokens, so keep them stable.
+ * Owns: nothing. Every file may call it. docs/ and the debug log use the tokens, so keep them stable.
  *
  * Rows: X(NAME, value, HTTP status or 0, token, text, source). Status 0 is a code for the caller,
  * not for a client. source is the rule that asks for it, "RFC 9112 2.2", or "" where none does;

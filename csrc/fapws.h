@@ -29,7 +29,7 @@ typedef struct {
     uint32_t max_uri;           /* request target; above: 414 */
     uint32_t max_connections;   /* open at once; above: accepting pauses, the backlog waits */
     uint32_t max_descriptors;   /* the same for connections and temporary files together; 0: off */
-    uint32_t spare_descriptors; /* beyond these, for the content of those who are connected */
+    uint32_t spare_descriptors; /* beyond these, for the content of open connections */
     uint64_t max_body_size;     /* content of one request; above: 413 */
     uint64_t max_spool;         /* content of all requests in temporary files; above: 503; 0: off */
     uint32_t memory_body;       /* content kept in memory; above: an unlinked temporary file */
@@ -70,7 +70,7 @@ typedef struct {
     uint64_t bytes_out;
     uint64_t accept_pauses; /* times accepting paused for want of descriptors */
     uint64_t rss;      /* bytes of resident memory, weighed at most once a second; 0: unknown */
-    uint64_t group;    /* whose sockets it listens on, see fw_share(); 0: nobody else's */
+    uint64_t group;    /* whose sockets it listens on, see fw_share(); 0: shared with no worker */
     uint64_t gave_way; /* times accepting paused in favour of others of the group */
     uint64_t reserved[2];
     char request_line
@@ -95,14 +95,14 @@ int fw_set_debug(fw_worker *worker, uint32_t level);
  * Returns the listener's number, 0 and up, or a negative code. */
 int fw_listen(fw_worker *worker, int fd);
 
-/* Other workers listen on the same sockets: connections are left to those of the same group (not 0) who have
+/* Other workers listen on the same sockets: connections are left to those of the same group (not 0) that have
  * fewer. rows: what of the scoreboard is looked at, read-only, there for the worker's life. */
 int fw_share(fw_worker *worker, const fw_score *rows, uint32_t count, uint64_t group);
 
 /* Connections of this listener begin with a PROXY header, version 1 or 2; others are refused. */
 int fw_expect_proxy(fw_worker *worker, int listener);
 /* Allows a network to send PROXY headers: family 4 or 6 with an address in network order and the
- * length of its prefix, or family 0 for unix sockets. As long as none is named, everybody may. */
+ * length of its prefix, or family 0 for unix sockets. As long as none is named, every peer may. */
 int fw_trust(fw_worker *worker, int family, const unsigned char *address, unsigned prefix);
 
 /* Watches a descriptor the caller keeps: an FW_WAKE record is given while it is readable (level
@@ -174,7 +174,7 @@ void fw_view_batch(const fw_worker *worker, fw_batch_view *view);
  * A shape repeats no name; Content-Type and Content-Length may occur. Fields that must not reach
  * the application (names with "_", Proxy) are left out.
  * 0 also when a signal came: its handlers may have something to do. A code below 0 is for ever: the worker can
- * hear nobody any more. */
+ * hear no client any more. */
 int fw_poll(fw_worker *worker, int timeout_ms);
 
 #define FW_RECORD_WORDS 3
@@ -280,7 +280,7 @@ int fw_set_title(const char *title);
 
 /* Ends this process with _exit(1) grace_ms after the end of the pipe whose read end fd is, whatever
  * it is doing then: a small thread of its own waits for it. The descriptor must stay open. A sentence goes
- * to standard error or, if nobody reads that, to the file log ("": none; copied). */
+ * to standard error or, if that has no reader, to the file log ("": none; copied). */
 int fw_guard_lifeline(int fd, uint32_t grace_ms, const char *log);
 
 /* cffi: end */

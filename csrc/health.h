@@ -1,4 +1,4 @@
-/* health.h -- whether a worker can still hear anybody: an application may have forked, or closed what the
+/* health.h -- whether a worker can still hear a client: an application may have forked, or closed what the
  * worker listens with. */
 #ifndef FAPWS_HEALTH_H
 #define FAPWS_HEALTH_H

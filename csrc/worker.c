@@ -74,8 +74,8 @@ static void on_polled(void *owner, int64_t token, unsigned events)
 
 /* ---- Life ------------------------------------------------------------------------------------------ */
 
-/* All handles of the worker's own, before anything else: whatever fails later, who stops or closes one
- * finds it initialised. libuv 1.48 and later crash on one that is not. */
+/* All handles of the worker's own, before anything else: whatever fails later, the code that stops or
+ * closes one finds it initialised. libuv 1.48 and later crash on one that is not. */
 static int timers_new(fw_worker *worker)
 {
     uv_timer_t *const timers[] = {&worker->accepting.timer, &worker->deadlines.timer,
@@ -192,7 +192,7 @@ static void close_inherited(int *fd)
     *fd = -1;
 }
 
-/* Closed, and nothing else: the sets of epoll are shared with the parent, who would miss what is taken out. */
+/* Closed, and nothing else: the sets of epoll are shared with the parent, which still needs what is in them. */
 int fw_let_go(fw_worker *worker)
 {
     uint32_t at = 0;
@@ -351,7 +351,7 @@ static void run_leaving(fw_worker *worker)
     }
 }
 
-/* The one place where the memory of closed connections goes: between two turns nobody holds a connection.
+/* The one place where the memory of closed connections goes: between two turns none is in use.
  * They made room, too, so that others may be accepted again. */
 static void forget_closed(fw_worker *worker)
 {
@@ -393,7 +393,7 @@ static void wait_for_records(fw_worker *worker, int timeout_ms)
         uv_timer_stop(&worker->poll_timer);
 }
 
-/* Resident memory, for whoever limits it. */
+/* Resident memory, for the master, which limits it. */
 static void weigh(fw_worker *worker)
 {
     size_t rss;
@@ -467,7 +467,7 @@ static void on_drain_timer(uv_timer_t *timer)
         else
             fw__conn_close(conn);
     }
-    if (closed > FW_CROWD_TURN) /* the rest soon, after those who have asked for something */
+    if (closed > FW_CROWD_TURN) /* the rest soon, after clients with a request */
         (void)uv_timer_start(timer, on_drain_timer, 1, DRAIN_MS);
 }
 

@@ -63,7 +63,7 @@ struct fw_worker {
     fw_spool spool;
     fw_list ready;   /* connections with something to do that did not fit a batch */
     fw_list closed;  /* connections of which only the memory is left */
-    fw_list leaving; /* connections whose client sends no more, and that nobody else waits for */
+    fw_list leaving; /* connections whose client sends no more and that wait for nothing else */
     fw_fault fault;
 
     uv_timer_t poll_timer; /* bounds one fw_poll() */

@@ -139,7 +139,7 @@ class Start_response:
         max_age: seconds; 0 deletes it. expires: a str, seconds since 1970, or a datetime (without
         time zone: local time). Raises ValueError for what would break out of the field.
         """
-        from http.cookies import CookieError, SimpleCookie  # nobody else pays for it
+        from http.cookies import CookieError, SimpleCookie  # only a program with cookies pays for it
 
         check_field("Set-Cookie", key)
         value = str(value)

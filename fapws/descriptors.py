@@ -43,7 +43,7 @@ def adopt(fd: int) -> _socket.socket:
 
 
 def send(channel: int, data: bytes, fds: Sequence[int]) -> bool:
-    """Sends bytes with descriptors; the caller keeps his own copies. False: not all went."""
+    """Sends bytes with descriptors; the caller keeps its own copies. False: not all went."""
     ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack(f"{len(fds)}i", *fds))] if fds else []
     sock = adopt(channel)
     try:

@@ -3,7 +3,7 @@
 ``typing``, ``collections``, ``enum`` and ``functools`` with what they import cost a master and a worker
 1.5 MB together, and the usual NamedTuple compiles the annotation of every field. A type checker sees the real
 names here. A running program gets a NamedTuple that behaves the same, the C modules under ``collections``
-and ``signal``, and stand-ins for what occurs only in annotations, which nobody evaluates.
+and ``signal``, and stand-ins for what occurs only in annotations, which are never evaluated.
 """
 
 from __future__ import annotations

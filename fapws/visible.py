@@ -1,6 +1,6 @@
 """Text from applications and clients on its way to a log or a terminal: no character of it is obeyed there.
 
-An escape sequence in the text of an exception would move the cursor of whoever looks, rename the window or
+An escape sequence in the text of an exception would move the reader's cursor, rename the window or
 hide lines. Control characters are written as ``\\x1b``, and those that turn the direction of writing as
 ``\\u202e``.
 """

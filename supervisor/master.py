@@ -63,13 +63,13 @@ def tell_nobody(_code: int, _text: str) -> None:
 
 
 def tell_terminal(code: int, text: str) -> None:
-    """Prints the outcome of a start where somebody watches."""
+    """Prints the outcome of a start on standard output, or on standard error if it failed."""
     stream = sys.stderr if code else sys.stdout
     try:
         stream.write(visible(text.rstrip("\n")) + "\n")
         stream.flush()
     except (OSError, ValueError, AttributeError):
-        return  # closed: nobody watches
+        return  # the stream is closed
 
 
 class Master:
@@ -152,7 +152,7 @@ class Master:
                 self._turn()
             return self._exit
         except BaseException:
-            import traceback  # half a megabyte that nobody else needs
+            import traceback  # half a megabyte that is needed only here
 
             text = f"the master ends by a defect of its own\n{traceback.format_exc()}"
             self._resources.error_log.write_unless_watched(text)

@@ -77,7 +77,7 @@ class ReloadOrders:
             self._post(events.Refused(str(error)))
         except Exception:
             # A defect must not take the service down; the reload fails and says why.
-            import traceback  # half a megabyte that nobody else needs
+            import traceback  # half a megabyte that is needed only here
 
             self._post(events.Refused(traceback.format_exc()))
         else:
@@ -95,7 +95,7 @@ class ReloadOrders:
             self._post(events.Refused(f"the configuration could not be read in {SECONDS:.0f} s"))
 
     def close(self) -> None:
-        """Ends the child, if there is one: nobody waits for it any more."""
+        """Ends the child, if there is one: its result is not wanted any more."""
         if self._reading is not None:
             self._resources.waiter.forget(self._reading.fd)
             self._reading.end()
@@ -110,7 +110,7 @@ class ReloadOrders:
         return kept
 
     def done(self, action: actions.ReloadDone) -> None:
-        """Closes what the configuration in force has no use for, and tells everybody how it ended."""
+        """Closes what the configuration in force has no use for, and tells waiting clients how it ended."""
         self.close()
         running = self._state().phase == RUNNING
         if running:

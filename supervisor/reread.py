@@ -96,7 +96,7 @@ def _outcome(source: Callable[[], Config] | Source) -> bytes:
         return _BAD + str(error).encode("utf-8", "backslashreplace")
     except Exception:
         # A defect of the reader must not take the service down; the reload fails and says why.
-        import traceback  # half a megabyte that nobody else needs
+        import traceback  # half a megabyte that is needed only here
 
         return _BAD + traceback.format_exc().encode("utf-8", "backslashreplace")
 

@@ -32,7 +32,7 @@ struct fw_access {
     fw_span method;  /* an unreadable request line stands here as it came */
     fw_span target;
     fw_span host;
-    fw_span client; /* of whom a trusted proxy has told; empty: the peer is all that is known */
+    fw_span client; /* as a trusted proxy named it; empty: only the peer is known */
     fw_buffer text;
     fw_span fields[]; /* as many as the format names */
 };

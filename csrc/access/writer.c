@@ -28,7 +28,7 @@ struct fw_log_writer {
     size_t filled;      /* bytes in it */
     uint64_t first;     /* uv_hrtime() of the first line in it */
     bool busy;          /* the thread writes the other one */
-    bool hurry;         /* somebody waits: no waiting for more lines */
+    bool hurry;         /* another thread waits: do not wait for more lines */
     bool stop;          /* the thread is to end */
     int fd;             /* the thread's */
     int next_fd;        /* to be taken over; -1: none */

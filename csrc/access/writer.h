@@ -1,4 +1,4 @@
-/* access/writer.h -- lines to a file, by a thread of its own, so that nobody ever waits for a disk.
+/* access/writer.h -- lines to a file, by a thread of its own, so that no response ever waits for a disk.
  * Owns:   two blocks of FW_LOG_BLOCK bytes (a crowd may make them FW_LOG_MOST for a while), the
  *         descriptor, the thread.
  * Never:  makes its caller wait: when both blocks are as large as can be and full, a line is dropped and counted.

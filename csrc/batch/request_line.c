@@ -1,4 +1,4 @@
-/* batch/request_line.c -- which request the caller works on now, for those who watch the scoreboard.
+/* batch/request_line.c -- which request the caller works on now, for readers of the scoreboard.
  * Owns:   batch->lines and batch->current; the score's request_line.
  * A caller takes the requests of a batch in their order, so the one that it works on is the first without a
  * response. Its line is copied when the one before it has its response: about a hundred bytes a request. */

@@ -26,7 +26,7 @@ typedef struct {
 /* Other workers at the same sockets: a part of the scoreboard, see share.c. */
 typedef struct {
     const fw_score *rows;
-    uint32_t count; /* 0: nobody else's connections are looked at */
+    uint32_t count; /* 0: no other worker's connections are looked at */
 } fw_peers;
 
 typedef struct {

@@ -417,8 +417,8 @@ static void conn_readable(fw_conn *conn)
     }
 }
 
-/* A crowd that leaves at one moment is seen off bit by bit, after those who want something. Until then
- * the set need not tell of it. */
+/* Many clients that leave at one moment are closed a few in each turn, after the clients that have sent
+ * a request. Until then the set need not report them. */
 static bool leaves(fw_conn *conn, unsigned events)
 {
     const unsigned unhurried =

@@ -1,7 +1,7 @@
 /* conn/conn.h -- a client's connection, and what conn.c, request.c, outgoing.c and kept_head.c do with it.
  *
  * Any function that is given a connection may close it: afterwards its state is FW_CONN_CLOSED, and its
- * memory is there until fw__conns_free_closed(), which fw_poll() calls while nobody holds a connection.
+ * memory is there until fw__conns_free_closed(), which fw_poll() calls while no function holds a connection.
  * A caller that goes on with the connection looks at conn->state. */
 #ifndef FAPWS_CONN_H
 #define FAPWS_CONN_H
@@ -39,7 +39,7 @@ typedef struct {
 typedef struct {
     size_t seen;         /* bytes of conn->in that fw_parse_head() has already called FW_MORE */
     fw_content *content; /* from FW_CONN_CONTENT on; in memory: until the request is given out */
-    fw_kept_head *kept_head; /* NULL: nobody asked for it */
+    fw_kept_head *kept_head; /* NULL: it was not asked for */
     fw_access *access;       /* what the access log will say; NULL: nothing */
     uint8_t minor;           /* HTTP/1.minor, as 0 or 1 */
     bool keep_alive;         /* the client wants to stay */
@@ -75,7 +75,7 @@ typedef struct {
 
 /* What is known of a PROXY header (conn->proxy). */
 typedef enum {
-    FW_PROXY_NONE,    /* none is due, and the peer is whoever the connection or the header says */
+    FW_PROXY_NONE,    /* none is due; the connection or the header has named the peer */
     FW_PROXY_DUE,     /* it comes first */
     FW_PROXY_FOREIGN, /* it is due, but this address may not send one */
     FW_PROXY_NAMELESS /* it came and does not say who the client is: the peer stays the proxy */
@@ -122,7 +122,7 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
 /* Closes the descriptor and takes the connection out of table, set and deadlines; conn stays readable, in
  * FW_CONN_CLOSED, until fw__conns_free_closed(). Does nothing to one that is closed. */
 void fw__conn_close(fw_conn *conn);
-/* The boundary: frees what was closed. Only where nobody holds a connection. */
+/* The boundary: frees what was closed. Only where no function holds a connection. */
 void fw__conns_free_closed(struct fw_worker *worker);
 void fw__conn_cut(fw_conn *conn);  /* close, and no response that is not whole looks so */
 void fw__conn_lost(fw_conn *conn); /* close, and FW_GONE if the caller holds a request of it */

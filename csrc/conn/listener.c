@@ -65,7 +65,7 @@ static void starve(fw_worker *worker, int error)
 }
 
 /* That client is gone (ECONNABORTED and its like), the next may not be. But some errors stay: a filter
- * or a policy that lets nobody in, or one that no system had when this was written. */
+ * or a policy that lets no client in, or one that no system had when this was written. */
 static bool lose_one(fw_worker *worker, int error)
 {
     if (++worker->accepting.failures < FW_ACCEPT_FAILURES)
@@ -74,7 +74,7 @@ static bool lose_one(fw_worker *worker, int error)
     return false;
 }
 
-/* False when there is nobody else to accept for now. */
+/* False when there is no other client to accept for now. */
 static bool accept_one(fw_listener *listener)
 {
     struct sockaddr_storage address;
@@ -97,9 +97,9 @@ static bool accept_one(fw_listener *listener)
 #endif
         return false;
     case EBADF:
-    case EINVAL: /* somebody has shut the socket down */
+    case EINVAL: /* the socket was shut down */
     case ENOTSOCK:
-    case EOPNOTSUPP: /* or closed it, and the number is another's: nobody will come any more */
+    case EOPNOTSUPP: /* or closed it, and the number is another's: no client comes any more */
         if (!listener->worker->draining)
             fw__health_breaks(&listener->worker->health, FW_ELISTENER);
         return false;
@@ -107,7 +107,7 @@ static bool accept_one(fw_listener *listener)
     }
 }
 
-/* Whether somebody was there. */
+/* Whether a client was there. */
 static bool accept_some(fw_listener *listener, uint32_t count)
 {
     fw_worker *worker = listener->worker;

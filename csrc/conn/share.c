@@ -5,7 +5,7 @@
  * Never:  writes into a row of others, waits for them: listener.c takes the clients that they leave. */
 #include "conn/accepting.h"
 
-/* Of the group's worker with the fewest, this one included; rows of nobody have group 0. */
+/* The connections of the group's worker with the fewest, this one included; a free row has group 0. */
 static uint64_t fewest(const fw_peers *peers, uint64_t group, uint32_t open)
 {
     uint64_t least = open;

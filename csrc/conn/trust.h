@@ -1,4 +1,4 @@
-/* conn/trust.h -- who may send PROXY headers. */
+/* conn/trust.h -- the networks that may send PROXY headers. */
 #ifndef FAPWS_TRUST_H
 #define FAPWS_TRUST_H
 
@@ -14,7 +14,7 @@ typedef struct {
 } fw_network;
 
 typedef struct {
-    fw_network networks[FW_TRUSTED_MAX]; /* none: everybody may */
+    fw_network networks[FW_TRUSTED_MAX]; /* none: every peer may */
     int count;
 } fw_trusted;
 

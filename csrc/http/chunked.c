@@ -15,7 +15,7 @@
 #include "error.h"
 #include "http/scan.h"
 
-/* Bytes of extensions in a whole content. They mean nothing to anybody, so a content that is
+/* Bytes of extensions in a whole content. No application sees them, so a content that is
  * mostly extensions is an attack on the reader's time, past what max_body_size sees. */
 #define EXTENSIONS_MAX 16384
 
@@ -280,7 +280,7 @@ static int read_value_lf(fw_chunked *decoder, reader *r)
 
 /* ---------------------------------------------------------------------------------------------- */
 
-#define STOP 1 /* the content is complete; what follows belongs to somebody else */
+#define STOP 1 /* the content is complete; what follows is not part of it */
 
 static int step(fw_chunked *decoder, reader *r)
 {

@@ -158,7 +158,7 @@ static int note_host(fw_head *head, fw_slice value)
     return fw_valid_host(value) ? 0 : FW_EHOST;
 }
 
-/* RFC 9112 6.3 lets a list of equal numbers pass; refused here, since not everybody does. */
+/* RFC 9112 6.3 lets a list of equal numbers pass; refused here, since not every proxy accepts one. */
 static int note_content_length(fw_head *head, fw_slice value)
 {
     if (head->content_length >= 0 || value.len == 0)
@@ -225,7 +225,7 @@ static void note_connection(field_notes *notes, fw_slice value)
     }
 }
 
-/* One value is what a check looked at, the other what somebody acts on: never two of these. */
+/* With two of these a proxy may check one while the application acts on the other: so never two. */
 static int note_single(bool *seen)
 {
     if (*seen)

@@ -75,7 +75,7 @@ typedef struct {
     const char *at;      /* the next field */
     const char *end;
     known_shape known[FW_SHAPES];
-    PyObject *row; /* the tuple given out last; used again once nobody else holds it */
+    PyObject *row; /* the tuple given out last; used again once no other reference is left */
 } exchange;
 
 extern PyTypeObject exchange_type;

@@ -285,7 +285,7 @@ static int64_t send_chunk(fw_conn *conn, const char *piece, size_t size)
 
 /* Large pieces need not each have a segment of their own: the kernel sends full ones at once and what
  * is over with the next piece, or when the client has confirmed the former. A small piece may be an
- * event that somebody waits for. A unix socket cannot be told; it is not asked again for each piece. */
+ * event that the client waits for. A unix socket cannot be told; it is not asked again for each piece. */
 static void choose_segments(fw_conn *conn, bool bulk)
 {
     if (conn->socket.joins == bulk)

@@ -246,7 +246,7 @@ static int put_fields(char **out, field_reader *reader, fw_response_head *respon
 
 /* ---- Framing --------------------------------------------------------------------------------------- */
 
-/* RFC 9112 6.3, docs/http.md, "Response": who says where the content ends. */
+/* RFC 9112 6.3, docs/http.md, "Response": what tells the client where the content ends. */
 static fw_framing choose_framing(const fw_conn *conn, const fw_response_head *response,
                                  const head_facts *facts)
 {

@@ -27,7 +27,7 @@ typedef struct {
 static const char farewell[] = "fapws: the master is gone and drain_timeout is over: the worker "
                                "ends, whatever is unanswered\n";
 
-/* To standard error, unless that would wait; if nobody reads it, to the log, with this process's rights. */
+/* To standard error, unless that would wait; if it has no reader, to the log, with this process's rights. */
 static void tell_end(const char *log)
 {
     struct pollfd out = {.fd = 2, .events = POLLOUT};
@@ -35,7 +35,7 @@ static void tell_end(const char *log)
         return;
     int fd = open(log, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd >= 0 && write(fd, farewell, sizeof farewell - 1) < 0)
-        return; /* there is nobody left to tell */
+        return; /* there is no other place to write it */
 }
 
 static void wait_for_end(int fd)

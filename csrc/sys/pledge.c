@@ -1,5 +1,5 @@
 /* sys/pledge.c -- what a process promises not to do any more: pledge(2) and unveil(2) of OpenBSD.
- * Elsewhere both are refused: a promise that nobody keeps must not look like one. */
+ * Elsewhere both are refused: a promise that no kernel enforces must not look like one. */
 #include <stddef.h>
 
 #include "error.h"

@@ -20,7 +20,7 @@ int fw__accept(int listener, struct sockaddr *address,
 ssize_t fw__send(int fd, const struct iovec *pieces, int count, bool more);
 /* Bytes, 0: end, FW_EGONE, or FW_MORE: nothing there. */
 ssize_t fw__recv(int fd, void *room, size_t len);
-bool fw__pending(int fd);                /* whether bytes have come that nobody has read */
+bool fw__pending(int fd);                /* whether bytes have come that were not read */
 bool fw__join_pieces(int fd, bool join); /* TCP_NODELAY off or on; false: not a TCP socket */
 int fw__set_nonblocking(int fd);
 /* Bytes the kernel holds that the client has not taken; -1: not known. */

@@ -83,7 +83,7 @@ class Conversation:
 
 
 def ask(path: str, command: str, seconds: float, **arguments: Any) -> dict[str, Any]:
-    """One command, one reply. Raises NoReply, or OSError where nobody listens."""
+    """One command, one reply. Raises NoReply, or OSError where no master listens."""
     conversation = Conversation(path, seconds)
     try:
         return conversation.ask(command, **arguments)

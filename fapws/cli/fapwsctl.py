@@ -154,7 +154,7 @@ def _usage(complaint: str) -> NoReturn:
 
 
 def _print(result: Result, as_json: bool) -> int:
-    """Tells the result; the exit code, which is that of the deed, also where nobody can be told."""
+    """Prints the result; returns the command's exit code, also where the output cannot be written."""
     try:
         _write(result, as_json)
         sys.stdout.flush()
@@ -172,7 +172,7 @@ def _complain(text: str) -> None:
     try:
         os.write(2, text.encode("utf-8", "backslashreplace"))
     except OSError:
-        return  # nobody is there to read it
+        return  # standard error is closed or has no reader
 
 
 def _write(result: Result, as_json: bool) -> None:
@@ -339,7 +339,7 @@ def dump(options: Options) -> Result:
 
 
 def _order(options: Options, command: str, number: int, seconds: float) -> dict[str, Any]:
-    """The reply over the control socket, with the ``pid``; where nobody listens, the signal is sent.
+    """The reply over the control socket, with the ``pid``; where no master listens, the signal is sent.
 
     Raises Ended, also after the signal: what comes of that cannot be known.
     """

@@ -100,7 +100,7 @@ def _look_at_socket(control: str) -> Presence:
 
 
 class NobodyThere(Ended):
-    """Nobody listens on the control socket."""
+    """No master listens on the control socket."""
 
 
 def ask(control: str, command: str, seconds: float, **arguments: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Timers and deferred calls of one worker, as fapws3 had them (``add_timer``, ``defer``).
 
-Pure: the time is an argument, and whoever owns the loop calls ``run()`` between two turns of it. Every
+Pure: the time is an argument, and the owner of the loop calls ``run()`` between two turns of it. Every
 worker has a schedule of its own: what is added before a fork is there in each child.
 """
 

@@ -130,7 +130,7 @@ def serve(server: Server, drain_timeout: float, line: str, parent: int = -1) -> 
 
 
 class _Drain:
-    """The end of a server that nobody watches from outside."""
+    """The end of a server that no master watches."""
 
     def __init__(self, server: Server, seconds: float, linger: float) -> None:
         """linger: seconds for idle clients."""

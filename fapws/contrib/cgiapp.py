@@ -430,7 +430,7 @@ def _log(environ: Environ, sentence: str) -> None:
 
 
 def _content(environ: Environ, stack: contextlib.ExitStack) -> tuple[int, int]:
-    """Standard input of the script and its length: always a file, so that nobody waits for anybody.
+    """Standard input of the script and its length: always a file, so neither process waits for the other.
 
     The server's own temporary file is passed on as it is. Raises OSError.
     """

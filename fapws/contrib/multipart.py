@@ -61,7 +61,7 @@ class Upload:
         self.size = 0
         """Bytes."""
         self.path: str | None = None
-        """Where it lies, if the form was given a basepath: it stays until somebody removes it."""
+        """Where it lies, if the form was given a basepath: it stays until the application removes it."""
         self._folder = folder
         self._file: Any = None
 
@@ -168,7 +168,7 @@ class MultipartFormData:
     def getvalue(self) -> dict[str, list[Value]]:
         """All fields and files by name, each in a list. Raises MultipartError if the end is missing."""
         if self._boundary is None and not self._total:
-            return {}  # nobody wrote anything: fapws3's programs ask all the same
+            return {}  # no content came: fapws3's programs ask all the same
         if self._error is None and not self._complete:
             self._fail(MultipartError("the form is cut off before its last boundary"))
         if self._error is not None:

@@ -4,7 +4,7 @@ A storage gets and gives JSON text; it knows nothing of cookies' attributes or r
 a client reaches ``load`` only, which returns None for whatever the storage did not make.
 
 Two requests of one session at the same time: the one that is saved last wins, as a whole. A session
-that was deleted meanwhile is not saved again, so that nobody comes back from a logout.
+that was deleted meanwhile is not saved again, so that no request undoes a logout.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     import sqlite3
 
 ID_BYTES = 32
-"""Random bytes in an id: nobody guesses one of 2**256."""
+"""Random bytes in an id: one of 2**256 cannot be guessed."""
 MAX_COOKIE = 4096
 """Bytes; browsers need not keep more of a cookie (RFC 6265 section 6.1), nor do we read more."""
 MAX_SIZE = 1 << 20
 """Bytes of JSON in one session that is kept here. A session is no place for files."""
 STALE_SECONDS = 3600
-"""A half-written file of this age has nobody left who writes it."""
+"""No process still writes a half-written file of this age; it is removed."""
 LOCK_SECONDS = 2.0
-"""How long a write waits for another one in SQLite. The worker serves nobody meanwhile."""
+"""How long a write waits for another one in SQLite. The worker serves no client meanwhile."""
 MIN_KEY = 16
 """Bytes of a key for signing; 32 from ``secrets.token_bytes`` are recommended."""
 
@@ -93,7 +93,7 @@ def _check_size(record: Record) -> None:
 class MemoryStorage:
     """In the memory of this process: for one worker only, and gone with it.
 
-    most: sessions; above, the one that was begun first is dropped, so that clients who never send
+    most: sessions; above, the one that was begun first is dropped, so that clients that never send
     their cookie back do not fill the memory.
     """
 
@@ -130,7 +130,7 @@ class MemoryStorage:
 class FileStorage:
     """A file for each session in a folder of their own, for any number of workers.
 
-    A file is replaced by renaming, so that nobody reads half of one. Not synced to the disk: a
+    A file is replaced by renaming, so that no reader gets half of one. Not synced to the disk: a
     power failure may cost the last changes. A file that cannot be understood is no session.
     """
 
@@ -280,7 +280,7 @@ Key = Union[str, bytes]
 class SignedCookie:
     """The cookie itself, signed with HMAC-SHA256: nothing is kept here, for any number of machines.
 
-    The client can read it, and it cannot be revoked: who keeps a copy may send it until it expires,
+    The client can read it, and it cannot be revoked: a client with a copy may send it until it expires,
     also after delete(). No place for secrets, nor for what must end with a logout.
     """
 

@@ -153,7 +153,7 @@ class CurrentSession(MutableMapping[str, Any]):
     def newid(self) -> None:
         """Keeps the data under another id; to be called at login and at every gain of rights.
 
-        Without it somebody who has planted an id before would be logged in too (session fixation).
+        Without it an attacker that has planted an id before would be logged in too (session fixation).
         """
         self._get()
         self._renew_id = True
@@ -177,8 +177,8 @@ class CurrentSession(MutableMapping[str, Any]):
     def save(self, lifetime: float) -> str | None:
         """Keeps what has changed; lifetime in seconds. The cookie to be sent, "" to end it, None to leave it.
 
-        Saved as well when half of its time is over, so that somebody who only reads stays. Raises
-        Gone, OSError, TypeError, ValueError.
+        Saved as well when half of its time is over, so that a visitor that only reads keeps its session.
+        Raises Gone, OSError, TypeError, ValueError.
         """
         if self._data is None:
             return None
@@ -217,7 +217,7 @@ class CurrentSession(MutableMapping[str, Any]):
 class Sessions:
     """Gives applications sessions; one object for as many of them as there are.
 
-    storage: where they are kept. minutes: a session nobody uses ends after so long. The cookie is
+    storage: where they are kept. minutes: an unused session ends after so long. The cookie is
     HttpOnly, SameSite=Lax, and Secure when the request came by https.
     """
 
@@ -467,7 +467,7 @@ class Session:
         self.sessiondb["strdata"] = self.prepare_data(text) if self.prepare_data else text
 
     def newid(self) -> None:
-        """Gives the record another id, which nobody can guess."""
+        """Gives the record another id, one that cannot be guessed."""
         self.sessiondb["sessionid"] = new_id()
 
     def getid(self) -> Any:

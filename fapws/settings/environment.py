@@ -33,7 +33,7 @@ class Environment(list[tuple[str, str]]):
 
 
 def forget_all_but(mine: Environment) -> None:
-    """In a worker: the variables of other pools are nowhere any more, whoever still refers to them."""
+    """In a worker: empties the environments of other pools, also where something still refers to them."""
     for one in _all:
         environment = one()
         if environment is not None and environment is not mine:

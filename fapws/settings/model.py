@@ -29,7 +29,7 @@ class Address(NamedTuple):
     mode: int = 0o666
     """unix: permission bits of the socket file."""
     user: str = ""
-    """unix: user who owns the socket file; empty: the master's."""
+    """unix: user that owns the socket file; empty: the master's."""
     group: str = ""
     """unix: group that owns the socket file; empty: unchanged."""
 
@@ -151,7 +151,7 @@ class Config(NamedTuple):
     log_mode: int = 0o640
     """Permission bits of log files that are made."""
     control_group: str = ""
-    """Name or number of the group that may use the control socket too; empty: nobody else may."""
+    """Name or number of the group that may use the control socket too; empty: no other group may."""
 
 
 class ScriptSettings(NamedTuple):

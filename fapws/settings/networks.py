@@ -1,4 +1,4 @@
-"""Addresses and networks: whom a pool trusts, and whether a peer is one of them.
+"""Addresses and networks: the peers that a pool trusts, and whether a peer is one of them.
 
 Written on inet_pton(): what the system takes for an address, without a zone, and with an IPv4 address
 inside IPv6 (::ffff:10.0.0.1, RFC 4291 2.5.5.2) as the IPv4 address that it means.

@@ -64,8 +64,8 @@ DAY = 86_400
 # fmt: off
 OPTIONS: tuple[Option, ...] = (
     Option("pidfile", MASTER, "file", "",
-           "file that holds the master's process id, of mode 600: who can lock it is taken for the master; "
-           "empty: none"),
+           "file that holds the master's process id, of mode 600: a process that can lock it is taken for "
+           "the master; empty: none"),
     Option("control", MASTER, "socket", "",
            "unix socket on which fapwsctl talks to the master; empty: none"),
     Option("control_group", MASTER, "group", "",
@@ -157,7 +157,7 @@ OPTIONS: tuple[Option, ...] = (
            "no: as in fapws3, /env also serves /envelope"),
     Option("trusted_proxies", POOL, "networks", "",
            "proxies whose word about the client is taken: addresses, networks such as 10.0.0.0/8, "
-           "unix for whoever comes by a unix socket; several are separated by commas"),
+           "unix for every peer on a unix socket; several are separated by commas"),
     Option("forwarded", POOL, "forwarded", "x-forwarded-for, x-forwarded-proto",
            "the fields by which trusted proxies tell it: x-forwarded-for, x-forwarded-proto and "
            "x-forwarded-host, or some of them, or forwarded alone; "

@@ -57,7 +57,7 @@ class WorkerSpec(NamedTuple):
     channel: int
     """The worker's end of the socketpair to the master (fapws.messages)."""
     lifeline: int
-    """Read end of a pipe that nobody writes to: readable (EOF) means that the master is dead."""
+    """Read end of a pipe that no process writes to: readable (EOF) means that the master is dead."""
     row: Any
     """This worker's row of the scoreboard: a writable buffer of SCORE_SIZE bytes."""
     neighbours: Any
@@ -117,7 +117,7 @@ def _leave(status: int, log: errors.ErrorLog) -> NoReturn:
 def _flush(stream: Any) -> None:
     try:
         stream.flush()
-    except BaseException:  # None, closed, somebody else's object: there is nobody to tell
+    except BaseException:  # None, closed, an object of the application's: no stream is left to tell it
         return
 
 
@@ -185,7 +185,7 @@ class Worker:
         return 1
 
     def _tell_failure(self, failure: str) -> None:
-        """To whom waits for READY, or to the log."""
+        """To the master while it waits for READY, afterwards to the log."""
         if self._ready or self._channel < 0:
             self.errors.write(failure)
             return

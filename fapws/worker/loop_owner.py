@@ -118,7 +118,7 @@ class WorkerHost:
         self._listeners = listeners
         self._worker = worker
         self._parent = (-1, -1)
-        """A pipe that nobody writes to; its end tells forked children that the worker is gone."""
+        """A pipe that no process writes to; its end tells forked children that the worker is gone."""
         self._is_child = False
 
     @property
@@ -174,7 +174,7 @@ class WorkerHost:
         self._worker.answer_as_child(application, self._parent[0])
 
     def _forked(self) -> None:
-        """In each child, at once: the worker must see its own end, and nobody else's."""
+        """In each child, at once: the worker must see its own end, not a child's."""
         if self._is_child or os.getpid() == self._worker.pid:
             return
         self._is_child = True

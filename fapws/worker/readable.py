@@ -1,7 +1,7 @@
 """What a worker's user cannot read: told before it is missed.
 
 A folder that only root may enter (a clone below /root, a Python of root's own) shows itself much later,
-and then as a module that does not exist. Imported by workers that take on a user, and by nobody else.
+and then as a module that does not exist. Only workers that take on a user import it.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class ErrorLog:
             if self._file is not None and _identity() == self._file:
                 os.write(2, text.encode("utf-8", "backslashreplace"))
         except BaseException:
-            return  # nothing is left that could be told to anybody
+            return  # standard error is closed too: no place is left to report to
 
 
 def _identity() -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ Pools with trusted_proxies have Forwarded around their application; the others d
 The rules, each of which only ever makes less believed:
 
 - Nothing is taken over unless the peer of the connection is trusted. With a PROXY header that is the
-  address which the header gives; without one in it (UNKNOWN, LOCAL) nobody is known, and so not trusted.
+  address which the header gives; without one in it (UNKNOWN, LOCAL) the peer is unknown, and so not trusted.
 - Only the fields that the option `forwarded` names are looked at: a proxy hands on what it does not set,
   so any other may come from the client.
 - Each proxy adds to the right. The chain is read from there, hop by hop as long as the hop is trusted

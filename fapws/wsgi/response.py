@@ -126,7 +126,7 @@ class Response(ResponseBase):
         return pair
 
     def name_client(self, address: str) -> None:
-        """For the access log: the client of whom a trusted proxy has told."""
+        """For the access log: the client that a trusted proxy has named."""
         client = address.encode("ascii")
         lib.fw_name_client(self.server.core, self.connection, client, len(client))
 

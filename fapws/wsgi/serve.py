@@ -329,7 +329,7 @@ class Server:
                     lib.fw_abort(self.core, records[at + 1])
 
     def let_go(self) -> None:
-        """In a child that was forked: closes its copies of the sockets, and serves nobody any more."""
+        """In a child that was forked: closes its copies of the sockets, and serves no client any more."""
         self._forked = True
         lib.fw_let_go(self.core)
         self._streams.ready.clear()

@@ -5,7 +5,7 @@
     <- {"v": 1, "ok": false, "error": "a sentence or a traceback"}
 
 A reply that has to be waited for (reload) comes when there is one. json is imported with the
-first client, not before: a master that nobody asks does not carry it.
+first client, not before: a master without such a client does not load it.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class ControlSocket:
                 raise
 
     def admit(self, group: str) -> None:
-        """Lets root, our own user and the members of a group in; empty: nobody else. Raises CannotStart."""
+        """Lets root, our own user and the members of a group in; empty: no group. Raises CannotStart."""
         try:
             self._gid = find_group(group) if group else -1
             if bind.inode(self.path) == self.inode:

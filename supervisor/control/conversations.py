@@ -1,4 +1,4 @@
-"""The master's conversation with fapwsctl: who is connected, which client waits for which reply."""
+"""The master's conversation with fapwsctl: its clients, and which of them waits for which reply."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Conversations:
             self._drop(client)
 
     def renew_socket(self, group: str) -> None:
-        """After a reload: the socket's file is there, and belongs to whom it should. Raises CannotStart."""
+        """After a reload: makes sure that the socket's file is there, for this group. Raises CannotStart."""
         if self._socket is None:
             return
         former = self._socket.fd

@@ -89,7 +89,7 @@ class ReloadAsked(NamedTuple):
     """HUP, ``fapwsctl reload``, or a changed source file."""
 
     in_storm: bool = False
-    """HUP, of which there may be a thousand a second: nobody waits for the end of this very reload."""
+    """By HUP, which may come a thousand times a second: no client waits for the end of this very reload."""
 
 
 class Prepared(NamedTuple):

@@ -54,11 +54,11 @@ def remove_own(path: str, made: tuple[int, int] | None) -> None:
         try:
             os.unlink(path)
         except OSError:
-            return  # its directory may have been locked since; a start clears what nobody listens to
+            return  # its directory may have been locked since; a start removes the file
 
 
 def is_lost(path: str, made: tuple[int, int] | None) -> bool:
-    """Whether the file of a unix socket of ours is no more, or is another, so that nobody can connect."""
+    """Whether the file of a unix socket of ours is gone or is another, so that no client can connect."""
     return made is not None and inode(path) != made
 
 
@@ -188,7 +188,7 @@ def _listen_unix(address: Address, backlog: int) -> Listener:
 
 
 def bind_private(sock: _socket.socket, path: str) -> None:
-    """Binds so that nobody else can connect before the mode is set. Raises OSError, CannotStart."""
+    """Binds so that no other user can connect before the mode is set. Raises OSError, CannotStart."""
     mask = os.umask(0o177)
     try:
         sock.bind(path)
@@ -201,7 +201,7 @@ def bind_private(sock: _socket.socket, path: str) -> None:
 
 
 def clear_stale(path: str) -> None:
-    """Removes a socket file to which nobody listens. Raises CannotStart if somebody does."""
+    """Removes a socket file without a listener. Raises CannotStart if a process listens on it."""
     try:
         kind = os.lstat(path).st_mode
     except FileNotFoundError:
@@ -216,7 +216,7 @@ def clear_stale(path: str) -> None:
         os.unlink(path)
         return
     except BlockingIOError:
-        pass  # a full backlog: somebody listens, and is busy
+        pass  # a full backlog: a process listens, and is busy
     finally:
         sock.close()
     raise CannotStart(f"cannot listen on unix:{path}: another process listens there")

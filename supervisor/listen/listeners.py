@@ -28,7 +28,7 @@ class Key(NamedTuple):
     """Port 0 is another one each time, so there the pool and the position belong to it; to the socket of
     a slot above 0 at least the pool."""
     slot: int = 0
-    """reuseport: whose queue it is. What everybody shares without it is the first worker's with it, so that
+    """reuseport: whose queue it is. What all workers share without it is the first worker's with it, so that
     a reload may change the option."""
 
 

@@ -33,7 +33,7 @@ class Logs:
         """The error log of a configuration that is not in force yet."""
         self._access: dict[str, int] = dict(access_logs)
         self._syslogd: tuple[int, int] | None = None
-        """To whom the access logs that go to syslog are connected."""
+        """The syslogd (device and inode) to which the access logs that go to syslog are connected."""
         self._look_at = 0.0
         try:
             self.prepare(config)

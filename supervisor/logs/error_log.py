@@ -82,7 +82,7 @@ class Log:
             self.write(text)
 
     def write_lines(self, lines: Sequence[bytes], role: str) -> None:
-        """Lines without their ends, in one go; they may be anybody's."""
+        """Lines without their ends, in one go; they may be the application's or the server's."""
         lines = [visible_octets(line) for line in lines]
         if self._syslog:
             start = role.encode("utf-8", "backslashreplace") + b": "
@@ -145,8 +145,8 @@ def _stamp(role: str) -> bytes:
 def open_file(path: str, mode: int) -> int:
     """Opens a log to be added to; mode: of a file that has to be made, whatever the umask.
 
-    A symbolic link is followed only where nobody else can have put it. Raises OSError, also for a pipe
-    (mkfifo) that nobody reads.
+    A symbolic link is followed only where no other user can have put it. Raises OSError, also for a pipe
+    (mkfifo) without a reader.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
     create = os.O_CREAT

@@ -32,8 +32,8 @@ def start(
     """Runs ``serve(tell)`` as a daemon and waits up to ``seconds`` for what it tells.
 
     ``serve`` is a master's life; its result is the daemon's exit status. ``keep``: the descriptors of the
-    caller that the daemon takes over; it closes all others, so that a lock or a pipe of whoever ran the
-    command ends with the command. Raises OSError if the system has no process or descriptor left.
+    caller that the daemon takes over; it closes all others, so that a lock or a pipe of the command's
+    caller ends with the command. Raises OSError if the system has no process or descriptor left.
     """
     # A caller that ignores SIGCHLD passes that on, and then the kernel reaps what is waited for here.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -69,7 +69,7 @@ def _be_daemon(serve: Callable[[Callable[[int, str], None]], int], writer: int) 
             _leave_terminal()
             status = serve(tell)
         except BaseException:
-            import traceback  # half a megabyte that nobody else needs
+            import traceback  # half a megabyte that is needed only here
 
             tell(1, traceback.format_exc())
     finally:

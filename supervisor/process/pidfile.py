@@ -2,7 +2,7 @@
 
 A process that gets the lock knows that no master lives, whatever number the file names; so a stale
 file is replaced and a foreign PID never signalled. To take the lock it is enough to open the file, so
-nobody but its owner may: a file that others can open proves nothing, and is replaced.
+only its owner may: a file that others can open proves nothing, and is replaced.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _write_pid(fd: int) -> None:
 
 
 def _is_private(fd: int) -> bool:
-    """Whether nobody but its owner may open the file, and so hold its lock."""
+    """Whether only its owner may open the file, and so hold its lock."""
     found = os.fstat(fd)
     return stat.S_ISREG(found.st_mode) and not found.st_mode & 0o077
 

@@ -4,7 +4,7 @@ A row is an ``fw_score`` of csrc/fapws.h: 64-bit words in the machine's order, n
 text. The rows of a pool live in a file of their own without a name, of which a page more is mapped when
 all are taken: so a reload may raise the number of workers, and a master that is upgraded in place finds
 them again. A worker keeps the pages of its own pool that existed when it was forked, and no descriptor.
-One file for all pools would not do: who has mapped a page of it may map the rest as well (mremap).
+One file for all pools would not do: a process that has mapped a page of it may map the rest as well (mremap).
 
 A worker may write anything there. What is read is checked for sense, against the clock and against what
 was read before: nonsense leaves what was known, and so looks like a worker that gives no sign of life.

@@ -247,7 +247,7 @@ def _be_worker(spec: WorkerSpec, writer: int, keep_only: Callable[[str], None]) 
         atexit._run_exitfuncs()  # the application's; none runs twice
         status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except BaseException:
-        import traceback  # half a megabyte that nobody else needs
+        import traceback  # half a megabyte that is needed only here
 
         traceback.print_exc()
     finally:

@@ -178,7 +178,7 @@ class Workers:
                 self.on_other(pid, os.waitstatus_to_exitcode(status))
 
     def look(self) -> events.Seen:
-        """What the scoreboard says of everybody."""
+        """What the scoreboard says of each worker."""
         now = now_ms()
         return events.Seen(tuple(self._vital(number, p, now) for number, p in self._processes.items()))
 
@@ -193,7 +193,7 @@ class Workers:
         return process.row.read(now_ms()) if process else Score()
 
     def views(self) -> dict[int, WorkerView]:
-        """Everybody, for the status."""
+        """All workers, for the status."""
         now = now_ms()
         return {n: WorkerView(p.pid, p.row.read(now), now) for n, p in self._processes.items()}
 

@@ -85,7 +85,7 @@ class Held:
         self._deadline = 0.0
 
     def turn(self) -> None:
-        """What is due. Who has ended is reaped only in a stop: until then the next attempt must find it."""
+        """What is due. Dead workers are reaped only in a stop: until then the next attempt must find them."""
         service = self.saved["service"]["fields"]
         if service["watchdog"]:
             notify(service["address"], "WATCHDOG=1\nSTATUS=the upgrade failed; the old workers serve on")
@@ -119,7 +119,7 @@ class Held:
             try:
                 os.write(fd if fd >= 0 else 2, entry.encode("utf-8", "backslashreplace"))
             except OSError:
-                pass  # nobody listens, or the disk is full
+                pass  # standard error has no reader, or the disk is full
 
     def clear(self) -> None:
         """Removes the files that are still ours: pidfile, control socket, unix sockets."""

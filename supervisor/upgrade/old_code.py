@@ -21,7 +21,7 @@ _READ_SIZE = 65536
 _SAID_MAX = 65536
 """Bytes that are kept of what the child says: the last."""
 _PADDING = "-" * 64
-"""A last argument that nobody reads: room for the process's title."""
+"""A last argument that is never read: room for the process's title."""
 
 
 class Upgrade:

@@ -15,6 +15,6 @@
 
     PATHS = [("/order", order)]
 
-As in fapws3, except that everything is escaped, that what somebody entered is shown again as it was, and
+As in fapws3, except that everything is escaped, that what the visitor entered is shown again as it was, and
 that a choice must be among the options. fapws3's list of records (``render_list``) is not here.
 """

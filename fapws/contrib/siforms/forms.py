@@ -101,9 +101,9 @@ _TAKEN = frozenset((*vars(Form), *vars(Form())))
 
 
 def csrf_token(secret: bytes, session: str) -> str:
-    """A token for a Hidden widget that nobody can make who does not know the secret.
+    """A token for a Hidden widget; it cannot be made without the secret.
 
-    session: what tells this visitor from others, such as the id of his session.
+    session: what tells this visitor from others, such as the id of the session.
     """
     return hmac.new(secret, session.encode("utf-8"), hashlib.sha256).hexdigest()
 
