@@ -13,8 +13,8 @@ void fw__health_breaks(fw_health *health, int code)
         health->broken = code;
 }
 
-/* A few in vain are usual. A stream of them is a descriptor that this process has closed while another one
- * has it too: the kernel tells of it for ever, and it cannot be taken out. */
+/* A few useless events are usual. A stream of them is a descriptor that this process has closed while another one
+ * has it too: the kernel reports it for ever, and it cannot be taken out. */
 void fw__health_event(fw_health *health, bool useful, uint64_t now)
 {
     if (useful || now - health->vain_since >= VAIN_MS) {

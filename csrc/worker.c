@@ -12,16 +12,16 @@
 /* Batches filled by waiting connections alone before the loop is asked again. */
 #define POLLS_OFF_LOOP 8
 
-/* Between two looks at the resident memory, which cost a system call or three. */
+/* Time between two looks at the resident memory; each costs one to three system calls. */
 #define WEIGH_MS 1000
 
 /* As many descriptors as a worker takes, in pairs: libuv's set, its three pipes, the worker's set. */
 #define START_PIPES 4
 
-/* Between two looks for idle connections while draining. */
+/* Time between two looks for idle connections while draining. */
 #define DRAIN_MS 100
 
-/* The thread of a process that was forked is another one, although it has the same name. */
+/* In a forked process the thread is another one, although its uv_thread_t is equal. */
 bool fw__on_thread(const fw_worker *worker)
 {
     uv_thread_t self = uv_thread_self();
@@ -338,7 +338,7 @@ static void run_ready(fw_worker *worker)
     }
 }
 
-/* A few at a time, for closing costs more than serving. */
+/* A few at a time, because closing a connection costs more than serving a request. */
 static void run_leaving(fw_worker *worker)
 {
     fw_link *link;
@@ -362,7 +362,7 @@ static void forget_closed(fw_worker *worker)
     worker->accepting.made_room = false;
 }
 
-/* A turn that failed for a signal is over: its handlers may have something to do. Else it is for ever. */
+/* After a signal the turn ends, so that its handlers can run. Any other failure is for ever. */
 static bool turn(fw_worker *worker, bool wait)
 {
     bool more = fw__pollset_turn(&worker->pollset, wait);
@@ -379,7 +379,7 @@ static void wait_for_records(fw_worker *worker, int timeout_ms)
     worker->poll_timed_out = false;
     if (timeout_ms > 0)
         uv_timer_start(&worker->poll_timer, on_poll_timer, (uint64_t)timeout_ms, 0);
-    /* A turn may bring only part of a request, or nothing: then wait on. */
+    /* A turn may bring only part of a request, or nothing: then the poll waits on. */
     while (fw__batch_count(&worker->batch) == 0 && !worker->poll_timed_out &&
            !worker->health.broken) {
         bool waiting = fw_list_first(&worker->ready) || fw_list_first(&worker->leaving);
@@ -478,7 +478,7 @@ int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms)
     worker->draining = true;
     worker->group = worker->score->group = 0;
     fw__listeners_close(worker, accept_rest != 0);
-    /* Again and again: a connection may become idle a moment after the first time. */
+    /* Repeated, because a connection may become idle a moment after the first look. */
     return uv_timer_start(&worker->drain_timer, on_drain_timer, linger_ms, DRAIN_MS) ? FW_ESYSTEM
                                                                                      : 0;
 }

@@ -49,7 +49,7 @@ struct fw_worker {
     uv_thread_t thread;
     fw_health health;
     fw_settings settings; /* server and spool_directory point to own copies */
-    fw_score *score;      /* only written: others may write there too, so what counts stands here */
+    fw_score *score;      /* never read: others may write there too. The true figures are here: */
     fw_score own_score;
     uint64_t beat;      /* of the score */
     uint64_t group;     /* likewise */

@@ -29,7 +29,7 @@ struct fw_access {
     int status;      /* 0: none was said yet */
     int minor;       /* -1: the request line could not be read */
     bool cut;        /* the response is not whole */
-    fw_span method;  /* an unreadable request line stands here as it came */
+    fw_span method;  /* holds an unreadable request line as it came */
     fw_span target;
     fw_span host;
     fw_span client; /* as a trusted proxy named it; empty: only the peer is known */

@@ -79,7 +79,7 @@ static void put_text(fw_buffer *line, const char *text, size_t len)
     (void)fw_buffer_append(line, text, len); /* without memory the line is shorter */
 }
 
-/* "-" stands for what is not there, but in JSON nothing does. */
+/* A missing value is written as "-"; in JSON nothing is written for it. */
 static void put_value(fw_buffer *line, size_t max, const fw_access *access, fw_span value, char how)
 {
     if (value.len)

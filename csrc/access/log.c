@@ -13,8 +13,8 @@
 
 #include "error.h"
 
-#define KEPT_MAX 2048u /* bytes; what a record needed more is given back */
-#define FREE_MAX 64u /* records that wait for the next requests; what a crowd took is given back */
+#define KEPT_MAX 2048u  /* bytes; what a record needed more is given back */
+#define FREE_MAX 64u    /* records kept for later requests; with more, one is freed */
 #define VALUE_LEAST 64u /* bytes of a value, however many of them a format names */
 #define PLAIN_MAX 64u   /* bytes of a part that is no value: a time, a number */
 #define UNREADABLE 512u /* bytes of a refused head's first line */

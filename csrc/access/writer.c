@@ -23,7 +23,7 @@ struct fw_log_writer {
     uv_cond_t done; /* for flush: all is written */
     uv_thread_t thread;
     char *block[2];
-    size_t size[2];     /* of the blocks: FW_LOG_BLOCK, and more while a crowd is told of */
+    size_t size[2];     /* of the blocks: FW_LOG_BLOCK, and more while many lines come at once */
     int filling;        /* which one takes lines */
     size_t filled;      /* bytes in it */
     uint64_t first;     /* uv_hrtime() of the first line in it */
@@ -34,7 +34,7 @@ struct fw_log_writer {
     int next_fd;        /* to be taken over; -1: none */
     bool torn;          /* the last write ended inside a line */
     uint64_t lost;      /* lines, since the last that could be written */
-    uint64_t recovered; /* lines lost before writing worked again, not told of yet */
+    uint64_t recovered; /* lines lost before writing worked again, not reported yet */
     /* recovered is not 0: asked at every poll, without the lock. An int, because a number of 64 bits that
      * is atomic needs a library on some 32-bit systems. */
     atomic_int has_news;
@@ -79,7 +79,7 @@ static uint64_t write_stream(fw_log_writer *writer, const char *bytes, size_t le
     return count_lines(bytes + len - left, left);
 }
 
-/* What the system finds too long for a datagram is cut, with the mark of a value that was. */
+/* A line too long for a datagram is cut, and gets the mark of a value that was cut. */
 static bool send_line(int fd, const char *line, size_t len)
 {
     static char mark[] = "\\...";
@@ -140,7 +140,7 @@ static void take_over(fw_log_writer *writer)
     close(old);
 }
 
-/* What lines that came faster than they could be written took. */
+/* Shrinks blocks that grew while lines came faster than they could be written. */
 static void give_back(fw_log_writer *writer, int which)
 {
     char *less = NULL;
@@ -251,7 +251,7 @@ void fw_log_writer_renew(fw_log_writer *writer, int fd)
     uv_mutex_unlock(&writer->lock);
 }
 
-/* Room for len more bytes in the block that is filled; false: there is no more to be had. */
+/* Makes room for len more bytes in the block that is being filled; false: there is none. */
 static bool make_room(fw_log_writer *writer, size_t len)
 {
     size_t need = writer->filled + len, size = writer->size[writer->filling];

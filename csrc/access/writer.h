@@ -26,9 +26,9 @@ fw_log_writer *fw_log_writer_new(int fd);
 /* Another descriptor takes the place of the one before, which is closed. */
 void fw_log_writer_renew(fw_log_writer *writer, int fd);
 void fw_log_writer_add(fw_log_writer *writer, const char *line, size_t len);
-/* Lines that were dropped or could not be written, told once, when writing works again; or 0. */
+/* Lines that were dropped or could not be written, reported once, when writing works again; or 0. */
 uint64_t fw_log_writer_recovered(fw_log_writer *writer);
-/* Waits until all is written, FW_LOG_FINAL_MS at most; lines lost and not told of. */
+/* Waits until all is written, FW_LOG_FINAL_MS at most; returns the lines lost and not reported. */
 uint64_t fw_log_writer_flush(fw_log_writer *writer);
 /* After a flush. A thread that hangs in the system is left behind with what it holds. */
 void fw_log_writer_free(fw_log_writer *writer);

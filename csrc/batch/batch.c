@@ -65,7 +65,7 @@ void fw__batch_end(fw_batch *batch)
 
 bool fw__batch_crowded(const fw_batch *batch)
 {
-    /* The last are kept free for FW_WAKE, which is never put off, and for RECORDS_KEPT others. */
+    /* The last places are kept for FW_WAKE records, which are never put off, and for RECORDS_KEPT others. */
     const size_t words_max = (FW_BATCH_RECORDS - FW_WATCHES - RECORDS_KEPT) * FW_RECORD_WORDS;
     return !batch->filling || batch->words >= words_max;
 }

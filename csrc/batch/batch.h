@@ -46,7 +46,7 @@ typedef struct {
     bool debug;      /* FW_DEBUG records are wanted */
 } fw_batch;
 
-/* What a batch says of a request beside its head. */
+/* What a batch tells the caller about a request, apart from its head. */
 typedef struct {
     int64_t connection;
     int listener;

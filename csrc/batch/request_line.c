@@ -43,7 +43,7 @@ void fw__request_line_first(fw_batch *batch, fw_score *score)
 void fw__request_line_responded(fw_batch *batch, fw_score *score, int64_t connection)
 {
     if (batch->current >= batch->requests || batch->lines[batch->current].connection != connection)
-        return; /* a response out of turn: by a stream of an earlier batch */
+        return; /* the response of a stream of an earlier batch: it has no line here */
     batch->current++;
     show(batch, score);
 }

@@ -9,10 +9,10 @@
 #include "fapws.h"
 
 #define FW_STARVED_MS 100     /* accepting pauses this long when descriptors run out */
-#define FW_SHARE_AHEAD 4      /* connections that a worker may have more than another ... */
-#define FW_SHARE_MS 1         /* ... beyond them it leaves the others so long to come first */
+#define FW_SHARE_AHEAD 4      /* a worker may have so many connections more than another ... */
+#define FW_SHARE_MS 1         /* ... with more it gives the others so much time to accept first */
 #define FW_SHARE_PATIENCE 4   /* pauses in a row before twice as many are taken after the next */
-#define FW_SHARE_BUSY_MS 20   /* one that has worked for longer on a batch is not waited for */
+#define FW_SHARE_BUSY_MS 20   /* a worker busy with a batch for longer is not waited for */
 #define FW_ACCEPT_FAILURES 16 /* of clients in a row; then accepting pauses after each */
 
 typedef struct {

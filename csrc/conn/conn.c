@@ -14,7 +14,7 @@
 #include "error.h"
 #include "worker.h"
 
-#if defined(__GNUC__) /* or every right step would save registers for the wrong one */
+#if defined(__GNUC__) /* inlined, every right step would save registers for the wrong one */
 #define COLD __attribute__((cold, noinline))
 #else
 #define COLD
@@ -172,7 +172,7 @@ void fw__conn_lost(fw_conn *conn)
 
 void fw__conn_close_when_sent(fw_conn *conn)
 {
-    fw__response_reset(conn, FW_BY_NOBODY); /* what is in out was counted when it was held */
+    fw__response_reset(conn, FW_BY_NOBODY); /* the bytes in out are counted already */
     if (fw_buffer_len(&conn->out) == 0 || fw__out_send(conn, NULL, 0) < 0 ||
         fw_buffer_len(&conn->out) == 0) {
         fw__conn_close(conn);
@@ -215,7 +215,7 @@ static void listen_for(fw_conn *conn, unsigned events)
     if (fw__pollset_set(&conn->worker->pollset, conn->socket.fd, conn->id, conn->socket.polled,
                         events))
         fw__conn_queue(conn,
-                       FW_READY_LOST); /* the kernel has no room for it: it could wait for ever */
+                       FW_READY_LOST); /* the kernel cannot watch it: it could wait for ever */
     else
         conn->socket.polled = (uint8_t)events;
 }
@@ -249,8 +249,7 @@ static bool read_late(fw_conn *conn, fw_deadline_kind kind)
 {
     if (!fw__pending(conn->socket.fd) || (kind == FW_DEADLINE_HEAD && conn->request.late))
         return false;
-    conn->request.late =
-        true; /* once for each head, or a client that drips would gain time for ever */
+    conn->request.late = true; /* once for each head, or a slow client gains time for ever */
     fw__conn_wait(conn, kind);
     fw__conn_queue(conn, FW_READY_READ);
     return true;
@@ -444,7 +443,7 @@ void fw__conn_polled(fw_conn *conn, unsigned events)
     if (events & conn->socket.polled & FW_POLL_WRITE) {
         if (waits_to_write(conn))
             ready |= FW_READY_WRITE;
-        else /* the application takes its time: not to be told of that again and again */
+        else /* the application is slow: the set must not report this in every turn */
             listen_for(conn, conn->socket.polled & ~FW_POLL_WRITE);
     }
     if (!ready)

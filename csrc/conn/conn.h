@@ -44,14 +44,14 @@ typedef struct {
     uint8_t minor;           /* HTTP/1.minor, as 0 or 1 */
     bool keep_alive;         /* the client wants to stay */
     bool is_head;            /* the method is HEAD, as far as it is known */
-    bool late;               /* its head was given more time, see read_late() */
+    bool late;               /* its head has got its extra time, see read_late() */
 } fw_request;
 
 /* Whose response is on its way. */
 typedef enum {
     FW_BY_APPLICATION,
     FW_BY_CORE,  /* a refusal: more of the request may be on its way, and is thrown away */
-    FW_BY_NOBODY /* none: what conn->out holds of earlier ones is sent, then it is over */
+    FW_BY_NOBODY /* none: responses that conn->out still holds are sent, then it ends */
 } fw_response_by;
 
 /* What belongs to the response in hand; fw__response_reset() begins it. */
@@ -124,7 +124,7 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
 void fw__conn_close(fw_conn *conn);
 /* The boundary: frees what was closed. Only where no function holds a connection. */
 void fw__conns_free_closed(struct fw_worker *worker);
-void fw__conn_cut(fw_conn *conn);  /* close, and no response that is not whole looks so */
+void fw__conn_cut(fw_conn *conn);  /* close, so that a response cut short cannot look whole */
 void fw__conn_lost(fw_conn *conn); /* close, and FW_GONE if the caller holds a request of it */
 void fw__conn_close_when_sent(fw_conn *conn); /* nothing more is read; out is flushed first */
 /* One step of states.c. A step that it does not know is a mistake of the core's own: it is noted for the

@@ -43,7 +43,7 @@ void fw__content_free(fw_content *content)
     free(content);
 }
 
-/* Over windows of time: what came fast at first is no credit for what drips then. */
+/* The rate is measured in windows of time, so that fast bytes at first do not excuse slow ones later. */
 bool fw__content_slow(fw_content *content, uint64_t now)
 {
     const fw_settings *settings = content->spool->settings;

@@ -38,7 +38,7 @@ static void arm_earliest(fw_deadlines *all)
         arm(all, earliest);
 }
 
-/* False when the owner can take no more, or a crowd is due at one moment: the rest comes with the next turn. */
+/* False when the owner can take no more, or too many are due at once: the rest comes with the next turn. */
 static bool expire_kind(fw_deadlines *all, fw_deadline_kind kind, uint64_t now)
 {
     fw_link *first;
@@ -61,7 +61,7 @@ static void on_deadline(uv_timer_t *timer)
         if (!expire_kind(all, (fw_deadline_kind)kind, now))
             break;
     arm_earliest(all);
-    uv_stop(timer->loop); /* records may have come of it: the loop must not wait for more */
+    uv_stop(timer->loop); /* this may have made records: the loop must not wait for more */
 }
 
 void fw__deadlines_new(fw_deadlines *all, const fw_settings *settings)

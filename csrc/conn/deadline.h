@@ -9,7 +9,7 @@
 #include "base/list.h"
 #include "fapws.h"
 
-#define FW_CROWD_TURN 64  /* connections closed in one turn, when a crowd leaves */
+#define FW_CROWD_TURN 64  /* connections closed in one turn when many are due at once */
 #define FW_LINGER_MS 2000 /* how long a refused client may go on sending before the close */
 
 typedef enum {

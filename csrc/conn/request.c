@@ -184,7 +184,7 @@ static void wait_for_head(fw_conn *conn, const incoming *bytes)
     conn->request.seen = bytes->len;
     conn->request.is_head = begins_with_head(bytes); /* in case that it gets no further */
     if (bytes->in_buffer)
-        fw_buffer_fit(&conn->in); /* it may have held many requests; this one may take its time */
+        fw_buffer_fit(&conn->in); /* it may have held many requests; this one may take longer */
     if (conn->state == FW_CONN_IDLE && fw__conn_enter(conn, FW_CONN_HEAD))
         fw__conn_wait(conn, FW_DEADLINE_HEAD);
     fw__conn_listen(conn);
@@ -257,7 +257,7 @@ static void set_peer(fw_conn *conn, const fw_proxy *proxy)
         memcpy(&address.in6.sin6_addr, proxy->address, 16);
         address.in6.sin6_port = htons(proxy->port);
     } else {
-        conn->proxy = FW_PROXY_NAMELESS; /* the proxy vouches for nothing that follows */
+        conn->proxy = FW_PROXY_NAMELESS; /* the header names no client */
         return;
     }
     conn->peer_len = (uint8_t)fw__format_peer(&address.any, conn->peer);
@@ -319,7 +319,7 @@ void fw__request_next(fw_conn *conn)
 {
     incoming in = {fw_buffer_at(&conn->in), fw_buffer_len(&conn->in), true};
     take_head(conn, &in);
-    /* The next response is not near: what was held back for its sake goes out now. */
+    /* The next response will take a while: responses that waited for it are sent now. */
     if (conn->state == FW_CONN_HEAD || conn->state == FW_CONN_CONTENT) {
         if (conn->socket.ended) /* what is missing will never come */
             fw__conn_close_when_sent(conn);

@@ -54,7 +54,7 @@ typedef struct {
     PyObject *shape;   /* (base, keys); NULL: nothing is known */
     PyObject *base;    /* borrowed from shape: a dict with the values of the request before */
     PyObject *keys;    /* borrowed from shape */
-    PyObject **values; /* the same values by place, which spares looking them up; NULL among them */
+    PyObject **values; /* the same values by place, which saves looking them up; some may be NULL */
 } known_shape;
 
 typedef struct {

@@ -210,7 +210,7 @@ static PyObject *response_for(const exchange *self, int64_t connection)
     return made;
 }
 
-/* Takes over the references; NULL among them is an error that has been raised already. */
+/* Takes over the references; a NULL one means that an error was raised already. */
 static PyObject *give_row(exchange *self, PyObject *items[ROW])
 {
     PyObject *row = self->row;

@@ -42,7 +42,7 @@ static Py_ssize_t join_head(char head[HEAD_MAX], const response *given)
     return at == NULL ? -1 : at - head - 1;
 }
 
-/* Takes over both references; NULL for rest is an error that has been raised already. */
+/* Takes over both references; rest is NULL when an error was raised already. */
 static PyObject *pair_of(PyObject *piece, PyObject *rest)
 {
     PyObject *pair = rest == NULL ? NULL : PyTuple_Pack(2, piece, rest);
@@ -103,7 +103,7 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + (int64_t)now.tv_nsec;
 }
 
-/* What write() was given goes before what the iterator gives, and Python has it. */
+/* Python keeps content given to write(), which must go out before the iterator's. */
 static bool is_plain_piece(const response *given, PyObject *piece)
 {
     return PyBytes_CheckExact(piece) && PyBytes_GET_SIZE(piece) > 0 && !given->full &&

@@ -68,7 +68,7 @@ static bool response_hold(fw_conn *conn, const struct iovec *pieces, int count)
 }
 
 /* Slow readers must not fill the kernel's memory, which all sockets of the machine share: a few may
- * have its large buffers, which are faster, a crowd may not. */
+ * have its large buffers, which are faster; many may not. */
 static void response_bound(fw_conn *conn)
 {
     if (conn->socket.bounded || conn->worker->in_flight <= CROWD)
@@ -196,7 +196,7 @@ static int64_t begin(fw_worker *worker, int64_t connection, const char *head, si
             response.declared >= 0 ? (uint64_t)response.declared : response.content_size;
     if (!fw__conn_enter(conn, FW_CONN_STREAMING))
         return FW_EGONE;
-    fw__conn_listen(conn); /* from here on the client may leave, and be noticed */
+    fw__conn_listen(conn); /* from here on it is noticed when the client leaves */
     return response.framing == FW_FRAME_NONE ? response.notes | FW_NOTE_NO_CONTENT : response.notes;
 }
 

@@ -56,7 +56,7 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
         conn->response.left -= (uint64_t)sent;
     uint64_t rest = count - (uint64_t)sent;
     if (rest && sent == TURN_BYTES) {
-        /* The kernel would take more: nothing to wait for, only others come first. */
+        /* The kernel would take more; only other connections have their turn first. */
         conn->response.wants_writable = true;
         fw__conn_queue(conn, FW_READY_WRITE);
         return (int64_t)rest;

@@ -68,7 +68,7 @@ static field_role role_of(fw_slice name)
         {"proxy-authenticate", 18, FIELD_PROXY_AUTHENTICATE},
         {"proxy-authorization", 19, FIELD_HOP},
     };
-    /* Content-Type (12), on nearly every response, and other lengths in no row leave at once. */
+    /* Most names leave here: no row has the length of Content-Type (12), nor one above 19. */
     if (name.len == 12 || name.len > 19)
         return FIELD_PLAIN;
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
@@ -344,7 +344,7 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
     if (code)
         return code;
     if (facts.reset)
-        response->declared = 0; /* what the application gives is cut off, and told */
+        response->declared = 0; /* surplus content is cut off, and the caller is told */
     response->framing = choose_framing(conn, response, &facts);
     conn->response.last = must_close(conn, response);
     out = put_date(out, &worker->date, &facts);

@@ -38,7 +38,7 @@
 #define FW_POLL_EVENTS 1024 /* taken from the kernel at once */
 #define FW_POLL_ROUNDS 48   /* how often in one turn, as long as so many come */
 
-/* What a set tells of an event: the token that the descriptor was added with, FW_POLL_... bits. */
+/* What a set reports of an event: the token that the descriptor was added with, FW_POLL_... bits. */
 typedef void fw_polled(void *owner, int64_t token, unsigned events);
 
 typedef struct {
@@ -63,7 +63,7 @@ int fw__pollset_set(fw_pollset *set, int fd, int64_t token, unsigned before, uns
 /* The same for a descriptor that is about to be closed. */
 void fw__pollset_drop(fw_pollset *set, int fd, unsigned before);
 
-/* Tells of what is ready and runs the timers that are due; wait: until there is something of that.
+/* Reports ready descriptors and runs the timers that are due; wait: until there is one of either.
  * False when there is nothing left that could ever happen. */
 bool fw__pollset_turn(fw_pollset *set, bool wait);
 

@@ -38,7 +38,7 @@ int fw__pollset_set(fw_pollset *set, int fd, int64_t token, unsigned before, uns
         event.events |= EPOLLIN | EPOLLRDHUP;
     if (events & FW_POLL_WRITE)
         event.events |= EPOLLOUT;
-    /* Nothing to wait for: out, because a member is told of errors and hang-ups whatever it wants. */
+    /* Nothing to wait for: taken out, because epoll reports errors and hang-ups of every member. */
     int change = !events ? EPOLL_CTL_DEL : before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     if (epoll_ctl(set->fd, change, fd, &event) && events)
         return FW_ESYSTEM;

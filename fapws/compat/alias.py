@@ -14,7 +14,7 @@ from fapws.lean import TYPE_CHECKING, Any, ModuleType, Sequence
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 else:
-    ModuleSpec = type(__spec__)  # every script comes by here, and importlib.machinery brings others along
+    ModuleSpec = type(__spec__)  # every script needs this, and importlib.machinery imports more modules
 
 _ALIAS = "fapws4"
 _NAME = "fapws"
@@ -24,7 +24,7 @@ class _Alias:
     """Finds fapws4.x by importing fapws.x (importlib.abc.MetaPathFinder and Loader)."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: Any = None) -> ModuleSpec | None:
-        """A spec for what begins with fapws4."""
+        """A spec for a module whose name begins with fapws4."""
         if name != _ALIAS and not name.startswith(_ALIAS + "."):
             return None
         try:
@@ -33,7 +33,7 @@ class _Alias:
             module = sys.modules[own]
         except ModuleNotFoundError as error:
             if error.name and (_ALIAS + error.name[len(_NAME) :]) == name:
-                return None  # there is no such module, which import says under the name it was asked for
+                return None  # no such module: import reports the name that the script used
             raise
         return ModuleSpec(name, self, origin=name, is_package=hasattr(module, "__path__"))  # type: ignore[arg-type]
 
@@ -44,7 +44,7 @@ class _Alias:
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing is run again, and the module gets its spec back."""
+        """Does not run the module again; gives it its own spec back."""
         spec = module.__spec__
         if spec is not None and spec.loader is self:  # type: ignore[comparison-overlap]
             module.__spec__ = spec.loader_state

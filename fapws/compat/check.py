@@ -1,4 +1,4 @@
-"""What can be told about a script's PATHS from its syntax tree alone, before any socket is bound.
+"""Finds mistakes in a script's PATHS from its syntax tree alone, before any socket is bound.
 
 Never wrong about a script that works: whatever is not plain is left to the worker, which runs it.
 """
@@ -14,7 +14,7 @@ Bound = dict[str, list["ast.expr | None"]]
 """Names bound at the top level, each with the expressions bound to it (fapws.compat.script)."""
 
 NAMES = ("application", "app", "PATHS")
-"""What a script is served by, the first that is there."""
+"""Names under which a script offers what is served; the first that exists counts."""
 _LITERALS = (
     ast.Constant,
     ast.JoinedStr,
@@ -50,7 +50,7 @@ class Mistake(NamedTuple):
 
 
 def find_mistake(tree: ast.Module, bound: Bound) -> Mistake | None:
-    """The first mistake in PATHS, or that there is nothing to serve; None if none can be told."""
+    """The first mistake in PATHS, or that there is nothing to serve; None if none is found."""
     if "*" in bound or "__getattr__" in bound or _reaches_namespace(tree):
         return None
     served_by = next((name for name in NAMES if name in bound), "")
@@ -70,7 +70,7 @@ def find_mistake(tree: ast.Module, bound: Bound) -> Mistake | None:
         return None
     for number, entry in enumerate(paths.elts):
         if isinstance(entry, ast.Starred):
-            return None  # what follows has another number
+            return None  # the entries behind it have another number
         problem = _entry_problem(entry, tree, bound)
         if problem:
             shown = ast.unparse(entry)

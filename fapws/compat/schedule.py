@@ -12,16 +12,16 @@ from heapq import heapify, heappop, heappush
 from fapws.lean import Any, Callable, deque
 
 NEVER = -1
-"""Nothing is wanted until something is added."""
+"""Instead of milliseconds: no call is due, so the loop waits until something is added."""
 _LONGEST_MS = 2**31 - 1
-"""What the core's poll can wait; a timer that is further off is looked at once more."""
+"""The longest that the core's poll can wait; a timer that is due later is looked at again then."""
 _ROUNDING_MS = 1e-6
 """What binary fractions of a second may add up to: it is not worth a millisecond."""
 PATIENCE = 0.1
 """Seconds without an idle turn after which deferred calls are made in others too, one in each: a stream that
 always has something to send would hold them up for ever."""
 _EXTRA_AT_END = 1000
-"""Calls that deferred calls of the end may defer in their turn, so that the end comes."""
+"""How many further calls the last deferred calls may defer; without a bound the worker might never end."""
 
 Log = Callable[[str, BaseException], None]
 
@@ -42,7 +42,7 @@ class Schedule:
     """Periodic timers and a queue of calls for when there is nothing else to do."""
 
     def __init__(self, log: Log) -> None:
-        """log: told of a callback that failed, with what happens now and the exception."""
+        """log: is called with what happens now and the exception when a callback fails."""
         self._log = log
         self._timers: list[_Timer] = []
         self._fresh: list[tuple[_Timer, int]] = []
@@ -52,7 +52,7 @@ class Schedule:
         self._order = 0
         self._deferred: deque[tuple[Callable[[Any], Any], Any]] = deque()
         self._last_idle: float | None = None
-        """When a turn was idle; or the first turn."""
+        """When the last idle turn was; before that, the first turn."""
 
     # ---- Timers ----------------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class Schedule:
         for when, _, start, timer in ripe:
             if timer.start == start and self._call_timer(timer) and timer.start == start:
                 following = when + timer.seconds
-                if following <= now:  # it lags: in step again, and what was missed stays so
+                if following <= now:  # it lags: back in step, without the calls that were missed
                     following = now + timer.seconds - (now - when) % timer.seconds
                 self._push(following, timer)
 
@@ -169,7 +169,7 @@ class Schedule:
         try:
             if timer.callback() is not False:
                 return True
-        except BaseException as error:  # the application's; others have their timers too
+        except BaseException as error:  # the application's exception; the other timers go on
             self._log("a timer failed and is stopped", error)
         if timer.start == start:  # it has not restarted itself
             timer.start += 1

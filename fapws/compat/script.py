@@ -24,11 +24,11 @@ TIMEOUT = 15.0
 """Seconds the child may take."""
 _NAMES = ("SERVER", "MAX_BODY_SIZE", "DEBUG")
 _TEXT_MAX = 500
-"""Characters of each text that is told."""
+"""Characters of each text in the child's report."""
 _ANSWER_MAX = 16_384
-"""Bytes of the whole: more than all texts together, and less than a pipe takes in one write."""
+"""Bytes of the whole report: more than all texts together, and less than a pipe takes in one write."""
 _END = b"\0\xff"
-"""Ends what is told: a process that the script has forked may hold the pipe open. UTF-8 has no 0xff."""
+"""Ends the report: a process that the script has forked may hold the pipe open. UTF-8 has no 0xff."""
 _WANTED = (
     "ast",
     "fapws.compat.alias",
@@ -164,7 +164,7 @@ def _find(
         with open(path, "rb") as file:
             tree = ast.parse(file.read(), path)
     except (OSError, SyntaxError, ValueError):
-        return ScriptSettings()  # its worker fails at the same, with a traceback
+        return ScriptSettings()  # its worker fails in the same way, with a traceback
     bound = _top_level_names(tree)
     if "*" in bound and may_run:
         return _run(path, attribute, pool, tell)
@@ -247,7 +247,7 @@ class _NoHost:
         self._tell = tell
 
     def start(self, where: str, path: str) -> NoReturn:
-        """All is known. Not an exception, which the program might catch."""
+        """Ends the child: all is known now. Not by an exception, which the program might catch."""
         plain = "" if path.startswith("\0") or "?" in path else where
         self._tell(_settings(self._namespace, "PATHS" in self._namespace)._replace(start=plain))
         os._exit(0)

@@ -26,7 +26,7 @@ from fapws.wsgi.serve import FOREVER, Server
 _READ_SIZE = 4096
 _LINGER = 2.0
 _IMPATIENCE = 2
-"""So many SIGINT may wait for the loop."""
+"""How many SIGINT may wait for the loop; the next one interrupts the program."""
 
 
 class _Started(NamedTuple):
@@ -97,7 +97,7 @@ def _log_access(server: Server, access_format: str) -> None:
     try:
         stderr = os.dup(2)
     except OSError:
-        return  # a program that has closed it wants no log
+        return  # a program that has closed standard error wants no log
     server.log_access(stderr, compile_format(access_format, b""))
 
 

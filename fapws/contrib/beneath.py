@@ -28,7 +28,7 @@ class Outside(Exception):
 
 
 class Found(NamedTuple):
-    """What a path leads to."""
+    """The file or folder that a path leads to."""
 
     descriptor: int
     """Of a regular file, open for reading, the caller's to close; -1 for a folder."""

@@ -48,7 +48,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], Any]]
 
 TIMEOUT_SECONDS = 60.0
-"""What a script may take, without the time in which the client does not fetch what is there."""
+"""Time for one run of a script; time in which it waits for a slow client does not count."""
 MAX_RUNNING = 32
 """Scripts of one CGIApplication at a time in one worker; other requests are refused with 503."""
 WAIT_SECONDS = 0.002
@@ -246,7 +246,7 @@ class _LateHead:
         self._provisional = False
 
     def wait(self) -> Iterator[bytes]:
-        """An empty piece, if the server can have one now."""
+        """An empty piece, if the server accepts one at this point."""
         if not self._patient:
             return
         if not self._provisional:

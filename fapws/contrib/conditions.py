@@ -107,7 +107,7 @@ def _number(digits: str) -> int | None:
 
 
 def _unchanged(environ: dict[str, Any], version: Version, now: float) -> bool:
-    """If-Range: whether the part fits to what the client has (section 13.1.5)."""
+    """If-Range: whether the part belongs to the version that the client has (section 13.1.5)."""
     field = environ.get("HTTP_IF_RANGE")
     if field is None:
         return True

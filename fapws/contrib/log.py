@@ -108,7 +108,7 @@ class _Record:
         return counted
 
     def failed(self) -> None:
-        """The application raised: what the server makes of it before the head is sent."""
+        """The application raised: notes 500, which the server sends if no head is out."""
         self.end("500")
 
     def end(self, code: str = "") -> None:

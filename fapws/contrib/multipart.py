@@ -57,7 +57,7 @@ class Upload:
         self.filename = filename
         """The last part of the client's name for it, without control characters; may be empty."""
         self.content_type = content_type
-        """What the client says it is; nothing to rely on."""
+        """The type that the client states; not to be relied on."""
         self.size = 0
         """Bytes."""
         self.path: str | None = None
@@ -133,7 +133,7 @@ class MultipartFormData:
         self._values: dict[str, list[Value]] = {}
         self._uploads: list[Upload] = []
         self._parts = self._total = self._field_bytes = 0
-        self._buffer = bytearray(b"\r\n")  # so that the first boundary is one like the others
+        self._buffer = bytearray(b"\r\n")  # so that the first boundary looks like the others
         self._step = self._first_line
         self._boundary: re.Pattern[bytes] | None = None
         self._longest = 0
@@ -153,7 +153,7 @@ class MultipartFormData:
             self._total += len(data)
             if self._total > self._limits.total:
                 raise MultipartError(f"the form is longer than {self._limits.total} bytes")
-            # In pieces: the buffer must not grow with what it is given.
+            # In pieces: the buffer must not grow with the size of a call.
             for start in range(0, len(data), _BLOCK_SIZE):
                 if self._complete:
                     break  # the epilogue has no meaning (RFC 2046 section 5.1.1)

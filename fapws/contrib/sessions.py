@@ -57,9 +57,9 @@ __all__ = [
 ]
 
 CLEAN_SECONDS = 600.0
-"""How often a worker has its storage forget what is over."""
+"""How often a worker lets its storage remove expired sessions."""
 MAX_DEPTH = 32
-"""Lists and dicts in each other; far below what JSON's own recursion bears."""
+"""Depth of nested lists and dicts; far below the limit of JSON's own recursion."""
 MAX_INT_BITS = 4096
 """Python itself refuses to read numbers that are much longer."""
 

@@ -77,7 +77,7 @@ def _weight(parameters: list[str]) -> float:
         if name.strip() == "q":
             whole, dot, part = value.strip().partition(".")
             known = whole in ("0", "1") and len(part) <= 3 and (part.isdecimal() or not part)
-            # What is no weight is no consent.
+            # A malformed weight does not allow gzip.
             return min(float(whole + dot + (part or "0") if dot else whole), 1.0) if known else 0.0
     return 1.0
 

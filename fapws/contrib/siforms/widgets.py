@@ -33,7 +33,7 @@ def attributes(given: dict[str, Any]) -> str:
 
 
 def make_id(name: str) -> str:
-    """The id of a control: of its name what every program understands."""
+    """The id of a control: its name, with _ for signs that not every program understands."""
     return "id_" + re.sub(r"[^A-Za-z0-9_-]", "_", name)
 
 
@@ -59,7 +59,7 @@ class Widget:
         validator: Validator | None = None,
         **params: Any,
     ) -> None:
-        attributes(params)  # a wrong name is told where it stands
+        attributes(params)  # a wrong name fails where the program wrote it
         self.label = label
         self.required = required
         self.default = default
