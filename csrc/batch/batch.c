@@ -1,5 +1,6 @@
 /* batch/batch.c -- what one fw_poll() gives out: records, their text and the requests' contents.
- * Owns:   batch-> Its buffers are made once and never move, because the caller wraps them.
+ * Owns:   the buffers of a batch. fw__batch_new() makes them once; they never move, because Python
+ *         keeps views of them.
  * Never:  overflows: fw__batch_full() is asked before bytes are turned into a request, and beyond
  *         "full" there is room for the largest single request that the limits allow. */
 #include "batch/batch.h"

@@ -1,8 +1,9 @@
-/* batch/shapes.c -- the sequences of field names that clients repeat with every request.
+/* batch/shapes.c -- what clients repeat with every request: method, version, listener and the
+ * sequence of field names.
  * Owns:   fw_shapes: FW_SHAPES places in sets of SET_SIZE. Names only, never values, so nothing
  *         private is kept.
- * A shape is admitted when it misses twice in a row in its set, so a client that sends random names
- * costs misses but pushes out no shape in use. A hit compares the whole text: two shapes of one hash
+ * A shape is stored when its text is looked for twice in a row within its set of places, so a client
+ * that sends random names costs misses but pushes out no shape in use. A hit compares the whole text: two shapes of one hash
  * must never be taken for each other, or values would get the wrong names. */
 #include "batch/shapes.h"
 

@@ -1,5 +1,5 @@
-/* conn/kept_head.c -- what a program that asks for it learns of a request beside its record: the head as it
- * was received, and the client's descriptor.
+/* conn/kept_head.c -- the head of a request as it was received, and the client's descriptor, for programs
+ * that ask for them (fw_keep_heads()).
  * Owns:   conn->request.kept_head, from the dispatch of a request until its response is with the kernel.
  * Never:  costs a worker that did not call fw_keep_heads() more than looking at a flag. */
 #include "conn/conn.h"

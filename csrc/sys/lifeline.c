@@ -1,5 +1,6 @@
 /* sys/lifeline.c -- a worker whose master is dead ends, also when it is stuck for ever in C.
- * Owns:   a thread that does nothing but wait for the end of a pipe, and for the grace behind it.
+ * Owns:   a thread that waits until the master's end of a pipe closes, then for the time that the worker
+ *         has to finish, then ends the process. It does nothing else.
  * The thread touches no memory of others, takes no signal and allocates nothing, so its stack may be
  * the smallest there is. */
 #include "error.h"

@@ -1,5 +1,6 @@
-/* sys/sockets.h -- the socket calls of the core: what differs between operating systems, in sockets.c and
- * sendfile.c. errno does not travel: what comes back is FW_MORE, FW_EGONE or FW_ESYSTEM of error.h. */
+/* sys/sockets.h -- the socket calls of the core, which differ between operating systems (sockets.c,
+ * sendfile.c). errno is not passed on: the calls return FW_MORE, FW_EGONE or FW_ESYSTEM of error.h, and
+ * those that accept return -errno. */
 #ifndef FAPWS_SYS_SOCKET_H
 #define FAPWS_SYS_SOCKET_H
 

@@ -3,7 +3,8 @@
 A canary in every pool comes first. Once all of them serve, the new configuration is in force and the
 rest is rolled over: replacement ready, then its predecessor drains, one at a time. A *frugal* pool
 has no room for a process more than its workers: there the canary leaves again once it has proved
-itself, and then each old worker drains before its successor starts, while the sockets stay open.
+itself, and then each old worker drains before its successor starts, while the sockets stay open. The
+successor of a frugal pool is not ordered here: Turn.fill() starts a worker in each slot that is empty.
 """
 
 from __future__ import annotations

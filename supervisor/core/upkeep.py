@@ -1,7 +1,9 @@
 """Rules about living workers: hanging, recycling, sleeping, scaling. Pure; functions over a Turn.
 
-All of it follows from what the scoreboard shows (``Seen``), which is read only as often as the
-configuration needs: with nothing to watch, the master sleeps.
+Most follow from what the scoreboard shows (``Seen``), which is read only as often as the configuration
+needs: with nothing to watch, the master sleeps. That a worker was stopped by SIGSTOP or continued comes
+from waitpid(), that a client waits at a sleeping pool from its listener, and a number of workers from
+fapwsctl or a signal.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ RSS_AFTER = 10.0
 not be replaced without a pause."""
 PING_PATIENCE = 1.0
 """Seconds at least that a worker has to answer a ping, however short the limit is."""
-STOPPED = -1
+PAUSED = -1
 """Stands in place of a beat: a worker that a signal has stopped is revived by SIGCONT alone."""
 _KNUTH = 2654435761
 
@@ -71,7 +73,7 @@ def seen(turn: Turn, event: events.Seen) -> None:
             child = child._replace(active_at=turn.now, requests=vital.requests)
             turn.children.put(child)
         if child.state == states.HUNG:
-            if child.beat not in (STOPPED, vital.beat):
+            if child.beat not in (PAUSED, vital.beat):
                 revive(turn, child)
         elif pool is not None:
             _watch(turn, child, vital, pool)
@@ -105,7 +107,7 @@ def _found(turn: Turn, child: Child, reason: str, beat: int) -> None:
         return
     failures = 0 if turn.now - child.since >= states.HEALTHY_AFTER else child.failures
     child = child._replace(hung=reason, beat=beat, failures=failures)
-    turn.order(actions.Hung(child, stopped=beat == STOPPED))
+    turn.order(actions.Hung(child, stopped=beat == PAUSED))
     turn.enter(child, cell.state, turn.now + states.HUNG_GRACE)
     turn.state = turn.state._replace(look_at=min(turn.state.look_at, turn.now + LOOK_HUNG))
 
@@ -118,7 +120,7 @@ def revive(turn: Turn, child: Child) -> None:
     cell = states.TABLE[child.state][states.ALIVE]
     if cell.state != child.state:
         turn.order(actions.Spared(child))
-        in_request = child.beat != STOPPED and not child.pinged
+        in_request = child.beat != PAUSED and not child.pinged
         worn_out = texts.HUNG_ONCE if in_request else child.worn_out
         turn.enter(child._replace(hung="", pinged=0.0, worn_out=worn_out), cell.state, inf)
 
@@ -127,13 +129,13 @@ def paused(turn: Turn, event: events.WorkerPaused) -> None:
     """A stopped worker serves no client, so it counts as hung; the grace is for a shell with job control."""
     child = turn.children.get(event.worker)
     if child is not None:
-        _found(turn, child, texts.stopped_by(event.signal), STOPPED)
+        _found(turn, child, texts.stopped_by(event.signal), PAUSED)
 
 
 def continued(turn: Turn, event: events.WorkerContinued) -> None:
     """The worker goes on: it serves again, if stopping was all that was wrong."""
     child = turn.children.get(event.worker)
-    if child is not None and child.state == states.HUNG and child.beat == STOPPED:
+    if child is not None and child.state == states.HUNG and child.beat == PAUSED:
         revive(turn, child)
 
 

@@ -128,7 +128,7 @@ TABLE: dict[str, dict[str, Cell]] = {
 }
 
 HUNG_GRACE = 2.0
-"""Seconds between the request for the stack and the KILL."""
+"""Seconds before the KILL: for the stack of a worker that hangs, for SIGCONT to one that was stopped."""
 BACKOFF_FIRST = 1.0
 """Seconds before the second refill; the first is at once."""
 BACKOFF_FACTOR = 1.5

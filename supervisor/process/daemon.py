@@ -35,7 +35,7 @@ def start(
     caller that the daemon takes over; it closes all others, so that a lock or a pipe of the command's
     caller ends with the command. Raises OSError if the system has no process or descriptor left.
     """
-    # A caller that ignores SIGCHLD passes that on, and then the kernel reaps what is waited for here.
+    # An ignored SIGCHLD is inherited, and then the kernel reaps the child before waitpid() can.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     reader, writer = os.pipe()
     sys.stdout.flush()

@@ -70,7 +70,7 @@ class Pidfile:
             try:
                 os.unlink(self.path)
             except OSError:
-                os.ftruncate(self.fd, 0)  # the directory may have been locked since
+                os.ftruncate(self.fd, 0)  # its directory may not be writable any more
         os.close(self.fd)
 
 
