@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fapws.compat.query import count_fields, parse_query
 from fapws.lean import Any, Callable
+from fapws.wsgi.input import EmptyInput
 
 FORM_SIZE_MAX = 2**20
 """Bytes of a form that are read into fapws.params: parsing holds all of it in memory several times."""
@@ -107,7 +108,7 @@ def _feed(own: Any, rest: dict[str, Any], content_type: str) -> None:
         return
     content = rest.get("wsgi.input")
     kind = content_type.partition(";")[0].strip().lower()
-    if content is None or not hasattr(content, "seek"):  # the shared empty one
+    if content is None or isinstance(content, EmptyInput):
         rest["wsgi.input"] = own
     elif kind == "multipart/form-data":
         while block := content.read(_BLOCK_SIZE):
