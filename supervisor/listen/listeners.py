@@ -160,9 +160,20 @@ class Listeners:
         except CannotStart as error:
             mine = self._in_the_way(address, error.__cause__)
             if not mine:
-                raise
+                raise self._with_holder(address, error) from error.__cause__
             text = f"{error} by {mine} of this very server; to replace one by the other takes a restart"
             raise CannotStart(text) from error
+
+    @staticmethod
+    def _with_holder(address: Address, error: CannotStart) -> CannotStart:
+        """The error, and which process has the port, if that is why and can be found out."""
+        cause = error.__cause__
+        if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE or address.kind != "tcp":
+            return error
+        from .port_holder import port_holder
+
+        holder = port_holder(address.port)
+        return CannotStart(f"{error} by {holder}", error.status) if holder else error
 
     @staticmethod
     def _share(listener: Listener) -> None:

@@ -467,3 +467,14 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert fapwsctl.main(["--help"]) == 0
     assert capsys.readouterr().out.startswith("usage: fapwsctl")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="needs Linux's /proc/net/tcp")
+def test_a_port_that_is_taken_is_told_with_its_holder(house: House) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        house.configure(listen=f"127.0.0.1:{other.getsockname()[1]}")
+        told = house.ctl("start", expect=1)
+    assert f"Address already in use by pid {os.getpid()}, " in told
+    house.assert_nothing_is_left()
