@@ -16,7 +16,8 @@ import fapws._evwsgi as evwsgi
 from fapws import base
 
 def say(*words):
-    print(*words, flush=True)
+    # In one write: other processes print to the same pipe, and unbuffered print() writes word by word.
+    print(" ".join(map(str, words)) + "\\n", end="", flush=True)
 
 def answer(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
