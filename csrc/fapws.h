@@ -134,7 +134,8 @@ int fw_name_client(fw_worker *worker, int64_t connection, const char *client, si
 /* Where the batch is found; the addresses stay the same for the worker's life, so a caller may wrap
  * them once. The contents are valid until the next fw_poll(). */
 typedef struct {
-    int64_t *records;    /* [0]: bytes used in text; then FW_RECORD_WORDS words per record */
+    int64_t *records; /* [0]: bytes used in text (the caller may put a negative number there once it
+                            has taken the batch); then FW_RECORD_WORDS words per record */
     size_t record_words; /* capacity, in words */
     char *text;          /* every record's fields, in order, joined by one "\n" (latin-1) */
     size_t text_size;    /* capacity, in bytes */
@@ -143,6 +144,10 @@ typedef struct {
 } fw_batch_view;
 
 void fw_view_batch(const fw_worker *worker, fw_batch_view *view);
+
+/* The number of records that the last fw_poll() returned, for a caller that was interrupted and has lost
+ * it; 0 before the first. */
+int fw_batch_count(const fw_worker *worker);
 
 /* Waits up to timeout_ms (-1: for ever, 0: not at all) and returns the number of records of a new
  * batch, 0 when there is nothing, or a negative code.

@@ -248,6 +248,11 @@ void fw_view_batch(const fw_worker *worker, fw_batch_view *view)
     view->content_size = batch->content_size;
 }
 
+int fw_batch_count(const fw_worker *worker)
+{
+    return fw__batch_count(&worker->batch);
+}
+
 int fw_set_debug(fw_worker *worker, uint32_t level)
 {
     if (!fw__on_thread(worker))

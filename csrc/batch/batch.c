@@ -37,7 +37,11 @@ int fw__batch_new(fw_batch *batch, const fw_settings *settings)
     batch->text = malloc(batch->text_size);
     batch->content = malloc(batch->content_size);
     batch->shape = malloc(batch->shape_size);
-    return batch->records && batch->text && batch->content && batch->shape ? 0 : FW_EMEMORY;
+    if (!batch->records || !batch->text || !batch->content || !batch->shape)
+        return FW_EMEMORY;
+    fw__batch_start(batch);
+    fw__batch_end(batch); /* an empty one, for a caller that looks before the first poll */
+    return 0;
 }
 
 void fw__batch_free(fw_batch *batch)

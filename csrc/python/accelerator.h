@@ -61,7 +61,7 @@ typedef struct {
     PyObject ob_base;
     PyTypeObject *responses; /* what is made for each request: a subclass of ResponseBase */
     PyObject *shapes;        /* list of (base, keys) or None, by number */
-    const int64_t *records;
+    int64_t *records;
     unsigned long long capacity; /* records of the largest batch */
     const char *text;
     fw_worker *core;

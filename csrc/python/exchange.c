@@ -25,7 +25,7 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     self->responses = responses;
     Py_INCREF(shapes);
     self->shapes = shapes;
-    self->records = (const int64_t *)(uintptr_t)records;
+    self->records = (int64_t *)(uintptr_t)records;
     self->capacity = words / FW_RECORD_WORDS;
     self->text = (const char *)(uintptr_t)text;
     self->core = (fw_worker *)(uintptr_t)core;

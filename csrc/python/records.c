@@ -18,6 +18,8 @@ typedef struct {
     size_t size;
 } field; /* of the batch's text, without the line feed */
 
+#define TAKEN (-1) /* in records[0], as Exchange.take() has it */
+
 PyObject *exchange_take(PyObject *object, PyObject *count)
 {
     exchange *self = (exchange *)object;
@@ -35,7 +37,9 @@ PyObject *exchange_take(PyObject *object, PyObject *count)
     self->count = self->left = records;
     self->next = self->records + 1;
     self->at = self->text;
-    self->end = self->text + self->records[0];
+    if (self->records[0] >= 0) /* else it is taken once more */
+        self->end = self->text + self->records[0];
+    self->records[0] = TAKEN;
     Py_INCREF(object);
     return object;
 }

@@ -20,6 +20,10 @@ NOBODY = -1
 """The connection of a response that is over: a write() kept by the application must not reach the next."""
 
 
+TAKEN = -1
+"""In the place of the text's size, once take() has the batch: see fw_batch_view in fapws.h."""
+
+
 class PureResponse:
     """What a response remembers. Attributes start as the class has them, because that costs nothing."""
 
@@ -71,6 +75,7 @@ class PureExchange:
         self._numbers = zip(numbers, numbers, numbers)
         self._fields = iter(str(self._text[: self._records[0]], "latin-1").split("\n"))
         self.count = self.left = count
+        self._records[0] = TAKEN
         return iter(self)
 
     def __iter__(self) -> Iterator[tuple[int, Any, int, Any]]:

@@ -243,7 +243,7 @@ class Server:
         take, respond = self._exchange.take, self._exchange.respond
         ready = streams.ready
         count = 0
-        records = iter(self._exchange)
+        records = self._rest()
         while True:
             for kind, response, content, environ in records:
                 if kind < 0:
@@ -279,6 +279,15 @@ class Server:
                 raise CoreLost(core_text(lib.fw_error_text(count)))
             self._content_at = 0
             records = take(count)
+
+    def _rest(self) -> Iterator[Any]:
+        """What is left of the batch when something was raised; all of one that was not taken yet, because
+        it came between the poll and take()."""
+        if self._view.records[0] < 0:
+            return iter(self._exchange)
+        self._content_at = 0
+        rest: Iterator[Any] = self._exchange.take(lib.fw_batch_count(self.core))
+        return rest
 
     def _between(self, idle: bool) -> int:
         """Between two turns: calls the tickers; ms that the next poll may wait, or _OVER."""

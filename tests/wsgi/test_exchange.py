@@ -100,7 +100,11 @@ class Pair:
     def check(self, batch: Batch) -> None:
         self.batch = batch
         self.put(batch)
-        pure, fast = self.taken(self.pure, len(batch)), self.taken(self.fast, len(batch))
+        pure = self.taken(self.pure, len(batch))
+        assert self.view.records[0] < 0, "it is marked as taken"
+        self.put(batch)
+        fast = self.taken(self.fast, len(batch))
+        assert self.view.records[0] < 0
         assert pure == fast
         for mine, theirs in zip(pure, fast):
             if mine[0] >= 0:
