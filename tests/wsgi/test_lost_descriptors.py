@@ -30,10 +30,12 @@ def listening():
     import socket
 
     for fd in closed("socket:"):
+        blocking = os.get_blocking(fd)
         try:
             sock = socket.socket(fileno=fd)
         except OSError:
             continue
+        os.set_blocking(fd, blocking)  # PyPy makes it blocking
         if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             yield sock.detach()
         else:
