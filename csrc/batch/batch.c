@@ -218,7 +218,8 @@ void fw__batch_request(fw_batch *batch, fw_shapes *shapes, const fw_given *given
     bool has_lf = false;
     bool define = false;
     size_t shape_len = shape_text(batch, given, head, values, &value_count);
-    /* Decoded where it will most likely stay: behind the text, with no field in front of it. */
+    /* Decoded straight into the batch, as if the shape were known already; if not, it is decoded again
+     * behind the shape. */
     char *path = batch->text + batch->text_used;
     size_t path_len = fw_percent_decode(head->path, path, &has_lf);
     int kind = -1;

@@ -120,7 +120,7 @@ void fw__conn_close(fw_conn *conn)
     fw_worker *worker = conn->worker;
     if (conn->state == FW_CONN_CLOSED)
         return;
-    (void)fw__conn_enter(conn, FW_CONN_CLOSED); /* which every other state may */
+    (void)fw__conn_enter(conn, FW_CONN_CLOSED); /* no state forbids that step */
     if (conn->request.access)
         fw__access_closed(worker->access_log, conn->request.access, fw_buffer_len(&conn->out),
                           fw__conn_peer(conn));
@@ -159,7 +159,8 @@ void fw__conn_cut(fw_conn *conn)
     if (conn->state == FW_CONN_STREAMING && conn->response.framing == FW_FRAME_CLOSE)
         fw__reset_on_close(conn->socket.fd);
     if (conn->state == FW_CONN_DISPATCHED)
-        (void)fw__out_send(conn, NULL, 0); /* whole responses to earlier requests */
+        (void)fw__out_send(conn, NULL,
+                           0); /* out may hold whole responses to earlier requests: one try */
     fw__conn_close(conn);
 }
 
@@ -468,7 +469,7 @@ void fw__conn_run_ready(fw_conn *conn)
         if (conn->state == FW_CONN_CLOSED)
             return;
     }
-    conn->ready &= FW_READY_LOST; /* which the set may have said meanwhile */
+    conn->ready &= FW_READY_LOST; /* the set may have found that the client has left */
     if (ready & FW_READY_WRITE) {
         fw__out_writable(conn);
         if (conn->state == FW_CONN_CLOSED)

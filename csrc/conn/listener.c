@@ -99,7 +99,7 @@ static bool accept_one(fw_listener *listener)
     case EBADF:
     case EINVAL: /* the socket was shut down */
     case ENOTSOCK:
-    case EOPNOTSUPP: /* or closed it, and the number is another's: no client comes any more */
+    case EOPNOTSUPP: /* or closed, and its number is used again: no client can come */
         if (!listener->worker->draining)
             fw__health_breaks(&listener->worker->health, FW_ELISTENER);
         return false;
@@ -112,7 +112,8 @@ static bool accept_some(fw_listener *listener, uint32_t count)
 {
     fw_worker *worker = listener->worker;
     uint32_t i = 0;
-    /* Also when the batch is full: they wait in worker->ready, or a flood would keep them out. */
+    /* Also when the batch is full: new connections wait in worker->ready, so a flood of requests does not
+     * keep other clients out. */
     while (i < count && has_room(worker) && accept_one(listener))
         i++;
     return i > 0;
@@ -122,7 +123,7 @@ bool fw__listener_polled(fw_listener *listener)
 {
     fw_worker *worker = listener->worker;
     if (!listener->armed)
-        return false; /* since this turn began */
+        return false; /* disarmed during this turn: the event is older */
     fw_accepting *accepting = &worker->accepting;
     uint32_t share = fw__share(&accepting->peers, worker->group, worker->table.open,
                                worker->settings.accept_burst);

@@ -184,7 +184,8 @@ static void wait_for_head(fw_conn *conn, const incoming *bytes)
     conn->request.seen = bytes->len;
     conn->request.is_head = begins_with_head(bytes); /* in case that it gets no further */
     if (bytes->in_buffer)
-        fw_buffer_fit(&conn->in); /* it may have held many requests; this one may take longer */
+        fw_buffer_fit(
+            &conn->in); /* it grew for many requests; the rest of this one may come late */
     if (conn->state == FW_CONN_IDLE && fw__conn_enter(conn, FW_CONN_HEAD))
         fw__conn_wait(conn, FW_DEADLINE_HEAD);
     fw__conn_listen(conn);

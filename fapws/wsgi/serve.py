@@ -213,7 +213,7 @@ class Server:
                 response.unsent.close()
             if response.spooled is not None:
                 response.spooled.close()
-        except BaseException as error:  # the application has put something else there
+        except BaseException as error:  # the application has replaced what the response holds
             self.log_exception("what was kept for a request cannot be closed", error)
         try:
             close = getattr(result, "close", None)
@@ -261,7 +261,7 @@ class Server:
                         self._respond_otherwise(response, result, environ)
                     elif rest:
                         self._after_respond(response, result, *rest)
-                        rest = None  # the content may be large
+                        rest = None  # else a large content would stay in memory
                     elif content:
                         self.close(response, result)
                 except BaseException as error:  # the application's: logged with its traceback
@@ -482,7 +482,7 @@ class Server:
         self.close(response, result)
 
     def _is_refusal(self, error: BaseException) -> bool:
-        """In a child: whether it is the server's own word, and the application had come to its end."""
+        """In a child: whether the server refused a call, after the application had returned."""
         return self._forked and type(error) is Fault
 
     def _end_failed(self, response: Response) -> None:

@@ -76,7 +76,7 @@ class Stream:
                 raise StopIteration
             sent += len(piece)
             if time.monotonic() > ends:
-                break  # also an iterator that waits, and says so with empty pieces (PEP 3333)
+                break  # also where empty pieces say that the iterator waits (PEP 3333)
         return True
 
     def _next_piece(self, most: int, seconds: float) -> tuple[bytes, int | None] | None:
@@ -191,7 +191,7 @@ class Streams:
             try:
                 more = stream.advance()
             except StopIteration:
-                ended = True  # and left behind: the application's close() has nothing to do with it
+                ended = True  # dropped here, so that close() does not see it as its context
             except BaseException as error:  # the application's: logged with its traceback
                 self.forget(stream.connection)
                 server.fail(stream.response, error, stream.result, stream.request)

@@ -185,7 +185,7 @@ class Scoreboard:
 
     def give_back(self, row: Row) -> None:
         """Its worker has been reaped."""
-        row.clear()  # the others must not wait for it
+        row.clear()  # else other workers would leave connections to a dead one
         board = self._boards[row.pool]
         board.free.append(row)
         if len(board.free) == len(board.rows):

@@ -245,7 +245,7 @@ class Workers:
             self._bury(number, process, os.waitstatus_to_exitcode(status))
 
     def _bury(self, number: int, process: Process, code: int) -> None:
-        self._hear(number, process, worker_process.LAST_HELPINGS)  # its last words came before its death
+        self._hear(number, process, worker_process.LAST_HELPINGS)  # reads its channel to the end first
         if process.output and process.output.fd >= 0:
             self._waiter.forget(process.output.fd)
             process.output.take_last_words()
