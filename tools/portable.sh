@@ -31,8 +31,12 @@ runs='x86-linux-musl aarch64-linux-musl arm-linux-musleabihf s390x-linux-musl'
 # Python's headers, with the sizes of the machine that is compiled for.
 copy_python_headers() {
     rm -rf $top/python
-    eval "$($python -c 'import sysconfig
-print("headers=%r config=%r" % (sysconfig.get_path("include"), sysconfig.get_config_h_filename()))')"
+    # Debian's pyconfig.h only includes that of the machine, from another folder.
+    eval "$($python -c 'import os, sysconfig
+config = sysconfig.get_config_h_filename()
+include, version = os.path.split(os.path.dirname(config))
+own = os.path.join(include, sysconfig.get_config_var("MULTIARCH") or "", version, "pyconfig.h")
+print("headers=%r config=%r" % (sysconfig.get_path("include"), own if os.path.exists(own) else config))')"
     # shellcheck disable=SC2154
     cp -R "$headers" $top/python
     {
