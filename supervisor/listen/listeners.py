@@ -167,8 +167,7 @@ class Listeners:
     @staticmethod
     def _with_holder(address: Address, error: CannotStart) -> CannotStart:
         """The error, and which process has the port, if that is why and can be found out."""
-        cause = error.__cause__
-        if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE or address.kind != "tcp":
+        if not _is_port_taken(address, error.__cause__):
             return error
         from .port_holder import port_holder
 
@@ -188,7 +187,7 @@ class Listeners:
         Linux does not let 0.0.0.0 and 127.0.0.1 listen side by side on one port, and to close the old
         one first would be no transaction.
         """
-        if not isinstance(error, OSError) or error.errno != errno.EADDRINUSE or address.kind != "tcp":
+        if not _is_port_taken(address, error):
             return ""
         ours = (listener.address for listener in self._open.values() if listener.fd >= 0)
         return next((a.text for a in ours if a.kind == "tcp" and a.port == address.port), "")
@@ -205,6 +204,10 @@ class Listeners:
         listener = self._open.pop(key)
         os.close(listener.fd)
         bind.remove_file(listener)
+
+
+def _is_port_taken(address: Address, error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE and address.kind == "tcp"
 
 
 def _keys(pool: Pool) -> list[tuple[Key, Address]]:

@@ -48,8 +48,8 @@ def test_a_daemon_does_not_hold_what_its_caller_has_open(house: House, tmp_path:
     house.ctl("stop")
 
 
-def test_starts_at_one_time_all_end_when_it_serves(house: House) -> None:
-    house.write_app("import time\ntime.sleep(0.5)\n" + house.app.read_text())
+def start_together(house: House, number: int) -> list[tuple[int, str]]:
+    """Exit status and output of so many starts at one time."""
     starts = [
         subprocess.Popen(
             house.words("start"),
@@ -60,10 +60,17 @@ def test_starts_at_one_time_all_end_when_it_serves(house: House) -> None:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for _ in range(4)
+        for _ in range(number)
     ]
     said = [process.communicate(timeout=PATIENCE)[0] for process in starts]
-    assert [process.returncode for process in starts] == [0] * 4, said
+    return [(process.returncode, text) for process, text in zip(starts, said)]
+
+
+def test_starts_at_one_time_all_end_when_it_serves(house: House) -> None:
+    house.write_app("import time\ntime.sleep(0.5)\n" + house.app.read_text())
+    ended = start_together(house, 4)
+    said = [text for _, text in ended]
+    assert [status for status, _ in ended] == [0] * 4, said
     assert sum(text.startswith("fapws: serving") for text in said) == 1, said
     assert sum(text == f"fapws: already running (pid {house.pid})\n" for text in said) == 3, said
     assert house.get(house.port()).startswith(b"hello ")
@@ -72,20 +79,9 @@ def test_starts_at_one_time_all_end_when_it_serves(house: House) -> None:
 
 def test_starts_at_one_time_of_what_cannot_start_all_fail(house: House) -> None:
     house.write_app("import time\ntime.sleep(0.5)\nraise RuntimeError('no')\n")
-    starts = [
-        subprocess.Popen(
-            house.words("start"),
-            cwd=house.directory,
-            env=house.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    said = [process.communicate(timeout=PATIENCE)[0] for process in starts]
-    assert [process.returncode for process in starts] == [1] * 3, said
+    ended = start_together(house, 3)
+    said = [text for _, text in ended]
+    assert [status for status, _ in ended] == [1] * 3, said
     house.assert_nothing_is_left()
 
 
