@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from fapws import __version__
+from fapws.cli.import_path import forget_own_directory
 from fapws.cli.standard_streams import have_standard_streams
 from fapws.settings.command_line import Arguments, UsageError, configuration, parse_arguments
 from fapws.settings.problems import ConfigError
@@ -46,6 +47,7 @@ A start as a daemon, reloads and status: fapwsctl -h
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; argv without the program's name. Returns the exit code."""
+    forget_own_directory()
     have_standard_streams()
     words = sys.argv[1:] if argv is None else argv
     try:

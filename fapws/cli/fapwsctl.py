@@ -26,6 +26,7 @@ from fapws.cli.find_server import (
     stop_by_pid,
     stop_by_socket,
 )
+from fapws.cli.import_path import forget_own_directory
 from fapws.cli.standard_streams import have_standard_streams
 from fapws.lean import Any, Callable, NamedTuple, NoReturn, signal
 from fapws.settings import ini
@@ -84,6 +85,7 @@ class Options(NamedTuple):
 
 def main(argv: list[str] | None = None) -> int:
     """The command; the exit code."""
+    forget_own_directory()
     have_standard_streams()
     as_json = False
     try:
