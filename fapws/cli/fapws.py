@@ -21,7 +21,8 @@ EXIT_INTERRUPTED = 130
 """What a shell makes of SIGINT."""
 
 USAGE = (
-    "usage: fapws [-c INI] [-b ADDRESS]... [-w N] [--max-body-size SIZE] [--reload] [--version] [-h] [APP]"
+    "usage: fapws [-c INI] [-b ADDRESS]... [-w N] [--max-body-size SIZE] [--reload] [--version] [-h] [APP]\n"
+    "             [-- ARG...]"
 )
 EXAMPLES = """
   fapws hello.py                           serve a file with PATHS, application or app
@@ -29,6 +30,7 @@ EXAMPLES = """
   fapws 'shop:create_app()'                what a factory makes
   fapws --reload hello.py                  restart when a source file changes
   fapws -w 4 -b :80 -b unix:/tmp/s hello.py   four workers, two addresses
+  fapws prog.py -- --verbose one           prog.py finds --verbose and one in sys.argv
   fapws -c /etc/fapws.ini                  what an INI file says, in the foreground
 """
 HELP = """
@@ -40,6 +42,7 @@ APP            package.module:callable, module:factory(), file.py, file.py:calla
 --reload       restart the workers when a source file of the application changes
 --version      print the version
 -h, --help     print this
+-- ARG...      the program's own arguments, its sys.argv[1:]
 
 A start as a daemon, reloads and status: fapwsctl -h
 """

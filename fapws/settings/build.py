@@ -25,7 +25,7 @@ MASTER_SECTION = "fapws"
 _POOL_PREFIX = "app:"
 _ENV_SUFFIX = ":env"
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
-_ONE_POOL_ONLY = frozenset(("app", "script", "listen"))
+_ONE_POOL_ONLY = frozenset(("app", "script", "listen", "args"))
 """What the command line may say only if there is one pool."""
 _FIRST_FREE_PORT = 1024
 """Below, only root may bind."""
@@ -65,7 +65,7 @@ class _Builder:
         values = self._parse_entries(master, {**MASTER_OPTIONS, **SHARED_OPTIONS})
         shared = {name: values.pop(name) for name in list(values) if name in SHARED_OPTIONS}
         if len(names) > 1 and set(self._overrides) & _ONE_POOL_ONLY:
-            message = f"has {len(names)} pools; an APP or -b of the command line could mean any of them"
+            message = f"has {len(names)} pools; an APP, -b or -- of the command line could mean any of them"
             raise ConfigError([*self._problems, Problem(self._file, 0, "", "", "", message)])
         pools = [self._pool(name, shared) for name in names]
         self._check_places(pools)

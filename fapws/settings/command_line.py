@@ -32,6 +32,8 @@ class Arguments(NamedTuple):
     max_body_size: int | None = None
     """Bytes; None: not given."""
     reload: bool = False
+    args: tuple[str, ...] | None = None
+    """The program's own, behind ``--``; None: not given."""
     action: str = ""
     """``help`` or ``version``: print it and do nothing else."""
 
@@ -44,6 +46,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--version": {"action": "version"},
     "--reload": {"reload": True},
 }
+_ARGS_HINT = "words for the program itself stand behind --"
 _WITH_VALUE = ("-c", "-b", "-w", "--max-body-size")
 
 
@@ -51,25 +54,36 @@ def parse_arguments(words: list[str], directory: str) -> Arguments:
     """The command line in pieces; relative paths start at directory. Raises UsageError.
 
     A value stands behind its option as the next word, after ``=`` (``--bind=:80``) or, for a short
-    one, at once (``-w2``). Options may stand before and behind APP; ``--`` ends them.
+    one, at once (``-w2``). Options may stand before and behind APP; ``--`` ends them. What stands
+    behind it is the program's own, but for APP, if neither APP nor an INI file was named before.
     """
     arguments = Arguments()
     rest = iter(words)
-    options_end = False
     for word in rest:
-        if options_end or not word.startswith("-") or word == "-":
-            if arguments.app:
-                raise UsageError(f"there is one APP, not {arguments.app} and {word}")
-            if not word:
-                raise UsageError("APP is empty")
-            arguments = arguments._replace(app=word)
-        elif word == "--":
-            options_end = True
+        if word == "--":
+            arguments = _take_rest(arguments, tuple(rest))
+        elif not word.startswith("-") or word == "-":
+            arguments = _take_app(arguments, word)
         else:
             arguments = _take_option(arguments, word, rest, directory)
     if not arguments.app and not arguments.config and not arguments.action:
         raise UsageError("nothing to serve: name an APP or an INI file (-c)")
     return arguments
+
+
+def _take_app(arguments: Arguments, word: str) -> Arguments:
+    if arguments.app:
+        raise UsageError(f"there is one APP, not {arguments.app} and {word}; {_ARGS_HINT}")
+    if not word:
+        raise UsageError("APP is empty")
+    return arguments._replace(app=word)
+
+
+def _take_rest(arguments: Arguments, words: tuple[str, ...]) -> Arguments:
+    """What stands behind ``--``."""
+    if not (arguments.app or arguments.config) and words:
+        return _take_app(arguments, words[0])._replace(args=words[1:] or None)
+    return arguments._replace(args=words)
 
 
 def _take_option(arguments: Arguments, word: str, rest: Any, directory: str) -> Arguments:
@@ -103,7 +117,7 @@ def _unknown_option(word: str) -> str:
     name = word.partition("=")[0]
     known = [option.lstrip("-") for option in (*_LONG, *_FLAGS, *_WITH_VALUE)]
     meant = nearest(name.lstrip("-"), known) if name.startswith("--") else ""
-    return f"{name}: unknown option" + (f", did you mean --{meant}?" if meant else "")
+    return f"{name}: unknown option, " + (f"did you mean --{meant}?" if meant else _ARGS_HINT)
 
 
 def _take_config(arguments: Arguments, value: str, directory: str) -> Arguments:
@@ -139,9 +153,10 @@ def configuration(arguments: Arguments, directory: str) -> Callable[[], Config]:
     """What makes the Config of a command line, now and at every reload.
 
     With -c the INI file is read, and the command line is stronger: -w and --reload hold for every
-    pool; -b and APP take the place of the listeners and the application of its pool, of which there
-    must be one. directory is where relative paths start and where the modules of APP are looked
-    for. Raises UsageError if APP cannot be an application; what is returned raises ConfigError.
+    pool; -b, APP and what stands behind -- take the place of the listeners, the application and the args
+    of its pool, of which there must be one. directory is where relative paths start and where the modules
+    of APP are looked for. Raises UsageError if APP cannot be an application; what is returned raises
+    ConfigError.
     """
     overrides = _overrides(arguments, directory)
     if arguments.config:
@@ -162,6 +177,8 @@ def _overrides(arguments: Arguments, directory: str) -> dict[str, Any]:
         overrides["max_body_size"] = arguments.max_body_size
     if arguments.reload:
         overrides["autoreload"] = True
+    if arguments.args is not None:
+        overrides["args"] = arguments.args
     return overrides
 
 

@@ -72,6 +72,8 @@ class Pool(NamedTuple):
     """``package.module:callable`` or ``module:factory()``; empty if script is set."""
     script: str = ""
     """Absolute path of a Python file, optionally ``:callable`` behind it; empty if app is set."""
+    args: tuple[str, ...] = ()
+    """``sys.argv[1:]`` of the application."""
     directory: str = ""
     """The workers' working directory and first entry of sys.path; empty: the master's."""
     virtualenv: str = ""

@@ -80,6 +80,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("script", POOL, "script", "",
            "instead of app: a Python file with application, app or PATHS, or a program of fapws3; "
            "file.py:callable names another", shared=False),
+    Option("args", POOL, "words", "",
+           "what the program finds in sys.argv behind its own name, in quotes as for a shell where need "
+           "be; the server's own command line is never there", shared=False),
     Option("directory", POOL, "directory", "",
            "working directory of the workers and first place to import from"),
     Option("virtualenv", POOL, "virtualenv", "",
@@ -483,6 +486,7 @@ KINDS: dict[str, Kind] = {
     "script": Kind(_parse_script, str),
     "directory": Kind(_parse_directory, str),
     "spool": Kind(_parse_spool, str),
+    "words": Kind(lambda text, _: values.split_words(text), values.quote_words, lines=True),
     "directories": Kind(_parse_directories, ", ".join, lines=True),
     "virtualenv": Kind(_parse_virtualenv, str),
     "user": Kind(_parse_user, str),

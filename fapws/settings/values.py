@@ -88,6 +88,46 @@ def split_list(text: str) -> list[str]:
     return parts
 
 
+def split_words(text: str) -> tuple[str, ...]:
+    """Words as a shell takes a line apart: blanks and line ends separate, '...' and "..." hold together, a
+    backslash takes the next character as it is (between '...' it is one). Nothing else is special.
+
+    By hand instead of by shlex, whose regular expressions would stay in the master's memory.
+    """
+    words: list[str] = []
+    word: str | None = None
+    quote = ""
+    characters = iter(text)
+    for character in characters:
+        if character == "\\" and quote != "'":
+            following = next(characters, "")
+            if not following:
+                raise ValueError("ends with a backslash")
+            if quote and following not in '"\\':
+                following = "\\" + following
+            word = (word or "") + following
+        elif quote:
+            quote, word = ("", word) if character == quote else (quote, (word or "") + character)
+        elif character in "'\"":
+            quote, word = character, word or ""
+        elif character in " \t\n":
+            words, word = [*words, *([] if word is None else [word])], None
+        else:
+            word = (word or "") + character
+    if quote:
+        raise ValueError(f"a {quote} is not closed")
+    return tuple(words if word is None else [*words, word])
+
+
+def quote_words(words: tuple[str, ...]) -> str:
+    """The text that split_words() takes apart into these words."""
+    return " ".join(word if _is_bare(word) else "'" + word.replace("'", "'\\''") + "'" for word in words)
+
+
+def _is_bare(word: str) -> bool:
+    return word != "" and not set(word) & set(" \t\n'\"\\;#")
+
+
 def nearest(word: str, known: list[str]) -> str:
     """The known word that a mistyped one most likely meant, or an empty text."""
     folded = word.lower().replace("-", "_")

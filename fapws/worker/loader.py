@@ -36,11 +36,14 @@ class LoadError(Exception):
 
 
 def prepare(pool: Pool) -> None:
-    """Working directory, environment and import path, as the pool wants them.
+    """Arguments, working directory, environment and import path, as the pool wants them.
+
+    sys.argv afterwards: the script's path (or the module's name) and args, as ``python program.py`` has it.
 
     sys.path afterwards: the script's directory, directory, pythonpath, what was there (the standard
     library), the virtualenv's packages, Fapws's own packages. Raises LoadError.
     """
+    sys.argv = [split_callable(pool.script)[0] or pool.app.partition(":")[0], *pool.args]
     if pool.clean_env:
         _clean_environment()
     for name, value in pool.env:  # not update(): its type checks touch 0.15 MB of shared memory
@@ -222,8 +225,6 @@ def execute(module: ModuleType, code: Any) -> None:
     offer_fapws4()
     name = module.__name__
     before = sys.modules.get(name)
-    if name == _MAIN:
-        sys.argv = [str(module.__file__)]
     sys.modules[name] = module
     try:
         exec(code, module.__dict__)

@@ -66,6 +66,39 @@ def test_largest_content(hello: Path, size: str, bytes_: int) -> None:
         parse("--max-body-size", "large", "hello.py")
 
 
+@pytest.mark.parametrize(
+    ("words", "app", "args"),
+    [
+        (["x:y"], "x:y", None),
+        (["x:y", "--"], "x:y", ()),
+        (["x:y", "-w", "2", "--", "-w", "3", "--", ""], "x:y", ("-w", "3", "--", "")),
+        (["--", "-x.py"], "-x.py", None),
+        (["--", "x:y", "--port", "1"], "x:y", ("--port", "1")),
+        (["-c", "f", "--", "x:y"], "", ("x:y",)),
+    ],
+)
+def test_what_stands_behind_two_hyphens_is_the_programs(
+    words: list[str], app: str, args: tuple[str, ...] | None
+) -> None:
+    got = parse(*words)
+    assert (got.app, got.args) == (app, args)
+
+
+def test_arguments_of_the_command_line_are_stronger_and_for_one_pool(hello: Path) -> None:
+    ini = hello / "fapws.ini"
+    ini.write_text("[app:a]\nscript = hello.py\nargs = one\n  'and two'\n")
+    assert config(hello, "-c", str(ini)).pools[0].args == ("one", "and two")
+    assert config(hello, "-c", str(ini), "--", "three").pools[0].args == ("three",)
+    assert config(hello, "-c", str(ini), "--").pools[0].args == ()
+    ini.write_text(ini.read_text() + "[app:b]\nscript = hello.py\nlisten = :82\n")
+    with pytest.raises(ConfigError, match="has 2 pools; an APP, -b or -- of the command line"):
+        config(hello, "-c", str(ini), "--", "three")
+    with pytest.raises(UsageError, match="not a:b and c; words for the program itself stand behind --"):
+        parse("a:b", "c")
+    with pytest.raises(UsageError, match="--port: unknown option, words for the program itself stand behind"):
+        parse("a:b", "--port", "1")
+
+
 def test_several_addresses() -> None:
     got = parse("-b", "[::1]:80", "-b", "unix:a.sock", "-b", "fd:3", "x:y")
     assert [address.kind for address in got.bind] == ["tcp", "unix", "fd"]
