@@ -15,6 +15,7 @@ from fapws.settings.source import Source
 from .control import status
 from .core import actions, events, texts
 from .core.decide import RUNNING, State
+from .core.rolling import limited
 from .errors import CannotStart
 from .process.workers import Post
 from .reread import SECONDS, CannotRead, Reading
@@ -69,7 +70,8 @@ class ReloadOrders:
 
     def _open(self, reading: Reading) -> None:
         try:
-            config = self._keep_what_cannot_change(reading.result())
+            fresh = reading.result()
+            config = self._keep_what_cannot_change(self._limited(fresh))
             self._resources.renew_pidfile()
             self._resources.listeners.prepare(config)
             self._resources.logs.prepare(config)
@@ -109,6 +111,11 @@ class ReloadOrders:
         self._unchanged = texts.unchanged(names)
         return kept
 
+    def _limited(self, fresh: Config) -> Config:
+        """A worker that tells of a change has no say in other pools."""
+        state = self._state()
+        return limited(state.config, fresh, state.reload.only) if state.reload else fresh
+
     def done(self, action: actions.ReloadDone) -> None:
         """Closes what the configuration in force has no use for, and tells waiting clients how it ended."""
         self.close()
@@ -126,8 +133,17 @@ class ReloadOrders:
             self._resources.conversations.reload_ends(True, text=text)
         else:
             self._resources.conversations.reload_ends(False, error=text)
-            watching = {pool.name for pool in action.config.pools if pool.autoreload}
-            self._resources.workers.tell_broken(text, watching)
+            self._resources.workers.tell_broken(text, self._who_watches(action))
+
+    @staticmethod
+    def _who_watches(action: actions.ReloadDone) -> set[str]:
+        """The pools whose workers are told why a reload failed: it may quote an application."""
+        pools = action.config.pools
+        return {
+            pool.name
+            for pool in pools
+            if pool.autoreload and (pool.name in action.pools or len(pools) == 1)
+        }
 
     def _tidy(self, config: Config) -> None:
         resources = self._resources

@@ -128,6 +128,8 @@ class ReloadDone(NamedTuple):
     """For people: what was replaced, or why nothing was."""
     config: Config
     """What is in force now; sockets that it does not name are to be closed."""
+    pools: frozenset[str] = frozenset()
+    """Whom it concerned, or, if a canary failed, the canary's; empty: all."""
 
 
 class TryNewCode(NamedTuple):

@@ -175,7 +175,7 @@ def on_exited(turn: Turn, event: events.WorkerExited) -> None:
         _stop(turn, fast=True)
     elif rolling.is_canary(turn, child):
         turn.enter(child, states.GONE, inf)
-        rolling.undo(turn, texts.boot_failure(child, event.status, turn.now - child.born))
+        rolling.undo(turn, child, texts.boot_failure(child, event.status, turn.now - child.born))
     else:
         _crashed(turn, child, event)
 
@@ -207,10 +207,7 @@ def _refill(turn: Turn, child: Child) -> None:
 def on_reload_asked(turn: Turn, event: events.ReloadAsked) -> None:
     """Once more, whatever is under way; but a storm of signals has to be over first."""
     if turn.state.phase in (BOOTING, RUNNING):
-        due = turn.state.quiet_from if event.in_storm else turn.now
-        if turn.state.queued:
-            due = min(due, turn.state.due)
-        turn.state = turn.state._replace(queued=True, due=due)
+        rolling.ask(turn, event.pool, turn.state.quiet_from if event.in_storm else turn.now)
 
 
 def on_prepared(turn: Turn, event: events.Prepared) -> None:

@@ -90,6 +90,8 @@ class ReloadAsked(NamedTuple):
 
     in_storm: bool = False
     """By HUP, which may come a thousand times a second: no client waits for the end of this very reload."""
+    pool: str = ""
+    """The only one that it concerns: a worker of it has seen a change. Empty: all."""
 
 
 class Prepared(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from math import inf
 
-from fapws.settings.model import Pool
+from fapws.settings.model import Config, Pool
 
 from . import actions, texts
 from . import worker_states as states
@@ -31,7 +31,7 @@ def go_on(turn: Turn) -> None:
         if turn.state.queued and turn.state.announced and turn.state.due <= turn.now:
             _begin(turn)
     elif reload.stage == CANARY:
-        if turn.start_canaries(reload.config, reload.generation):
+        if turn.start_canaries(reload.config, reload.generation, reload.only):
             _commit(turn, reload)
             _roll(turn)
     elif reload.stage == ROLLING:
@@ -46,11 +46,12 @@ def is_canary(turn: Turn, child: Child) -> bool:
     return reload is not None and reload.stage == CANARY and child.generation == reload.generation
 
 
-def undo(turn: Turn, reason: str) -> None:
+def undo(turn: Turn, canary: Child, reason: str) -> None:
     """A canary failed: the other canaries are retired, and when they have left, the reload has failed."""
     reload = turn.state.reload
     assert reload is not None
-    turn.state = turn.state._replace(reload=reload._replace(stage=UNDOING, reason=reason))
+    failed = reload._replace(stage=UNDOING, reason=reason, failed=canary.pool)
+    turn.state = turn.state._replace(reload=failed)
     for child in turn.children:
         if child.generation == reload.generation:
             turn.retire(child)
@@ -58,10 +59,31 @@ def undo(turn: Turn, reason: str) -> None:
 
 def end(turn: Turn, ok: bool, text: str) -> None:
     """The reload has ended; the queued one begins."""
+    reload = turn.state.reload
+    assert reload is not None
+    pools = frozenset((reload.failed,)) if reload.failed else reload.only
     turn.state = turn.state._replace(reload=None)
-    turn.order(actions.ReloadDone(ok, text, turn.state.config))
+    turn.order(actions.ReloadDone(ok, text, turn.state.config, pools))
     if turn.state.queued and turn.state.phase == RUNNING and turn.state.due <= turn.now:
         _begin(turn)
+
+
+def ask(turn: Turn, only: str, due: float) -> None:
+    """Queues a reload of one pool (empty: of all); what is queued already comes with it."""
+    state = turn.state
+    pools = frozenset((only,)) if only else frozenset()
+    if state.queued:
+        due = min(due, state.due)
+        pools = pools | state.queued_for if pools and state.queued_for else frozenset()
+    turn.state = state._replace(queued=True, queued_for=pools, due=due)
+
+
+def limited(config: Config, fresh: Config, only: frozenset[str]) -> Config:
+    """The configuration in force, with what a fresh one says of these pools alone; empty: the fresh one."""
+    if not only:
+        return fresh
+    renewed = {pool.name: pool for pool in fresh.pools if pool.name in only}
+    return config._replace(pools=tuple(renewed.get(pool.name, pool) for pool in config.pools))
 
 
 def _begin(turn: Turn) -> None:
@@ -69,51 +91,57 @@ def _begin(turn: Turn) -> None:
     turn.state = turn.state._replace(
         latest=generation,
         queued=False,
+        queued_for=frozenset(),
         quiet_from=turn.now + STORM,
-        reload=Reload(generation, CHECKING, turn.now, turn.state.config),
+        reload=Reload(generation, CHECKING, turn.now, turn.state.config, only=turn.state.queued_for),
     )
     turn.order(actions.Prepare())
 
 
 def _commit(turn: Turn, reload: Reload) -> None:
     """Every canary serves: puts the new configuration in force, and retires old workers that do not serve."""
+    former = turn.state.generation
+    awake = reload.only or turn.state.asleep
     turn.state = turn.state._replace(
-        config=reload.config, generation=reload.generation, asleep=frozenset(), look_at=inf
+        config=reload.config, generation=reload.generation, asleep=turn.state.asleep - awake, look_at=inf
     )
     for child in turn.children:
+        if reload.only and child.pool not in reload.only and child.generation == former:
+            turn.children.put(child._replace(generation=reload.generation))
+    for child in turn.children:
         pool = turn.pool(child.pool)
-        has_proved_itself = not turn.old(child) and child.state == states.SERVING
+        has_proved_itself = not turn.leaving(child) and child.state == states.SERVING
         if has_proved_itself and pool is not None and pool.reload == FRUGAL and _older(turn, pool):
             turn.retire(child)
     turn.state = turn.state._replace(reload=reload._replace(stage=ROLLING))
     for child in turn.children:
-        if turn.old(child) and child.state != states.SERVING:
+        if turn.leaving(child) and child.state != states.SERVING:
             turn.retire(child)
     turn.fill()
 
 
 def _older(turn: Turn, pool: Pool) -> bool:
     """Whether an old worker serves in the pool; without one its canary may stay."""
-    return any(turn.old(c) and c.state == states.SERVING for c in turn.children.of_pool(pool.name))
+    return any(turn.leaving(c) and c.state == states.SERVING for c in turn.children.of_pool(pool.name))
 
 
 def _roll(turn: Turn) -> None:
     """Retires every old worker whose successor serves; then starts the next one, if none is starting."""
     for child in turn.children:
-        if turn.old(child) and child.active and _superseded(turn, child):
+        if turn.leaving(child) and child.active and _superseded(turn, child):
             turn.retire(child)
     pending = _pending_replacement(turn)
     if pending is not None:
         if pending.state == states.BACKING_OFF and pending.failures >= ROLL_ATTEMPTS:
             _give_up(turn, pending)
         return
-    if any(turn.old(child) and not child.active for child in turn.children):
+    if any(turn.leaving(child) and not child.active for child in turn.children):
         return
     _roll_next(turn)
 
 
 def _roll_next(turn: Turn) -> None:
-    old = next((child for child in turn.children if turn.old(child)), None)
+    old = next((child for child in turn.children if turn.leaving(child)), None)
     if old is not None:
         pool = turn.pool(old.pool)
         if pool is not None and pool.reload == FRUGAL:
@@ -130,10 +158,10 @@ def _roll_next(turn: Turn) -> None:
 
 def _pending_replacement(turn: Turn) -> Child | None:
     """A new worker that does not serve yet where the old one still does, or its pool's others do."""
-    places = {(c.pool, c.slot) for c in turn.children if turn.old(c) and c.active}
+    places = {(c.pool, c.slot) for c in turn.children if turn.leaving(c) and c.active}
     pools = {pool for pool, _ in places}
     for child in turn.children:
-        if turn.old(child) or not child.active or child.state == states.SERVING:
+        if turn.leaving(child) or not child.active or child.state == states.SERVING:
             continue
         pool = turn.pool(child.pool)
         frugal = pool is not None and pool.reload == FRUGAL
@@ -143,9 +171,9 @@ def _pending_replacement(turn: Turn) -> Child | None:
 
 
 def _give_up(turn: Turn, replacement: Child) -> None:
-    if any(turn.old(c) and c.active for c in turn.children.in_slot(replacement.pool, replacement.slot)):
+    if any(turn.leaving(c) and c.active for c in turn.children.in_slot(replacement.pool, replacement.slot)):
         turn.enter(replacement, states.GONE, inf)
-    left = sum(turn.old(child) and child.active for child in turn.children)
+    left = sum(turn.leaving(child) and child.active for child in turn.children)
     end(turn, False, texts.reload_incomplete(replacement, left))
 
 
@@ -158,4 +186,4 @@ def _superseded(turn: Turn, child: Child) -> bool:
         place = turn.children.in_slot(child.pool, child.slot)
     else:
         place = turn.children.of_pool(child.pool)
-    return any(not turn.old(other) and other.state == states.SERVING for other in place)
+    return any(not turn.leaving(other) and other.state == states.SERVING for other in place)

@@ -46,6 +46,10 @@ class Reload(NamedTuple):
     """Workers that were told to drain because a replacement serves."""
     reason: str = ""
     """UNDOING: why."""
+    only: frozenset[str] = frozenset()
+    """The pools that it concerns; empty: all, and the master's own options."""
+    failed: str = ""
+    """UNDOING: the pool whose canary failed."""
 
 
 class Upgrade(NamedTuple):
@@ -73,6 +77,8 @@ class State(NamedTuple):
     reload: Reload | None = None
     queued: bool = False
     """Whether another reload follows; a hundred requests for one are one."""
+    queued_for: frozenset[str] = frozenset()
+    """The pools that it concerns; empty: all."""
     due: float = 0.0
     """When the queued one may begin, in monotonic seconds."""
     quiet_from: float = 0.0
@@ -150,9 +156,16 @@ class Turn:
         """Puts it into a state."""
         self.children.put(child._replace(state=state, since=self.now, deadline=deadline))
 
-    def start_canaries(self, config: Config, generation: int) -> bool:
-        """Starts the first worker of each pool, one after the other; True once all serve."""
+    def start_canaries(
+        self, config: Config, generation: int, only: frozenset[str] = frozenset()
+    ) -> bool:
+        """Starts the first worker of each pool, one after the other; True once all serve.
+
+        ``only``: of these pools; empty: of all.
+        """
         for pool in config.pools:
+            if only and pool.name not in only:
+                continue
             mine = [child for child in self.children.of_pool(pool.name) if child.generation == generation]
             if not mine:
                 if self.room(pool.name):
@@ -184,7 +197,7 @@ class Turn:
         """Whether its slot is taken: in a frugal reload until it has left, not only until it drains."""
         reload = self.state.reload
         rolls = reload is not None and reload.stage == ROLLING
-        return child.active or (rolls and pool.reload == FRUGAL and self.old(child))
+        return child.active or (rolls and pool.reload == FRUGAL and self.leaving(child))
 
     def room(self, name: str) -> bool:
         """Whether the pool may have one process more."""
@@ -196,6 +209,11 @@ class Turn:
     def old(self, child: Child) -> bool:
         """Whether a newer generation is in force."""
         return child.generation < self.state.generation
+
+    def leaving(self, child: Child) -> bool:
+        """Whether it is old, and the reload under way concerns it."""
+        only = self.state.reload.only if self.state.reload else frozenset()
+        return self.old(child) and (not only or child.pool in only)
 
     def wanted(self, child: Child) -> bool:
         """Whether its slot still exists."""

@@ -233,8 +233,10 @@ class Workers:
         elif isinstance(message, messages.Failed):
             self._post(events.WorkerFailed(number, message.reason))
         elif isinstance(message, messages.Changed):
-            self._say(f"{visible_line(message.path[:_PATH_MAX])} has changed: reloading")
-            self._post(events.ReloadAsked())
+            pool = self._processes[number].pool
+            path = visible_line(message.path[:_PATH_MAX])
+            self._say(f"pool {pool} says that {path} has changed: reloading it")
+            self._post(events.ReloadAsked(pool=pool))
 
     def _changed(self, number: int, process: Process, status: int) -> None:
         if os.WIFSTOPPED(status):

@@ -255,6 +255,34 @@ def test_a_changed_file_forges_no_line_of_the_log(site: Site) -> None:
     site.house.wait_log("reload done")
 
 
+def test_a_change_that_a_worker_tells_of_concerns_its_own_pool_only(site: Site, until: Until) -> None:
+    """Neither the other's workers nor its configuration, which is not what it was."""
+    site.start("autoreload = yes")
+    house = site.house
+    worker, evil = site.honest(), int(site.ask())
+    house.ini.write_text(house.ini.read_text().replace("[app:honest]", "[app:honest]\nworkers = 2"))
+    site.ask("say=" + (b"C\0\0\0\5/a.py").hex())
+    house.wait_log("reload done")
+    until(lambda: int(site.ask()) != evil, "the pool's own new worker serves")
+    assert row_of(house, "honest")["pid"] == worker
+    assert "pool hello says that /a.py has changed: reloading it" in house.log()
+    house.ctl("reload")
+    assert len([row for row in house.status()["workers"] if row["pool"] == "honest"]) == 2
+
+
+def test_why_a_worker_cannot_start_does_not_look_like_the_master_s_words(site: Site) -> None:
+    """Failed brings text of many lines into the log, which is the application's."""
+    forged = "2026-01-01 00:00:00+0000 master: all is well"
+    site.start()
+    text = f"one\n{forged}\nfapws: serving\n"
+    site.house.write_app(f"raise SystemExit({text!r})\n")
+    site.house.ctl("reload", expect=1)
+    site.house.wait_log("all is well")
+    for line in site.house.log().splitlines():
+        if "all is well" in line or "fapws: serving" in line:
+            assert re.match(r"\S+ \S+ master: \| ", line), line
+
+
 def test_a_worker_that_tells_of_changes_without_end_causes_few_reloads(site: Site) -> None:
     site.start("autoreload = yes")
     site.ask("flood=" + (b"C\0\0\0\5/a.py").hex())

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor.core import actions, decide, events
+from fapws.supervisor.core import actions, decide, events, rolling
 from fapws.supervisor.core import upgrade_rules as upgrades
 from fapws.supervisor.core import worker_states as states
 
@@ -234,14 +234,16 @@ class Supervisor(RuleBasedStateMachine):
         self.limits[pool] = max(self.limits.get(pool, 0), workers, self.count(pool) - 1)
         self.tell(events.ScaleAsked(pool, workers))
 
-    @rule(in_storm=st.booleans())
-    def reload(self, in_storm: bool) -> None:
-        self.tell(events.ReloadAsked(in_storm))
+    @rule(in_storm=st.booleans(), only=st.sampled_from(["", "", *NAMES]))
+    def reload(self, in_storm: bool, only: str) -> None:
+        self.tell(events.ReloadAsked(in_storm, only))
 
     @precondition(lambda self: self.checking)
     @rule(wanted=configs)
     def prepared(self, wanted: Config) -> None:
         self.checking = False
+        assert self.state.reload is not None
+        wanted = rolling.limited(self.state.config, wanted, self.state.reload.only)
         for pool in wanted.pools:
             self.limits[pool.name] = max(pool.workers, self.limits.get(pool.name, 0))
         self.tell(events.Prepared(wanted))
