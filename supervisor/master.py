@@ -270,7 +270,8 @@ class Master:
         self._exit = action.status
         if action.reason:
             self._tell(action.status, action.reason)
-        self._resources.error_log.write_unless_watched(action.reason or "stopped")
+        text = texts.after("stopped", action.reason) if action.reason else "stopped"
+        self._resources.error_log.write_unless_watched(text)
 
     # ---- What others look at --------------------------------------------------------------------
 

@@ -17,6 +17,9 @@ from .syslog import Syslog
 
 __all__ = ["STDERR", "Log"]
 
+GOES_ON = b"| "
+"""Stands before what goes on with the line before."""
+
 
 class Log:
     """Writes to standard error, to syslog, or to a file that ``reopen`` opens anew after a rename."""
@@ -69,12 +72,16 @@ class Log:
         return ""
 
     def write(self, text: str, role: str = "master") -> None:
-        """One entry; a traceback is one of several lines."""
+        """One entry; a traceback is one of several lines.
+
+        What follows the first line is often an application's text, and must not look like lines of ours.
+        """
         octets = visible(text.rstrip()).encode("utf-8", "backslashreplace")
         if self.plain:
             self._put(_stamp(role) + octets + b"\n", 1)
         else:
-            self.write_lines(octets.split(b"\n"), role)
+            first, *others = octets.split(b"\n")
+            self.write_lines([first, *(GOES_ON + line for line in others)], role)
 
     def write_unless_watched(self, text: str) -> None:
         """An entry that would tell people at a terminal what they see anyway."""
