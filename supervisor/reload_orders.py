@@ -71,6 +71,7 @@ class ReloadOrders:
     def _open(self, reading: Reading) -> None:
         try:
             fresh = reading.result()
+            self._resources.workers.know(fresh)
             config = self._keep_what_cannot_change(self._limited(fresh))
             self._resources.renew_pidfile()
             self._resources.listeners.prepare(config)

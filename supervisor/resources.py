@@ -67,6 +67,7 @@ class Resources:
         self.waiter.watch(self.signals.fd)
         board = saved.boards if saved else None
         self.workers = Workers(self.waiter, post, self.error_log.write, board)
+        self.workers.know(config)
         self._undo.append(self.workers.close)
         given = (saved.control, saved.control_inode) if saved else (-1, None)
         group = config.control_group

@@ -38,7 +38,9 @@ class WorkerOrders:
         except CannotStart as error:
             reason = str(error)
         else:
-            reason = self._workers.start(action, fds, self._inheritance)
+            state = self._state()
+            isolate = (state.reload or state).config.isolate
+            reason = self._workers.start(action, fds, self._inheritance, isolate)
         if reason:
             self._post(events.WorkerFailed(action.worker, reason))
             self._post(events.WorkerExited(action.worker, 1))

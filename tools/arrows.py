@@ -46,7 +46,7 @@ ROOMS = {
     "core": Room("supervisor/core/", "ground settings"),
     "listen": Room("supervisor/listen/", "ground settings basics"),
     "logs": Room("supervisor/logs/", "ground settings basics"),
-    "process": Room("supervisor/process/", "ground settings worker basics core logs"),
+    "process": Room("supervisor/process/", "ground settings worker basics core logs", late="upgrade"),
     "control": Room("supervisor/control/", "ground settings basics core listen process"),
     "upgrade": Room(
         "supervisor/upgrade/", "ground settings basics core listen process control", late="master"

@@ -154,6 +154,8 @@ class Config(NamedTuple):
     """Permission bits of log files that are made."""
     control_group: str = ""
     """Name or number of the group that may use the control socket too; empty: no other group may."""
+    isolate: bool = True
+    """Whether workers start in a Python of their own where the master knows other pools than theirs."""
 
 
 class ScriptSettings(NamedTuple):

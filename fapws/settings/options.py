@@ -75,6 +75,9 @@ OPTIONS: tuple[Option, ...] = (
            "syslog:FACILITY (daemon, user, local0 to local7)"),
     Option("log_mode", MASTER, "mode", "640",
            "permission bits of log files that are made, in octal"),
+    Option("isolate", MASTER, "boolean", "yes",
+           "with several pools each worker starts in a Python of its own, where nothing of other pools is; "
+           "no: workers share the master's memory, and may find there what it knows of all pools"),
     Option("app", POOL, "app", "",
            "the application: package.module:callable or module:factory()", shared=False),
     Option("script", POOL, "script", "",

@@ -92,6 +92,10 @@ class Row:
         """The rows of its page, its own among them, for the worker to look at."""
         return memoryview(self._page).toreadonly()
 
+    def place(self) -> tuple[int, int, int, int]:
+        """For a process that maps the file itself: offset and size of the page, start and length in it."""
+        return self.number * SCORE_SIZE // _PAGE * _PAGE, _PAGE, self._offset, SCORE_SIZE
+
     def read(self, now: int) -> Score:
         """What the worker has counted so far, as far as it makes sense; now: ms of the workers' clock."""
         *words, line = _ROW.unpack_from(self._page, self._offset)
@@ -176,6 +180,10 @@ class Scoreboard:
     def fds(self) -> dict[str, int]:
         """The files by pool, for a successor."""
         return {pool: board.fd for pool, board in self._boards.items()}
+
+    def fd_of(self, pool: str) -> int:
+        """The file of a pool that has a row."""
+        return self._boards[pool].fd
 
     def take(self, pool: str) -> Row:
         """A zeroed row. Raises OSError when there is no memory."""

@@ -6,15 +6,12 @@ The decision core knows workers by number; the PID, the descriptors and the byte
 from __future__ import annotations
 
 import _socket
-import atexit
 import gc
 import os
-import sys
 import time
 
 from fapws._core import lib
 
-import fapws.worker.life
 from fapws import descriptors, messages
 from fapws.lean import Callable, NoReturn, Sequence
 from fapws.settings.environment import forget_all_but
@@ -24,7 +21,8 @@ from fapws.worker.life import WorkerSpec
 from ..logs.all_logs import Logs, line_prefix
 from ..logs.error_log import Log
 from ..logs.worker_output import Output
-from . import signals, title
+from . import fresh_start, signals
+from .become_worker import become_worker
 from .scoreboard import Row
 
 CHANGES_MAX = 40
@@ -178,10 +176,12 @@ def fork(
     row: Row,
     given: Inheritance,
     keep_only: Callable[[str], None],
+    board: int = -1,
 ) -> Process:
     """A new worker. Raises OSError when there are no descriptors or processes left.
 
-    keep_only: called in the child; lets go of what belongs to other pools than the named one.
+    keep_only: called in the child; lets go of what belongs to other pools than the named one. board: the
+    file of the pool's rows, for a worker in a Python of its own; -1: it shares the master's memory.
     """
     ours, theirs = (sock.detach() for sock in _socket.socketpair())
     os.set_blocking(ours, False)
@@ -207,10 +207,12 @@ def fork(
         multiprocess=pool.workers > 1,
     )
     mask = signals.block()
+    needs = -1
     try:
+        needs = fresh_start.write_needs(spec, row) if board >= 0 else -1
         pid = os.fork()
         if pid == 0:
-            _be_worker(spec, writer, keep_only)
+            _in_child(spec, writer, keep_only, needs, board)
     except OSError:
         os.close(ours)
         if reader >= 0:
@@ -218,9 +220,9 @@ def fork(
         raise
     finally:
         signals.unblock(mask)
-        os.close(theirs)
-        if writer >= 0:
-            os.close(writer)
+        for fd in (theirs, writer, needs):
+            if fd >= 0:
+                os.close(fd)
     output = read_output(reader, given.logs.error, f"{pool.name}/{slot}[{pid}]")
     return Process(pool.name, pid, ours, row, output, pool.access_log, pool.autoreload)
 
@@ -230,39 +232,18 @@ def read_output(reader: int, log: Log, role: str) -> Output | None:
     return Output(reader, lambda lines: log.write_lines(lines, role)) if reader >= 0 else None
 
 
-def _be_worker(spec: WorkerSpec, writer: int, keep_only: Callable[[str], None]) -> NoReturn:
+def _in_child(
+    spec: WorkerSpec, writer: int, keep_only: Callable[[str], None], needs: int, board: int
+) -> NoReturn:
     """The child's side of the fork: lets go of everything that is the master's, then serves."""
-    status = 1
     try:
         if writer >= 0:
             os.dup2(writer, 1)
             os.dup2(writer, 2)
+        if needs >= 0:
+            fresh_start.execute(spec, needs, board)
         keep_only(spec.pool.name)
         forget_all_but(spec.pool.env)
-        descriptors.close_all_but(_own(spec))
-        signals.reset_in_worker()
-        title.set_title(f"fapws: worker {spec.pool.name}/{spec.slot}")
-        fapws.worker.life.run(spec)
-    except SystemExit as leaving:
-        atexit._run_exitfuncs()  # the application's; none runs twice
-        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-    except BaseException:
-        import traceback  # half a megabyte that is needed only here
-
-        traceback.print_exc()
+        become_worker(spec)
     finally:
-        _flush()
-        os._exit(status)
-
-
-def _own(spec: WorkerSpec) -> tuple[int, ...]:
-    """The descriptors that a worker keeps of those it finds open; docs/architecture.md lists all."""
-    return (0, 1, 2, spec.channel, spec.lifeline, spec.access_log, *spec.listeners)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue
+        os._exit(1)

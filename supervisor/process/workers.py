@@ -10,6 +10,7 @@ import os
 
 from fapws import messages
 from fapws.lean import Callable, NamedTuple, signal
+from fapws.settings.model import Config
 from fapws.visible import visible_line
 
 from ..core import actions, events, texts
@@ -62,6 +63,8 @@ class Workers:
         self.gone: dict[str, Score] = {}
         """By pool: what workers that are no more have counted."""
         self._processes: dict[int, Process] = {}
+        self._known: set[str] = set()
+        """Pools of which something is, or was, in this process's memory."""
 
     def close(self) -> None:
         """Gives the scoreboard up."""
@@ -69,13 +72,25 @@ class Workers:
 
     # ---- What is done ---------------------------------------------------------------------------
 
-    def start(self, action: actions.Start, listeners: tuple[int, ...], given: Inheritance) -> str:
-        """Forks a worker; the reason if that fails, else empty."""
-        row = None
+    def know(self, config: Config) -> None:
+        """What the master has read is in its memory from now on."""
+        self._known.update(pool.name for pool in config.pools)
+
+    def start(
+        self, action: actions.Start, listeners: tuple[int, ...], given: Inheritance, isolate: bool
+    ) -> str:
+        """Forks a worker; the reason if that fails, else empty.
+
+        isolate: it gets a Python of its own if this process knows other pools than the worker's.
+        """
+        row, name = None, action.pool.name
         try:
-            row = self.board.take(action.pool.name)
+            row = self.board.take(name)
+            apart = isolate and not self._known <= {name}
+            board = self.board.fd_of(name) if apart else -1
+            keep_only = self.board.keep_only
             process = worker_process.fork(
-                action.pool, action.slot, action.generation, listeners, row, given, self.board.keep_only
+                action.pool, action.slot, action.generation, listeners, row, given, keep_only, board
             )
         except OSError as error:
             if row:
@@ -89,6 +104,7 @@ class Workers:
 
     def adopt(self, workers: tuple[SavedWorker, ...], log: Log) -> None:
         """After an upgrade: the processes of the old master."""
+        self._known.update(self.gone, (worker.pool for worker in workers))
         for worker in workers:
             row = self.board.row(worker.pool, worker.row)
             output = worker_process.read_output(

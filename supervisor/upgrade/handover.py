@@ -1,7 +1,6 @@
 """What a master hands to its successor when it is upgraded in place: one JSON text. Pure.
 
-Every NamedTuple is written with its name and field names, so that a newer version may add fields
-(which get their defaults) or drop some (which are ignored). What cannot be read that way takes
+A newer version may add fields and drop some (fapws/settings/plain.py). What cannot be read that way takes
 another VERSION, and then the successor refuses before anything has happened.
 """
 
@@ -11,7 +10,7 @@ import marshal
 
 from fapws.lean import Any, NamedTuple
 from fapws.settings import model
-from fapws.settings.environment import Environment
+from fapws.settings.plain import KINDS, LISTS, plain, rebuilt
 from fapws.settings.source import Source
 
 from ..control import status
@@ -68,13 +67,16 @@ def descriptors_of(saved: Saved) -> list[int]:
 
 
 _KINDS: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (
-        *(model.Address, model.Config, model.Limits, model.Network, model.Pool),
-        *(Child, Saved, SavedWorker, Source, listeners.Key, systemd.Service, scoreboard.Score),
-        *(bind.Listener, status.Death, status.LastReload, turn.State),
-    )
+    **KINDS,
+    **{
+        kind.__name__: kind
+        for kind in (
+            *(Child, Saved, SavedWorker, Source, listeners.Key, systemd.Service, scoreboard.Score),
+            *(bind.Listener, status.Death, status.LastReload, turn.State),
+        )
+    },
 }
+_LISTS = {**LISTS, "children": Children}
 
 
 class Unreadable(Exception):
@@ -86,7 +88,7 @@ def encode(saved: Saved) -> str:
     import json
 
     version = WITH_QUEUES if any(key.slot for key in saved.open) else VERSION
-    return json.dumps({"version": version, "layout": scoreboard.LAYOUT, "saved": _encode(saved)})
+    return json.dumps({"version": version, "layout": scoreboard.LAYOUT, "saved": plain(saved, _LISTS)})
 
 
 def decode(text: str) -> Saved:
@@ -96,55 +98,18 @@ def decode(text: str) -> Saved:
     data = json.loads(text)
     if data["version"] not in (VERSION, WITH_QUEUES) or data["layout"] != scoreboard.LAYOUT:
         raise Unreadable("the running master is of a version that this one cannot take over from; restart")
-    saved = _decode(data["saved"])
+    saved = rebuilt(data["saved"], _KINDS, _LISTS)
     assert isinstance(saved, Saved)
     return saved
 
 
 def encode_config(config: model.Config) -> bytes:
     """A configuration alone, from a child of this very program. Not as JSON, whose module is large."""
-    return marshal.dumps(_encode(config))
+    return marshal.dumps(plain(config))
 
 
 def decode_config(data: bytes) -> model.Config:
     """The opposite."""
-    config = _decode(marshal.loads(data))
+    config = rebuilt(marshal.loads(data))
     assert isinstance(config, model.Config)
     return config
-
-
-def _encode(value: Any) -> Any:
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        fields = {name: _encode(field) for name, field in value._asdict().items()}
-        return {"is": type(value).__name__, "fields": fields}
-    if isinstance(value, Children):
-        return {"is": "children", "of": [_encode(child) for child in value]}
-    if isinstance(value, Environment):
-        return {"is": "environment", "of": [_encode(pair) for pair in value]}
-    if isinstance(value, frozenset):
-        return {"is": "frozenset", "of": sorted(value)}
-    if isinstance(value, dict):
-        return {"is": "dict", "of": [[_encode(key), _encode(item)] for key, item in value.items()]}
-    if isinstance(value, tuple):
-        return [_encode(item) for item in value]
-    assert value is None or isinstance(value, (str, int, float)), value
-    return value
-
-
-def _decode(data: Any) -> Any:
-    if isinstance(data, list):
-        return tuple(_decode(item) for item in data)
-    if not isinstance(data, dict):
-        return data
-    name = data["is"]
-    if name == "children":
-        return Children(tuple(_decode(child) for child in data["of"]))
-    if name == "environment":
-        return Environment(_decode(pair) for pair in data["of"])
-    if name == "frozenset":
-        return frozenset(data["of"])
-    if name == "dict":
-        return {_decode(key): _decode(item) for key, item in data["of"]}
-    kind = _KINDS[name]
-    known = set(kind._fields)
-    return kind(**{key: _decode(item) for key, item in data["fields"].items() if key in known})
