@@ -1,7 +1,7 @@
 """What a fapws3 or fapws4 program may change about its responses, by assigning to these names.
 
-They are looked at with every request, and only for programs with PATHS or fapws._evwsgi. The INI file
-and the command line are not here: see fapws.settings.
+They are looked at with every request (access_log: once), and only for programs with PATHS or
+fapws._evwsgi. The INI file and the command line are not here: see fapws.settings.
 """
 
 from __future__ import annotations
@@ -10,6 +10,12 @@ from fapws import __version__
 
 SERVER_IDENT = f"fapws/{__version__}"
 """Once changed, the Server field of responses that have none of their own; empty changes nothing."""
+
+access_log = False
+"""Whether each response is told in a line of the "combined" format on standard error.
+
+Looked at when the program begins to serve. Under the master an access_log of the INI file takes its place,
+and the lines are in the error log."""
 
 send_traceback_to_browser = False
 """Whether the client of a request that failed is sent the traceback (which is in the log anyway).

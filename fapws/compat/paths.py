@@ -59,6 +59,11 @@ class Paths:
         self._strict = strict
         self._base = base
 
+    @property
+    def wants_access_log(self) -> bool:
+        """Whether the program's config asks for a line for each response."""
+        return bool(getattr(self._base.config, "access_log", False))
+
     def add(self, prefix: str, served: Callable[..., Any]) -> None:
         """Adds a route behind those there are. Raises TypeError or ValueError."""
         # fapws3's programs name an empty prefix when they serve everything.

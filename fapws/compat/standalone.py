@@ -1,6 +1,7 @@
 """A program of fapws3 that was started by hand: one process, in the foreground, without a master.
 
-Limits are the defaults of the option table. Errors and a line for each response go to standard error.
+Limits are the defaults of the option table. Errors go to standard error, and, if fapws.config.access_log
+says so, a line for each response.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ import time
 from typing import Any, NamedTuple
 
 from fapws._core import lib
-from fapws.settings.access_format import compile_format
 from fapws.settings.addresses import check_socket_path, parse_address
 from fapws.settings.build import default_pool
 from fapws.settings.model import Address
 from fapws.supervisor.errors import CannotStart
 from fapws.supervisor.listen import bind
 from fapws.worker import loop_owner
-from fapws.worker.assemble import make_server
+from fapws.worker.assemble import log_to_standard_error, make_server, wants_access_log
 from fapws.wsgi.serve import FOREVER, Server
 
 _READ_SIZE = 4096
@@ -83,7 +83,8 @@ class Standalone:
         pool = default_pool("program")
         try:
             server = make_server(application, pool, tuple(one.fd for one in started), forked)
-            _log_access(server, pool.access_format)
+            if wants_access_log(application):
+                log_to_standard_error(server, pool.access_format)
             name = os.path.basename(getattr(sys.modules["__main__"], "__file__", "") or "program")
             where = ", ".join(one.url for one in started)
             serve(server, pool.drain_timeout, f"serving {name} on {where} (pid {os.getpid()}, no master)")
@@ -91,14 +92,6 @@ class Standalone:
             if not forked:
                 for one in started:
                     bind.remove_own(one.path, one.inode)
-
-
-def _log_access(server: Server, access_format: str) -> None:
-    try:
-        stderr = os.dup(2)
-    except OSError:
-        return  # a program that has closed standard error wants no log
-    server.log_access(stderr, compile_format(access_format, b""))
 
 
 def serve(server: Server, drain_timeout: float, line: str, parent: int = -1) -> None:

@@ -85,6 +85,22 @@ def _expect_proxies(server: Server, trusted: tuple[Network, ...], listeners: int
         server.trust(*packed(network))
 
 
+def wants_access_log(application: Callable[..., Any]) -> bool:
+    """Whether a program with PATHS or fapws._evwsgi asks for a log of its responses."""
+    return bool(getattr(application, "wants_access_log", False))
+
+
+def log_to_standard_error(server: Server, access_format: str) -> None:
+    """A line for each response, for a program that asks for it and has no access log."""
+    from fapws.settings.access_format import compile_format
+
+    try:
+        stderr = os.dup(2)
+    except OSError:
+        return  # a program that has closed standard error wants no log
+    server.log_access(stderr, compile_format(access_format, b""))
+
+
 def promise(pool: Pool) -> None:
     """OpenBSD's pledge and unveil: the last thing before clients are heard. Raises OSError."""
     for path, permissions in pool.unveil:

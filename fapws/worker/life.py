@@ -26,7 +26,13 @@ from fapws.settings.access_format import compile_format
 from fapws.settings.model import Pool
 from fapws.settings.options import split_callable
 from fapws.worker import loop_owner
-from fapws.worker.assemble import check_spool, make_server, promise
+from fapws.worker.assemble import (
+    check_spool,
+    log_to_standard_error,
+    make_server,
+    promise,
+    wants_access_log,
+)
 from fapws.worker.loader import LoadError, load, prepare
 from fapws.worker.privileges import CannotConfine, Confinement
 from fapws.worker.signals import WorkerSignals
@@ -258,7 +264,7 @@ class Worker:
         pool = self._spec.pool
         self.confine()
         server = make_server(application, pool, self._spec.listeners, True)
-        self._log_access(server)
+        self._log_access(server, application)
         promise(pool)
         serve(server, pool.drain_timeout, f"process {os.getpid()} serves beside its parent", parent)
 
@@ -269,16 +275,18 @@ class Worker:
         server = make_server(application, spec.pool, spec.listeners, spec.multiprocess, spec.row)
         if spec.multiprocess and not spec.pool.reuseport:
             server.leave_to_others(spec.neighbours, _group(spec.pool))
-        self._log_access(server)
+        self._log_access(server, application)
         server.watch(self._signals.fd, self._on_wake)
         self._channel_token = server.watch(spec.channel, self._on_channel)
         self._lifeline_token = server.watch(spec.lifeline, self._on_orphaned)
         return server
 
-    def _log_access(self, server: Server) -> None:
+    def _log_access(self, server: Server, application: Callable[..., Any]) -> None:
         spec = self._spec
         if spec.access_log >= 0:
             server.log_access(spec.access_log, compile_format(spec.pool.access_format, spec.access_prefix))
+        elif wants_access_log(application):
+            log_to_standard_error(server, spec.pool.access_format)
 
     def _guard_lifeline(self) -> None:
         """Before the import, which may hang as well."""

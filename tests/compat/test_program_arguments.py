@@ -146,5 +146,3 @@ def test_shlex_takes_them_apart_alike() -> None:
                 split_words(text)
         else:
             assert list(split_words(text)) == wanted, repr(text)
-
-
