@@ -40,12 +40,14 @@ typedef struct {
     uint32_t write_timeout;     /* ms, no progress in sending: close */
     uint32_t min_body_rate;     /* bytes/s below which content comes too slowly; 0: off */
     uint32_t min_body_after;    /* ms over which min_body_rate counts: 408 */
-    uint32_t debug;             /* 1 and above: FW_DEBUG records */
+    uint32_t debug;             /* 1 and above: FW_DEBUG records; FW_DEBUG_CONTENT: of all bytes */
     const char *server;         /* Server field value; NULL or "": no field; copied */
     const char *spool_directory; /* where temporary files are made; NULL: /tmp; copied */
 } fw_settings;
 
 #define FW_REQUEST_LINE 128 /* bytes of a request line in the scoreboard, with the NUL */
+
+#define FW_DEBUG_CONTENT 3 /* the level of debug from which on a client's content may be shown */
 
 /* Limits of the core itself that the program around it has to know, too. */
 #define FW_FIELDS_MAX 256       /* the most that max_headers may be */

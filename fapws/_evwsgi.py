@@ -138,7 +138,8 @@ def rfc1123_date(epoch: float) -> str:
 
 
 def set_debug(level: int) -> None:
-    """From 1 on the log tells each request that the core refuses, and why; 0 to 3."""
+    """1: the log tells each request that the core refuses, and why; 2: all requests and responses; 3: their
+    fields and contents."""
     global _debug
     if not isinstance(level, int) or not 0 <= level <= _DEBUG_MAX:
         raise ValueError(f"the debug level is a number from 0 to {_DEBUG_MAX}, not {level!r}")

@@ -353,6 +353,42 @@ static void tell_full(fw_worker *worker)
     fw__batch_event(&worker->batch, FW_SPOOL_FULL, 0);
 }
 
+/* Methods are capital letters. What follows a content that was longer than announced is content, too, and
+ * seldom begins like one. */
+static size_t method_begins(fw_slice bytes)
+{
+    size_t at = 0;
+    while (at < bytes.len && at < 2 && (bytes.at[at] == '\r' || bytes.at[at] == '\n'))
+        at++;
+    size_t first = at;
+    while (at < bytes.len && ((bytes.at[at] >= 'A' && bytes.at[at] <= 'Z') || bytes.at[at] == '-'))
+        at++;
+    bool ends = at < bytes.len && memchr(" \t\r\n", bytes.at[at], 4) != NULL;
+    return ends && at > first ? at : 0;
+}
+
+/* What a refusal shows of the bytes that came: below FW_DEBUG_CONTENT never content, so a head up to its
+ * empty line, or nothing at all. */
+static fw_slice shown_of(const fw_worker *worker, fw_slice bytes)
+{
+    static const char none[] = "(it begins no request; debug = 3 shows it)";
+    fw_slice hidden = {none, sizeof none - 1};
+    if (worker->settings.debug >= FW_DEBUG_CONTENT || bytes.len == 0)
+        return bytes;
+    size_t at = method_begins(bytes);
+    if (at == 0)
+        return hidden;
+    for (; at < bytes.len; at++) {
+        size_t left = bytes.len - at;
+        if (bytes.at[at] == '\n' && ((left > 1 && bytes.at[at + 1] == '\n') ||
+                                     (left > 2 && memcmp(bytes.at + at + 1, "\r\n", 2) == 0))) {
+            bytes.len = at + 1;
+            break;
+        }
+    }
+    return bytes;
+}
+
 static void log_refusal(fw_conn *conn, int code, size_t head_len, fw_slice bytes)
 {
     fw_request *request = &conn->request;
@@ -368,7 +404,9 @@ void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
     char response[FW_REFUSAL_SIZE];
     bool bodiless = conn->request.is_head;
     worker->score->refused++;
-    fw__batch_debug(&worker->batch, conn->id, fw__conn_peer(conn), fw_error_name(code), bytes);
+    if (worker->settings.debug)
+        fw__batch_debug(&worker->batch, conn->id, fw__conn_peer(conn), fw_error_name(code),
+                        shown_of(worker, bytes));
     if (code == FW_ESPOOL_FULL)
         tell_full(worker);
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);

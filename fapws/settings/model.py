@@ -136,7 +136,7 @@ class Pool(NamedTuple):
     spool_directory: str = "/tmp"
     """As seen from outside chroot, if that is set."""
     debug: int = 0
-    """1 and above: the core's reasons go to the error log."""
+    """1: refusals in the error log; 2: requests and responses; 3: fields and contents."""
 
 
 class Config(NamedTuple):

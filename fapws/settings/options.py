@@ -204,7 +204,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("early_hints", POOL, "boolean", "no",
            "offer applications wsgi.early_hints(headers), which sends a 103 response ahead"),
     Option("debug", POOL, "integer", "0",
-           "from 1 on, the error log tells each request that the core refuses, with its reason", 0, 3),
+           "what the error log tells beside mistakes: 1, each request that the core refuses, and why; "
+           "2, each request and its response too; 3, their fields and the beginning of their contents too, "
+           "passwords among them", 0, 3),
     Option("server_header", POOL, "field", "fapws",
            "value of the Server header field; empty: none is sent"),
 )

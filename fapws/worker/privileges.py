@@ -24,6 +24,7 @@ _WANTED_LATER = (
     "encodings.ascii",
     "encodings.idna",
     "encodings.latin_1",
+    "fapws.wsgi.debugging",
     "fapws.wsgi.forwarded",
     "linecache",
     "tempfile",

@@ -30,6 +30,8 @@ idle; returns the ms after which it wants to be called at the latest, or FOREVER
 
 FOREVER = -1
 _OVER = -2
+_AGAIN = -3
+"""The loop is to begin anew: it has the application bound to a local."""
 _WRONG_STATE = -3
 """FW_ESTATE of csrc/error.h."""
 _INTERRUPTION_SECONDS = 1.0
@@ -76,7 +78,8 @@ class Server:
 
     def __init__(self, application: Application, settings: Settings, score: Any = None) -> None:
         """score: a writable buffer for the worker's row of the scoreboard. Raises OSError."""
-        self._application = application
+        self._plain = self._application = application
+        self._debug = 0
         self.thread = get_ident()
         """The only one that may use it."""
         self._pid = os.getpid()
@@ -84,6 +87,7 @@ class Server:
         self._errors = errors.ErrorLog()
         self._interrupted_at = 0.0
         self._interruptions = 0
+        self._renewed = False
         self._unanswered = False
         """Requests of the batch in hand may have been left without a response."""
         self.spool_directory = os.fsdecode(settings["spool_directory"])
@@ -112,6 +116,7 @@ class Server:
         self.original_request = self._exchange.original_request
         """See PureExchange.original_request()."""
         forks.watch(self)
+        self.set_debug(settings["debug"])
 
     # ---- Set-up ----------------------------------------------------------------------------------
 
@@ -202,8 +207,17 @@ class Server:
         lib.fw_worker_free(core)
 
     def set_debug(self, level: int) -> None:
-        """The core's reasons in the log (from 1 on) or not (0)."""
+        """What the log tells: 1 refusals, 2 requests and responses too, 3 their fields and contents too."""
         lib.fw_set_debug(self.core, level)
+        if max(level, 1) == max(self._debug, 1):
+            return
+        self._debug = level
+        self._application = self._plain
+        if level > 1:
+            from fapws.wsgi.debugging import Debugging
+
+            self._application = Debugging(self._plain, self.log, level)
+        self._wait_ms, self._renewed = 0, True
 
     def close(self, response: Response, result: Any) -> None:
         """After the last piece: close() of the application's iterable, exactly once. Never raises."""
@@ -228,8 +242,8 @@ class Server:
         """Serves until drained. Raises CoreLost."""
         while True:
             try:
-                self._serve()
-                break
+                if self._serve():
+                    break
             except BaseException as error:
                 if os.getpid() != self._pid:
                     forks.leave(self._errors, error)
@@ -237,8 +251,11 @@ class Server:
                     raise
                 self._interrupted(error)  # a handler of the application's signals, as a rule
 
-    def _serve(self) -> None:
-        """run(), until something is raised between two requests; goes on with what is left of a batch."""
+    def _serve(self) -> bool:
+        """run(), until something is raised between two requests; goes on with what is left of a batch.
+
+        False: it is to be called again.
+        """
         core, poll, application, streams = self.core, lib.fw_poll, self._application, self._streams
         take, respond = self._exchange.take, self._exchange.respond
         ready = streams.ready
@@ -272,8 +289,8 @@ class Server:
             wait = self._wait_ms
             if wait != FOREVER:  # all that a plain application pays for tickers is this look
                 wait = self._between(count == 0 and not ready)
-                if wait == _OVER:
-                    break
+                if wait <= _OVER:
+                    return wait == _OVER
             count = poll(core, 0 if ready else wait)
             if count < 0:
                 raise CoreLost(core_text(lib.fw_error_text(count)))
@@ -290,9 +307,13 @@ class Server:
         return rest
 
     def _between(self, idle: bool) -> int:
-        """Between two turns: calls the tickers; ms that the next poll may wait, or _OVER."""
+        """Between two turns: calls the tickers; ms that the next poll may wait, _OVER or _AGAIN."""
         if self._unanswered:
             self._respond_to_forgotten()
+        if self._renewed:
+            self._renewed = False
+            self._wait_until_asked()
+            return _AGAIN
         if self._draining and (self._abandoned or lib.fw_open_connections(self.core) == 0):
             return _OVER
         waits = [DRAIN_POLL_MS] if self._draining else []
@@ -302,6 +323,11 @@ class Server:
             if wanted >= 0:
                 waits.append(wanted)
         return min(waits, default=FOREVER)
+
+    def _wait_until_asked(self) -> None:
+        """_between() has done what it was asked for once."""
+        if not self._draining and not self._tickers:
+            self._wait_ms = FOREVER
 
     # ---- When it goes wrong between requests -----------------------------------------------------
 
@@ -328,8 +354,7 @@ class Server:
     def _respond_to_forgotten(self) -> None:
         """500 for each request of the batch without a response under way; the core knows which these are."""
         self._unanswered = False
-        if not self._draining and not self._tickers:
-            self._wait_ms = FOREVER
+        self._wait_until_asked()
         records = self._view.records
         for at in range(1, 3 * self._exchange.count, 3):
             if records[at] >= lib.FW_REQUEST_RAW and records[at + 1] not in self._streams.by_connection:
@@ -372,6 +397,7 @@ class Server:
         elif kind == lib.FW_GONE:
             stream = self._streams.forget(connection)
             if stream is not None:
+                self._tell_gone(stream.request)
                 self.close(stream.response, stream.result)
         elif kind == lib.FW_WAKE:
             on_readable = self._watches.get(connection)
@@ -476,10 +502,16 @@ class Server:
             if not issubclass(type(error), ClientGone):
                 self.log_exception(f"the application failed{errors.where(request)}", error)
                 self._end_failed(response)
+            else:
+                self._tell_gone(request)
         except BaseException as second:  # the application has changed the response's attributes
             self.log_exception("a response has become useless", second)
             self._forget_nobody()
         self.close(response, result)
+
+    def _tell_gone(self, request: errors.Request) -> None:
+        if self._debug > 1:
+            self.log(f"debug: the client has left during the response{errors.where(request)}")
 
     def _is_refusal(self, error: BaseException) -> bool:
         """In a child: whether the server refused a call, after the application had returned."""

@@ -158,6 +158,42 @@ TEST(debugging_tells_of_refusals_and_hidden_fields)
     close_both();
 }
 
+/* A content that does not fit, one after a bad field, what follows a content that was longer than announced,
+ * and bytes that were never a request. */
+TEST(below_the_third_level_a_refusal_shows_no_content)
+{
+    static const struct {
+        const char *say, *token, *shown;
+    } cases[] = {
+        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\nsecret=1",
+         "content_too_large", "POST / HTTP/1.1??Host: a??Content-Length: 99999999??"},
+        {"POST / HTTP/1.1\r\nHost: a\r\nBad Name: 1\r\n\r\nsecret=1", "bad_field_name",
+         "POST / HTTP/1.1??Host: a??Bad Name: 1??"},
+        {"POST / HTTP/1.1\nBad Name: 1\n\nsecret=1", "", "POST / HTTP/1.1?"},
+        {"\r\nsecret=1 and more\r\n\r\n", "", "(it begins no request; debug = 3 shows it)"},
+        {"SECRET", "", "(it begins no request; debug = 3 shows it)"},
+    };
+    for (unsigned level = 1; level <= 3; level++) {
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            fw_settings settings = settings_usual();
+            settings.debug = level;
+            settings.header_timeout = 50;
+            open_with(&settings);
+            client_say(&here, &one, cases[i].say);
+            const test_record *told = site_take(&here, SOON_MS);
+            CHECK(told && told->kind == FW_DEBUG);
+            if (*cases[i].token)
+                CHECK(strcmp(told->token, cases[i].token) == 0);
+            if (level < 3)
+                CHECK(strncmp(told->target, cases[i].shown, strlen(cases[i].shown)) == 0 &&
+                      !strstr(told->target, "ecret=") && !strstr(told->target, "SECRET"));
+            else
+                CHECK(strstr(told->target, "ecret=") || strstr(told->target, "SECRET"));
+            close_both();
+        }
+    }
+}
+
 TEST(many_refusals_at_once_do_not_run_over_the_batch)
 {
     enum { COUNT = 400 };
