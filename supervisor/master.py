@@ -87,7 +87,7 @@ class Master:
         self._exit: int | None = None
         self._events: deque[events.Event] = deque()
         self._pumping = False
-        self._resources = Resources(config, self._post, saved)
+        self._resources = Resources(config, self._post, self, saved)
         self._compose(saved)
 
     def _compose(self, saved: Saved | None) -> None:
@@ -171,20 +171,25 @@ class Master:
         if resources.logs.follow_syslog(time.monotonic()):
             resources.workers.renew_logs(resources.logs)
         self._reload_orders.end_overdue(time.monotonic())
+        resources.monitoring.end_overdue(time.monotonic())
         self._post(events.Tick())
+        if resources.notifier.listens:
+            resources.notifier.status(self._reload_orders.summary())
 
     def _patience(self) -> float:
         now = time.monotonic()
         wakeup = decide.next_wakeup(self.state, now)
         resources = self._resources
         others = (resources.notifier.beat(now), resources.logs.look_due, self._reload_orders.due)
-        return max(0.0, min(wakeup, *others) - now)
+        return max(0.0, min(wakeup, resources.monitoring.due, *others) - now)
 
     def _on_ready(self, ready: Readiness) -> None:
         resources = self._resources
         if resources.conversations.on_ready(ready) or resources.workers.on_ready(ready.fd):
             return
         if self._upgrade.on_ready(ready.fd) or self._reload_orders.on_ready(ready.fd):
+            return
+        if resources.monitoring.on_ready(ready):
             return
         pool = self._sleeping.at(ready.fd)
         if pool is not None:
@@ -237,7 +242,7 @@ class Master:
         workers = sum(pool.workers for pool in self.state.config.pools)
         line = texts.serving(pools, os.getpid(), workers)
         self._tell(0, f"fapws: {line}")
-        self._resources.notifier.ready(line)
+        self._resources.notifier.ready(self._reload_orders.summary())
         self._resources.error_log.write_unless_watched(line)
 
     def _watch_pool(self, action: actions.WatchPool) -> None:
@@ -263,7 +268,7 @@ class Master:
     def _close_listeners(self, _action: actions.CloseListeners) -> None:
         self._sleeping.unwatch_all()
         self._resources.listeners.close()
-        self._resources.notifier.stopping()
+        self._resources.notifier.stopping(self._reload_orders.summary())
         self._resources.error_log.write_unless_watched("stopping")
 
     def _leave(self, action: actions.Exit) -> None:
@@ -286,6 +291,7 @@ class Master:
             pid=os.getpid(),
             began=self._began,
             urls=self.urls(),
+            monitors={key: found.url for key, found in self._resources.monitoring.open.items()},
             workers=self._resources.workers.views(),
             gone=self._resources.workers.gone,
             deaths=self._worker_orders.deaths,
@@ -316,6 +322,7 @@ class Master:
             service=resources.notifier.service,
             error_log=-1 if resources.error_log.plain else resources.error_log.fd,
             access_logs=tuple(resources.logs.open_access_logs.items()),
+            monitors=tuple(resources.monitoring.open.items()),
         )
 
 

@@ -49,7 +49,7 @@ class ReloadOrders:
     def prepare(self, _action: actions.Prepare) -> None:
         """Has the configuration read. Prepared or Refused follows."""
         self._resources.conversations.reload_begins()
-        self._resources.notifier.reloading()
+        self._resources.notifier.reloading(self.summary())
         self._generation_before = self._state().generation
         try:
             self._reading = Reading(self._source, time.monotonic())
@@ -76,6 +76,7 @@ class ReloadOrders:
             self._resources.renew_pidfile()
             self._resources.listeners.prepare(config)
             self._resources.logs.prepare(config)
+            self._resources.monitoring.prepare(config)
         except (CannotRead, CannotStart) as error:
             self._post(events.Refused(str(error)))
         except Exception:
@@ -85,6 +86,10 @@ class ReloadOrders:
             self._post(events.Refused(traceback.format_exc()))
         else:
             self._post(events.Prepared(config))
+
+    def summary(self) -> str:
+        """How the service is, in one line."""
+        return status.summary(self._state(), self.last)
 
     @property
     def due(self) -> float:
@@ -129,7 +134,7 @@ class ReloadOrders:
         )
         self.last = status.LastReload(time.monotonic(), action.ok, text)
         if running:
-            self._resources.notifier.ready(text if action.ok else "serving; the last reload failed")
+            self._resources.notifier.ready(self.summary())
         if action.ok:
             self._resources.conversations.reload_ends(True, text=text)
         else:
@@ -149,7 +154,9 @@ class ReloadOrders:
     def _tidy(self, config: Config) -> None:
         resources = self._resources
         try:
-            resources.listeners.put_in_force(config, self._state().generation != self._generation_before)
+            committed = self._state().generation != self._generation_before
+            resources.listeners.put_in_force(config, committed)
+            resources.monitoring.put_in_force(config, committed)
             if resources.logs.put_in_force(config):
                 resources.workers.renew_logs(resources.logs)
             resources.conversations.renew_socket(config.control_group)

@@ -10,11 +10,13 @@ import os
 from fapws.lean import Callable
 from fapws.settings.model import Config
 
+from .control.commands import View
 from .control.control_socket import ControlSocket
 from .control.conversations import Conversations
 from .errors import TAKEN, CannotStart, refused
 from .listen.listeners import Listeners
 from .logs.all_logs import Logs
+from .monitoring import Monitoring
 from .process.pidfile import Held, Pidfile
 from .process.signals import Signals
 from .process.systemd import Notifier, take_environment
@@ -26,17 +28,18 @@ from .waiting import make_waiter
 class Resources:
     """Each is documented in its own module; ``error_log`` is the one of ``logs``."""
 
-    def __init__(self, config: Config, post: Post, saved: Saved | None = None) -> None:
+    def __init__(self, config: Config, post: Post, view: View, saved: Saved | None = None) -> None:
         """Takes all, or takes over what an earlier master has saved. Raises CannotStart.
 
-        Then nothing is left, except what was saved: that stays as it is.
+        ``view``: what the monitor tells about. On CannotStart nothing is left, except what was saved: that
+        stays as it is.
         """
         self.notifier = Notifier(saved.service if saved else take_environment())
         self.waiter = make_waiter()
         self.listeners = Listeners()
         self._undo: list[Callable[[], None]] = []
         try:
-            self._take(config, post, saved)
+            self._take(config, post, view, saved)
         except BaseException as error:
             if saved is None:
                 self.release()
@@ -46,7 +49,7 @@ class Resources:
         if saved:
             self._take_over(saved)
 
-    def _take(self, config: Config, post: Post, saved: Saved | None) -> None:
+    def _take(self, config: Config, post: Post, view: View, saved: Saved | None) -> None:
         """Each thing taken leaves its release behind; they run in the opposite order."""
         # First taken, last given up: a master that starts then finds nothing of ours in its way.
         lock = saved.pidfile if saved else -1
@@ -74,6 +77,13 @@ class Resources:
         self.control = ControlSocket(config.control, group, *given) if config.control else None
         self.conversations = Conversations(self.control, self.waiter)
         self._undo.append(self.conversations.close)
+        self.monitoring = Monitoring(self.waiter, self.error_log.write, view)
+        self._undo.append(self.monitoring.close)
+        if saved:
+            self.monitoring.adopt(dict(saved.monitors))
+        else:
+            self.monitoring.prepare(config)
+            self.monitoring.put_in_force(config)
         self.lifeline = (saved.lifeline, saved.lifeline_writer) if saved else os.pipe()
         self._undo.append(lambda: _close_both(*self.lifeline))
 

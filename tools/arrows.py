@@ -48,10 +48,13 @@ ROOMS = {
     "logs": Room("supervisor/logs/", "ground settings basics"),
     "process": Room("supervisor/process/", "ground settings worker basics core logs", late="upgrade"),
     "control": Room("supervisor/control/", "ground settings basics core listen process"),
+    "monitor": Room("supervisor/monitor/", "ground settings basics core listen process control"),
     "upgrade": Room(
         "supervisor/upgrade/", "ground settings basics core listen process control", late="master"
     ),
-    "master": Room("supervisor/", "ground settings basics core listen logs process control upgrade"),
+    "master": Room(
+        "supervisor/", "ground settings basics core listen logs process control upgrade", late="monitor"
+    ),
     "compat": Room(
         "fapws/compat/ fapws/base.py fapws/config.py fapws/_evwsgi.py",
         "ground settings wsgi worker basics listen",

@@ -323,10 +323,8 @@ def reopen(options: Options) -> Result:
 
 def health(options: Options) -> Result:
     """Whether all pools serve with all their workers, or sleep."""
-    from fapws.supervisor.control.status import complaint
-
     reply = ask(_running_control(options), "status", options.seconds or MARGIN)
-    trouble = complaint(reply)
+    trouble = reply["trouble"]
     values = {"state": reply["state"], "healthy": not trouble}
     return Result(FAILED if trouble else DONE, f"fapws: {trouble or 'healthy'}", values)
 

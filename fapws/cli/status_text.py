@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from fapws.lean import Any, Sequence
+from fapws.supervisor.control.status import LAST_RELOAD
 from fapws.supervisor.core import texts
-
-Usage = dict[int, tuple[int, float]]
-"""By PID: resident memory in bytes, and seconds of processor time."""
+from fapws.supervisor.process.usage import Usage, put_in, usage_of_proc
 
 _HEADINGS = (
     *("worker", "pid", "state", "age", "gen"),
@@ -19,9 +16,7 @@ _HEADINGS = (
 def add_usage(reply: dict[str, Any]) -> None:
     """Gives every worker its ``rss`` (bytes) and ``cpu`` (seconds), None where the system does not tell."""
     pids = [worker["pid"] for worker in reply["workers"] if worker["pid"]]
-    usage = _usage_of_proc(pids) or _usage_of_ps(pids)
-    for worker in reply["workers"]:
-        worker["rss"], worker["cpu"] = usage.get(worker["pid"], (None, None))
+    put_in(reply, usage_of_proc(pids) or _usage_of_ps(pids))
 
 
 def render(reply: dict[str, Any]) -> str:
@@ -31,10 +26,8 @@ def render(reply: dict[str, Any]) -> str:
         f"up {_span(reply['uptime'])}"
     ]
     for pool in reply["pools"]:
-        lines.append(
-            f"pool {pool['name']}: {pool['serving']} of {pool['workers']} serving on "
-            f"{', '.join(pool['listen'])}"
-        )
+        lines.append(f"{pool['text']} on {', '.join(pool['listen'])}")
+    lines += [f"{key} on {url}" for key, url in reply["monitors"].items()]
     lines += _table([_HEADINGS, *map(_worker_row, reply["workers"]), _total_row(reply)])
     lines += _history(reply)
     return "\n".join(lines)
@@ -72,7 +65,7 @@ def _history(reply: dict[str, Any]) -> list[str]:
     reload = reply["last_reload"]
     if reload:
         word = "done" if reload["ok"] else "failed"
-        lines.append(texts.after(f"last reload: {word} {_span(reload['ago'])} ago", reload["text"]))
+        lines.append(texts.after(f"{LAST_RELOAD}: {word} {_span(reload['ago'])} ago", reload["text"]))
     lines += [f"death {_span(death['ago'])} ago: {death['text']}" for death in reply["last_deaths"]]
     return lines
 
@@ -83,20 +76,6 @@ def _span(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{int(seconds / size)}{unit}"
     return f"{int(seconds)}s"
-
-
-def _usage_of_proc(pids: Sequence[int]) -> Usage:
-    """What Linux tells (proc(5)); a process that has just gone is left out."""
-    page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
-    usage: Usage = {}
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as stat:
-                fields = stat.read().rpartition(b")")[2].split()  # the name before may hold anything
-            usage[pid] = int(fields[21]) * page, (int(fields[11]) + int(fields[12])) / tick
-        except (OSError, ValueError, IndexError):
-            continue
-    return usage
 
 
 def _usage_of_ps(pids: Sequence[int]) -> Usage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from fapws.settings.files import own_addresses
 from fapws.settings.log_targets import OFF
 from fapws.settings.model import Config
 
@@ -15,6 +16,7 @@ def missing_directories(config: Config) -> list[str]:
     RuntimeDirectory at the stop, and both are there again when it matters, which is at the start.
     """
     sockets = [address.path for pool in config.pools for address in pool.listen if address.path]
+    sockets += [address.path for _, address in own_addresses(config) if address.path]
     places = dict.fromkeys(
         os.path.dirname(path) for path in (config.pidfile, config.control, *sockets) if path
     )

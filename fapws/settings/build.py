@@ -13,7 +13,7 @@ from fapws.lean import Any, Mapping
 from fapws.settings import options
 from fapws.settings.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, parse_server, same_place
 from fapws.settings.environment import Environment
-from fapws.settings.files import clashes
+from fapws.settings.files import clashes, own_addresses
 from fapws.settings.identity import UnknownIdentity, find_user, identity
 from fapws.settings.model import Address, Config, Limits, Pool, ScriptSettings
 from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, SHARED_OPTIONS, Option
@@ -83,6 +83,7 @@ class _Builder:
         if self._problems:
             raise ConfigError(self._problems)
         config = Config(path, tuple(pools), **{**_defaults(MASTER_OPTIONS), **values})
+        self._check_own_places(config)
         for clash in clashes(config):
             self._report_setting(clash.pool, clash.key, clash.message)
         if self._problems:
@@ -246,6 +247,17 @@ class _Builder:
                     self._report_setting(pool.name, "listen", text)
                 elif place:
                     taken[place] = pool.name
+
+    def _check_own_places(self, config: Config) -> None:
+        """The master answers at no address of a pool, and at none twice."""
+        places = [(address, f"[app:{pool.name}]") for pool in config.pools for address in pool.listen]
+        taken = {same_place(address): owner for address, owner in places if same_place(address)}
+        for key, address in own_addresses(config):
+            place = same_place(address)
+            if place in taken and address.kind == "tcp":  # clashes() looks after files
+                self._report_setting("", key, f"{address.text} is already listened on by {taken[place]}")
+            if place:
+                taken[place] = key
 
     def _report_setting(self, pool: str, key: str, message: str) -> None:
         """About an option that may stand in the pool's section, in [fapws], or on the command line."""

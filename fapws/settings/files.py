@@ -6,7 +6,7 @@ import os
 
 from fapws.lean import Iterator, NamedTuple
 from fapws.settings.log_targets import OFF, STDERR, facility_of
-from fapws.settings.model import Config, Pool
+from fapws.settings.model import Address, Config, Pool
 from fapws.settings.options import split_callable
 
 
@@ -54,6 +54,9 @@ def _written_files(config: Config) -> Iterator[_Written]:
     for key, path in (("pidfile", config.pidfile), ("control", config.control)):
         if path:
             yield _Written("", key, path, log=False)
+    for key, address in own_addresses(config):
+        if address.kind == "unix":
+            yield _Written("", key, address.path, log=False)
     if _is_file(config.error_log):
         yield _Written("", "error_log", config.error_log, log=True)
     for pool in config.pools:
@@ -62,6 +65,11 @@ def _written_files(config: Config) -> Iterator[_Written]:
         for address in pool.listen:
             if address.kind == "unix":
                 yield _Written(pool.name, "listen", address.path, log=False)
+
+
+def own_addresses(config: Config) -> list[tuple[str, Address]]:
+    """Options and their values: where the master itself answers."""
+    return [(key, address) for key, address in (("status", config.status),) if address]
 
 
 def _is_file(target: str) -> bool:

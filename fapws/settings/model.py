@@ -156,6 +156,8 @@ class Config(NamedTuple):
     """Name or number of the group that may use the control socket too; empty: no other group may."""
     isolate: bool = True
     """Whether workers start in a Python of their own where the master knows other pools than theirs."""
+    status: Address | None = None
+    """Where the master answers HTTP about itself; None: nowhere."""
 
 
 class ScriptSettings(NamedTuple):

@@ -78,6 +78,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("isolate", MASTER, "boolean", "yes",
            "with several pools each worker starts in a Python of its own, where nothing of other pools is; "
            "no: workers share the master's memory, and may find there what it knows of all pools"),
+    Option("status", MASTER, "own_address", "",
+           "where the master itself answers /livez, /readyz, /metrics, /status.json and a page for people: "
+           "host:port or unix:PATH; whoever can connect sees the requests in hand; empty: nowhere"),
     Option("app", POOL, "app", "",
            "the application: package.module:callable or module:factory()", shared=False),
     Option("script", POOL, "script", "",
@@ -443,6 +446,16 @@ def _parse_addresses(text: str, base_directory: str) -> tuple[Address, ...]:
     return tuple(addresses)
 
 
+def _parse_own_address(text: str, base_directory: str) -> Address | None:
+    """Of the master itself, which adopts no socket there."""
+    if not text:
+        return None
+    address = parse_address(text, base_directory)
+    if address.kind == "fd":
+        raise ValueError("must be host:port, [IPv6]:port, :port or unix:PATH")
+    return address
+
+
 def _parse_networks(text: str, _base_directory: str) -> tuple[Network, ...]:
     networks: list[Network] = []
     for part in values.split_list(text):
@@ -509,6 +522,7 @@ KINDS: dict[str, Kind] = {
     "access_format": Kind(_parse_access_format, str),
     "socket": Kind(_parse_socket, str),
     "addresses": Kind(_parse_addresses, lambda parts: ", ".join(part.text for part in parts), lines=True),
+    "own_address": Kind(_parse_own_address, lambda address: address.text if address else ""),
     "networks": Kind(_parse_networks, lambda parts: ", ".join(part.text for part in parts), lines=True),
     "forwarded": Kind(_parse_forwarded, ", ".join, lines=True),
     "reload": Kind(_parse_reload, str),

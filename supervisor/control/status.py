@@ -6,12 +6,14 @@ Ages and times are seconds. RSS is left to fapwsctl, which can find it out witho
 from __future__ import annotations
 
 from fapws.lean import Any, NamedTuple
+from fapws.settings.model import Pool
 
-from ..core import worker_states as states
-from ..core.decide import RUNNING, State
+from ..core import outlook
+from ..core.decide import State
 from ..process.scoreboard import Score, WorkerView
 
 DEATHS_KEPT = 5
+LAST_RELOAD = "last reload"
 
 
 class Death(NamedTuple):
@@ -40,6 +42,8 @@ class Facts(NamedTuple):
     began: float
     urls: dict[str, list[str]]
     """By pool."""
+    monitors: dict[str, str]
+    """By option: where the master answers about itself."""
     workers: dict[int, WorkerView]
     """By number."""
     gone: dict[str, Score]
@@ -52,11 +56,14 @@ def describe(state: State, facts: Facts, now: float) -> dict[str, Any]:
     """The whole reply to ``status``."""
     return {
         "pid": facts.pid,
-        "state": _overall(state),
+        "state": outlook.overall(state),
+        "summary": summary(state, facts.last_reload),
+        "trouble": outlook.complaint(state),
         "uptime": round(now - facts.began, 3),
         "generation": state.generation,
         "config": state.config.path,
-        "pools": [_pool(pool.name, pool.workers, state, facts) for pool in state.config.pools],
+        "monitors": facts.monitors,
+        "pools": [_pool(pool, state, facts) for pool in state.config.pools],
         "workers": _workers(state, facts, now),
         "totals": _totals(facts),
         "last_reload": _last_reload(facts.last_reload, now),
@@ -73,40 +80,21 @@ def describe(state: State, facts: Facts, now: float) -> dict[str, Any]:
     }
 
 
-def _overall(state: State) -> str:
-    """starting, running, degraded, reloading, stopping."""
-    if state.phase != RUNNING:
-        return "stopping" if state.announced else "starting"
-    if state.reload is not None:
-        return "reloading"
-    for pool in state.config.pools:
-        serving = sum(child.state == states.SERVING for child in state.children.of_pool(pool.name))
-        if serving < pool.workers and pool.name not in state.asleep:
-            return "degraded"
-    return "running"
-
-
-def _pool(name: str, workers: int, state: State, facts: Facts) -> dict[str, Any]:
-    serving = sum(child.state == states.SERVING for child in state.children.of_pool(name))
+def _pool(pool: Pool, state: State, facts: Facts) -> dict[str, Any]:
     return {
-        "name": name,
-        "listen": facts.urls.get(name, []),
-        "workers": workers,
-        "serving": serving,
-        "asleep": name in state.asleep,
+        "name": pool.name,
+        "listen": facts.urls.get(pool.name, []),
+        "workers": pool.workers,
+        "serving": outlook.serving(state, pool),
+        "asleep": pool.name in state.asleep,
+        "text": outlook.pool_words(state, pool),
     }
 
 
-def complaint(reply: dict[str, Any]) -> str:
-    """What is not well in a status; empty: it is healthy. A pool that sleeps is."""
-    if reply["state"] in ("starting", "stopping"):
-        return str(reply["state"])
-    for pool in reply["pools"]:
-        if pool["serving"] < pool["workers"] and not pool["asleep"] and reply["state"] == "degraded":
-            return f"pool {pool['name']}: {pool['serving']} of {pool['workers']} workers serve"
-        if not pool["serving"] and not pool["asleep"]:
-            return f"pool {pool['name']}: no worker serves"
-    return ""
+def summary(state: State, last: LastReload | None) -> str:
+    """One line: what systemd is told, and what ``fapwsctl status`` shows in several lines."""
+    failed = (f"{LAST_RELOAD}: failed",) if last is not None and not last.ok else ()
+    return "; ".join((*outlook.words(state), *failed))
 
 
 def _workers(state: State, facts: Facts, now: float) -> list[dict[str, Any]]:

@@ -33,10 +33,15 @@ class Listener(NamedTuple):
     """unix: device and inode of the socket file that we made."""
 
 
-def listen(address: Address, backlog: int) -> Listener:
-    """Binds and listens, or adopts an inherited socket; non-blocking. Raises CannotStart."""
+def listen(address: Address, backlog: int, clients_speak: bool = True) -> Listener:
+    """Binds and listens, or adopts an inherited socket; non-blocking. Raises CannotStart.
+
+    clients_speak: whether every client sends something first, so that it need not be accepted before.
+    """
     try:
         listener = _LISTEN[address.kind](address, backlog)
+        if address.kind == "tcp" and not clients_speak:
+            defer_accept.undo(listener.fd)
     except OSError as error:
         raise refused(f"cannot listen on {address.text}", error) from error
     os.set_blocking(listener.fd, False)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import _socket
 
+from fapws import reuse_port
+
 _SECONDS = 1
 """How long the kernel waits for the bytes; then the connection is handed over without."""
 
@@ -21,3 +23,14 @@ def apply(sock: _socket.socket, option: int | None = getattr(_socket, "TCP_DEFER
     except OSError:
         return False
     return True
+
+
+def undo(fd: int, option: int | None = getattr(_socket, "TCP_DEFER_ACCEPT", None)) -> None:
+    """Connections are handed over at once again. Raises OSError."""
+    if option is None:
+        return
+    sock = reuse_port.borrow(fd)
+    try:
+        sock.setsockopt(_socket.IPPROTO_TCP, option, 0)
+    finally:
+        sock.close()

@@ -45,22 +45,33 @@ class Notifier:
     def __init__(self, service: Service) -> None:
         self.service = service
         self._next_beat = 0.0 if service.watchdog and service.address else inf
+        self._told = ""
+
+    @property
+    def listens(self) -> bool:
+        """Whether there is somebody to tell."""
+        return bool(self.service.address)
 
     def ready(self, status: str) -> None:
         """It serves; also the end of a reload."""
-        self._send(f"READY=1\nMAINPID={os.getpid()}\nSTATUS={status}")
+        self._tell(f"READY=1\nMAINPID={os.getpid()}\n", status)
 
-    def reloading(self) -> None:
+    def reloading(self, status: str) -> None:
         """A reload begins; ready() ends it."""
-        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}\nSTATUS=reloading")
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}\n", status)
 
-    def stopping(self) -> None:
+    def stopping(self, status: str) -> None:
         """The end begins."""
-        self._send("STOPPING=1\nSTATUS=stopping")
+        self._tell("STOPPING=1\n", status)
 
     def status(self, text: str) -> None:
-        """Only the text."""
-        self._send(f"STATUS={text}")
+        """Only the text, if it is another one than it was told last."""
+        if text != self._told:
+            self._tell("", text)
+
+    def _tell(self, news: str, status: str) -> None:
+        self._told = status
+        self._send(f"{news}STATUS={status}")
 
     def beat(self, now: float) -> float:
         """A sign of life at half the interval; when the next is due. ``now``: monotonic seconds."""

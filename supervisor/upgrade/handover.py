@@ -54,6 +54,8 @@ class Saved(NamedTuple):
     """-1: it is standard error."""
     access_logs: tuple[tuple[str, int], ...] = ()
     """By their targets."""
+    monitors: tuple[tuple[str, bind.Listener], ...] = ()
+    """Where the master answers about itself, by option."""
 
 
 def descriptors_of(saved: Saved) -> list[int]:
@@ -61,7 +63,7 @@ def descriptors_of(saved: Saved) -> list[int]:
     single = (saved.lifeline, saved.lifeline_writer, saved.pidfile, saved.control, *saved.boards.values())
     logs = (saved.error_log, *(fd for _, fd in saved.access_logs))
     channels = (fd for worker in saved.workers for fd in (worker.channel, worker.output))
-    sockets = (listener.fd for listener in saved.open.values())
+    sockets = (listener.fd for listener in (*saved.open.values(), *dict(saved.monitors).values()))
     clients = (*saved.clients, *saved.other_clients)
     return [fd for fd in (*single, *logs, *channels, *sockets, *clients) if fd >= 0]
 

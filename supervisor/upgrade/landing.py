@@ -127,7 +127,7 @@ class Held:
         if self.saved["pidfile"] >= 0:
             ours = os.fstat(self.saved["pidfile"])
             places.append((self.config["pidfile"], [ours.st_dev, ours.st_ino]))
-        for _, listener in self.saved["open"]["of"]:
+        for _, listener in (*self.saved["open"]["of"], *self.saved.get("monitors", ())):
             fields = listener["fields"]
             places.append((fields["address"]["fields"]["path"], fields["inode"]))
         for path, inode in places:

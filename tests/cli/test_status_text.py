@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fapws.cli import status_text
+from fapws.supervisor.process.usage import usage_of_proc
 
 
 def test_status_for_people_is_a_table() -> None:
@@ -22,8 +23,9 @@ def test_status_for_people_is_a_table() -> None:
         "pid": 1,
         "generation": 3,
         "uptime": 200.0,
-        "pools": [{"name": "blog", "listen": ["http://[::]:80", "unix:/s"], "workers": 1, "serving": 0}],
+        "pools": [{"listen": ["http://[::]:80", "unix:/s"], "text": "pool blog: 0 of 1 workers serve"}],
         "workers": [{**worker, **counts}],
+        "monitors": {},
         "totals": totals,
         "last_reload": {"ok": False, "text": "Traceback\nE: x", "ago": 5.0},
         "last_deaths": [{"text": "worker blog/0 died", "ago": 1.0}],
@@ -31,7 +33,7 @@ def test_status_for_people_is_a_table() -> None:
     status_text.add_usage(answer)
     lines = status_text.render(answer).splitlines()
     assert lines[0] == "fapws: degraded (pid 1), generation 3, up 3m"
-    assert lines[1] == "pool blog: 0 of 1 serving on http://[::]:80, unix:/s"
+    assert lines[1] == "pool blog: 0 of 1 workers serve on http://[::]:80, unix:/s"
     assert lines[3].split() == ["blog/0", "-", "backing-off", "2h", "3", "0", "0", "0", "-", "-"]
     assert lines[4].split() == ["total", "10", "1", "2"]
     assert lines[5:] == [
@@ -42,7 +44,7 @@ def test_status_for_people_is_a_table() -> None:
     ]
 
 
-@pytest.mark.parametrize("ask", [status_text._usage_of_proc, status_text._usage_of_ps])
+@pytest.mark.parametrize("ask", [usage_of_proc, status_text._usage_of_ps])
 def test_memory_and_processor_time_of_a_process_are_told(ask: Any) -> None:
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
         try:
@@ -53,7 +55,7 @@ def test_memory_and_processor_time_of_a_process_are_told(ask: Any) -> None:
                     break
         finally:
             busy.kill()
-    if ask is status_text._usage_of_proc and not os.path.isdir("/proc/self/fd"):
+    if ask is usage_of_proc and not os.path.isdir("/proc/self/fd"):
         assert told == {}
         return
     rss, cpu = told[busy.pid]

@@ -1,0 +1,60 @@
+"""How the service is, in words: for fapwsctl, systemd, balancers, and people who look from outside. Pure.
+
+Everybody who is told of it is told the same words, because they are made here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from fapws.settings.model import Pool
+
+from . import worker_states as states
+from .turn import RUNNING, State
+
+HEALTHY = "healthy"
+
+
+def overall(state: State) -> str:
+    """starting, running, degraded, reloading, stopping."""
+    if state.phase != RUNNING:
+        return "stopping" if state.announced else "starting"
+    if state.reload is not None:
+        return "reloading"
+    awake = (pool for pool in state.config.pools if pool.name not in state.asleep)
+    return "degraded" if any(serving(state, pool) < pool.workers for pool in awake) else "running"
+
+
+def serving(state: State, pool: Pool) -> int:
+    """How many of its workers serve."""
+    return sum(child.state == states.SERVING for child in state.children.of_pool(pool.name))
+
+
+def pool_words(state: State, pool: Pool) -> str:
+    """``pool blog: 1 of 2 workers serve``."""
+    count = serving(state, pool)
+    if pool.name in state.asleep and not count:
+        return f"pool {pool.name}: asleep until a client comes"
+    return f"pool {pool.name}: {count} of {pool.workers} workers serve"
+
+
+def words(state: State) -> tuple[str, ...]:
+    """Of the whole service: its state, then each pool."""
+    return (overall(state), *(pool_words(state, pool) for pool in state.config.pools))
+
+
+def complaint(state: State, only: str = "") -> str:
+    """What is not well, with all pools or one of them; empty: it is healthy. A pool that sleeps is."""
+    whole = overall(state)
+    if whole in ("starting", "stopping"):
+        return whole
+    for pool in state.config.pools:
+        if only in ("", pool.name) and _lacks_workers(state, pool, whole):
+            return pool_words(state, pool)
+    return ""
+
+
+def _lacks_workers(state: State, pool: Pool, whole: str) -> bool:
+    """While a reload is under way, pools may be smaller than they will be; but one worker must serve."""
+    count = serving(state, pool)
+    if pool.name in state.asleep:
+        return False
+    return not count or (whole == "degraded" and count < pool.workers)
