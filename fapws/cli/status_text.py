@@ -5,6 +5,7 @@ from __future__ import annotations
 from fapws.lean import Any, Sequence
 from fapws.supervisor.control.status import LAST_RELOAD
 from fapws.supervisor.core import texts
+from fapws.supervisor.core.outlook import pool_words
 from fapws.supervisor.process.usage import Usage, put_in, usage_of_proc
 
 _HEADINGS = (
@@ -26,8 +27,9 @@ def render(reply: dict[str, Any]) -> str:
         f"up {_span(reply['uptime'])}"
     ]
     for pool in reply["pools"]:
-        lines.append(f"{pool['text']} on {', '.join(pool['listen'])}")
-    lines += [f"{key} on {url}" for key, url in reply["monitors"].items()]
+        words = pool_words(pool["name"], pool["serving"], pool["workers"])
+        lines.append(f"{words} on {', '.join(pool['listen'])}")
+    lines += [f"{key} on {url}" for key, url in reply.get("monitors", {}).items()]
     lines += _table([_HEADINGS, *map(_worker_row, reply["workers"]), _total_row(reply)])
     lines += _history(reply)
     return "\n".join(lines)

@@ -5,7 +5,7 @@ Ages and times are seconds. RSS is left to fapwsctl, which can find it out witho
 
 from __future__ import annotations
 
-from fapws.lean import Any, NamedTuple
+from fapws.lean import Any, Mapping, MappingProxyType, NamedTuple
 from fapws.settings.model import Pool
 
 from ..core import outlook
@@ -42,14 +42,14 @@ class Facts(NamedTuple):
     began: float
     urls: dict[str, list[str]]
     """By pool."""
-    monitors: dict[str, str]
-    """By option: where the master answers about itself."""
     workers: dict[int, WorkerView]
     """By number."""
     gone: dict[str, Score]
     """By pool: what workers that are no more have counted."""
     deaths: tuple[Death, ...]
     last_reload: LastReload | None
+    monitors: Mapping[str, str] = MappingProxyType({})
+    """By option: where the master answers about itself."""
 
 
 def describe(state: State, facts: Facts, now: float) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def describe(state: State, facts: Facts, now: float) -> dict[str, Any]:
         "uptime": round(now - facts.began, 3),
         "generation": state.generation,
         "config": state.config.path,
-        "monitors": facts.monitors,
+        "monitors": dict(facts.monitors),
         "pools": [_pool(pool, state, facts) for pool in state.config.pools],
         "workers": _workers(state, facts, now),
         "totals": _totals(facts),
@@ -87,7 +87,6 @@ def _pool(pool: Pool, state: State, facts: Facts) -> dict[str, Any]:
         "workers": pool.workers,
         "serving": outlook.serving(state, pool),
         "asleep": pool.name in state.asleep,
-        "text": outlook.pool_words(state, pool),
     }
 
 

@@ -28,17 +28,15 @@ def serving(state: State, pool: Pool) -> int:
     return sum(child.state == states.SERVING for child in state.children.of_pool(pool.name))
 
 
-def pool_words(state: State, pool: Pool) -> str:
-    """``pool blog: 1 of 2 workers serve``."""
-    count = serving(state, pool)
-    if pool.name in state.asleep and not count:
-        return f"pool {pool.name}: asleep until a client comes"
-    return f"pool {pool.name}: {count} of {pool.workers} workers serve"
+def pool_words(pool: str, count: int, workers: int) -> str:
+    """``pool blog: 1 of 2 serving``."""
+    return f"pool {pool}: {count} of {workers} serving"
 
 
 def words(state: State) -> tuple[str, ...]:
     """Of the whole service: its state, then each pool."""
-    return (overall(state), *(pool_words(state, pool) for pool in state.config.pools))
+    pools = (pool_words(pool.name, serving(state, pool), pool.workers) for pool in state.config.pools)
+    return (overall(state), *pools)
 
 
 def complaint(state: State, only: str = "") -> str:
@@ -48,7 +46,7 @@ def complaint(state: State, only: str = "") -> str:
         return whole
     for pool in state.config.pools:
         if only in ("", pool.name) and _lacks_workers(state, pool, whole):
-            return pool_words(state, pool)
+            return f"pool {pool.name}: {serving(state, pool)} of {pool.workers} workers serve"
     return ""
 
 

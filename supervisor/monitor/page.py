@@ -68,7 +68,8 @@ def _heading(status: dict[str, Any]) -> str:
 def _pools(status: dict[str, Any]) -> str:
     rows = []
     for pool in status["pools"]:
-        words = pool["text"].partition(": ")[2]
+        words = "asleep until a client comes" if pool["asleep"] else ""
+        words = words or f"{pool['serving']} of {pool['workers']} serving"
         rows.append((pool["name"], words, ", ".join(pool["listen"])))
     return "<h2>Pools</h2>\n" + _table(_POOL_COLUMNS, rows)
 

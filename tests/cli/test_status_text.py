@@ -23,9 +23,8 @@ def test_status_for_people_is_a_table() -> None:
         "pid": 1,
         "generation": 3,
         "uptime": 200.0,
-        "pools": [{"listen": ["http://[::]:80", "unix:/s"], "text": "pool blog: 0 of 1 workers serve"}],
+        "pools": [{"name": "blog", "listen": ["http://[::]:80", "unix:/s"], "workers": 1, "serving": 0}],
         "workers": [{**worker, **counts}],
-        "monitors": {},
         "totals": totals,
         "last_reload": {"ok": False, "text": "Traceback\nE: x", "ago": 5.0},
         "last_deaths": [{"text": "worker blog/0 died", "ago": 1.0}],
@@ -33,7 +32,7 @@ def test_status_for_people_is_a_table() -> None:
     status_text.add_usage(answer)
     lines = status_text.render(answer).splitlines()
     assert lines[0] == "fapws: degraded (pid 1), generation 3, up 3m"
-    assert lines[1] == "pool blog: 0 of 1 workers serve on http://[::]:80, unix:/s"
+    assert lines[1] == "pool blog: 0 of 1 serving on http://[::]:80, unix:/s"
     assert lines[3].split() == ["blog/0", "-", "backing-off", "2h", "3", "0", "0", "0", "-", "-"]
     assert lines[4].split() == ["total", "10", "1", "2"]
     assert lines[5:] == [

@@ -31,7 +31,7 @@ def test_start_says_where_it_serves_and_every_command_has_its_exit_code(house: H
     assert house.get(int(match[1])).startswith(b"hello ")
     assert house.get(None).startswith(b"hello ")
     assert house.start() == f"fapws: already running (pid {house.pid})\n"
-    assert "2 of 2 workers serve" in house.ctl("status")
+    assert "2 of 2 serving" in house.ctl("status")
     assert house.ctl("reload").startswith("fapws: reload done: generation 2, 2 workers replaced")
     assert house.ctl("stop").startswith("fapws: stopped (pid ")
     house.assert_nothing_is_left()

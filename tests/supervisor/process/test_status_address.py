@@ -43,7 +43,7 @@ def test_probes_programs_and_people_are_answered(house: House) -> None:
     assert exchange(where, b"rubbish\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     page = ask(where, "/")
     assert "Content-Type: text/html" in page.head
-    assert "2 of 2 workers serve" in page.content
+    assert "2 of 2 serving" in page.content
     house.ctl("stop")
     house.assert_nothing_is_left()
 
@@ -281,12 +281,12 @@ def test_systemd_and_status_say_the_same_words(house: House, until: Until) -> No
             text = house.ctl("status")
             assert all(part in text for part in words.split("; ")), (words, text)
 
-        said("running; pool hello: 2 of 2 workers serve")
+        said("running; pool hello: 2 of 2 serving")
         house.write_app(BROKEN)
         house.ctl("reload", expect=1)
-        said("running; pool hello: 2 of 2 workers serve; last reload: failed")
+        said("running; pool hello: 2 of 2 serving; last reload: failed")
         os.kill(house.workers()[0], signal.SIGKILL)
-        said("degraded; pool hello: 1 of 2 workers serve")
+        said("degraded; pool hello: 1 of 2 serving")
         os.kill(house.pid, signal.SIGTERM)
         assert told("stopping")
     house.assert_nothing_is_left()

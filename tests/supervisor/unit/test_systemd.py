@@ -20,4 +20,4 @@ def test_nobody_is_told_without_a_socket(tmp_path: Path, monkeypatch: pytest.Mon
     notifier = Notifier(service)
     notifier.ready("x")  # nobody is there, and nothing happens
     assert notifier.beat(0.0) == float("inf")
-    Notifier(Service()).stopping()
+    Notifier(Service()).stopping("stopping")
