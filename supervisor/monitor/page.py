@@ -15,14 +15,14 @@ h1 { font-size: 1.5rem; margin: 0 0 .25rem } h2 { font-size: 1.1rem; margin: 1.7
 p { margin: .25rem 0 } .good { color: var(--good) } .bad { color: var(--bad) }
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line) }
-th { font-weight: 600; white-space: nowrap } td.n, th.n { text-align: right }
-td, pre { font-variant-numeric: tabular-nums } td.w { overflow-wrap: anywhere; min-width: 12rem }
+th { font-weight: 600; white-space: nowrap } td { white-space: nowrap } td.n, th.n { text-align: right }
+td, pre { font-variant-numeric: tabular-nums } td.w { white-space: normal; overflow-wrap: anywhere }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--soft); padding: .75rem }
 footer { margin-top: 2rem; font-size: .875rem; opacity: .75 }
 @media (max-width: 40rem) {
   thead { display: none } table, tbody, tr, td { display: block } tr { border-bottom: 1px solid var(--line) }
-  td, td.n { border: 0; padding: .1rem 0; text-align: left; min-width: 0 } tr { padding: .5rem 0 }
-  td:before { content: attr(data-is) " "; opacity: .7; display: inline-block; min-width: 8rem }
+  td, td.n { border: 0; padding: .1rem 0; text-align: left; white-space: normal } tr { padding: .5rem 0 }
+  td { display: grid; grid-template-columns: 8.5rem 1fr } td:before { content: attr(data-is); opacity: .7 }
   td:empty { display: none }
 }
 """
