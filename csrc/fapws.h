@@ -290,6 +290,10 @@ int fw_set_title(const char *title);
  * to standard error or, if that has no reader, to the file log ("": none; copied). */
 int fw_guard_lifeline(int fd, uint32_t grace_ms, const char *log);
 
+/* Writes to a log without ever waiting, and without making the descriptor non-blocking for others that have
+ * it: how many bytes there was room for, or -1 if it cannot be written at all (no reader, a full disk). */
+int64_t fw_write_now(int fd, const void *data, size_t len);
+
 /* cffi: end */
 
 #endif

@@ -8,11 +8,11 @@ wait until a descriptor or a deadline is due; hear the workers and fapwsctl; tak
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from fapws import __version__
 from fapws.lean import Any, Callable, deque, signal
+from fapws.outlet import Outlet
 from fapws.settings.model import WORKERS_MAX, Config
 from fapws.settings.source import Source
 from fapws.visible import visible
@@ -64,12 +64,9 @@ def tell_nobody(_code: int, _text: str) -> None:
 
 def tell_terminal(code: int, text: str) -> None:
     """Prints the outcome of a start on standard output, or on standard error if it failed."""
-    stream = sys.stderr if code else sys.stdout
-    try:
-        stream.write(visible(text.rstrip("\n")) + "\n")
-        stream.flush()
-    except (OSError, ValueError, AttributeError):
-        return  # the stream is closed
+    outlet = Outlet(2 if code else 1)
+    outlet.put(visible(text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace"))
+    outlet.close()
 
 
 class Master:

@@ -31,8 +31,7 @@ static const char farewell[] = "fapws: the master is gone and drain_timeout is o
 /* To standard error, unless that would wait; if it has no reader, to the log, with this process's rights. */
 static void tell_end(const char *log)
 {
-    struct pollfd out = {.fd = 2, .events = POLLOUT};
-    if (poll(&out, 1, 0) == 0 || write(2, farewell, sizeof farewell - 1) > 0 || !log[0])
+    if (fw_write_now(2, farewell, sizeof farewell - 1) >= 0 || !log[0])
         return;
     int fd = open(log, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd >= 0 && write(fd, farewell, sizeof farewell - 1) < 0)

@@ -141,11 +141,11 @@ class Worker:
         self._ready = False
         self._refused: Exception | None = None
         """Why a program's run() failed, in our words."""
-        self._streams = None if spec.log is None else StandardStreams(spec.log)
+        self._streams = StandardStreams(spec.log)
         self._watch: SourceWatch | None = None
         self._sent_along: list[int] = []
         """Descriptors that have come before the message they belong to was whole."""
-        self._signals = WorkerSignals()
+        self._signals = WorkerSignals(self._streams.for_stacks)
         os.set_blocking(spec.channel, True)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
@@ -153,9 +153,8 @@ class Worker:
                 after_in_parent=self._signals.let_come,
                 after_in_child=self._forked,
             )
-        if self._streams is not None:
-            self._streams.install()
-        errors.keep_stream(sys.stderr)
+        self._streams.install()
+        errors.keep_stream(sys.stderr, self._streams.write_error)
         self.errors = errors.ErrorLog()
         """Where its own words go, whatever the application does to sys.stderr."""
 
@@ -244,6 +243,7 @@ class Worker:
         if self._channel < 0:
             return
         self._signals.give_back()
+        self._streams.let_go()
         os.close(self._channel)
         self._channel = -1
         host = loop_owner.host
@@ -358,8 +358,7 @@ class Worker:
     def _on_orphaned(self) -> None:
         """The master is dead. The guard of the lifeline ends a worker that does not finish in time."""
         self._unwatch(self._lifeline_token)
-        if self._streams is not None:
-            self._streams.move()
+        self._streams.move()
         self._drain(accept_rest=True)
 
     def _drain(self, accept_rest: bool) -> None:

@@ -20,7 +20,9 @@ _READ_SIZE = 4096
 class WorkerSignals:
     """SIGTERM is noted and wakes the loop; SIGHUP and SIGINT concern the master alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, stacks: int = 2) -> None:
+        """``stacks``: the descriptor to which the stacks are written."""
+        self._stacks = stacks
         self.term_noted = False
         self.fd, self._writer = os.pipe()
         """``fd`` is readable when a signal came."""
@@ -45,7 +47,7 @@ class WorkerSignals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (*self._handlers, STACK_SIGNAL))
         # Away first: over a handler that the application has set since, registering does nothing.
         faulthandler.unregister(STACK_SIGNAL)
-        faulthandler.register(STACK_SIGNAL, file=2, all_threads=True, chain=False)
+        faulthandler.register(STACK_SIGNAL, file=self._stacks, all_threads=True, chain=False)
 
     def read(self) -> None:
         """Empties the pipe."""

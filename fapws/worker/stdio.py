@@ -1,30 +1,42 @@
-"""A worker's standard output and error: a pipe that its master empties, and that never makes it wait.
+"""A worker's standard output and error: they never make it wait, and never fail a request.
 
-What the pipe does not take is lost, counted, and told as soon as there is room again. The log itself is
-never a worker's: it could be emptied, or lines of the master forged. When the master is dead, a worker that
-may open the log by its name writes there, and any other writes nowhere.
+They are a pipe that its master empties or, with error_log = stderr, what the master was started with. What
+they do not take is lost, counted, and told as soon as there is room again. With a log of the master's the log
+itself is never a worker's: it could be emptied, or lines of the master forged. When the master is dead, a
+worker that may open the log by its name writes there, and any other writes nowhere.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import select
 import sys
 
 from fapws.lean import Any
+from fapws.outlet import Outlet, identity
 
 
 class StandardStreams:
-    """Descriptors 1 and 2 of a worker whose master reads them."""
+    """Descriptors 1 and 2 of a worker."""
 
-    def __init__(self, log: str) -> None:
-        """``log``: path of the error log, for the time without a master; empty: there is none."""
+    def __init__(self, log: str | None) -> None:
+        """``log``: path of the error log, for the time without a master; empty: there is none. None: the
+        descriptors are the log, and stay what they are."""
         self._log = log
         self._moved = False
-        self.lost = 0
-        """Lines since the last that was written."""
-        self._broken = False
+        one = Stream(1)
+        shared = one.alike(2)
+        self._streams = (one, one if shared else Stream(2))
+
+    @property
+    def for_stacks(self) -> int:
+        """The descriptor to which the watchdog's question is answered, from within a signal handler. What the
+        master empties takes all of it; what nobody may read must not hold the handler."""
+        return 2 if self._log is not None else self._streams[1].fd
+
+    def write_error(self, data: bytes) -> None:
+        """To standard error, whatever the application has made of sys.stderr. Never waits, never raises."""
+        self.write(self._streams[1], data)
 
     def install(self) -> None:
         """Makes sys.stdout and sys.stderr write here, a line at a time.
@@ -32,12 +44,18 @@ class StandardStreams:
         The descriptors stay blocking: the application's children have them too, and few programs can do
         with a pipe that does not wait.
         """
-        sys.stdout = _text(_Raw(self, 1))
-        sys.stderr = _text(_Raw(self, 2))
+        out, err = (_Raw(self, stream, number) for number, stream in enumerate(self._streams, 1))
+        sys.stdout = sys.__stdout__ = _text(out, sys.stdout)  # type: ignore[misc]
+        sys.stderr = sys.__stderr__ = _text(err, sys.stderr)  # type: ignore[misc]
+
+    def let_go(self) -> None:
+        """In a child that the application has forked, which may want to be a daemon: 1 and 2 alone stay."""
+        for stream in self._streams:
+            stream.let_go()
 
     def move(self) -> None:
         """The master is dead: from now on everything goes to the log, with this process's own rights."""
-        if self._moved:
+        if self._moved or self._log is None:
             return
         self._moved = True
         fd = _open_first(self._log, os.devnull)
@@ -45,42 +63,66 @@ class StandardStreams:
             os.dup2(fd, 1)
             os.dup2(fd, 2)
             os.close(fd)
+            for stream in self._streams:
+                stream.renew()
 
-    def write(self, fd: int, data: bytes) -> None:
+    def write(self, stream: Stream, data: bytes) -> None:
         """Writes what there is room for. Never waits, never raises."""
+        if stream.write(data):
+            return
+        self.move()
+        if not self._moved or not stream.write(data):
+            stream.count(data)
+
+
+class Stream:
+    """One of the two, or both if they are one file."""
+
+    def __init__(self, number: int) -> None:
+        self._outlet = Outlet(number)
+        self.lost = 0
+        """Lines since the last that was written."""
+        self._broken = False
+
+    @property
+    def fd(self) -> int:
+        """Our own descriptor of it."""
+        return self._outlet.fd
+
+    def alike(self, number: int) -> bool:
+        """Whether that descriptor is the same file."""
+        return identity(number) == identity(self._outlet.number) is not None
+
+    def let_go(self) -> None:
+        """Closes our own descriptor."""
+        self._outlet.close()
+
+    def renew(self) -> None:
+        """The descriptor has become another file."""
+        self._outlet.renew()
+        self._broken = False
+
+    def write(self, data: bytes) -> bool:
+        """Writes what there is room for, and counts the rest; False: it cannot be written to at all."""
         front = b"\n" if self._broken else b""
         if self.lost:
-            front += f"fapws: {self.lost} lines were lost here: nobody read them in time\n".encode()
-        if front and not self._put(fd, front):
-            self.lost += _lines(data)
-            return
-        self.lost = 0
-        written = self._put(fd, data)
-        self._broken = 0 < written < len(data)
-        if written < len(data):
-            self.lost += _lines(data[written:])
+            front += b"fapws: %d log lines were lost here: there was no room for them\n" % self.lost
+        written = self._outlet.put(front) if front else 0
+        if written == len(front):
+            self.lost = 0
+            self._broken = False
+            written = self._outlet.put(data)
+            data = data[max(written, 0) :]
+        if written < 0:
+            return False
+        if data:
+            self.count(data)
+            self._broken = self._broken or written > 0
+        return True
 
-    def _put(self, fd: int, data: bytes) -> int:
-        try:
-            return _write_what_fits(fd, data)
-        except BrokenPipeError:
-            self.move()
-        except OSError:
-            return 0
-        try:
-            return _write_what_fits(fd, data)
-        except OSError:
-            return 0
-
-
-def _write_what_fits(fd: int, data: bytes) -> int:
-    """How many bytes were written: a pipe with any room takes as much as select.PIPE_BUF without a wait."""
-    room = select.poll()
-    room.register(fd, select.POLLOUT)
-    written = 0
-    while written < len(data) and room.poll(0):
-        written += os.write(fd, data[written : written + select.PIPE_BUF])
-    return written
+    def count(self, data: bytes) -> None:
+        """It could not be written."""
+        self.lost += max(1, data.count(b"\n"))
 
 
 def _open_first(*paths: str) -> int:
@@ -96,27 +138,31 @@ def _open_first(*paths: str) -> int:
 class _Raw(io.RawIOBase):
     """What Python's text layer writes to."""
 
-    def __init__(self, streams: StandardStreams, fd: int) -> None:
+    mode = "wb"
+
+    def __init__(self, streams: StandardStreams, stream: Stream, number: int) -> None:
+        self.name = ("<stdin>", "<stdout>", "<stderr>")[number]
         self._streams = streams
-        self._fd = fd
+        self._stream = stream
+        self._number = number
 
     def writable(self) -> bool:
         return True
 
     def fileno(self) -> int:
-        return self._fd
+        return self._number
+
+    def isatty(self) -> bool:
+        return os.isatty(self._number)
 
     def write(self, data: Any) -> int:
         octets = bytes(data)
-        self._streams.write(self._fd, octets)
+        self._streams.write(self._stream, octets)
         return len(octets)
 
 
-def _text(raw: _Raw) -> io.TextIOWrapper:
+def _text(raw: _Raw, former: Any) -> io.TextIOWrapper:
+    encoding = "utf-8" if raw._streams._log is not None else getattr(former, "encoding", None) or "utf-8"
     return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True
+        io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", line_buffering=True
     )
-
-
-def _lines(data: bytes) -> int:
-    return max(1, data.count(b"\n"))

@@ -7,22 +7,24 @@ long as it is the same file as then.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from fapws import tracebacks
-from fapws.lean import Any
+from fapws.lean import Any, Callable
+from fapws.outlet import identity, write_now
 from fapws.visible import visible
 
 Request = tuple[Any, Any]
 """Method and target, as the environ has them."""
 _stream: Any = None
+_raw: Callable[[bytes], None] | None = None
 
 
-def keep_stream(stream: Any) -> None:
-    """Before the application is loaded: this is where the server's own lines go."""
-    global _stream
-    _stream = stream
+def keep_stream(stream: Any, raw: Callable[[bytes], None]) -> None:
+    """Before the application is loaded: this is where the server's own lines go; to ``raw`` where the stream
+    is of no use any more."""
+    global _stream, _raw
+    _stream, _raw = stream, raw
 
 
 class ErrorLog:
@@ -30,7 +32,7 @@ class ErrorLog:
 
     def __init__(self) -> None:
         self._stream = sys.stderr if _stream is None else _stream
-        self._file = _identity()
+        self._file = identity(2)
 
     def write(self, text: str) -> None:
         """An entry of one or several lines. Never raises."""
@@ -46,20 +48,14 @@ class ErrorLog:
         self.write(f"{sentence}\n{traceback_of(error)}")
 
     def _write_raw(self, text: str) -> None:
+        octets = text.encode("utf-8", "backslashreplace")
         try:
-            if self._file is not None and _identity() == self._file:
-                os.write(2, text.encode("utf-8", "backslashreplace"))
+            if _raw is not None:
+                _raw(octets)
+            elif self._file is not None and identity(2) == self._file:
+                write_now(2, octets)
         except BaseException:
-            return  # standard error is closed too: no place is left to report to
-
-
-def _identity() -> tuple[int, int] | None:
-    """Which file descriptor 2 is; None: there is none."""
-    try:
-        status = os.fstat(2)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+            return  # an exception of a signal handler of the application's
 
 
 def line_of(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import os
 import time
 
 from fapws.lean import Sequence
+from fapws.outlet import Outlet, write_now
 from fapws.settings.log_targets import STDERR, facility_of
 from fapws.visible import visible, visible_octets
 
@@ -34,8 +35,11 @@ class Log:
         """Lines that could not be written and were not told of yet."""
         self._broken = False
         self._syslog: Syslog | None = None
+        self._outlet: Outlet | None = None
+        """Standard error, which others may read, or not."""
         facility = facility_of(target)
         if target == STDERR:
+            self._outlet = Outlet(2)
             self.fd = 2
         elif facility >= 0:
             self._syslog = Syslog(facility, fd=fd)
@@ -104,16 +108,19 @@ class Log:
         if not self.plain:
             self.write(f"the log goes on in {other.target}")
         self.close()
-        self.target, self.fd, self._syslog = other.target, other.fd, other._syslog
+        self.target, self.fd = other.target, other.fd
+        self._syslog, self._outlet = other._syslog, other._outlet
         self._broken = False
 
     def close(self) -> None:
         """Closes the file; standard error stays open."""
         if self._syslog:
             self._syslog.close()
+        elif self._outlet:
+            self._outlet.close()
         elif self.fd != 2:
             os.close(self.fd)
-        self._syslog = None
+        self._syslog = self._outlet = None
         self.target, self.fd = STDERR, 2
 
     def _put(self, data: bytes, count: int) -> None:
@@ -121,9 +128,8 @@ class Log:
         if self.lost:
             front += _stamp("master") + self._confession()
         data = front + data
-        try:
-            written = os.write(self.fd, data)
-        except OSError:
+        written = self._outlet.put(data) if self._outlet else write_now(self.fd, data)
+        if written < 0:
             self.lost += count
             return
         if written >= len(front):

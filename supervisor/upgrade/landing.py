@@ -116,10 +116,7 @@ class Held:
                 entry = f"<27>fapws[{os.getpid()}]: {line}"
             else:
                 entry = f"{time.strftime('%Y-%m-%d %H:%M:%S%z')} master: {line}\n"
-            try:
-                os.write(fd if fd >= 0 else 2, entry.encode("utf-8", "backslashreplace"))
-            except OSError:
-                pass  # standard error has no reader, or the disk is full
+            put(fd if fd >= 0 else 2, entry.encode("utf-8", "backslashreplace"))
 
     def clear(self) -> None:
         """Removes the files that are still ours: pidfile, control socket, unix sockets."""
@@ -137,6 +134,17 @@ class Held:
                     os.unlink(path)
             except OSError:
                 pass  # it is gone already, or has to stay
+
+
+def put(fd: int, data: bytes) -> None:
+    """Writes what has room at once: standard error may be a pipe that nobody reads."""
+    import select
+
+    try:
+        if select.select((), (fd,), (), 0)[1]:
+            os.write(fd, data[: select.PIPE_BUF])
+    except (OSError, ValueError):
+        pass  # it has no reader, the disk is full, or the number is too large for select()
 
 
 def notify(address: str, text: str) -> None:
