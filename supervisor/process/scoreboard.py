@@ -160,7 +160,7 @@ class _Board:
 
     def _map_page(self) -> list[Row]:
         first = len(self.rows)
-        page = mmap.mmap(self.fd, _PAGE, offset=len(self._pages) * _PAGE)
+        page = _map(self.fd, len(self._pages) * _PAGE)
         self._pages.append(page)
         rows = [
             Row(self._pool, page, number * SCORE_SIZE, first + number)
@@ -168,6 +168,23 @@ class _Board:
         ]
         self.rows += rows
         return rows
+
+
+def _map(fd: int, offset: int) -> mmap.mmap:
+    """A page of the file. Raises OSError.
+
+    mmap keeps a descriptor of its own, and PyPy's would outlive an exec: each upgrade in place would leave
+    one more behind. It has the lowest number that is free, and nothing tells it.
+    """
+    copy = os.dup(fd)
+    os.close(copy)
+    page = mmap.mmap(fd, _PAGE, offset=offset)
+    try:
+        if os.path.sameopenfile(copy, fd):
+            os.set_inheritable(copy, False)
+    except OSError:
+        pass  # there is none: it needs no descriptor here
+    return page
 
 
 class Scoreboard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import struct
@@ -35,6 +36,21 @@ def test_what_a_worker_writes_the_master_reads() -> None:
     os.waitpid(pid, 0)
     assert row.read(NOW) == Score(beat=1, busy_since=2, requests=3)
     assert other.read(NOW) == Score()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks for descriptors in /proc")
+def test_an_exec_closes_every_descriptor_of_it() -> None:
+    board = Scoreboard()
+    board.take("a")
+    file = os.fstat(board.fd_of("a"))
+    held = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the one that lists them
+            if os.path.samestat(os.fstat(int(name)), file):
+                held.append(int(name))
+    assert board.fd_of("a") in held
+    assert not [fd for fd in held if os.get_inheritable(fd)]
+    board.close()
 
 
 def test_row_is_clean_for_its_next_worker() -> None:
