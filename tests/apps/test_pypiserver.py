@@ -43,7 +43,9 @@ fapws_sample = ["data.bin"]
 def tools() -> Venv:
     """pypiserver, and what builds and uploads."""
     build = ("build", "setuptools >= 68", "pip >= 23")
-    return venv_with("pypiserver", "pypiserver >= 2.2, < 3", "twine >= 5", *build, "cffi")
+    # Later ones need nh3, which is compiled with Rust where there is no wheel: PyPy has none.
+    renderer = "readme-renderer < 42; platform_python_implementation == 'PyPy'"
+    return venv_with("pypiserver", "pypiserver >= 2.2, < 3", "twine >= 5", renderer, *build, "cffi")
 
 
 def run(tools: Venv, home: Path, *words: str, good: bool = True) -> str:
