@@ -117,6 +117,9 @@ int fw_unwatch(fw_worker *worker, int token);
  * otherwise the listeners are closed at once (a reload, others go on accepting).
  * fw_open_connections() tells when it is over. */
 int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms);
+/* Whether clients are to be sent here. If not, it serves on, and connections end with their next response. At
+ * a stop (accept_rest above) it is not, and stays so. */
+int fw_set_ready(fw_worker *worker, int ready);
 int64_t fw_open_connections(const fw_worker *worker);
 
 /* The access log, a line for each response. The program of its format is compiled from a text by

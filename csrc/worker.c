@@ -476,11 +476,22 @@ static void on_drain_timer(uv_timer_t *timer)
         (void)uv_timer_start(timer, on_drain_timer, 1, DRAIN_MS);
 }
 
+int fw_set_ready(fw_worker *worker, int ready)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    worker->away = !ready || worker->stopping;
+    worker->closing = worker->away || worker->draining;
+    return 0;
+}
+
 int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
-    worker->draining = true;
+    worker->draining = worker->closing = true;
+    worker->stopping = worker->stopping || accept_rest;
+    worker->away = worker->away || worker->stopping;
     worker->group = worker->score->group = 0;
     fw__listeners_close(worker, accept_rest != 0);
     /* Repeated, because a connection may become idle a moment after the first look. */

@@ -72,6 +72,9 @@ struct fw_worker {
     unsigned polls_off_loop; /* polls in a row that were filled from ready alone */
     uv_timer_t drain_timer;
     bool draining;
+    bool stopping;   /* it drains because the service stops */
+    bool away;       /* no client is to be sent here */
+    bool closing;    /* connections end with their next response: it drains, or is away */
     bool keep_heads; /* fw_keep_heads() was called */
     fw_watched watches[FW_WATCHES];
 

@@ -30,6 +30,14 @@ class Drain(NamedTuple):
     """Master to worker: a replacement serves; stop accepting at once, finish, exit."""
 
 
+class TurnAway(NamedTuple):
+    """Master to worker: serve on, but end connections, and say that no client is to be sent here."""
+
+
+class Welcome(NamedTuple):
+    """Master to worker: TurnAway is over."""
+
+
 class Ping(NamedTuple):
     """Master to worker: give a sign of life. Its arrival wakes the worker's loop, and that is one."""
 
@@ -47,16 +55,18 @@ class Broken(NamedTuple):
     reason: str
 
 
-Message = Union[Ready, Failed, Changed, Drain, Ping, Reopened, Broken]
+Message = Union[Ready, Failed, Changed, Drain, TurnAway, Welcome, Ping, Reopened, Broken]
 
 FROM_WORKER: frozenset[type[Message]] = frozenset((Ready, Failed, Changed))
-FROM_MASTER: frozenset[type[Message]] = frozenset((Drain, Ping, Reopened, Broken))
+FROM_MASTER: frozenset[type[Message]] = frozenset((Drain, TurnAway, Welcome, Ping, Reopened, Broken))
 
 _TYPES: dict[bytes, type[Message]] = {
     b"R": Ready,
     b"F": Failed,
     b"C": Changed,
     b"D": Drain,
+    b"A": TurnAway,
+    b"W": Welcome,
     b"P": Ping,
     b"L": Reopened,
     b"B": Broken,

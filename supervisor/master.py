@@ -18,8 +18,8 @@ from fapws.settings.source import Source
 from fapws.visible import visible
 
 from .control import status
-from .control.commands import UPGRADE, Commands
-from .core import actions, decide, events, texts
+from .control.commands import UPGRADE, Commands, drain_topic
+from .core import actions, decide, drain_rules, events, texts
 from .errors import FAILED, NOT_CONFIGURED, TAKEN, CannotStart
 from .listen.sleeping_pools import SleepingPools
 from .process import title, worker_process
@@ -120,6 +120,10 @@ class Master:
             actions.WatchPool: self._watch_pool,
             actions.UnwatchPool: lambda action: self._sleeping.unwatch(action.pool),
             actions.Scaled: self._scaled,
+            actions.TurnAway: workers.turn_away,
+            actions.Welcome: self._welcome,
+            actions.Drained: self._drained,
+            actions.Leaving: self._leaving,
             actions.Prepare: reloads.prepare,
             actions.ReloadDone: reloads.done,
             actions.TryNewCode: lambda _action: upgrade.try_new_code(),
@@ -252,6 +256,23 @@ class Master:
         self._resources.error_log.write(action.text)
         told = {"text": action.text} if action.ok else {"error": action.text}
         self._resources.conversations.tell(f"scale {action.pool}", action.ok, **told)
+
+    def _welcome(self, action: actions.Welcome) -> None:
+        self._worker_orders.welcome(action)
+        error = f"pool {action.pool} is not to be drained any more"
+        for topic in (drain_topic(action.pool), drain_topic("")):
+            self._resources.conversations.tell(topic, False, error=error)
+
+    def _drained(self, action: actions.Drained) -> None:
+        self._resources.error_log.write(f"pool {action.pool} is drained: it has nothing in hand")
+        tell = self._resources.conversations.tell
+        tell(drain_topic(action.pool), True, text=f"pool {action.pool} has nothing in hand")
+        if all(drain_rules.stage(self.state, p.name) == drain_rules.EMPTY for p in self.state.config.pools):
+            tell(drain_topic(""), True, text="no pool has anything in hand")
+
+    def _leaving(self, action: actions.Leaving) -> None:
+        self._resources.notifier.stopping(self._reload_orders.summary())
+        self._resources.error_log.write_unless_watched(texts.leaving(action.seconds))
 
     def _leap(self, _action: actions.Leap) -> None:
         self._resources.error_log.write("upgrading in place")

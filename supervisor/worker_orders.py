@@ -53,6 +53,16 @@ class WorkerOrders:
         if queues_end or not self._workers.send(action.worker, messages.Drain()):
             self._workers.signal(action.worker, signal.SIGTERM)
 
+    def turn_away(self, action: actions.TurnAway) -> None:
+        """Logs it, and tells every process of the pool, those that still load the application too."""
+        self._log.write(f"pool {action.pool} is not ready for clients any more")
+        self._workers.tell_pool(action.pool, messages.TurnAway())
+
+    def welcome(self, action: actions.Welcome) -> None:
+        """The opposite."""
+        self._log.write(f"pool {action.pool} is ready for clients again")
+        self._workers.tell_pool(action.pool, messages.Welcome())
+
     def terminate(self, action: actions.Terminate) -> None:
         """By SIGTERM; and by message, because the application may have taken the signal for itself."""
         self._workers.signal(action.worker, signal.SIGTERM)

@@ -299,8 +299,8 @@ static bool must_close(fw_conn *conn, const fw_response_head *response)
     if (response->sized && response->framing == FW_FRAME_LENGTH && response->declared >= 0 &&
         (uint64_t)response->declared > response->content_size)
         return true; /* the response falls short: the client must notice */
-    /* While draining, requests that were read already still get a response. */
-    return conn->worker->draining && !fw__request_waits(conn);
+    /* While it drains, requests that were read already still get a response. */
+    return conn->worker->closing && !fw__request_waits(conn);
 }
 
 static char *put_date(char *out, const fw_date *date, const head_facts *facts)

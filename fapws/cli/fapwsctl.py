@@ -49,6 +49,9 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   upgrade      run new code of Fapws itself, in the same process, without losing a request
   reopen       open the log files again, after they were renamed
   scale POOL N give a pool N workers, until the next reload
+  drain [POOL] be not ready for clients, serve on, and wait until nothing is in flight
+  undrain [POOL]
+               be ready again
   status       show the workers
   health       exit 0 if every pool serves as configured
   configtest   check the configuration, touch nothing
@@ -122,7 +125,7 @@ def parse_arguments(arguments: list[str]) -> Options:
             options = options._replace(foreground=True)
         elif word in _COMMANDS and not options.command:
             options = options._replace(command=word)
-        elif options.command and len(options.arguments) < _ARGUMENTS.get(options.command, 0):
+        elif options.command and len(options.arguments) < _most_arguments(options.command):
             options = options._replace(arguments=(*options.arguments, word))
         else:
             _usage(f"{word!r} is not understood")
@@ -133,6 +136,10 @@ def parse_arguments(arguments: list[str]) -> Options:
     if options.foreground and options.command != "start":
         _usage("-F goes with start only")
     return options
+
+
+def _most_arguments(command: str) -> int:
+    return _ARGUMENTS.get(command, _MAY_NAME_A_POOL.get(command, 0))
 
 
 def _value(option: str, rest: list[str]) -> str:
@@ -304,6 +311,23 @@ def scale(options: Options) -> Result:
     return Result(FAILED, texts.after("fapws: not scaled", reply["error"]))
 
 
+def drain(options: Options) -> Result:
+    """Makes pools unready and waits until they have nothing in hand."""
+    return _change_readiness(options, "drain", options.seconds or _longest_drain(options.file))
+
+
+def undrain(options: Options) -> Result:
+    """Makes pools ready again."""
+    return _change_readiness(options, "undrain", options.seconds or MARGIN)
+
+
+def _change_readiness(options: Options, command: str, seconds: float) -> Result:
+    reply = ask(_running_control(options), command, seconds, pool="".join(options.arguments))
+    if reply["ok"]:
+        return Result(DONE, f"fapws: {command} done: {reply['text']}")
+    return Result(FAILED, texts.after(f"fapws: {command} failed", reply["error"]))
+
+
 def upgrade(options: Options) -> Result:
     """Upgrades in place and tells how it went."""
     seconds = options.seconds or _longest_reload(options.file) + _LONGEST_CHECK
@@ -405,6 +429,8 @@ _COMMANDS: dict[str, Callable[[Options], Result]] = {
     "reload": reload,
     "reopen": reopen,
     "scale": scale,
+    "drain": drain,
+    "undrain": undrain,
     "status": status,
     "configtest": configtest,
     "dump": dump,
@@ -412,6 +438,8 @@ _COMMANDS: dict[str, Callable[[Options], Result]] = {
 }
 _ARGUMENTS = {"scale": 2}
 """How many words stand behind a command."""
+_MAY_NAME_A_POOL = {"drain": 1, "undrain": 1}
+"""How many may stand there."""
 
 
 # ---- The configuration ---------------------------------------------------------------------------
@@ -430,6 +458,16 @@ def _longest_start(config: Config) -> float:
 
 
 def _longest_stop(path: str) -> float:
+    """Seconds."""
+    try:
+        pools = ini.read(path, look=False).pools
+        delay = max(pool.stop_delay for pool in pools)
+        return delay + max(pool.drain_timeout for pool in pools) + MARGIN
+    except ini.ConfigError:
+        return _LONGEST_STOP
+
+
+def _longest_drain(path: str) -> float:
     """Seconds."""
     try:
         return max(pool.drain_timeout for pool in ini.read(path, look=False).pools) + MARGIN

@@ -27,7 +27,8 @@ def render(reply: dict[str, Any]) -> str:
         f"up {_span(reply['uptime'])}"
     ]
     for pool in reply["pools"]:
-        words = pool_words(pool["name"], pool["serving"], pool["workers"])
+        stage = reply.get("draining", {}).get(pool["name"], "")
+        words = pool_words(pool["name"], pool["serving"], pool["workers"], stage)
         lines.append(f"{words} on {', '.join(pool['listen'])}")
     lines += [f"{key} on {url}" for key, url in reply.get("monitors", {}).items()]
     lines += _table([_HEADINGS, *map(_worker_row, reply["workers"]), _total_row(reply)])

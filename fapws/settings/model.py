@@ -102,6 +102,8 @@ class Pool(NamedTuple):
     """Seconds from fork to READY."""
     drain_timeout: float = 25.0
     """Seconds a worker may take to finish what it has; then it is killed."""
+    stop_delay: float = 0.0
+    """Seconds that the service goes on after SIGTERM, out of sight of balancers."""
     min_workers: int = 1
     """0: workers start when the first client comes."""
     idle_timeout: float = 300.0

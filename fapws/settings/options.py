@@ -133,6 +133,9 @@ OPTIONS: tuple[Option, ...] = (
            "time a worker may take to load the application", 1, 3600),
     Option("drain_timeout", POOL, "time", "25s",
            "time a leaving worker may take to finish its requests; then it is killed", 0, 3600),
+    Option("stop_delay", POOL, "time", "0",
+           "at a graceful stop, time to serve on without being ready, so that balancers look away first; "
+           "of several pools the longest counts", 0, 3600),
     Option("request_timeout", POOL, "time", "5m",
            "without a sign of life for this long a worker is killed, its Python stack in the error "
            "log; 0: off", 0, DAY),

@@ -20,6 +20,8 @@ from fapws.messages import (
     Message,
     Ready,
     Reopened,
+    TurnAway,
+    Welcome,
     encode,
 )
 from fapws.settings.access_format import compile_format
@@ -77,6 +79,8 @@ class WorkerSpec(NamedTuple):
     """Where the core writes a line for each response; -1: nowhere."""
     access_prefix: bytes = b""
     """What stands before each of these lines."""
+    ready: bool = True
+    """Whether the pool is to be sent clients."""
 
 
 def run(spec: WorkerSpec) -> NoReturn:
@@ -276,6 +280,8 @@ class Worker:
         if spec.multiprocess and not spec.pool.reuseport:
             server.leave_to_others(spec.neighbours, _group(spec.pool))
         self._log_access(server, application)
+        if not spec.ready:
+            server.set_ready(False)
         server.watch(self._signals.fd, self._on_wake)
         self._channel_token = server.watch(spec.channel, self._on_channel)
         self._lifeline_token = server.watch(spec.lifeline, self._on_orphaned)
@@ -339,6 +345,8 @@ class Worker:
         for message in self._decoder.feed(data):
             if isinstance(message, Drain):
                 self._drain(accept_rest=self._signals.term_noted)
+            elif isinstance(message, (TurnAway, Welcome)) and self._server is not None:
+                self._server.set_ready(isinstance(message, Welcome))
             elif isinstance(message, Reopened):
                 self._renew_logs(message.logs.split())
             elif isinstance(message, Broken) and self._watch is not None:

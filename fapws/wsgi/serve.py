@@ -186,6 +186,10 @@ class Server:
             self._wait_ms = 0
             lib.fw_drain(self.core, accept_rest, int(linger * 1000))
 
+    def set_ready(self, ready: bool) -> None:
+        """Whether clients are to be sent here; see fw_set_ready()."""
+        lib.fw_set_ready(self.core, ready)
+
     def add_ticker(self, ticker: Ticker) -> None:
         """From the next turn of the loop on; at any time, also from inside a request."""
         self._tickers += (ticker,)

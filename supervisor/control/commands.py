@@ -8,7 +8,7 @@ import time
 from fapws.lean import Callable, Protocol
 from fapws.settings.model import WORKERS_MAX
 
-from ..core import events
+from ..core import drain_rules, events
 from ..core.decide import BOOTING, RUNNING, State
 from . import status
 from .control_socket import Client, Request
@@ -16,6 +16,11 @@ from .conversations import Command, Conversations
 
 UPGRADE = "upgrade"
 """The topic of clients that wait for the end of an upgrade."""
+
+
+def drain_topic(pool: str) -> str:
+    """The topic of clients that wait for a pool's drain; of none: of all pools'."""
+    return f"drain {pool}"
 
 
 class View(Protocol):
@@ -51,12 +56,14 @@ class Commands:
     def table(self) -> dict[str, Command]:
         """What each command calls."""
         return {
+            "drain": self._drain,
             "ping": self._ping,
             "reload": self._reload,
             "reopen": self._reopen,
             "scale": self._scale,
             "status": self._status,
             "stop": self._stop,
+            "undrain": self._undrain,
             "upgrade": self._upgrade,
         }
 
@@ -76,19 +83,44 @@ class Commands:
     def _scale(self, client: Client, request: Request) -> None:
         pool = request.get("pool")
         workers = request.get("workers")
-        pools = self._view.urls()
-        if self._view.state.phase != RUNNING:
-            client.reply(False, error="the server is starting or stopping")
-        elif pool not in pools:
-            client.reply(False, error=f"there is no pool {pool!r}; known: {', '.join(pools)}")
-        elif type(workers) is not int or not 1 <= workers <= WORKERS_MAX:
+        if not self._may_change(client, pool):
+            return
+        if type(workers) is not int or not 1 <= workers <= WORKERS_MAX:
             client.reply(False, error=f"the number of workers must be from 1 to {WORKERS_MAX}")
         else:
             self._conversations.wait_for(f"scale {pool}", client)
             self._post(events.ScaleAsked(str(pool), workers))
 
+    def _may_change(self, client: Client, pool: object) -> bool:
+        """Whether something may be ordered for a pool; else the client is told why not."""
+        pools = self._view.urls()
+        if not self._runs():
+            client.reply(False, error="the server is starting or stopping")
+        elif not isinstance(pool, str) or pool not in pools:
+            client.reply(False, error=f"there is no pool {pool!r}; known: {', '.join(pools)}")
+        else:
+            return True
+        return False
+
+    def _runs(self) -> bool:
+        state = self._view.state
+        return state.phase == RUNNING and not drain_rules.leaves(state)
+
+    def _drain(self, client: Client, request: Request) -> None:
+        pool = request.get("pool") or ""
+        if self._may_change(client, pool or next(iter(self._view.urls()))):
+            self._conversations.wait_for(drain_topic(pool), client)
+            self._post(events.DrainAsked(pool))
+
+    def _undrain(self, client: Client, request: Request) -> None:
+        pool = request.get("pool") or ""
+        if self._may_change(client, pool or next(iter(self._view.urls()))):
+            self._post(events.UndrainAsked(pool))
+            client.reply(True, text=f"pool {pool} is ready" if pool else "every pool is ready")
+
     def _reload(self, client: Client, _request: Request) -> None:
-        if self._view.state.phase not in (BOOTING, RUNNING):
+        leaves = drain_rules.leaves(self._view.state)
+        if self._view.state.phase not in (BOOTING, RUNNING) or leaves:
             client.reply(False, error="the server is stopping")
             return
         self._conversations.wait_for_reload(client)
@@ -99,7 +131,7 @@ class Commands:
         self._post(events.StopAsked(fast=False))
 
     def _upgrade(self, client: Client, _request: Request) -> None:
-        if self._view.state.phase != RUNNING:
+        if not self._runs():
             client.reply(False, error="the server is starting or stopping")
             return
         self._conversations.wait_for(UPGRADE, client)

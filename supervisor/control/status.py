@@ -63,6 +63,7 @@ def describe(state: State, facts: Facts, now: float) -> dict[str, Any]:
         "generation": state.generation,
         "config": state.config.path,
         "monitors": dict(facts.monitors),
+        "draining": {drain.pool: drain.stage for drain in state.drains},
         "pools": [_pool(pool, state, facts) for pool in state.config.pools],
         "workers": _workers(state, facts, now),
         "totals": _totals(facts),

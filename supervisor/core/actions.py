@@ -18,6 +18,8 @@ class Start(NamedTuple):
     pool: Pool
     slot: int
     generation: int
+    ready: bool = True
+    """Whether its pool is to be sent clients."""
 
 
 class SendDrain(NamedTuple):
@@ -86,6 +88,30 @@ class Scaled(NamedTuple):
     pool: str
     ok: bool
     text: str
+
+
+class TurnAway(NamedTuple):
+    """Tell the pool's workers that no client is to be sent to them."""
+
+    pool: str
+
+
+class Welcome(NamedTuple):
+    """The opposite; tell clients that wait for the drain that it was taken back."""
+
+    pool: str
+
+
+class Drained(NamedTuple):
+    """Tell clients that wait for the drain of the pool that nothing is in its hands."""
+
+    pool: str
+
+
+class Leaving(NamedTuple):
+    """The service stops after this delay: tell."""
+
+    seconds: float
 
 
 class Prepare(NamedTuple):
@@ -171,6 +197,10 @@ Action = Union[
     WatchPool,
     UnwatchPool,
     Scaled,
+    TurnAway,
+    Welcome,
+    Drained,
+    Leaving,
     Prepare,
     Serving,
     Died,

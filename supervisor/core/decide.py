@@ -17,7 +17,7 @@ from math import inf
 
 from fapws.lean import Any, Callable
 
-from . import actions, events, rolling, texts, upgrade_rules, upkeep
+from . import actions, drain_rules, events, rolling, texts, upgrade_rules, upkeep
 from . import worker_states as states
 from .children import Child
 from .rolling import ROLL_ATTEMPTS
@@ -80,7 +80,7 @@ def step(state: State, event: events.Event, now: float) -> tuple[State, list[act
 def next_wakeup(state: State, now: float) -> float:
     """When a Tick is due at the latest, in monotonic seconds; ``inf``: never."""
     due = state.due if state.queued and state.reload is None else inf
-    moments = (state.look_at, due, state.upgrade.deadline if state.upgrade else inf)
+    moments = (state.look_at, due, state.stop_at, state.upgrade.deadline if state.upgrade else inf)
     later = (moment for moment in moments if moment > now and state.phase == RUNNING)
     return min(state.children.next_deadline(now), *later, inf)
 
@@ -94,7 +94,10 @@ def _order_the_difference(turn: Turn) -> None:
     _expire(turn)
     if turn.state.phase == BOOTING and turn.start_canaries(turn.state.config, turn.state.generation):
         turn.state = turn.state._replace(phase=RUNNING)
+    if turn.state.phase == RUNNING and turn.state.stop_at <= turn.now:
+        _stop(turn, fast=False)
     if turn.state.phase == RUNNING:
+        drain_rules.follow_configuration(turn)
         upkeep.shrink(turn)
         turn.fill()
         _announce(turn)
@@ -206,7 +209,7 @@ def _refill(turn: Turn, child: Child) -> None:
 
 def on_reload_asked(turn: Turn, event: events.ReloadAsked) -> None:
     """Once more, whatever is under way; but a storm of signals has to be over first."""
-    if turn.state.phase in (BOOTING, RUNNING):
+    if turn.state.phase in (BOOTING, RUNNING) and not drain_rules.leaves(turn.state):
         rolling.ask(turn, event.pool, turn.state.quiet_from if event.in_storm else turn.now)
 
 
@@ -226,12 +229,22 @@ def on_refused(turn: Turn, event: events.Refused) -> None:
 
 def on_stop(turn: Turn, event: events.StopAsked) -> None:
     """The end; asked a second time, the fast one."""
+    delay = _stop_delay(turn.state)
     if turn.state.phase in (STOPPING, ENDED):
         _hurry(turn)
+    elif drain_rules.leaves(turn.state):
+        _stop(turn, fast=True)
+    elif delay and not event.fast:
+        drain_rules.leave(turn, delay)
     else:
         if event.interrupted and not turn.state.announced:
             turn.state = turn.state._replace(status=INTERRUPTED, reason="fapws: interrupted before it served")
         _stop(turn, event.fast)
+
+
+def _stop_delay(state: State) -> float:
+    """Seconds; what has not served yet, nobody has to look away from. The pool that needs longest counts."""
+    return max((pool.stop_delay for pool in state.config.pools), default=0.0) if state.announced else 0.0
 
 
 def on_scale(turn: Turn, event: events.ScaleAsked) -> None:
@@ -241,7 +254,7 @@ def on_scale(turn: Turn, event: events.ScaleAsked) -> None:
 
 
 def _stop(turn: Turn, fast: bool) -> None:
-    turn.state = turn.state._replace(phase=STOPPING, queued=False, asleep=frozenset())
+    turn.state = turn.state._replace(phase=STOPPING, queued=False, asleep=frozenset(), stop_at=inf)
     if turn.state.reload is not None:
         rolling.end(turn, False, "the server is stopping")
     upgrade_rules.stop(turn)
@@ -280,6 +293,8 @@ _HANDLERS: dict[type[events.Event], Callable[[Turn, Any], None]] = {
     events.Seen: upkeep.seen,
     events.Knocked: upkeep.knocked,
     events.ScaleAsked: on_scale,
+    events.DrainAsked: drain_rules.on_drain,
+    events.UndrainAsked: drain_rules.on_undrain,
     events.ReloadAsked: on_reload_asked,
     events.Prepared: on_prepared,
     events.Refused: on_refused,

@@ -64,6 +64,8 @@ class Vital(NamedTuple):
     connections: int
     rss: int
     """Bytes of resident memory; 0: unknown."""
+    in_flight: int = 0
+    """Requests with the application, and responses that it has not ended."""
 
 
 class Seen(NamedTuple):
@@ -83,6 +85,18 @@ class ScaleAsked(NamedTuple):
 
     pool: str
     workers: int
+
+
+class DrainAsked(NamedTuple):
+    """``fapwsctl drain``: a pool is to be sent no clients; empty: all pools."""
+
+    pool: str
+
+
+class UndrainAsked(NamedTuple):
+    """``fapwsctl undrain``: the opposite."""
+
+    pool: str
 
 
 class ReloadAsked(NamedTuple):
@@ -149,6 +163,8 @@ Event = Union[
     Seen,
     Knocked,
     ScaleAsked,
+    DrainAsked,
+    UndrainAsked,
     ReloadAsked,
     Prepared,
     Refused,

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 from fapws.settings.model import Pool
 
+from . import drain_rules
 from . import worker_states as states
 from .turn import RUNNING, State
 
 HEALTHY = "healthy"
+_DRAINED = {drain_rules.EMPTYING: "draining", drain_rules.EMPTY: "drained"}
 
 
 def overall(state: State) -> str:
-    """starting, running, degraded, reloading, stopping."""
+    """starting, running, draining, degraded, reloading, stopping."""
     if state.phase != RUNNING:
         return "stopping" if state.announced else "starting"
+    if drain_rules.leaves(state):
+        return "stopping"
     if state.reload is not None:
         return "reloading"
     awake = (pool for pool in state.config.pools if pool.name not in state.asleep)
-    return "degraded" if any(serving(state, pool) < pool.workers for pool in awake) else "running"
+    if any(serving(state, pool) < pool.workers for pool in awake):
+        return "degraded"
+    return "draining" if state.drains else "running"
 
 
 def serving(state: State, pool: Pool) -> int:
@@ -28,15 +34,19 @@ def serving(state: State, pool: Pool) -> int:
     return sum(child.state == states.SERVING for child in state.children.of_pool(pool.name))
 
 
-def pool_words(pool: str, count: int, workers: int) -> str:
-    """``pool blog: 1 of 2 serving``."""
-    return f"pool {pool}: {count} of {workers} serving"
+def pool_words(pool: str, count: int, workers: int, stage: str = drain_rules.READY) -> str:
+    """``pool blog: 1 of 2 serving, drained``. ``stage``: of drain_rules."""
+    told = f", {_DRAINED[stage]}" if stage in _DRAINED else ""
+    return f"pool {pool}: {count} of {workers} serving{told}"
 
 
 def words(state: State) -> tuple[str, ...]:
     """Of the whole service: its state, then each pool."""
-    pools = (pool_words(pool.name, serving(state, pool), pool.workers) for pool in state.config.pools)
-    return (overall(state), *pools)
+    return (overall(state), *(_words(state, pool) for pool in state.config.pools))
+
+
+def _words(state: State, pool: Pool) -> str:
+    return pool_words(pool.name, serving(state, pool), pool.workers, drain_rules.stage(state, pool.name))
 
 
 def complaint(state: State, only: str = "") -> str:
@@ -45,7 +55,12 @@ def complaint(state: State, only: str = "") -> str:
     if whole in ("starting", "stopping"):
         return whole
     for pool in state.config.pools:
-        if only in ("", pool.name) and _lacks_workers(state, pool, whole):
+        if only not in ("", pool.name):
+            continue
+        stage = drain_rules.stage(state, pool.name)
+        if stage in _DRAINED:
+            return f"pool {pool.name}: {_DRAINED[stage]}"
+        if _lacks_workers(state, pool, whole):
             return f"pool {pool.name}: {serving(state, pool)} of {pool.workers} workers serve"
     return ""
 

@@ -120,6 +120,11 @@ def spared(child: Child, pid: int) -> str:
     return f"worker {child.name} (pid {pid}) goes on, so it is not killed"
 
 
+def leaving(seconds: float) -> str:
+    """The service stops, but not at once."""
+    return f"not ready any more, stopping in {seconds:g} s (stop_delay)"
+
+
 NOT_ALONE = "its pool has got a second worker (wsgi.multiprocess)"
 """Why the only worker of a pool is replaced when it is so no more."""
 HUNG_ONCE = "it hung"

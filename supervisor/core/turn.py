@@ -2,8 +2,8 @@
 
 ``State`` is everything that is remembered between two events; ``Turn`` is a step on its way from one
 State to the next, with the words that all the rules share. The rules are in decide.py (first start,
-deaths, stop), rolling.py (reload), upgrade_rules.py (the upgrade in place) and upkeep.py (hanging, recycling,
-sleeping, scaling).
+deaths, stop), rolling.py (reload), upgrade_rules.py (the upgrade in place) upkeep.py (hanging, recycling,
+sleeping, scaling) and drain_rules.py (whether a pool is to be sent clients).
 """
 
 from __future__ import annotations
@@ -62,6 +62,17 @@ class Upgrade(NamedTuple):
     """Why it was abandoned."""
 
 
+class Drain(NamedTuple):
+    """A pool that is not to be sent clients; drain_rules.py has its rules."""
+
+    pool: str
+    stage: str
+    quiet_from: float = 0.0
+    """Since when nothing has been seen of clients, in monotonic seconds."""
+    requests: int = -1
+    """How many its workers had served then."""
+
+
 class State(NamedTuple):
     """Everything that the decisions depend on."""
 
@@ -92,6 +103,10 @@ class State(NamedTuple):
     scaling: frozenset[str] = frozenset()
     """Pools that do not have the number of workers yet that was asked for."""
     upgrade: Upgrade | None = None
+    drains: tuple[Drain, ...] = ()
+    """Pools that are not ready."""
+    stop_at: float = inf
+    """When a service that leaves stops, in monotonic seconds; ``inf``: it does not leave."""
     status: int = 0
     """The master's exit status."""
     reason: str = ""
@@ -138,7 +153,8 @@ class Turn:
                 active_at=self.now,
             )
         )
-        self.order(actions.Start(number, pool, slot, generation))
+        ready = all(drain.pool != pool.name for drain in self.state.drains)
+        self.order(actions.Start(number, pool, slot, generation, ready))
 
     def retire(self, child: Child) -> None:
         """It is of no more use: it drains, or is forgotten if there is no process."""

@@ -149,7 +149,7 @@ def go_on(turn: Turn) -> None:
 
 def on_asked(turn: Turn, _event: events.UpgradeAsked) -> None:
     """Only while it runs: a first start is short, and after a stop there is nothing to go on with."""
-    if turn.state.phase == RUNNING:
+    if turn.state.phase == RUNNING and turn.state.stop_at == inf:
         _happen(turn, ASKED)
 
 

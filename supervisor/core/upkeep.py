@@ -12,7 +12,7 @@ from math import inf
 
 from fapws.settings.model import Config, Pool
 
-from . import actions, events, texts
+from . import actions, drain_rules, events, texts
 from . import worker_states as states
 from .children import Child
 from .turn import Turn
@@ -52,7 +52,7 @@ def look_interval(config: Config) -> float:
 
 def look_when_due(turn: Turn) -> None:
     """Orders a look when it is time."""
-    interval = look_interval(turn.state.config)
+    interval = min(look_interval(turn.state.config), drain_rules.look_interval(turn.state))
     if turn.children.any_state(states.HUNG):
         interval = min(interval, LOOK_HUNG)
     if turn.state.look_at <= turn.now:
@@ -80,6 +80,7 @@ def seen(turn: Turn, event: events.Seen) -> None:
             _weigh(turn, child.number, vital, pool)
     for pool in turn.state.config.pools:
         _maybe_sleep(turn, pool)
+    drain_rules.seen(turn, event)
 
 
 # ---- Hanging -------------------------------------------------------------------------------------

@@ -70,6 +70,8 @@ def _pools(status: dict[str, Any]) -> str:
     for pool in status["pools"]:
         words = "asleep until a client comes" if pool["asleep"] else ""
         words = words or f"{pool['serving']} of {pool['workers']} serving"
+        if pool["name"] in status["draining"]:
+            words += f", {status['draining'][pool['name']]}: no client is to be sent here"
         rows.append((pool["name"], words, ", ".join(pool["listen"])))
     return "<h2>Pools</h2>\n" + _table(_POOL_COLUMNS, rows)
 

@@ -15,9 +15,9 @@ from fapws._core import lib
 from fapws import descriptors, messages
 from fapws.lean import Callable, NoReturn, Sequence
 from fapws.settings.environment import forget_all_but
-from fapws.settings.model import Pool
 from fapws.worker.life import WorkerSpec
 
+from ..core.actions import Start
 from ..logs.all_logs import Logs, line_prefix
 from ..logs.error_log import Log
 from ..logs.worker_output import Output
@@ -169,9 +169,7 @@ def prepare_memory() -> None:
 
 
 def fork(
-    pool: Pool,
-    slot: int,
-    generation: int,
+    action: Start,
     fds: tuple[int, ...],
     row: Row,
     given: Inheritance,
@@ -183,6 +181,7 @@ def fork(
     keep_only: called in the child; lets go of what belongs to other pools than the named one. board: the
     file of the pool's rows, for a worker in a Python of its own; -1: it shares the master's memory.
     """
+    pool, slot = action.pool, action.slot
     ours, theirs = (sock.detach() for sock in _socket.socketpair())
     os.set_blocking(ours, False)
     log = given.logs.coming
@@ -195,7 +194,8 @@ def fork(
     spec = WorkerSpec(
         pool=pool,
         slot=slot,
-        generation=generation,
+        generation=action.generation,
+        ready=action.ready,
         listeners=fds,
         channel=theirs,
         lifeline=given.lifeline,

@@ -89,9 +89,7 @@ class Workers:
             apart = isolate and not self._known <= {name}
             board = self.board.fd_of(name) if apart else -1
             keep_only = self.board.keep_only
-            process = worker_process.fork(
-                action.pool, action.slot, action.generation, listeners, row, given, keep_only, board
-            )
+            process = worker_process.fork(action, listeners, row, given, keep_only, board)
         except OSError as error:
             if row:
                 self.board.give_back(row)
@@ -145,6 +143,12 @@ class Workers:
         """Whether it could be told."""
         process = self._processes.get(number)
         return process is not None and process.send(message)
+
+    def tell_pool(self, pool: str, message: messages.Message) -> None:
+        """Every process of a pool."""
+        for process in self._processes.values():
+            if process.pool == pool:
+                process.send(message)
 
     def tell_broken(self, reason: str, pools: set[str]) -> None:
         """A reload has failed: workers of these pools watch the files named in ``reason`` as well."""
@@ -225,6 +229,7 @@ class Workers:
             busy=score.busy_since > 0,
             requests=score.requests,
             connections=score.connections,
+            in_flight=score.in_flight,
             rss=memory_of(process.pid) or score.rss,
         )
 

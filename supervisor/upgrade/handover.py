@@ -74,7 +74,7 @@ _KINDS: dict[str, Any] = {
         kind.__name__: kind
         for kind in (
             *(Child, Saved, SavedWorker, Source, listeners.Key, systemd.Service, scoreboard.Score),
-            *(bind.Listener, status.Death, status.LastReload, turn.State),
+            *(bind.Listener, status.Death, status.LastReload, turn.State, turn.Drain),
         )
     },
 }

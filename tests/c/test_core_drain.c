@@ -32,6 +32,27 @@ TEST(draining_ends_keep_alive_with_the_next_response)
     site_close(&here);
 }
 
+TEST(a_worker_that_is_not_ready_serves_on_and_ends_connections_with_their_response)
+{
+    int64_t id = open_with_request();
+    CHECK(respond(&here, id, "200 OK", "a") == 0 && client_reply_is(&here, &one, 200, "a"));
+    CHECK(fw_set_ready(here.worker, 0) == 0);
+    CHECK(site_take(&here, 250) == NULL && fw_open_connections(here.worker) == 1);
+    id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    CHECK(respond(&here, id, "200 OK", "b") == 0 && client_reply_is(&here, &one, 200, "b"));
+    CHECK(client_sees_end(&here, &one));
+    client_close(&one);
+    client_open(&here, &two);
+    id = client_request(&here, &two, "GET / HTTP/1.1", "");
+    CHECK(fw_set_ready(here.worker, 1) == 0);
+    CHECK(respond(&here, id, "200 OK", "c") == 0 && client_reply_is(&here, &two, 200, "c"));
+    id = client_request(&here, &two, "GET / HTTP/1.1", "");
+    CHECK(respond(&here, id, "200 OK", "d") == 0 && client_reply_is(&here, &two, 200, "d"));
+    CHECK(fw_open_connections(here.worker) == 1);
+    client_close(&two);
+    site_close(&here);
+}
+
 TEST(a_stream_that_is_under_way_ends_in_peace)
 {
     int64_t id = open_with_request();
@@ -159,6 +180,16 @@ TEST(a_listener_that_was_shut_down_does_not_hold_up_the_drain)
     shutdown(fd, SHUT_RDWR);
     close(fd);
     CHECK(fw_drain(here.worker, 1, 0) == 0);
+    site_close(&here);
+}
+
+TEST(a_worker_that_drains_ends_connections_even_if_it_is_called_ready)
+{
+    int64_t id = open_with_request();
+    CHECK(fw_drain(here.worker, 0, 1000) == 0 && fw_set_ready(here.worker, 1) == 0);
+    CHECK(respond(&here, id, "200 OK", "x") == 0 && client_reply_is(&here, &one, 200, "x"));
+    CHECK(client_sees_end(&here, &one));
+    client_close(&one);
     site_close(&here);
 }
 

@@ -38,6 +38,7 @@ def test_commands_options_pools_and_files_are_offered(tmp_path: Path) -> None:
     assert complete("re") == {"restart", "reload", "reopen"}
     assert complete("-c", str(ini), "sca") == {"scale"}
     assert complete("-c", str(ini), "scale", "") == {"blog", "shop"}
+    assert complete("-c", str(ini), "drain", "s") == {"shop"}
     assert complete("-c", str(tmp_path / "none.ini"), "scale", "") == set()
     assert complete("-c", str(tmp_path) + "/") == {str(ini)}
     assert "--json" in complete("-")

@@ -358,7 +358,7 @@ def test_control_socket_is_private_and_survives_nonsense(house: House) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(house.control))
         client.sendall(b'{"v": 1, "command": "explode"}\n{"v": 1, "command": "ping"}\n')
-        assert "known: ping, " in json.loads(client.recv(65536))["error"]
+        assert "known: drain, ping, " in json.loads(client.recv(65536))["error"]
     house.ctl("stop")
     house.assert_nothing_is_left()
 

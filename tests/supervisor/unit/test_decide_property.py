@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fapws.settings.model import Config, Pool
-from fapws.supervisor.core import actions, decide, events, rolling
+from fapws.supervisor.core import actions, decide, drain_rules, events, outlook, rolling
 from fapws.supervisor.core import upgrade_rules as upgrades
 from fapws.supervisor.core import worker_states as states
 
@@ -15,6 +15,8 @@ NAMES = ("blog", "shop", "wiki")
 FRUGAL = "shop"
 ON_DEMAND = "wiki"
 MOST = 3
+DELAY = 4.0
+"""Seconds that a service with the pool on demand stays after it was told to stop."""
 
 
 def make_config(workers: dict[str, int]) -> Config:
@@ -30,6 +32,7 @@ def make_config(workers: dict[str, int]) -> Config:
             min_workers=int(name != ON_DEMAND),
             idle_timeout=10.0,
             reload="frugal" if name == FRUGAL else "rolling",
+            stop_delay=DELAY if name == ON_DEMAND else 0.0,
         )
         for name, count in sorted(workers.items())
     )
@@ -65,6 +68,11 @@ class Supervisor(RuleBasedStateMachine):
         self.passed = False
         """The trial of this very upgrade has passed."""
         self.leaping = False
+        self.turned_away: set[str] = set()
+        """Pools whose workers were told that they are not ready."""
+        self.told: dict[int, bool] = {}
+        """By number: whether the worker believes that it is to be sent clients."""
+        self.stop_asked = False
         self.tell(events.Boot())
 
     # ---- The world ------------------------------------------------------------------------------
@@ -94,6 +102,13 @@ class Supervisor(RuleBasedStateMachine):
         if isinstance(action, actions.Start):
             assert action.worker not in self.processes
             self.processes[action.worker] = action.pool.name
+            self.told[action.worker] = action.ready
+        elif isinstance(action, (actions.TurnAway, actions.Welcome)):
+            self.change_readiness(action)
+        elif isinstance(action, actions.Drained):
+            assert action.pool in self.turned_away
+        elif isinstance(action, actions.Leaving):
+            assert action.seconds == DELAY and self.stop_asked
         elif isinstance(action, (actions.SendDrain, actions.Terminate)):
             assert action.worker in self.processes, "told a process that is not there"
             self.serving.discard(action.worker)
@@ -128,6 +143,14 @@ class Supervisor(RuleBasedStateMachine):
             self.ended = True
         else:
             self.act_of_an_upgrade(action)
+
+    def change_readiness(self, action: actions.TurnAway | actions.Welcome) -> None:
+        ready = isinstance(action, actions.Welcome)
+        assert (action.pool in self.turned_away) == ready, "told what it knows"
+        (self.turned_away.discard if ready else self.turned_away.add)(action.pool)
+        for number, pool in self.processes.items():
+            if pool == action.pool:
+                self.told[number] = ready
 
     def act_of_an_upgrade(self, action: actions.Action) -> None:
         if isinstance(action, actions.TryNewCode):
@@ -256,7 +279,7 @@ class Supervisor(RuleBasedStateMachine):
 
     @rule()
     def upgrade(self) -> None:
-        if self.state.phase == decide.RUNNING:
+        if self.state.phase == decide.RUNNING and not drain_rules.leaves(self.state):
             self.upgrade_asked = True
         self.tell(events.UpgradeAsked())
 
@@ -284,7 +307,12 @@ class Supervisor(RuleBasedStateMachine):
     @rule(fast=st.booleans(), really=st.integers(0, 19))
     def stop(self, fast: bool, really: int) -> None:
         if really == 0:
+            self.stop_asked = True
             self.tell(events.StopAsked(fast))
+
+    @rule(pool=st.sampled_from(("", *NAMES)), back=st.booleans())
+    def drain(self, pool: str, back: bool) -> None:
+        self.tell(events.UndrainAsked(pool) if back else events.DrainAsked(pool))
 
     # ---- What holds -----------------------------------------------------------------------------
 
@@ -292,6 +320,21 @@ class Supervisor(RuleBasedStateMachine):
     def no_pool_has_more_than_one_process_too_many(self) -> None:
         for name in NAMES:
             assert self.count(name) <= self.limits.get(name, 0) + 1
+
+    @invariant()
+    def every_worker_knows_whether_clients_are_to_be_sent_to_it(self) -> None:
+        assert self.turned_away == {drain.pool for drain in self.state.drains}
+        for number, pool in self.processes.items():
+            assert self.told[number] == (pool not in self.turned_away)
+
+    @invariant()
+    def no_pool_that_is_drained_or_leaves_is_called_ready(self) -> None:
+        names = {pool.name for pool in self.state.config.pools}
+        for pool in self.turned_away & names:
+            assert outlook.complaint(self.state, pool)
+        if drain_rules.leaves(self.state):
+            assert self.stop_asked and names <= self.turned_away
+            assert self.state.stop_at <= self.now + DELAY
 
     @invariant()
     def nobody_shares_a_slot_with_his_own_generation(self) -> None:
@@ -370,7 +413,12 @@ class Supervisor(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Whatever the state was, a stop ends it."""
+        self.stop_asked = True
         self.tell(events.StopAsked(fast=False))
+        if self.state.phase == decide.RUNNING:
+            assert drain_rules.leaves(self.state)
+            self.now += DELAY
+            self.tell(events.Tick())
         for number in sorted(self.processes):
             del self.processes[number]
             self.tell(events.WorkerExited(number, 0))
