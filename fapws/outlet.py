@@ -14,6 +14,7 @@ import stat
 from fapws._core import ffi, lib
 
 FIRST_FREE_DESCRIPTOR = 3
+_COPY: int = getattr(fcntl, "F_DUPFD_CLOEXEC", fcntl.F_DUPFD)  # PyPy knows only the older one
 _FLAGS = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -90,9 +91,11 @@ def _own(number: int) -> int:
     except OSError:
         pass  # a pipe of another user, or one that nobody reads
     try:
-        return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR)
+        fd = fcntl.fcntl(number, _COPY, FIRST_FREE_DESCRIPTOR)
     except OSError:
         return number
+    os.set_inheritable(fd, False)
+    return fd
 
 
 def _name(number: int) -> str:
