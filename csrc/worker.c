@@ -79,7 +79,7 @@ static void on_polled(void *owner, int64_t token, unsigned events)
 static int timers_new(fw_worker *worker)
 {
     uv_timer_t *const timers[] = {&worker->accepting.timer, &worker->deadlines.timer,
-                                  &worker->poll_timer, &worker->drain_timer};
+                                  &worker->poll_timer, &worker->drain_timer, &worker->crowd.timer};
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
         int code = uv_timer_init(&worker->loop, timers[i]);
         if (code)
@@ -88,6 +88,7 @@ static int timers_new(fw_worker *worker)
     worker->accepting.timer.data = worker;
     worker->poll_timer.data = worker;
     worker->drain_timer.data = worker;
+    worker->crowd.timer.data = &worker->crowd;
     return 0;
 }
 
@@ -99,6 +100,7 @@ static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score 
     worker->pollset.owner = worker;
     worker->spool.settings = &worker->settings;
     worker->spool.open = &worker->table.open;
+    worker->crowd.open = &worker->table.open;
     worker->deadlines.beat = &worker->beat;
     worker->deadlines.expired = fw__conn_expired;
     worker->deadlines.owner = worker;

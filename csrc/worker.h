@@ -18,6 +18,7 @@
 #include "conn/accepting.h"
 #include "conn/conn.h"
 #include "conn/content.h"
+#include "conn/crowd.h"
 #include "conn/deadline.h"
 #include "conn/table.h"
 #include "conn/trust.h"
@@ -71,6 +72,7 @@ struct fw_worker {
     uint64_t weighed;        /* when score->rss was written, in its beat's clock */
     unsigned polls_off_loop; /* polls in a row that were filled from ready alone */
     uv_timer_t drain_timer;
+    fw_crowd crowd;
     bool draining;
     bool stopping;   /* it drains because the service stops */
     bool away;       /* no client is to be sent here */

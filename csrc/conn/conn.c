@@ -147,10 +147,13 @@ static void conn_free(fw_conn *conn)
 void fw__conns_free_closed(fw_worker *worker)
 {
     fw_link *link;
+    uint32_t gone = 0;
     while ((link = fw_list_first(&worker->closed)) != NULL) {
         fw_link_remove(link);
         conn_free(FW_CONTAINER(link, fw_conn, ready_link));
+        gone++;
     }
+    fw__crowd_left(&worker->crowd, gone);
 }
 
 void fw__conn_cut(fw_conn *conn)

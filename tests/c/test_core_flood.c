@@ -1,4 +1,6 @@
 /* test_core_flood.c -- many at once: what a batch holds, and that nobody waits for ever behind it. */
+#include "worker.h"
+
 #include "core_reply.h"
 
 #define MANY 200
@@ -71,6 +73,23 @@ TEST(a_batch_is_bounded_in_bytes_too)
     }
     CHECK(requests == COUNT);
     close_many(COUNT);
+}
+
+TEST(a_crowd_that_has_gone_is_noticed_when_most_of_it_has)
+{
+    open_many(MANY);
+    fw_crowd *crowd = &here.worker->crowd;
+    for (int i = 0; i < MANY / 2; i++)
+        client_close(&many[i]);
+    for (uint64_t end = clock_ms() + SOON_MS; fw_open_connections(here.worker) > MANY / 2;)
+        CHECK(clock_ms() < end && site_poll(&here, 1) >= 0);
+    CHECK(crowd->most == MANY && !uv_is_active((uv_handle_t *)&crowd->timer));
+    for (int i = MANY / 2; i < MANY; i++)
+        client_close(&many[i]);
+    for (uint64_t end = clock_ms() + SOON_MS; crowd->most;)
+        CHECK(clock_ms() < end && site_poll(&here, 1) >= 0);
+    CHECK(fw_open_connections(here.worker) == 0);
+    site_close(&here);
 }
 
 /* Keeps every one of the first count connections supplied with requests and responds to what comes,

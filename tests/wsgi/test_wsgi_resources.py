@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import re
 import socket
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.house import wait_until
 from support.raw import Client, fetch, request
 from support.server import Server
 
@@ -137,6 +139,28 @@ def test_idle_connections_cost_little(fresh: Server) -> None:
     finally:
         for client in clients + more:
             client.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux") or PYPY, reason="PyPy's heap moves by itself")
+def test_what_a_crowd_took_is_given_back_to_the_system(tmp_path: Path) -> None:
+    """Requests of many fields that the log keeps, and whose content never comes; heads that never end."""
+    if "glibc" not in platform.libc_ver():
+        pytest.skip("other C libraries give back by themselves")
+    fields = "".join(f"Referer: http://example.com/{'x' * 60}{i}\r\n" for i in range(97))
+    head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n{fields}".encode()
+    options = f"access_log = {tmp_path / 'access'}\nmax_headers = 200"
+    with Server(BEHAVIOURS, options=options) as server:
+        pid = worker(server)
+        before = memory(pid)
+        for data in (head + b"\r\n", head):
+            clients = [Client(server.address) for _ in range(500)]
+            for client in clients:
+                client.send(data)
+            wait_until(lambda: memory(pid) - before > 4000, "the crowd is heard")
+            assert memory(pid) - before < 500 * 40, "not more than twice what came in, and some"
+            for client in clients:
+                client.close()
+            wait_until(lambda: memory(pid) - before < 1500, "what it took is the system's again")
 
 
 def test_slow_readers_cost_a_bounded_amount(fresh: Server) -> None:
