@@ -51,7 +51,8 @@ class Limits(NamedTuple):
 
 
 class Upload:
-    """One file of a form."""
+    """One file of a form. It unpacks as what fapws3 had in its place: ``path, info = upload``, where info has
+    Content-Type and size."""
 
     def __init__(self, filename: str, content_type: str, folder: str | None) -> None:
         self.filename = filename
@@ -64,6 +65,10 @@ class Upload:
         """Where it lies, if the form was given a basepath: it stays until the application removes it."""
         self._folder = folder
         self._file: Any = None
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self.path
+        yield {"Content-Type": self.content_type, "size": self.size}
 
     @property
     def file(self) -> BinaryIO:

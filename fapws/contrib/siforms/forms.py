@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Iterable
 from html import escape
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from fapws.contrib.siforms.widgets import File, Submit, Widget, attributes
 
@@ -87,6 +88,28 @@ class Form:
         """What is wrong with a widget, as a list."""
         lines = "".join(f"<li>{escape(error)}</li>" for error in self.errors.get(name, ()))
         return f'<ul class="errorlist">{lines}</ul>' if lines else ""
+
+    def render_list(self, records: Iterable[Any]) -> str:
+        """Records, which are mappings, as a table of the columns in ``_html_list``, for programs of fapws3.
+
+        The first column leads to ``/admin/edit/FORM/KEY``, the key made of the columns in ``_dbkey``.
+        """
+        columns: Iterable[str] = getattr(self, "_html_list", self.widgets)
+        head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+        rows = "".join(self._render_record(record, columns) for record in records)
+        top = f'<table class="tablesorter">\n<thead>\n<tr>{head}</tr>\n</thead>\n'
+        return f"{top}<tbody>\n{rows}</tbody>\n</table>"
+
+    def _render_record(self, record: Any, columns: Iterable[str]) -> str:
+        key = "/".join(quote(str(record[name]), safe="") for name in getattr(self, "_dbkey", ()))
+        cells: list[str] = []
+        for name in columns:
+            text = escape(str(record[name] if record[name] is not None else ""))
+            if not cells and key:
+                where = attributes({"href": f"/admin/edit/{type(self).__name__}/{key}"})
+                text = f"<a{where}>{text}</a>"
+            cells.append(f"<td{attributes(self.widgets[name].list_attrs)}>{text}</td>")
+        return f"<tr>{''.join(cells)}</tr>\n"
 
     def _render_line(self, name: str) -> str:
         shown = self.widgets[name].render(name, self.entered.get(name))

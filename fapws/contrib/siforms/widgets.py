@@ -37,6 +37,10 @@ def make_id(name: str) -> str:
     return "id_" + re.sub(r"[^A-Za-z0-9_-]", "_", name)
 
 
+makeid = make_id
+"""fapws3's name of it."""
+
+
 class Widget:
     """What widgets have in common: a line of text.
 
@@ -66,6 +70,8 @@ class Widget:
         self.validator = validator
         self.params = params
         self.label_attr: dict[str, Any] = {}
+        self.list_attrs: dict[str, Any] = {}
+        """Attributes of the cells of Form.render_list()."""
 
     # ---- Showing ---------------------------------------------------------------------------------
 
@@ -109,10 +115,14 @@ class Widget:
         """Whether this counts as nothing entered."""
         return value is None or (isinstance(value, str) and not value.strip())
 
+    def isrequired(self, value: Any) -> list[str]:
+        """What is wrong with leaving a widget empty; empty if nothing is."""
+        return [EMPTY] if self.required and self.isempty(value) else []
+
     def isvalid(self, value: Any) -> list[str]:
         """What is wrong with a value, in sentences; empty if nothing is."""
         if self.isempty(value):
-            return [EMPTY] if self.required else []
+            return self.isrequired(value)
         try:
             converted = self.convert(value)
             said = self.validator(converted) if self.validator is not None else None
@@ -228,6 +238,22 @@ class Dropdown(Widget):
         raise ValueError("Value not in the list")
 
 
+class Foreignkey(Dropdown):
+    """Options that are records of another table; url_other_table: where one can be added, in a window of its
+    own. What fapws3 showed as an image of the program's is a plus sign."""
+
+    def __init__(self, *given: Any, url_other_table: str = "", **params: Any) -> None:
+        super().__init__(*given, **params)
+        self.url_other_table = url_other_table
+
+    def control(self, name: str, value: Any) -> str:
+        shown = super().control(name, value)
+        if self.url_other_table:
+            address = self.url_other_table + ("&" if "?" in self.url_other_table else "?") + "_open=popup"
+            shown += f'<a{attributes({"href": address, "target": "_blank", "rel": "opener"})}>+</a>'
+        return shown
+
+
 class Radio(Dropdown):
     """The same as buttons, all to be seen."""
 
@@ -281,6 +307,13 @@ class File(Widget):
 
     def isempty(self, value: Any) -> bool:
         return not value or not (getattr(value, "filename", value) or getattr(value, "size", 0))
+
+
+class jFile(Text):
+    """The name of a file that a script of the page brings to the server; ``#em`` is for that script."""
+
+    def control(self, name: str, value: Any) -> str:
+        return super().control(name, value) + '<a id="em">+</a>'
 
 
 class Submit(Widget):
