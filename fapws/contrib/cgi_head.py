@@ -109,6 +109,9 @@ def variables(
     given["GATEWAY_INTERFACE"] = "CGI/1.1"
     given["SCRIPT_NAME"] = name
     given["PATH_INFO"] = info
+    raw = environ.get("REQUEST_URI") or environ.get("RAW_URI") or environ.get("fapws.uri")
+    if raw:
+        given["REQUEST_URI"] = raw  # not of RFC 3875: Apache's, and what fapws3 gave
     given.setdefault("QUERY_STRING", "")  # section 4.1.7: always there
     if length or environ.get("CONTENT_LENGTH"):
         given["CONTENT_LENGTH"] = str(length)

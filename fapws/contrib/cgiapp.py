@@ -81,8 +81,9 @@ class _Failed(Exception):
 class CGIApplication:
     """Runs one script for each request.
 
-    script: an executable file. timeout: seconds, see TIMEOUT_SECONDS; then the script and all
-    that it has started are killed. document_root: for PATH_TRANSLATED, which is not set without.
+    script: an executable file; it may come later than the program. timeout: seconds, see TIMEOUT_SECONDS;
+    then the script and all that it has started are killed. document_root: for PATH_TRANSLATED, which is not
+    set without.
     environment: further variables for the script. authorization: whether it gets the request's
     Authorization field. local: the WSGI application that serves local redirects (section 6.2.2);
     without it the client is sent there.
@@ -90,7 +91,7 @@ class CGIApplication:
 
     def __init__(
         self,
-        script: str | os.PathLike[str],
+        script: str | bytes | os.PathLike[str],
         timeout: float = TIMEOUT_SECONDS,
         *,
         document_root: str | os.PathLike[str] | None = None,
@@ -99,14 +100,16 @@ class CGIApplication:
         local: Callable[..., Iterable[bytes]] | None = None,
         max_running: int = MAX_RUNNING,
     ) -> None:
-        """The path is resolved here, once. Raises OSError, or ValueError if it is no regular file."""
-        self.script = os.path.realpath(script)
-        if not stat.S_ISREG(os.stat(self.script).st_mode):
-            raise ValueError(f"{self.script} is not a regular file")
-        if not os.access(self.script, os.X_OK):
-            raise PermissionError(f"{self.script} is not executable")
+        """The path is resolved here, once. A script that cannot be run is told on standard error, and each
+        request for it is answered with 404 or 403, until it can. Raises ValueError for the timeout."""
         if not timeout > 0:
             raise ValueError(f"a script cannot run in {timeout} seconds")
+        self.script = os.path.realpath(os.fsdecode(script))
+        missing = self._missing()
+        if missing is not None:
+            status, sentence = missing.args
+            told = f"the script {self.script} {sentence}; requests for it are answered with {status}"
+            _write(sys.stderr, told)
         self.timeout = timeout
         self.local = local
         self.max_running = max_running
@@ -127,6 +130,19 @@ class CGIApplication:
             status, sentence = error.args
             _log(environ, f"the script {self.script} {sentence}")
             yield head.plain(status)
+
+    def _missing(self) -> _Failed | None:
+        """Why the script cannot be run, as far as a look at it tells."""
+        try:
+            if not stat.S_ISREG(os.stat(self.script).st_mode):
+                return _Failed("404 Not Found", "is not a regular file")
+        except PermissionError:
+            return _Failed("403 Forbidden", "cannot be looked at")
+        except (OSError, ValueError):
+            return _Failed("404 Not Found", "does not exist")
+        if not os.access(self.script, os.X_OK):
+            return _Failed("403 Forbidden", "is not executable")
+        return None
 
     def _answer(self, environ: Environ, head: _LateHead) -> Iterator[bytes]:
         if self.running >= self.max_running:
@@ -176,6 +192,10 @@ class CGIApplication:
                     start_new_session=True,  # a group of its own, to be killed with all it has started
                 )
         except (OSError, ValueError) as error:
+            # Only now: a script that can be run needs no look at it.
+            missing = self._missing()
+            if missing is not None:
+                raise missing from error
             raise _Failed("500 Internal Server Error", f"cannot be started: {error}") from error
 
     def _redirect(self, environ: Environ, to: LocalRedirect, head: _LateHead) -> Iterable[bytes]:
@@ -419,11 +439,16 @@ class _Run:
 
 
 def _log(environ: Environ, sentence: str) -> None:
-    """One line to the error log, without control characters; a log that fails stops no response."""
+    """One line to the error log."""
+    _write(environ["wsgi.errors"], sentence)
+
+
+def _write(stream: Any, sentence: str) -> None:
+    """One line, without control characters; a log that fails stops nothing."""
     text = "".join(sign if sign.isprintable() or sign == "\t" else f"\\x{ord(sign):02x}" for sign in sentence)
-    with contextlib.suppress(OSError, ValueError):
-        environ["wsgi.errors"].write(f"fapws: {text}\n")
-        environ["wsgi.errors"].flush()
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        stream.write(f"fapws: {text}\n")
+        stream.flush()
 
 
 # ---- The request's content -----------------------------------------------------------------------

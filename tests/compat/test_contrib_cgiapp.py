@@ -426,17 +426,8 @@ def test_log_lines_of_a_script_cannot_forge_others(tmp_path: Path) -> None:
 
 
 def test_a_script_is_looked_at_when_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(FileNotFoundError):
-        CGIApplication(tmp_path / "none")
-    with pytest.raises(ValueError, match="not a regular file"):
-        CGIApplication(tmp_path)
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\necho 'Content-Type: text/plain'; echo; echo here\n")
-    script.chmod(0o644)
-    if os.access(script, os.X_OK):
-        pytest.fail("access() says that a file without x may be run")
-    with pytest.raises(PermissionError):
-        CGIApplication(script)
     script.chmod(0o755)
     with pytest.raises(ValueError, match="seconds"):
         CGIApplication(script, timeout=0)
@@ -444,6 +435,39 @@ def test_a_script_is_looked_at_when_it_is_named(tmp_path: Path, monkeypatch: pyt
     application = CGIApplication("script")
     monkeypatch.chdir("/")
     assert call(application)[1] == b"here\n"
+
+
+def test_a_script_that_cannot_be_run_is_told_at_once_and_answered_by_404_or_403(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "script"
+    late = CGIApplication(script)
+    assert capsys.readouterr().err == (
+        f"fapws: the script {script} does not exist; requests for it are answered with 404 Not Found\n"
+    )
+    status, content, log = call(late)
+    assert (status, content) == ("404 Not Found", b"Not Found\n") and f"{script} does not exist" in log
+    script.write_text("#!/bin/sh\necho 'Content-Type: text/plain'; echo; echo here\n")
+    script.chmod(0o644)
+    if os.access(script, os.X_OK):
+        pytest.fail("access() says that a file without x may be run")
+    assert call(late)[0] == call(CGIApplication(script))[0] == "403 Forbidden"
+    script.chmod(0o755)
+    assert call(late)[1] == b"here\n", "it has come later than the program"
+    script.unlink()
+    assert call(late)[0] == "404 Not Found"
+    assert call(CGIApplication(tmp_path))[0] == "404 Not Found"
+    assert call(CGIApplication(os.fsencode(tmp_path) + b"/no\nne"))[0] == "404 Not Found"
+    assert "is not executable" in (told := capsys.readouterr().err) and "is not a regular file" in told
+    assert "no\\x0ane does not exist" in told
+
+
+@pytest.mark.parametrize("key", ["REQUEST_URI", "RAW_URI", "fapws.uri"])
+def test_a_script_gets_the_request_target_as_fapws3_gave_it(tmp_path: Path, key: str) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\necho 'Content-Type: text/plain'; echo; echo \"[$REQUEST_URI]\"\n")
+    script.chmod(0o755)
+    assert call(CGIApplication(script), **{key: "/a%20b?c"})[1] == b"[/a%20b?c]\n"
 
 
 def test_what_a_script_has_put_into_the_background_goes_on(tmp_path: Path) -> None:
