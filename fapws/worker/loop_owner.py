@@ -103,6 +103,11 @@ def log_failure(sentence: str, error: BaseException) -> None:
 
 # ---- In a worker ---------------------------------------------------------------------------------
 
+_FORKED_BEFORE = (
+    "process {} was forked before start(), so it has none of the master's sockets: fork between start() and "
+    "run(), or leave the processes to the master (workers = N, fapws -w N)"
+)
+
 
 class WorkerHost:
     """The loop is a worker's: its sockets, its master. The worker's script runs meanwhile."""
@@ -132,7 +137,11 @@ class WorkerHost:
         return self.served or self._is_child
 
     def start(self, where: str, path: str) -> int:
-        """Adopts the worker's sockets, whatever the program asks for."""
+        """Adopts the worker's sockets, whatever the program asks for. Raises OSError in a process that has
+        none: it was forked before, when it was not known that children would serve."""
+        pid = os.getpid()
+        if pid != self._worker.pid and not self.was_started:
+            raise OSError(_FORKED_BEFORE.format(pid))
         if self._parent == (-1, -1):
             self._parent = os.pipe()
             if hasattr(os, "register_at_fork"):
