@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 
 from fapws import config as config
-from fapws.compat.fields import Fields, check_field, check_parameter, format_date
+from fapws.compat.fields import Fields, check_field, check_parameter, format_date, native
 from fapws.lean import Any, Callable, Iterable, Sequence
 
 supported_HTTP_command = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
@@ -51,8 +51,8 @@ class Start_response:
     Status and fields may be set until the head is sent, which is when the first content is known.
     """
 
-    status_code = "200"
-    status_reasons = "OK"
+    status_code: Any = "200"
+    status_reasons: Any = "OK"
     sent = False
     """The head is with the server: what is changed from now on is not seen."""
     started = False
@@ -87,14 +87,19 @@ class Start_response:
     def __call__(
         self, status: str, response_headers: Iterable[tuple[Any, Any]], exc_info: Any = None
     ) -> Callable[[Any], None]:
-        """PEP 3333, "The start_response() Callable". Numbers are taken as values, for fapws3's sake.
+        """PEP 3333, "The start_response() Callable". For fapws3's sake numbers are taken as values, bytes
+        as text, and another call without exc_info while nothing is sent: it gives the status anew, and its
+        fields take the place of those of the same name, but for Set-Cookie.
 
         Fields that add_header() gave before are kept. With exc_info, all that was given is replaced, cookies
-        too. Raises TypeError, ValueError; AssertionError for another call without exc_info.
+        too. Raises TypeError, ValueError; AssertionError for another call when the head is sent.
         """
         try:
-            if self.started and exc_info is None:
+            again = self.started and exc_info is None
+            if again and self.sent:
                 raise AssertionError("start_response was called twice without exc_info")
+            if type(status) is not str:
+                status = native(status)
             if not isinstance(status, str):
                 raise TypeError(f"the status must be a str, not {type(status).__name__}: {status!r}")
             if not status.isprintable():
@@ -104,7 +109,10 @@ class Start_response:
                 self._headers = self.cookies = None
                 self.exc_info = exc_info
             self.status_code, _, self.status_reasons = status.partition(" ")
-            self._fields().extend(response_headers)
+            if again:
+                self._fields().merge(response_headers)
+            else:
+                self._fields().extend(response_headers)
             if self.sent and self.server_start is not None:
                 self.exc_info = None
                 # It raises what exc_info holds, or that it was called twice, or replaces the head.
@@ -141,9 +149,8 @@ class Start_response:
         """
         from http.cookies import CookieError, SimpleCookie  # only a program with cookies pays for it
 
-        check_field("Set-Cookie", key)
-        value = str(value)
-        check_field("Set-Cookie", value)
+        key = check_field("Set-Cookie", key)[1]
+        value = check_field("Set-Cookie", str(native(value)))[1]
         parameters: dict[str, Any] = {"path": path, "domain": domain, "secure": secure}
         if max_age is not None:
             parameters["max-age"] = int(max_age)
@@ -215,7 +222,10 @@ class Start_response:
         if cookies:
             for morsel in cookies.values():
                 fields.append(check_field("Set-Cookie", morsel.OutputString()))
-        status = f"{self.status_code} {self.status_reasons}".rstrip()
+        code, reasons = self.status_code, self.status_reasons
+        if type(code) is bytes or type(reasons) is bytes:  # set by a program that has taken care of Python 3
+            code, reasons = native(code), native(reasons)
+        status = f"{code} {reasons}".rstrip()
         if not status.isprintable():
             raise ValueError(f"the status has control characters: {status!r}")
         return status, fields
@@ -260,6 +270,10 @@ def with_ident(fields: list[tuple[str, str]], settings: Any) -> list[tuple[str, 
     if ident and ident != _DEFAULT_IDENT and not any(name.lower() == "server" for name, _ in fields):
         fields.append(check_field("Server", ident))
     return fields
+
+
+CONTENT = (str, bytes, bytearray, memoryview)
+"""What encode() takes."""
 
 
 def encode(piece: Any) -> bytes:

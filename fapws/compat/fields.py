@@ -46,7 +46,8 @@ class Fields(MutableMapping[str, str]):
     """Fields in the order they were given; names are found in any case.
 
     ``fields[name] = value`` replaces all of a name, add() lets them stand beside each other. Both
-    raise ValueError for what is no field. Reading a repeated name gives its last value.
+    raise ValueError for what is no field. Reading a repeated name gives its last value. Names and values
+    may be bytes, values also numbers.
     """
 
     def __init__(self, pairs: Iterable[tuple[Any, Any]] = ()) -> None:
@@ -66,7 +67,12 @@ class Fields(MutableMapping[str, str]):
         return list(self._pairs)
 
     def add(self, name: Any, value: Any) -> None:
-        """Adds a field, or replaces the one there is if there can be but one (Content-Type)."""
+        """Adds a field, or replaces the one there is if there can be but one (Content-Type).
+
+        None as the value adds nothing: fapws3's programs give the type that mimetypes has guessed.
+        """
+        if value is None:
+            return
         pair = check_field(name, value)
         if self._pairs and pair[0].lower() in _SINGLE:
             self._remove(pair[0])
@@ -89,9 +95,19 @@ class Fields(MutableMapping[str, str]):
             self.add(pair[0], pair[1])
             own = self._pairs
 
+    def merge(self, pairs: Iterable[Any]) -> None:
+        """Adds what a later call of start_response gave: its fields take the place of those of the same name,
+        but for Set-Cookie, of which all stay. Raises as extend() does, and changes nothing then."""
+        later = Fields()
+        later.extend(pairs)
+        for name in later:
+            if name.lower() != "set-cookie":
+                self._remove(name)
+        self._pairs += later._pairs
+
     def __setitem__(self, name: str, value: Any) -> None:
         pair = check_field(name, value)
-        self._remove(name)
+        self._remove(pair[0])
         self._pairs.append(pair)
 
     def __getitem__(self, name: str) -> str:
@@ -130,11 +146,15 @@ class Fields(MutableMapping[str, str]):
 
 
 def check_field(name: Any, value: Any) -> tuple[str, str]:
-    """Name and value as they can be sent; a number becomes text. Raises ValueError, TypeError."""
+    """Name and value as they can be sent; a number and bytes become text. Raises ValueError, TypeError."""
+    if isinstance(name, bytes):
+        name = name.decode("latin-1")
     if not isinstance(name, str):
         raise TypeError(f"the name of a field must be a str, not {type(name).__name__}: {name!r}")
-    if isinstance(value, int):
+    if isinstance(value, (int, float)):
         value = str(value)
+    elif isinstance(value, bytes):
+        value = value.decode("latin-1")
     if not isinstance(value, str):
         raise TypeError(f"the value of {name} must be a str, not {type(value).__name__}: {value!r}")
     if not name or not _TOKEN.issuperset(name):
@@ -147,6 +167,11 @@ def check_field(name: Any, value: Any) -> tuple[str, str]:
         lowered = name.lower()
         _accepted[name] = lowered if lowered in _SINGLE else ""
     return name, value
+
+
+def native(given: Any) -> Any:
+    """bytes as the str that PEP 3333 has for them ("A Note On String Types"); anything else as it is."""
+    return given.decode("latin-1") if isinstance(given, bytes) else given
 
 
 def check_parameter(name: str, value: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fapws.base import Start_response, bad_content, encode
+from fapws.base import CONTENT, Start_response, bad_content, encode
 from fapws.lean import Any, Iterable, Iterator
 from fapws.wsgi.file_wrapper import FileWrapper, file_span
 
@@ -27,8 +27,11 @@ def as_iterable(result: Any, start: Start_response) -> Iterable[bytes]:
         start.send_head(isinstance(result, str))
         return [content] if content else []
     if type(result) in (list, tuple):
-        # One piece, so that the server can tell the length.
-        content = b"".join([encode(piece) for piece in result])
+        try:
+            # One piece, so that the server can tell the length.
+            content = b"".join([encode(piece) for piece in result])
+        except TypeError:
+            return _nested(result, start)
         start.send_head(any(isinstance(piece, str) for piece in result))
         return [content]
     file = result.file if type(result) is FileWrapper else result
@@ -37,6 +40,52 @@ def as_iterable(result: Any, start: Start_response) -> Iterable[bytes]:
     if not hasattr(result, "read") and not hasattr(result, "__iter__"):
         raise TypeError(bad_content(result))
     return Pieces(result, start)
+
+
+def _nested(result: Any, start: Start_response) -> Iterable[bytes]:
+    """A list with more in it than content: fapws3's programs return ``[django_handler.handler(...)]``,
+    and it left out None."""
+    pieces = [piece for piece in result if piece is not None]
+    if len(pieces) == 1 and not isinstance(pieces[0], (list, tuple)):
+        return as_iterable(pieces[0], start)
+    if all(isinstance(piece, CONTENT) for piece in pieces):
+        return as_iterable(pieces, start)
+    return Pieces(Chain(pieces), start)
+
+
+class Chain:
+    """The content of each part of a list, and of what is iterable in it, one level deep."""
+
+    def __init__(self, parts: list[Any]) -> None:
+        self._parts = parts
+        self._pieces = self._run()
+
+    def _run(self) -> Iterator[Any]:
+        for part in self._parts:
+            if isinstance(part, CONTENT):
+                yield part
+            elif hasattr(part, "read"):
+                yield from _blocks(part)
+            elif hasattr(part, "__iter__"):
+                yield from part
+            else:
+                raise TypeError(bad_content(part))
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._pieces
+
+    def close(self) -> None:
+        """Closes every part that can be closed, also those that were not sent; raises the first failure."""
+        failure: BaseException | None = None
+        for part in self._parts:
+            try:
+                close = getattr(part, "close", None)
+                if close is not None:
+                    close()
+            except Exception as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
 
 def _file(wrapper: FileWrapper, start: Start_response) -> Iterable[bytes]:
@@ -60,7 +109,7 @@ class Pieces:
         self._close = getattr(result, "close", None)
         try:
             self._pieces: Iterator[Any] = _blocks(result) if hasattr(result, "read") else iter(result)
-            first = next(self._pieces, None)
+            first = next((piece for piece in self._pieces if piece is not None), None)
             self._ahead: bytes | None = None if first is None else encode(first)
             start.send_head(isinstance(first, str))
         except BaseException:
@@ -72,7 +121,11 @@ class Pieces:
 
     def __next__(self) -> bytes:
         piece, self._ahead = self._ahead, None
-        return encode(next(self._pieces)) if piece is None else piece
+        if piece is not None:
+            return piece
+        while (found := next(self._pieces)) is None:
+            pass  # no content: fapws3 left it out
+        return encode(found)
 
     def close(self) -> None:
         """Called by the server however the response ends (PEP 3333)."""

@@ -20,11 +20,13 @@ from urllib.parse import quote
 _URI_CHARACTERS = ":/?#[]@!$&'()*+,;=-._~%"
 
 
-def redirect(start_response: Callable[..., Any], location: str, permanent: object = None) -> list[bytes]:
+def redirect(
+    start_response: Callable[..., Any], location: str | bytes, permanent: object = None
+) -> list[bytes]:
     """Sends the client elsewhere: 302, or 301 if permanent; returns the empty content.
 
-    location is text; what a URI cannot hold (RFC 3986) is percent-encoded as UTF-8, and a % stays as it
-    is. Raises ValueError if it holds control characters, which could end the field.
+    location is text, or bytes in UTF-8; what a URI cannot hold (RFC 3986) is percent-encoded as UTF-8, and
+    a % stays as it is. Raises ValueError if it holds control characters, which could end the field.
     """
     headers = [("Location", encode_location(location)), ("Content-Type", "text/html")]
     headers.append(("Content-Length", "0"))
@@ -32,8 +34,10 @@ def redirect(start_response: Callable[..., Any], location: str, permanent: objec
     return []
 
 
-def encode_location(location: str) -> str:
+def encode_location(location: str | bytes) -> str:
     """A location as the field wants it (RFC 9110 section 10.2.2). Raises ValueError."""
+    if isinstance(location, bytes):
+        location = location.decode("utf-8")
     if any(character < " " or "\x7f" <= character <= "\x9f" for character in location):
         raise ValueError(f"a location must not hold control characters: {location!r}")
     return quote(location, safe=_URI_CHARACTERS)

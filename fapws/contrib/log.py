@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from fapws.contrib.start import Start
+from fapws.contrib.start import Start, content_of, native
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _BLOCK_SIZE = 65536
@@ -49,7 +49,7 @@ class Log:
     def _answer(self, application: Application, environ: dict[str, Any], start: Callable[..., Any]) -> Any:
         record = _Record(self, environ, start)
         try:
-            result = application(environ, Start(start, record.start_response))
+            result = content_of(application(environ, Start(start, record.start_response)))
         except BaseException:
             record.failed()
             raise
@@ -97,8 +97,8 @@ class _Record:
     def start_response(self, status: str, headers: Any, *exc_info: Any) -> Callable[[Any], Any]:
         """Notes the status on its way to the server."""
         write = self._start(status, headers, *exc_info)
-        self._code = status[:3]
-        lengths = [value for name, value in headers if name.lower() == "content-length"]
+        self._code = native(status)[:3]
+        lengths = [native(value) for name, value in headers if native(name).lower() == "content-length"]
         self.declared = int(lengths[0]) if lengths and str(lengths[0]).isdecimal() else 0
 
         def counted(data: Any) -> Any:
@@ -114,7 +114,7 @@ class _Record:
     def end(self, code: str = "") -> None:
         """Writes the line."""
         # fapws3's programs may set the status without a call.
-        code = code or str(getattr(self._start, "status_code", self._code))
+        code = code or str(native(getattr(self._start, "status_code", self._code)))
         sent = 0 if self._head_only or code in ("204", "304") else self.sent
         self._log.write(
             f'{self._client} - {self._user} [{_now()}] "{self._request}" {_safe(code)} {sent or "-"}'

@@ -43,7 +43,7 @@ from fapws.contrib.session_storage import (
     new_id,
     parse,
 )
-from fapws.contrib.start import Start
+from fapws.contrib.start import Start, content_of
 
 __all__ = [
     "CurrentSession",
@@ -300,7 +300,7 @@ class _Request:
 
     def run(self, application: Callable[..., Any]) -> Any:
         """The application's response; it may be anything that an object of PATHS may return."""
-        result = application(self._environ, Start(self._start_response, self.take_head))
+        result = content_of(application(self._environ, Start(self._start_response, self.take_head)))
         if not self._is_whole(result):
             return _Pieces(self, result)
         try:

@@ -1,4 +1,5 @@
-"""start_response for decorators: another call, and everything else of the one underneath."""
+"""For decorators: start_response with another call, and everything else of the one underneath; and what
+fapws3's programs may return and give to it."""
 
 from __future__ import annotations
 
@@ -25,3 +26,19 @@ class Start:
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._real, name, value)
+
+
+def native(given: Any) -> Any:
+    """bytes as the str that PEP 3333 has for them ("A Note On String Types"); anything else as it is."""
+    return given.decode("latin-1") if isinstance(given, bytes) else given
+
+
+def content_of(result: Any) -> Any:
+    """What a function returned, as content: None in a list is left out, and a response that is alone in one,
+    as in ``[django_handler.handler(...)]``, stands for the list."""
+    if not isinstance(result, (list, tuple)):
+        return result
+    pieces = [piece for piece in result if piece is not None]
+    if len(pieces) == 1 and not isinstance(pieces[0], (str, bytes, bytearray, memoryview)):
+        return pieces[0]
+    return result if len(pieces) == len(result) else pieces

@@ -60,10 +60,12 @@ class Staticfile:
     not exist yet.
     """
 
-    def __init__(self, rootpath: str | os.PathLike[str] = "", maxage: float | None = None) -> None:
+    def __init__(
+        self, rootpath: str | bytes | os.PathLike[str] = "", maxage: float | None = None
+    ) -> None:
         if maxage is not None and not 0 <= maxage <= _MAXAGE_MAX:
             raise ValueError(f"maxage is a number of seconds, not {maxage}")
-        self.rootpath = os.path.abspath(rootpath)
+        self.rootpath = os.path.abspath(os.fsdecode(rootpath))
         self.maxage = None if maxage is None else int(maxage)
         self._root = os.fsencode(self.rootpath)
         if not mimetypes.inited:

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fapws.contrib.start import Start
+from fapws.contrib.start import Start, content_of, native
 
 Headers = list[tuple[str, str]]
 Application = Callable[..., Any]
@@ -54,8 +54,7 @@ class Gzip:
         @functools.wraps(application, updated=())
         def compressed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
             answer = _Answer(self, environ, start_response)
-            result = application(environ, Start(start_response, answer.start))
-            return answer.finish(result)
+            return answer.finish(content_of(application(environ, Start(start_response, answer.start))))
 
         return compressed
 
@@ -139,7 +138,7 @@ class _Answer:
 
     def _read_open_start(self) -> None:
         start = self._start
-        self._status = f"{start.status_code} {start.status_reasons}"
+        self._status = f"{native(start.status_code)} {native(start.status_reasons)}"
         given = start.response_headers
         self._headers = list(given.pairs() if hasattr(given, "pairs") else given.items())
         if not start.started and not any(name.lower() == "content-type" for name, _ in self._headers):
