@@ -27,6 +27,8 @@ _SPARE_NAME = "fapws_script"
 _MAIN = "__main__"
 _PROGRAM_NAMES = frozenset(("_evwsgi", "start", "run"))
 """What a script must name to be taken for a program of fapws3."""
+_ADAPTER = "fapws3"
+"""Or this as a text, and run: Bottle's name for its adapter, bottle.run(server="fapws3")."""
 _RACY_SECONDS = 2
 
 
@@ -202,19 +204,30 @@ def make_module(path: str, may_be_program: bool) -> tuple[ModuleType, Any]:
     code = compile(source, path, "exec", dont_inherit=True)
     stem = os.path.splitext(os.path.basename(path))[0]
     name = stem if stem.isidentifier() and stem not in sys.modules else _SPARE_NAME
-    if may_be_program and _names_of(code) >= _PROGRAM_NAMES:
+    if may_be_program and _is_program(code):
         name = _MAIN
     module = ModuleType(name)
     module.__file__ = path
     return module, code
 
 
+def _is_program(code: Any) -> bool:
+    """Whether a script starts the server by itself, as far as its names tell."""
+    names = _names_of(code)
+    if names >= _PROGRAM_NAMES:
+        return True
+    # One that also offers an application needs no server of its own.
+    return {_ADAPTER, "run"} <= names and names.isdisjoint((*CALLABLE_NAMES, "PATHS"))
+
+
 def _names_of(code: Any) -> set[str]:
-    """The names that code uses, in its functions too."""
+    """The names that code uses, in its functions too, and the adapter's if it has that as a text."""
     names = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, type(code)):
             names |= _names_of(constant)
+        elif constant == _ADAPTER:
+            names.add(_ADAPTER)
     return {part for name in names for part in name.split(".")}
 
 
