@@ -13,8 +13,10 @@ are fapws3's.
 from __future__ import annotations
 
 import os
+import sys
 
 from fapws._core import lib
+from fapws.compat.foreign import program_of
 from fapws.compat.paths import Paths
 from fapws.compat.query import parse_query as parse_query
 from fapws.compat.start_address import start_address
@@ -58,8 +60,7 @@ def set_base_module(module: Any) -> None:
     missing = [name for name in _BASE_NAMES if not hasattr(module, name)]
     if missing:
         raise error(f"the base module has no {', '.join(missing)}")
-    strict = loop_owner.host is not None and loop_owner.host.strict_paths
-    _paths = Paths([], module.Environ, module.Start_response, strict, module)
+    _paths = Paths([], module.Environ, module.Start_response, base=module)
 
 
 def _routes() -> Paths:
@@ -68,11 +69,11 @@ def _routes() -> Paths:
     return _paths
 
 
-def wsgi_cb(route: tuple[str, Callable[..., Any]]) -> None:
-    """Adds a (prefix, callable) pair; the first prefix that matches serves."""
+def wsgi_cb(route: tuple[str | bytes, Callable[..., Any]]) -> None:
+    """Adds a (prefix, callable) pair; the first prefix that matches serves. Also while run() serves."""
     if not isinstance(route, (tuple, list)) or len(route) != 2:
         raise TypeError(f"wsgi_cb takes a (prefix, callable) pair, not {route!r}")
-    _routes().add(route[0], route[1])
+    _routes().add(route[0], route[1], program_of(sys._getframe(1).f_globals))
 
 
 def wsgi_gen_cb(function: Callable[..., Any]) -> None:
@@ -90,6 +91,7 @@ def run() -> None:
         raise error("run() is running already")
     if loop_owner.host is None or _socket < 0:
         raise error("start(host, port) comes before run()")
+    routes.settle(loop_owner.host.strict_paths)
     loop_owner.when_serving(_begin)
     try:
         loop_owner.host.run(routes)
@@ -164,6 +166,8 @@ def socket_fd() -> int:
     return _socket
 
 
-def libev_version() -> str:
-    """fapws3 told libev's version; this is libuv's, which took its place."""
-    return core_text(lib.fw_libuv_version())
+def libev_version() -> tuple[int, int]:
+    """Major and minor version, which programs format by ``"%i.%i"``. fapws3 told libev's; this is libuv's,
+    which took its place."""
+    major, minor = core_text(lib.fw_libuv_version()).split(".")[:2]
+    return int(major), int(minor)

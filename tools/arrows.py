@@ -37,7 +37,8 @@ class Room(NamedTuple):
 ROOMS = {
     "ground": Room(
         "fapws/__init__.py fapws/lean.py fapws/messages.py fapws/descriptors.py fapws/visible.py"
-        " fapws/reuse_port.py fapws/dates.py fapws/percent.py fapws/tracebacks.py fapws/outlet.py"
+        " fapws/reuse_port.py fapws/dates.py fapws/percent.py fapws/tracebacks.py fapws/outlet.py",
+        late="compat",
     ),
     "settings": Room("fapws/settings/", "ground", late="compat"),
     "wsgi": Room("fapws/wsgi/", "ground settings"),
@@ -56,7 +57,7 @@ ROOMS = {
         "supervisor/", "ground settings basics core listen logs process control upgrade", late="monitor"
     ),
     "compat": Room(
-        "fapws/compat/ fapws/base.py fapws/config.py fapws/_evwsgi.py",
+        "fapws/compat/ fapws/base.py fapws/basestr.py fapws/config.py fapws/_evwsgi.py",
         "ground settings wsgi worker basics listen",
     ),
     "cli": Room("fapws/cli/ fapws/__main__.py", "ground settings basics core process control", late="master"),

@@ -21,8 +21,8 @@ EXIT_INTERRUPTED = 130
 """What a shell makes of SIGINT."""
 
 USAGE = (
-    "usage: fapws [-c INI] [-b ADDRESS]... [-w N] [--max-body-size SIZE] [--reload] [--version] [-h] [APP]\n"
-    "             [-- ARG...]"
+    "usage: fapws [-c INI] [-b ADDRESS]... [-w N] [--max-body-size SIZE] [--reload] [--strict-paths]\n"
+    "             [--version] [-h] [APP] [-- ARG...]"
 )
 EXAMPLES = """
   fapws hello.py                           serve a file with PATHS, application or app
@@ -40,6 +40,7 @@ APP            package.module:callable, module:factory(), file.py, file.py:calla
 -w, --workers  worker processes; default 1
 --max-body-size SIZE   largest request content, as 512k, 50m, 2g; default 10m
 --reload       restart the workers when a source file of the application changes
+--strict-paths route PATHS and fapws3's routes by WSGI's rule instead of fapws3's
 --version      print the version
 -h, --help     print this
 -- ARG...      the program's own arguments, its sys.argv[1:]

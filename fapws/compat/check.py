@@ -10,6 +10,9 @@ import builtins
 import sys
 from typing import NamedTuple
 
+from fapws.compat.fields import native
+from fapws.compat.paths import NO_PATHS
+
 Bound = dict[str, list["ast.expr | None"]]
 """Names bound at the top level, each with the expressions bound to it (fapws.compat.script)."""
 
@@ -68,6 +71,8 @@ def find_mistake(tree: ast.Module, bound: Bound) -> Mistake | None:
         return Mistake(paths.lineno, told) if kind else None
     if _is_changed(tree):
         return None
+    if not paths.elts:
+        return Mistake(paths.lineno, NO_PATHS)
     for number, entry in enumerate(paths.elts):
         if isinstance(entry, ast.Starred):
             return None  # the entries behind it have another number
@@ -91,9 +96,9 @@ def _entry_problem(entry: ast.expr, tree: ast.Module, bound: Bound) -> str:
         return " is not a (prefix, callable) pair"
     prefix, served = entry.elts
     kind = _literal_type(prefix)
-    if kind and kind != "str":
+    if kind and kind not in ("str", "bytes"):
         return f": the prefix must be a str, not {kind}"
-    if isinstance(prefix, ast.Constant) and not str(prefix.value).startswith("/"):
+    if isinstance(prefix, ast.Constant) and not str(native(prefix.value)).startswith("/"):
         return ": the prefix must begin with /"
     return _served_problem(served, tree, bound)
 

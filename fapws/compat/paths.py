@@ -5,7 +5,8 @@ call start_response (200, text/html), and may return str, bytes, a list or tuple
 any other iterable, or None. What it finds in environ beyond WSGI: see fapws.compat.extras.
 
 Routing is fapws3's: list order, on the raw request target, without a boundary between segments.
-``/env`` also serves ``/envZZZ``, with SCRIPT_NAME ``/env`` and PATH_INFO ``ZZZ``.
+``/env`` also serves ``/envZZZ``, with SCRIPT_NAME ``/env`` and PATH_INFO ``ZZZ``. Below a prefix that ends
+with a slash, PATH_INFO begins without one, but for the applications of others (fapws.compat.foreign).
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from fapws import base as fapws_base
 from fapws import percent, tracebacks
 from fapws.base import Start_response
 from fapws.compat.extras import add_extras, fill, read_form
+from fapws.compat.fields import native
 from fapws.compat.responses import as_iterable
-from fapws.lean import Any, Callable, Iterable
+from fapws.lean import TYPE_CHECKING, Any, Callable, Iterable
 from fapws.visible import visible, visible_line
+
+if TYPE_CHECKING:
+    from fapws.compat.foreign import Program
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], Any]]
@@ -29,6 +34,7 @@ _HTML = "text/html; charset=utf-8"
 _PLAIN = "text/plain; charset=utf-8"
 _TARGET_KEYS = ("REQUEST_URI", "RAW_URI", "fapws.uri")
 _CONFIG = Start_response.config
+NO_PATHS = "PATHS is empty: every request would be answered by 404"
 
 
 class Paths:
@@ -36,8 +42,9 @@ class Paths:
 
     environ_class, start_class: a program's own classes in place of dict and ``fapws.base``'s. strict:
     WSGI's routing instead of fapws3's; a prefix then ends at a ``/`` of the path, and PATH_INFO begins
-    with one. base: a module with supported_HTTP_command and config, if not ``fapws.base``. Raises
-    TypeError or ValueError, naming the entry, if the list is not one.
+    with one. base: a module with supported_HTTP_command and config, if not ``fapws.base``. program: whose
+    routes these are; None: whoever wrote an object, it gets PATH_INFO by the rule. Raises TypeError or
+    ValueError, naming the entry, if the list is not one.
     """
 
     wants_heads = True
@@ -52,29 +59,48 @@ class Paths:
         start_class: Any = None,
         strict: bool = False,
         base: Any = fapws_base,
+        program: Program | None = None,
     ) -> None:
-        self._routes = _check(paths)
         self._environ_class = environ_class if environ_class and fapws_base.watches(environ_class) else None
         self._start_class = start_class or Start_response
-        self._strict = strict
         self._base = base
+        self._strict = False
+        self.settle(strict)
+        self._routes = [(prefix, self._slashed(prefix, served, program)) for prefix, served in _check(paths)]
 
     @property
     def wants_access_log(self) -> bool:
         """Whether the program's config asks for a line for each response."""
         return bool(getattr(self._base.config, "access_log", False))
 
-    def add(self, prefix: str, served: Callable[..., Any]) -> None:
+    def settle(self, strict: bool) -> None:
+        """The rule of routing: WSGI's if the operator wants it (strict), or the program's config."""
+        self._strict = strict or getattr(self._base.config, "strict_paths", None) is True
+
+    def add(self, prefix: str | bytes, served: Callable[..., Any], program: Program | None = None) -> None:
         """Adds a route behind those there are. Raises TypeError or ValueError."""
         # fapws3's programs name an empty prefix when they serve everything.
-        check_entry(("/" if prefix == "" else prefix, served), f"route {prefix!r}")
-        self._routes.append((prefix, served))
+        prefix = check_entry((prefix or "/", served), f"route {prefix!r}")[0] if prefix else ""
+        self._routes.append((prefix, self._slashed(prefix, served, program)))
+
+    def _slashed(
+        self, prefix: str, served: Callable[..., Any], program: Program | None
+    ) -> Callable[..., Any]:
+        """What serves a route: the object, or what gives it WSGI's PATH_INFO if others wrote it."""
+        if program is None or not prefix.endswith("/"):
+            return served
+        from fapws.compat.foreign import Slashed, is_foreign
+
+        return Slashed(served, self._base.config) if is_foreign(served, program) else served
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         method = environ.get("REQUEST_METHOD", "GET")
-        if method not in self._base.supported_HTTP_command:
+        supported = self._base.supported_HTTP_command
+        if method not in supported and method.encode("latin-1") not in supported:
             return self._refuse(start_response, "501 Not Implemented", _HTML, _NOT_IMPLEMENTED)
         served = self._route(environ)
+        if method == "OPTIONS" and (served is None or environ.get("REQUEST_URI") == "*"):
+            return self._tell_methods(start_response)
         if served is None:
             return self._refuse(start_response, "404 Not Found", _HTML, _NOT_FOUND)
         start = None
@@ -133,7 +159,13 @@ class Paths:
             environ["fapws.params"] = form
         return environ
 
-    # ---- When it goes wrong ----------------------------------------------------------------------
+    # ---- Without the program -----------------------------------------------------------------------
+
+    def _tell_methods(self, start_response: StartResponse) -> Iterable[bytes]:
+        """OPTIONS of the whole server (RFC 9110 9.3.7), or of a path that no route serves."""
+        allowed = ", ".join(map(native, self._base.supported_HTTP_command))
+        start_response("200 OK", fapws_base.with_ident([("Allow", allowed)], self._base.config))
+        return []
 
     def _refuse(
         self, start_response: StartResponse, status: str, kind: str, content: bytes
@@ -170,12 +202,18 @@ def _take_over(start: Start_response, given: Any) -> None:
 
 
 def of_program(namespace: dict[str, Any], strict: bool) -> Paths:
-    """A fapws4 script's PATHS, with the Environ and Start_response that it defines. Raises as Paths does."""
+    """A fapws4 script's PATHS, with the Environ and Start_response that it defines. Raises as Paths does,
+    and ValueError if there is nothing in it."""
+    from fapws.compat.foreign import program_of
+
+    if namespace.get("PATHS") in ([], ()):
+        raise ValueError(NO_PATHS)
     return Paths(
         namespace.get("PATHS"),
         _own_class(namespace.get("Environ"), fapws_base.Environ),
         _own_class(namespace.get("Start_response"), Start_response),
         strict,
+        program=program_of(namespace),
     )
 
 
@@ -187,22 +225,22 @@ def _own_class(given: Any, ours: type) -> Any:
 def _check(paths: Any) -> list[tuple[str, Callable[..., Any]]]:
     if not isinstance(paths, (list, tuple)):
         raise TypeError(f"PATHS must be a list of (prefix, callable) pairs, not {type(paths).__name__}")
-    for number, entry in enumerate(paths):
-        check_entry(entry, f"PATHS[{number}] = {entry!r}")
-    return [(prefix, served) for prefix, served in paths]
+    return [check_entry(entry, f"PATHS[{number}] = {entry!r}") for number, entry in enumerate(paths)]
 
 
-def check_entry(entry: Any, where: str) -> None:
-    """Raises TypeError or ValueError, beginning with where, for what is no (prefix, callable) pair."""
+def check_entry(entry: Any, where: str) -> tuple[str, Callable[..., Any]]:
+    """The (prefix, callable) pair, its prefix as a str. Raises TypeError or ValueError, beginning with
+    where, for what is none."""
     if not isinstance(entry, (list, tuple)) or len(entry) != 2:
         raise TypeError(f"{where} is not a (prefix, callable) pair")
-    prefix, served = entry
+    prefix, served = native(entry[0]), entry[1]
     if not isinstance(prefix, str):
         raise TypeError(f"{where}: the prefix must be a str, not {type(prefix).__name__}")
     if not prefix.startswith("/"):
         raise ValueError(f"{where}: the prefix must begin with /")
     if not callable(served):
         raise TypeError(f"{where}: {type(served).__name__} is not callable")
+    return prefix, served
 
 
 def _raw_path(environ: Environ) -> str:

@@ -33,6 +33,7 @@ _WANTED = (
     "ast",
     "fapws.compat.alias",
     "fapws.compat.check",
+    "fapws.compat.foreign",
     "fapws.compat.paths",
     "fapws.compat.start_call",
     "fapws.worker.loader",

@@ -32,6 +32,7 @@ class Arguments(NamedTuple):
     max_body_size: int | None = None
     """Bytes; None: not given."""
     reload: bool = False
+    strict_paths: bool = False
     args: tuple[str, ...] | None = None
     """The program's own, behind ``--``; None: not given."""
     action: str = ""
@@ -45,6 +46,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "-h": {"action": "help"},
     "--version": {"action": "version"},
     "--reload": {"reload": True},
+    "--strict-paths": {"strict_paths": True},
 }
 _ARGS_HINT = "words for the program itself stand behind --"
 _WITH_VALUE = ("-c", "-b", "-w", "--max-body-size")
@@ -152,11 +154,11 @@ _TAKE: dict[str, Callable[[Arguments, str, str], Arguments]] = {
 def configuration(arguments: Arguments, directory: str) -> Callable[[], Config]:
     """What makes the Config of a command line, now and at every reload.
 
-    With -c the INI file is read, and the command line is stronger: -w and --reload hold for every
-    pool; -b, APP and what stands behind -- take the place of the listeners, the application and the args
-    of its pool, of which there must be one. directory is where relative paths start and where the modules
-    of APP are looked for. Raises UsageError if APP cannot be an application; what is returned raises
-    ConfigError.
+    With -c the INI file is read, and the command line is stronger: -w, --reload and --strict-paths hold
+    for every pool; -b, APP and what stands behind -- take the place of the listeners, the application and
+    the args of its pool, of which there must be one. directory is where relative paths start and where the
+    modules of APP are looked for. Raises UsageError if APP cannot be an application; what is returned
+    raises ConfigError.
     """
     overrides = _overrides(arguments, directory)
     if arguments.config:
@@ -177,6 +179,8 @@ def _overrides(arguments: Arguments, directory: str) -> dict[str, Any]:
         overrides["max_body_size"] = arguments.max_body_size
     if arguments.reload:
         overrides["autoreload"] = True
+    if arguments.strict_paths:
+        overrides["strict_paths"] = True
     if arguments.args is not None:
         overrides["args"] = arguments.args
     return overrides

@@ -33,7 +33,7 @@ _WANTED_LATER = (
     "traceback",
 )
 
-_WANTED_TO_LOAD = ("fapws.compat.alias", "fapws.compat.paths", "site")
+_WANTED_TO_LOAD = ("fapws.compat.alias", "fapws.compat.foreign", "fapws.compat.paths", "site")
 """What the loader imports when it needs it."""
 
 

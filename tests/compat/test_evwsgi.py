@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -13,11 +12,15 @@ import time
 from pathlib import Path
 
 import pytest
+from fapws._core import lib
 from support.evwsgi import ByHand, run_to_end
 from support.ports import unused_port
 from support.raw import Client, fetch
 
+import fapws
 from fapws import _evwsgi as evwsgi
+from fapws import base
+from fapws.wsgi.response import core_text
 
 
 def test_program_serves_its_routes_and_nothing_else() -> None:
@@ -503,8 +506,19 @@ def test_parse_query_gives_lists_keeps_blanks_and_decodes() -> None:
     assert evwsgi.parse_query("a=1&b=&a=%C3%A9+x&c") == {"a": ["1", "é x"], "b": [""], "c": [""]}
 
 
-def test_libev_version_is_libuvs() -> None:
-    assert re.fullmatch(r"1\.\d+\.\d+(-\w+)?", evwsgi.libev_version())
+def test_libev_version_is_libuvs_as_a_pair_that_programs_format() -> None:
+    told = core_text(lib.fw_libuv_version())
+    assert told.startswith("{}.{}.".format(*evwsgi.libev_version()))
+    assert evwsgi.libev_version() >= (1, 40)
+
+
+def test_the_ident_ends_with_a_number_that_adapters_compare() -> None:
+    assert float(base.config.SERVER_IDENT[-2:]) > 0.4  # as Bottle's adapter and its copies have it
+    assert base.config.SERVER_IDENT.startswith(f"fapws/{fapws.__version__} ")
+    assert fapws.version == "{} with libev-{}.{}".format(
+        base.config.SERVER_IDENT, *evwsgi.libev_version()
+    )
+    assert not hasattr(fapws, "versions")
 
 
 def test_nobody_listens_before_start() -> None:

@@ -227,7 +227,7 @@ def test_write_callable() -> None:
     assert ask([("/", writing)])[2] == b"abc"
 
 
-def test_start_response_again_needs_exc_info(capsys: pytest.CaptureFixture[str]) -> None:
+def test_start_response_again_is_merged_until_the_head_is_sent() -> None:
     def twice(environ: Any, start_response: Any) -> str:
         start_response("200 OK", [("Content-Type", "text/plain")])
         try:
@@ -240,13 +240,21 @@ def test_start_response_again_needs_exc_info(capsys: pytest.CaptureFixture[str])
 
     assert ask([("/", twice)])[0] == "500 Oops"
 
-    def wrong(environ: Any, start_response: Any) -> str:
-        start_response("200 OK", [])
-        start_response("200 OK", [])
+    def merged(environ: Any, start_response: Any) -> str:
+        start_response("404 Not Found", [("Content-Type", "text/plain"), ("X-A", "1")])
+        start_response("202 Accepted", [("X-B", "2")])
         return "x"
 
-    assert ask([("/", wrong)])[0] == "500 Internal Server Error"
-    assert "AssertionError: start_response was called twice" in capsys.readouterr().err
+    status, fields, _ = ask([("/", merged)])
+    assert (status, fields["X-A"], fields["X-B"]) == ("202 Accepted", "1", "2")
+
+    def wrong(environ: Any, start_response: Any) -> Iterator[str]:
+        start_response("200 OK", [("Content-Type", "text/plain")])("sent")
+        start_response("200 OK", [])
+        yield "x"
+
+    with pytest.raises(AssertionError, match="called twice"):
+        ask([("/", wrong)])
 
 
 def test_exc_info_after_the_head_is_raised_by_the_server() -> None:
@@ -302,7 +310,8 @@ def test_routing_is_the_rule_as_it_is_written(prefixes: list[str], path: str, st
         ({"/": print}, "not dict"),
         ([("/", print), "/a"], r"PATHS\[1\] = '/a' is not a \(prefix, callable\) pair"),
         ([("/", print, 1)], r"PATHS\[0\].* is not a \(prefix, callable\) pair"),
-        ([(b"/", print)], r"PATHS\[0\].*must be a str, not bytes"),
+        ([(1, print)], r"PATHS\[0\].*must be a str, not int"),
+        ([(b"a", print)], r"PATHS\[0\].*must begin with /"),
         ([("a", print)], r"PATHS\[0\].*must begin with /"),
         ([("/", "hello")], r"PATHS\[0\].*str is not callable"),
     ],

@@ -41,7 +41,10 @@ def told(source: str) -> str:
         ("PATHS = [('/', print), ('/a',)]", "PATHS[1] = ('/a',) is not a (prefix, callable) pair"),
         ("PATHS = [('/', print, 1)]", "PATHS[0] = ('/', print, 1) is not a (prefix, callable) pair"),
         ("PATHS = ('/', print)", "PATHS[0] = '/' is not a (prefix, callable) pair"),
-        ("PATHS = [(b'/', print)]", "PATHS[0] = (b'/', print): the prefix must be a str, not bytes"),
+        ("PATHS = [(1, print)]", "PATHS[0] = (1, print): the prefix must be a str, not int"),
+        ("PATHS = [(b'a', print)]", "PATHS[0] = (b'a', print): the prefix must begin with /"),
+        ("PATHS = []", "PATHS is empty: every request would be answered by 404"),
+        ("PATHS = ()", "PATHS is empty: every request would be answered by 404"),
         ("PATHS = [('a', print)]", "PATHS[0] = ('a', print): the prefix must begin with /"),
         ("PATHS = [('/', 'hello')]", "PATHS[0] = ('/', 'hello'): str is not callable"),
         ("PATHS = [('/', [print])]", "PATHS[0] = ('/', [print]): list is not callable"),
@@ -65,7 +68,8 @@ def test_mistake_names_the_entry(source: str, message: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "PATHS = []",
+        "PATHS = [(b'/', print)]",
+        "PATHS = list()",
         HELLO + "PATHS = [('/', hello), ('/l', lambda e, s: ''), ('/p', print)]",
         HELLO + "PATHS = (('/', hello), ['/b', hello])",
         "from x import hello\nPATHS = [('/', hello)]",

@@ -110,7 +110,7 @@ def test_server_may_be_a_unix_socket(tmp_path: Path) -> None:
     ],
 )
 def test_forms_of_server(server: str, told: tuple[str, int], tmp_path: Path) -> None:
-    (tmp_path / "s.py").write_text(f"SERVER = {server}\nPATHS = []\n")
+    (tmp_path / "s.py").write_text(f"SERVER = {server}\nPATHS = [('/', print)]\n")
     (pool,) = configuration(parse_arguments(["s.py"], str(tmp_path)), str(tmp_path))().pools
     assert [(address.host, address.port) for address in pool.listen] == [told]
     (pool,) = configuration(parse_arguments(["-b", ":1", "s.py"], str(tmp_path)), str(tmp_path))().pools
@@ -119,7 +119,7 @@ def test_forms_of_server(server: str, told: tuple[str, int], tmp_path: Path) -> 
 
 @pytest.mark.parametrize("server", ["'10.0.0.1:x'", "'256.0.0.1'", "'a b'", "'[::g]:80'", "':99999'", "80"])
 def test_wrong_server_is_told_with_its_value(server: str, tmp_path: Path) -> None:
-    (tmp_path / "s.py").write_text(f"SERVER = {server}\nPATHS = []\n")
+    (tmp_path / "s.py").write_text(f"SERVER = {server}\nPATHS = [('/', print)]\n")
     with pytest.raises(ConfigError, match=rf"s\.py: SERVER = {re.escape(server.strip(chr(39)))}: "):
         configuration(parse_arguments(["s.py"], str(tmp_path)), str(tmp_path))()
 
@@ -186,7 +186,8 @@ def test_list_that_only_a_run_can_tell_is_an_error_that_names_the_entry(tmp_path
 
 
 def test_script_that_imports_fapws4_may_compute_its_server(tmp_path: Path) -> None:
-    source = "from fapws4.base import get_status\nSERVER = ':' + get_status(404)[:3]\nPATHS = []\n"
+    source = "from fapws4.base import get_status\nSERVER = ':' + get_status(404)[:3]\n"
+    source += "PATHS = [('/', print)]\n"
     (tmp_path / "s.py").write_text(source)
     (pool,) = configuration(parse_arguments(["s.py"], str(tmp_path)), str(tmp_path))().pools
     assert pool.listen[0].port == 404

@@ -30,7 +30,7 @@ def config(directory: Path, *words: str) -> Config:
 
 @pytest.fixture
 def hello(tmp_path: Path) -> Path:
-    (tmp_path / "hello.py").write_text("SERVER = ':81'\nPATHS = []\n")
+    (tmp_path / "hello.py").write_text("SERVER = ':81'\nPATHS = [('/', print)]\n")
     return tmp_path
 
 
@@ -57,7 +57,7 @@ def test_largest_content(hello: Path, size: str, bytes_: int) -> None:
     for words in (["--max-body-size", size], [f"--max-body-size={size}"]):
         (pool,) = config(hello, *words, "hello.py").pools
         assert pool.limits.max_body_size == bytes_
-    (hello / "own.py").write_text("SERVER = ':81'\nPATHS = []\nMAX_BODY_SIZE = '1m'\n")
+    (hello / "own.py").write_text("SERVER = ':81'\nPATHS = [('/', print)]\nMAX_BODY_SIZE = '1m'\n")
     assert config(hello, *words, "own.py").pools[0].limits.max_body_size == bytes_
     ini = hello / "fapws.ini"
     ini.write_text("[app:a]\nscript = hello.py\nmax_body_size = 7\n")
@@ -142,7 +142,8 @@ def test_script_alone(hello: Path) -> None:
 
 
 def test_module_is_looked_for_in_the_current_directory(hello: Path) -> None:
-    (pool,) = config(hello, "-w4", "--reload", "mysite.wsgi:make()").pools
+    (pool,) = config(hello, "-w4", "--reload", "--strict-paths", "mysite.wsgi:make()").pools
+    assert pool.strict_paths and not config(hello, "mysite.wsgi:make()").pools[0].strict_paths
     assert (pool.name, pool.app, pool.directory) == ("mysite", "mysite.wsgi:make()", str(hello))
     assert (pool.listen[0].text, pool.workers, pool.autoreload) == ("127.0.0.1:8888", 4, True)
 

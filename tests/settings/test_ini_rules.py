@@ -372,13 +372,13 @@ def script_pool(tmp_path: Path, source: str, more: str = "", overrides: object =
 
 
 def test_server_and_body_size_of_a_script(tmp_path) -> None:
-    pool = script_pool(tmp_path, "SERVER = ':81'\nMAX_BODY_SIZE = 2 * 2**20\nPATHS = []\n")
+    pool = script_pool(tmp_path, "SERVER = ':81'\nMAX_BODY_SIZE = 2 * 2**20\nPATHS = [('/', print)]\n")
     assert [address.text for address in pool.listen] == ["0.0.0.0:81"]
     assert pool.limits.max_body_size == 2 * 2**20
 
 
 def test_ini_and_command_line_are_stronger_than_the_script(tmp_path) -> None:
-    source = "SERVER = ':81'\nMAX_BODY_SIZE = 1\nPATHS = []\n"
+    source = "SERVER = ':81'\nMAX_BODY_SIZE = 1\nPATHS = [('/', print)]\n"
     pool = script_pool(tmp_path, source, "listen = :82\nmax_body_size = 2\n")
     assert (pool.listen[0].port, pool.limits.max_body_size) == (82, 2)
     pool = script_pool(tmp_path, source, "", {"listen": ()})
@@ -386,13 +386,13 @@ def test_ini_and_command_line_are_stronger_than_the_script(tmp_path) -> None:
 
 
 def test_default_address_of_scripts(tmp_path) -> None:
-    assert script_pool(tmp_path, "PATHS = []\n").listen[0].text == "0.0.0.0:8888"
+    assert script_pool(tmp_path, "PATHS = [('/', print)]\n").listen[0].text == "0.0.0.0:8888"
     assert script_pool(tmp_path, "app = print\n").listen[0].text == "127.0.0.1:8888"
 
 
 def test_bad_settings_of_a_script(tmp_path) -> None:
     with pytest.raises(ConfigError) as caught:
-        script_pool(tmp_path, "SERVER = 'a b:1'\nMAX_BODY_SIZE = -1\nPATHS = []\n")
+        script_pool(tmp_path, "SERVER = 'a b:1'\nMAX_BODY_SIZE = -1\nPATHS = [('/', print)]\n")
     told = str(caught.value).split("\n")
     assert told[0].startswith(f"{tmp_path}/s.py: SERVER = a b:1: must be host:port")
     assert told[1].startswith(f"{tmp_path}/s.py: MAX_BODY_SIZE = -1: must be a size")
@@ -406,7 +406,7 @@ def test_wrong_paths_of_a_script_are_told_with_file_and_line(tmp_path: Path, lis
 
 
 def test_server_may_be_a_unix_socket_beside_the_script(tmp_path: Path) -> None:
-    pool = script_pool(tmp_path, "SERVER = 'unix:sock?mode=600'\nPATHS = []\n")
+    pool = script_pool(tmp_path, "SERVER = 'unix:sock?mode=600'\nPATHS = [('/', print)]\n")
     assert (pool.listen[0].path, pool.listen[0].mode) == (f"{tmp_path}/sock", 0o600)
 
 

@@ -43,7 +43,8 @@ def settings(tmp_path: Path, source: str, name: str = "s.py") -> tuple[ScriptSet
 def test_constants_are_found_without_running_the_script(
     tmp_path: Path, source: str, server: str, size: str
 ) -> None:
-    assert settings(tmp_path, source + "\nPATHS = []") == (ScriptSettings(server, size, True), False)
+    source += "\nPATHS = [('/', print)]"
+    assert settings(tmp_path, source) == (ScriptSettings(server, size, True), False)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,9 @@ def test_environment_of_the_pool_counts(tmp_path: Path) -> None:
     assert "WHERE" not in os.environ
 
 
-@pytest.mark.parametrize("source", ["PATHS = []", "from beside import PATHS", "if 1:\n    PATHS = []"])
+@pytest.mark.parametrize(
+    "source", ["PATHS = [('/', 1)]", "from beside import PATHS", "if 1:\n    PATHS = [('/', 1)]"]
+)
 def test_paths_are_noticed(tmp_path: Path, source: str) -> None:
     assert settings(tmp_path, source)[0].has_paths
 
