@@ -40,5 +40,5 @@ def content_of(result: Any) -> Any:
         return result
     pieces = [piece for piece in result if piece is not None]
     if len(pieces) == 1 and not isinstance(pieces[0], (str, bytes, bytearray, memoryview)):
-        return pieces[0]
+        return pieces[0] if hasattr(pieces[0], "read") or hasattr(pieces[0], "__iter__") else result
     return result if len(pieces) == len(result) else pieces

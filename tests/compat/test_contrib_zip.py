@@ -215,7 +215,7 @@ def test_each_piece_can_be_read_before_the_next_is_asked_for() -> None:
     assert unpacker.decompress(b"".join(started)) == b"" and unpacker.eof
 
 
-@pytest.mark.parametrize("result", [[5], [None], Closing(b"a", 5)])
+@pytest.mark.parametrize("result", [[5], [None, 5], Closing(b"a", 5)])
 def test_what_is_no_content_is_an_error_and_no_bytes(result: Any) -> None:
     with pytest.raises(TypeError, match=r"not (int|NoneType)"):
         ask(Gzip()(answering(result)), valid=False, HTTP_ACCEPT_ENCODING="gzip")
