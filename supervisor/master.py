@@ -21,6 +21,7 @@ from .control import status
 from .control.commands import UPGRADE, Commands, drain_topic
 from .core import actions, decide, drain_rules, events, texts
 from .errors import FAILED, NOT_CONFIGURED, TAKEN, CannotStart
+from .listen.lookup import look_up
 from .listen.sleeping_pools import SleepingPools
 from .process import title, worker_process
 from .reload_orders import ReloadOrders
@@ -43,7 +44,7 @@ def run(config: Config, reread: Source, tell: Tell | None = None) -> int:
     tell = tell or tell_terminal
     try:
         _check_places(config)
-        master = Master(config, reread, tell)
+        master = Master(look_up(config), reread, tell)
     except CannotStart as error:
         tell(error.status, f"fapws: {error}")
         return FAILED if error.status == TAKEN else error.status

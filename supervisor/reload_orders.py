@@ -52,7 +52,7 @@ class ReloadOrders:
         self._resources.notifier.reloading(self.summary())
         self._generation_before = self._state().generation
         try:
-            self._reading = Reading(self._source, time.monotonic())
+            self._reading = Reading(self._source, time.monotonic(), self._resources.opened)
         except OSError as error:
             self._post(events.Refused(f"the configuration cannot be read: {error.strerror}"))
             return

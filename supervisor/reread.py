@@ -1,7 +1,8 @@
 """The configuration is read again by a child, so that nothing that it waits for holds the master's loop.
 
 A script that is looked at may take 15 seconds, and a file may lie on a server that does not answer. The
-master hears the child's pipe like any other. What comes is the configuration, or why it cannot be had.
+master hears the child's pipe like any other. What comes is the configuration, its names of hosts, users and
+groups looked up, or why it cannot be had.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from fapws.settings.model import Config
 from fapws.settings.problems import ConfigError
 from fapws.settings.source import Source
 
+from .errors import CannotStart
+from .listen.lookup import NOTHING, Opened, look_up
 from .process import signals
 from .upgrade import handover
 
@@ -32,8 +35,8 @@ class CannotRead(Exception):
 class Reading:
     """The child."""
 
-    def __init__(self, source: Callable[[], Config] | Source, now: float) -> None:
-        """Starts it. Raises OSError."""
+    def __init__(self, source: Callable[[], Config] | Source, now: float, opened: Opened = NOTHING) -> None:
+        """Starts it. ``opened``: the places that need not be looked up. Raises OSError."""
         self.fd, writer = os.pipe()
         """Readable: what the child says, and its end."""
         os.set_blocking(self.fd, False)
@@ -43,7 +46,7 @@ class Reading:
         try:
             self._pid = os.fork()
             if self._pid == 0:
-                _read(source, writer)
+                _read(source, opened, writer)
         except OSError:
             os.close(self.fd)
             raise
@@ -78,21 +81,21 @@ class Reading:
                 continue  # it has not made its group yet, or has ended this very moment
 
 
-def _read(source: Callable[[], Config] | Source, writer: int) -> NoReturn:
+def _read(source: Callable[[], Config] | Source, opened: Opened, writer: int) -> NoReturn:
     """The child: says the configuration, and ends without cleaning up what is its parent's."""
     try:
         os.setpgid(0, 0)
         signals.reset_in_worker()
         descriptors.close_all_but((0, 1, 2, writer))
-        _say(writer, _outcome(source))
+        _say(writer, _outcome(source, opened))
     finally:
         os._exit(0)
 
 
-def _outcome(source: Callable[[], Config] | Source) -> bytes:
+def _outcome(source: Callable[[], Config] | Source, opened: Opened) -> bytes:
     try:
-        return _GOOD + handover.encode_config(source())
-    except ConfigError as error:
+        return _GOOD + handover.encode_config(look_up(source(), opened))
+    except (ConfigError, CannotStart) as error:
         return _BAD + str(error).encode("utf-8", "backslashreplace")
     except Exception:
         # A defect of the reader must not take the service down; the reload fails and says why.

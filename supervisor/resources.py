@@ -15,6 +15,7 @@ from .control.control_socket import ControlSocket
 from .control.conversations import Conversations
 from .errors import TAKEN, CannotStart, refused
 from .listen.listeners import Listeners
+from .listen.lookup import Opened
 from .logs.all_logs import Logs
 from .monitoring import Monitoring
 from .process.pidfile import Held, Pidfile
@@ -95,6 +96,12 @@ class Resources:
             self.conversations.wait_for_reload(self.conversations.adopt(fd))
         for fd in saved.other_clients:
             self.conversations.adopt(fd)
+
+    @property
+    def opened(self) -> Opened:
+        """The places where we listen by TCP."""
+        listeners = (*self.listeners.open.values(), *self.monitoring.open.values())
+        return frozenset((listener.address.host, listener.address.port) for listener in listeners)
 
     def renew_pidfile(self) -> None:
         """Puts the file back if others have removed or changed it. Raises CannotStart."""

@@ -32,6 +32,8 @@ class Address(NamedTuple):
     """unix: user that owns the socket file; empty: the master's."""
     group: str = ""
     """unix: group that owns the socket file; empty: unchanged."""
+    numeric: str = ""
+    """tcp: what the host was found to be; empty: nobody has looked it up."""
 
 
 class Network(NamedTuple):

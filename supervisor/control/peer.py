@@ -8,6 +8,10 @@ import struct
 
 _UCRED = struct.Struct("3i")
 """pid, uid, gid."""
+_PEERGROUPS = 59
+"""SO_PEERGROUPS, which Python does not name."""
+_ROOM = 1024
+"""Bytes; the most that Python asks for."""
 
 
 def ids(
@@ -27,12 +31,27 @@ def may_command(sock: _socket.socket, group: int = -1) -> bool:
     Elsewhere the file's mode decides.
     """
     found = ids(sock)
-    return found is None or found[0] in (0, os.geteuid()) or (group >= 0 and _is_member(*found, group))
+    return found is None or found[0] in (0, os.geteuid()) or (group >= 0 and _is_member(sock, *found, group))
 
 
-def _is_member(uid: int, gid: int, group: int) -> bool:
+def groups(sock: _socket.socket) -> list[int] | None:
+    """The peer's supplementary groups, as the kernel knows them (Linux 4.13); None: it does not tell, or they
+    are more than Python has room for. The user database may be a server that does not answer."""
+    if os.uname().sysname != "Linux":
+        return None
+    try:
+        found = sock.getsockopt(_socket.SOL_SOCKET, _PEERGROUPS, _ROOM)
+    except OSError:
+        return None
+    return [number for (number,) in struct.iter_unpack("=I", found)]
+
+
+def _is_member(sock: _socket.socket, uid: int, gid: int, group: int) -> bool:
     if gid == group:
         return True
+    known = groups(sock)
+    if known is not None:
+        return group in known
     import pwd
 
     try:

@@ -14,11 +14,11 @@ import stat
 from fapws import reuse_port
 from fapws.descriptors import adopt
 from fapws.lean import NamedTuple
-from fapws.settings.identity import UnknownIdentity, find_group, find_user
 from fapws.settings.model import Address
 
 from ..errors import CannotStart, refused
 from . import defer_accept
+from .lookup import numeric, owner_ids
 
 
 class Listener(NamedTuple):
@@ -79,7 +79,7 @@ def set_backlog(listener: Listener, backlog: int) -> None:
 
 def set_owner(address: Address) -> None:
     """Gives a unix socket's file its mode and owners. Raises CannotStart or OSError."""
-    admit(address.path, address.mode, *(_owner_ids(address) if address.user or address.group else (-1, -1)))
+    admit(address.path, address.mode, *(owner_ids(address) if address.user or address.group else (-1, -1)))
 
 
 def admit(path: str, mode: int, uid: int, gid: int) -> None:
@@ -160,16 +160,9 @@ def _tcp_socket(family: int) -> _socket.socket:
 
 
 def _resolve(address: Address) -> tuple[int, tuple[str, int]]:
-    """Family and numeric address; of a name with both kinds IPv4, which every client tries."""
-    host = address.host or "0.0.0.0"
-    try:
-        # A str would go through the idna codec, which brings re, enum and tables of Unicode: 0.8 MB.
-        name = host.encode("ascii") if host.isascii() else host
-        found = _socket.getaddrinfo(name, address.port, 0, _socket.SOCK_STREAM, 0, _socket.AI_PASSIVE)
-    except _socket.gaierror as error:
-        raise CannotStart(f"cannot listen on {address.text}: {error.strerror}") from error
-    best = min(found, key=lambda entry: entry[0] != _socket.AF_INET)
-    return best[0], best[4]  # type: ignore[return-value]
+    """Family and numeric address. Raises CannotStart."""
+    host = address.numeric or numeric(address)
+    return (_socket.AF_INET6 if ":" in host else _socket.AF_INET), (host, address.port)
 
 
 # ---- unix ----------------------------------------------------------------------------------------
@@ -234,15 +227,6 @@ def inode(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _owner_ids(address: Address) -> tuple[int, int]:
-    """uid and gid; -1: unchanged."""
-    try:
-        uid = find_user(address.user)[0] if address.user else -1
-        return uid, find_group(address.group) if address.group else -1
-    except UnknownIdentity as error:
-        raise CannotStart(f"cannot listen on {address.text}: {error}") from None
 
 
 # ---- inherited -----------------------------------------------------------------------------------

@@ -164,10 +164,12 @@ class Listeners:
             text = f"{error} by {mine} of this very server; to replace one by the other takes a restart"
             raise CannotStart(text) from error
 
-    @staticmethod
-    def _with_holder(address: Address, error: CannotStart) -> CannotStart:
-        """The error, and which process has the port, if that is why and can be found out."""
-        if not _is_port_taken(address, error.__cause__):
+    def _with_holder(self, address: Address, error: CannotStart) -> CannotStart:
+        """The error, and which process has the port, if that is why and can be found out.
+
+        Only at a start: among thousands of processes the search takes seconds, which a reload has not.
+        """
+        if self._started or not _is_port_taken(address, error.__cause__):
             return error
         from .port_holder import port_holder
 

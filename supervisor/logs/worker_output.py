@@ -6,6 +6,7 @@ Owns the read end of one worker's pipe and at most one unfinished line.
 from __future__ import annotations
 
 import os
+import time
 
 from fapws.lean import Callable, Sequence
 
@@ -58,8 +59,13 @@ class Output:
 
     def take_last_words(self) -> None:
         """After the worker's death: takes what it said last. What its children say is not waited for."""
-        for _ in range(_LAST_HELPINGS):
-            if not self.drain():
+        until = time.monotonic() + _LAST_SECONDS
+        helpings = 0
+        while self.drain():
+            helpings += 1
+            if helpings > 1 and time.monotonic() > until:
+                self.write_partial_line()
+                self._write([b"(what more it has printed is lost: it was too much to be read at once)"])
                 break
         self.close()
 
@@ -74,5 +80,6 @@ class Output:
             self._write(whole)
 
 
-_LAST_HELPINGS = 64
-"""A pipe holds less; only children that go on printing could make it more."""
+_LAST_SECONDS = 0.05
+"""What a pipe holds is one helping, and the next finds its end. A flood of empty lines, or children that
+print for ever, must not hold the master."""

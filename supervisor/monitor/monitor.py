@@ -102,7 +102,7 @@ class Monitor:
         if desk is None or bind.is_lost(desk.listener.address.path, desk.listener.inode):
             return False
         ours = desk.listener.address
-        return address == ours or (same_place(address) == same_place(ours) != ())
+        return address.text == ours.text or (same_place(address) == same_place(ours) != ())
 
     def _open(self, key: str, listener: Listener) -> None:
         answer, too_late = self._answers[key]

@@ -21,13 +21,16 @@ CONFIG = Config(
     (
         Pool(
             "a",
-            listen=(Address(":80", "tcp", "0.0.0.0", 80), Address("unix:/s", "unix", path="/s", mode=0o660)),
+            listen=(
+                Address(":80", "tcp", "0.0.0.0", 80, numeric="0.0.0.0"),
+                Address("unix:/s", "unix", path="/s", mode=0o660),
+            ),
             env=(("KEY", "caf\u00e9"),),
             trusted_proxies=(Network("fd00::/8", 6, 0xFD << 120, 0xFF << 120), Network("unix")),
             idle_timeout=0.5,
         ),
     ),
-    control_group="www",
+    control_group="33",
 )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from fapws.supervisor.logs.worker_output import LINE_MAX, Output
 
 
@@ -22,4 +24,13 @@ def test_output_becomes_whole_lines_of_bounded_length() -> None:
     os.close(writer)
     output.take_last_words()
     assert lines[-1] == b"xxxxx"
+    assert output.fd == -1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
+def test_children_that_go_on_printing_do_not_hold_the_master() -> None:
+    lines: list[bytes] = []
+    output = Output(os.open("/dev/zero", os.O_RDONLY), lines.extend)
+    output.take_last_words()
+    assert lines[-1] == b"(what more it has printed is lost: it was too much to be read at once)"
     assert output.fd == -1
