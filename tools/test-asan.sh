@@ -1,6 +1,6 @@
 #!/bin/sh
 # test-asan.sh -- the accelerator and the core inside CPython under AddressSanitizer and UBSan: the tests
-# of the exchange, odd applications, and many mixed requests to a server. Exit 0: nothing was found.
+# of the exchange, odd and hostile applications, and many mixed requests to a server. Exit 0: nothing was found.
 # usage: tools/test-asan.sh [REQUESTS]          (PYTHON=.venv/bin/python: another one, with what tests/ imports)
 #
 # Built in a copy of the tree. Python's own allocator is out of the way (PYTHONMALLOC), so that each
@@ -36,6 +36,7 @@ under="env LD_PRELOAD=$preload PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 U
 $under "$PYTHON" -c 'import fapws._accelerator'
 # With pytest's own capture a report would be lost: the process ends before it is shown.
 # shellcheck disable=SC2086
-$under "$PYTHON" -m pytest $AT_ONCE --capture=sys tests/wsgi/test_exchange.py tests/wsgi/test_odd_applications.py
+$under "$PYTHON" -m pytest $AT_ONCE --capture=sys tests/wsgi/test_exchange.py tests/wsgi/test_odd_applications.py \
+    tests/wsgi/test_iterables.py tests/wsgi/test_hostile_applications.py
 # Growth without limit: ASan keeps what was freed, to see it being used.
 FAPWS_COMMAND="$under $PYTHON -m fapws" "$PYTHON" tests/soak/mixed.py -n "$requests" --seconds 300 --growth 100000000

@@ -1,12 +1,57 @@
 /* accelerator.c -- the module fapws._accelerator: ResponseBase and Exchange. */
 #include "accelerator.h"
 
+#include <stdarg.h>
+
+#define HANDLER_ARGUMENTS 6
+
 struct names names;
 
 static bool intern(PyObject **name, const char *text)
 {
     *name = PyUnicode_InternFromString(text);
     return *name != NULL;
+}
+
+static bool intern_names(void)
+{
+    const struct {
+        PyObject **name;
+        const char *text;
+    } all[] = {
+        {&names.request_uri, "REQUEST_URI"},
+        {&names.start_response, "start_response"},
+        {&names.start_response_checked, "start_response_checked"},
+        {&names.write, "write"},
+        {&names.close, "close"},
+        {&names.class_name, "__class__"},
+        {&names.event, "event"},
+        {&names.uncached_environ, "uncached_environ"},
+        {&names.take_content, "take_content"},
+        {&names.respond_otherwise, "respond_otherwise"},
+        {&names.after_respond, "after_respond"},
+        {&names.stream_on, "stream_on"},
+        {&names.tell_notes, "tell_notes"},
+        {&names.ended, "ended"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!intern(all[i].name, all[i].text))
+            return false;
+    return true;
+}
+
+bool handler_call(PyObject *handler, PyObject *name, ...)
+{
+    PyObject *given[1 + HANDLER_ARGUMENTS] = {handler}, *next;
+    size_t count = 1;
+    va_list more;
+    va_start(more, name);
+    while (count <= HANDLER_ARGUMENTS && (next = va_arg(more, PyObject *)) != NULL)
+        given[count++] = next;
+    va_end(more);
+    PyObject *nothing = PyObject_VectorcallMethod(name, given, count, NULL);
+    Py_XDECREF(nothing);
+    return nothing != NULL;
 }
 
 static bool add_type(PyObject *module, const char *name, PyTypeObject *type)
@@ -34,9 +79,7 @@ PyMODINIT_FUNC PyInit__accelerator(void)
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL)
         return NULL;
-    if (intern(&names.request_uri, "REQUEST_URI") && intern(&names.write, "write") &&
-        intern(&names.start_response_checked, "start_response_checked") &&
-        add_type(module, "ResponseBase", &response_type) &&
+    if (intern_names() && add_type(module, "ResponseBase", &response_type) &&
         add_type(module, "Exchange", &exchange_type))
         return module;
     Py_DECREF(module);

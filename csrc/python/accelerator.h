@@ -17,13 +17,28 @@
 
 #include "fapws.h"
 
+#define FW_UNLOCKED_MIN 65536 /* bytes of content from which other threads may run meanwhile */
+
+/* getattr() without an exception for what is not there: 1, 0 or -1. */
+#if PY_VERSION_HEX >= 0x030d0000
+#define FW_LOOK_UP PyObject_GetOptionalAttr
+#else
+#define FW_LOOK_UP _PyObject_LookupAttr
+#endif
+
 /* accelerator.c */
 
 /* Interned once: a str made for each call would cost more than the call. */
 struct names {
-    PyObject *request_uri, *start_response_checked, *write;
+    PyObject *request_uri, *start_response, *start_response_checked, *write, *close, *class_name;
+    /* Methods of Handler in fapws/wsgi/handler.py. */
+    PyObject *event, *uncached_environ, *take_content, *respond_otherwise, *after_respond,
+        *stream_on, *tell_notes, *ended;
 };
 extern struct names names;
+
+/* A method of the handler, called for what it does; up to five arguments, NULL ends them. False: it raised. */
+bool handler_call(PyObject *handler, PyObject *name, ...);
 
 /* response.c */
 
@@ -35,18 +50,25 @@ typedef struct {
     PyObject *headers; /* NULL as long as status is */
     PyObject *unsent;
     PyObject *spooled;
+    PyObject
+        *write; /* NULL, or its bound method, made before; only while its application is called */
     char begun, empty, full;
 } response;
 
 extern PyTypeObject response_type;
 
 bool response_started(const response *self); /* and the head is not with the core yet */
+bool response_kept_nothing(
+    const response *self); /* nothing that write() or the content left waits */
+void response_reset(response *self);
 
 /* exchange.c */
 
 typedef int64_t respond_function(fw_worker *, int64_t, const char *, size_t, size_t, const char *,
                                  size_t);
+typedef int64_t begin_function(fw_worker *, int64_t, const char *, size_t, size_t);
 typedef int64_t send_function(fw_worker *, int64_t, const char *, size_t);
+typedef int64_t end_function(fw_worker *, int64_t);
 typedef int64_t head_function(fw_worker *, int64_t, const char **);
 typedef int fd_function(fw_worker *, int64_t);
 
@@ -57,39 +79,84 @@ typedef struct {
     PyObject **values; /* the same values by place, which saves looking them up; some may be NULL */
 } known_shape;
 
+/* What the next request takes over from the one before, if nobody else holds it; or NULL. */
+typedef struct {
+    response *response;
+    PyObject *start; /* its start_response, bound */
+    PyObject *write;
+} reusable;
+
+/* A request in hand. */
+typedef struct {
+    response *response; /* NULL in a failed one whose response is out: its close() failed */
+    PyObject *environ;
+    PyObject *result; /* of the application; NULL before */
+    bool has_content;
+} request;
+
 typedef struct {
     PyObject ob_base;
     PyTypeObject *responses; /* what is made for each request: a subclass of ResponseBase */
+    PyTypeObject *files;     /* FileWrapper */
     PyObject *shapes;        /* list of (base, keys) or None, by number */
     int64_t *records;
     unsigned long long capacity; /* records of the largest batch */
     const char *text;
     fw_worker *core;
     respond_function *respond;
+    begin_function *begin;
     send_function *send;
+    end_function *end;
     head_function *request_head;
     fd_function *connection_fd;
     long long count;     /* records of the batch */
     long long left;      /* of them, still to come */
     const int64_t *next; /* the next of them */
     const char *at;      /* the next field */
-    const char *end;
+    const char *text_end;
     known_shape known[FW_SHAPES];
-    PyObject *row; /* the tuple given out last; used again once no other reference is left */
+    reusable spare;
+    request failed; /* the one that raised what serve() has raised; empty: it was no request */
 } exchange;
 
 extern PyTypeObject exchange_type;
 
+/* serve.c */
+
+PyObject *exchange_serve(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
+PyObject *exchange_take_failed(PyObject *object, PyObject *nothing);
+void exchange_forget_failed(exchange *self);
+
+/* reuse.c */
+
+bool reuse_take(exchange *self, response **taken, PyObject **start);
+void reuse_give_back(exchange *self, response *taken, PyObject *start);
+void reuse_drop(reusable *spare);
+
 /* records.c */
 
 PyObject *exchange_take(PyObject *object, PyObject *count);
-PyObject *exchange_next(PyObject *object);
+PyObject *environ_of(exchange *self, int64_t kind);     /* of a request of a known shape */
+PyObject *field_iterator(exchange *self, int64_t kind); /* over any other record's fields */
 void exchange_forget(known_shape *known);
 
 /* respond.c */
 
-PyObject *exchange_respond(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
+#define FW_HEAD_MAX 4096 /* bytes; a larger head is joined in Python */
+
+/* All of them are done when they return true, and raised something when they return false. */
+bool respond_whole(exchange *self, PyObject *handler, const request *asked); /* a list or tuple */
+Py_ssize_t join_head(char head[FW_HEAD_MAX], const response *given);
+size_t head_fields(const response *given);
+
+/* pieces.c */
+
+bool is_plain_iterable(const exchange *self, PyObject *result);
+bool respond_pieces(exchange *self, PyObject *handler, request *asked);
 PyObject *exchange_send_pieces(PyObject *object, PyObject *arguments);
+
+/* ask.c */
+
 PyObject *exchange_original_request(PyObject *object, PyObject *given);
 
 #endif

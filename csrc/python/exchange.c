@@ -1,5 +1,5 @@
 /* exchange.c -- the type fapws._accelerator.Exchange: one for each core, made by fapws/wsgi/exchange.py.
- * Its work is in records.c and respond.c. */
+ * Its work is in serve.c. */
 #include "accelerator.h"
 
 #include <structmember.h>
@@ -7,12 +7,13 @@
 static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
     (void)keywords;
-    PyTypeObject *responses;
+    PyTypeObject *responses, *files;
     PyObject *shapes;
-    unsigned long long records, words, text, core, functions[4];
-    if (!PyArg_ParseTuple(arguments, "O!O!KKKKKKKK:Exchange", &PyType_Type, &responses,
-                          &PyList_Type, &shapes, &records, &words, &text, &core, &functions[0],
-                          &functions[1], &functions[2], &functions[3]))
+    unsigned long long records, words, text, core, functions[6];
+    if (!PyArg_ParseTuple(arguments, "O!O!O!KKKKKKKKKK:Exchange", &PyType_Type, &responses,
+                          &PyType_Type, &files, &PyList_Type, &shapes, &records, &words, &text,
+                          &core, &functions[0], &functions[1], &functions[2], &functions[3],
+                          &functions[4], &functions[5]))
         return NULL;
     if (!PyType_IsSubtype(responses, &response_type)) {
         PyErr_SetString(PyExc_TypeError, "the type of the responses is no ResponseBase");
@@ -23,6 +24,8 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
         return NULL;
     Py_INCREF(responses);
     self->responses = responses;
+    Py_INCREF(files);
+    self->files = files;
     Py_INCREF(shapes);
     self->shapes = shapes;
     self->records = (int64_t *)(uintptr_t)records;
@@ -30,9 +33,11 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     self->text = (const char *)(uintptr_t)text;
     self->core = (fw_worker *)(uintptr_t)core;
     self->respond = (respond_function *)(uintptr_t)functions[0];
-    self->send = (send_function *)(uintptr_t)functions[1];
-    self->request_head = (head_function *)(uintptr_t)functions[2];
-    self->connection_fd = (fd_function *)(uintptr_t)functions[3];
+    self->begin = (begin_function *)(uintptr_t)functions[1];
+    self->send = (send_function *)(uintptr_t)functions[2];
+    self->end = (end_function *)(uintptr_t)functions[3];
+    self->request_head = (head_function *)(uintptr_t)functions[4];
+    self->connection_fd = (fd_function *)(uintptr_t)functions[5];
     return (PyObject *)self;
 }
 
@@ -53,8 +58,14 @@ static int exchange_traverse(PyObject *object, visitproc visit, void *arg)
 {
     exchange *self = (exchange *)object;
     Py_VISIT(self->responses);
+    Py_VISIT(self->files);
     Py_VISIT(self->shapes);
-    Py_VISIT(self->row);
+    Py_VISIT(self->spare.response);
+    Py_VISIT(self->spare.start);
+    Py_VISIT(self->spare.write);
+    Py_VISIT(self->failed.response);
+    Py_VISIT(self->failed.environ);
+    Py_VISIT(self->failed.result);
     for (size_t i = 0; i < FW_SHAPES; i++)
         Py_VISIT(self->known[i].shape);
     return 0;
@@ -64,8 +75,10 @@ static int exchange_clear(PyObject *object)
 {
     exchange *self = (exchange *)object;
     Py_CLEAR(self->responses);
+    Py_CLEAR(self->files);
     Py_CLEAR(self->shapes);
-    Py_CLEAR(self->row);
+    reuse_drop(&self->spare);
+    exchange_forget_failed(self);
     for (size_t i = 0; i < FW_SHAPES; i++)
         exchange_forget(&self->known[i]);
     return 0;
@@ -79,13 +92,12 @@ static void exchange_dealloc(PyObject *object)
 }
 
 static PyMethodDef methods[] = {
-    {"take", exchange_take, METH_O,
-     "take(count): an iterator over the records of a new batch. See Exchange of "
+    {"take", exchange_take, METH_O, "take(count): begins a new batch."},
+    {"serve", (PyCFunction)(void (*)(void))exchange_serve, METH_FASTCALL,
+     "serve(application, handler): all that is left of the batch. See PureExchange of "
      "fapws.wsgi.exchange."},
-    {"respond", (PyCFunction)(void (*)(void))exchange_respond, METH_FASTCALL,
-     "respond(response, result): 0, (content, what fw_respond() returned), or None: the response "
-     "is "
-     "not plain."},
+    {"take_failed", exchange_take_failed, METH_NOARGS,
+     "take_failed(): whose exception came out of serve()."},
     {"send_pieces", exchange_send_pieces, METH_VARARGS,
      "send_pieces(response, pieces, most, seconds): sends while all is plain."},
     {"original_request", exchange_original_request, METH_O,
@@ -109,8 +121,6 @@ PyTypeObject exchange_type = {
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_traverse = exchange_traverse,
     .tp_clear = exchange_clear,
-    .tp_iter = PyObject_SelfIter,
-    .tp_iternext = exchange_next,
     .tp_methods = methods,
     .tp_members = members,
     .tp_new = exchange_new,

@@ -1,4 +1,4 @@
-/* records.c -- from the core's batch to (kind, response, content, environ).
+/* records.c -- from the core's batch to environ dicts and fields.
  *
  * Owns:   the exchange's place in the batch, and what it knows of each shape.
  * Never:  calls the application.
@@ -11,8 +11,6 @@
 
 #define REMEMBERED_MAX 256 /* bytes; a longer value is not kept for the next request of its shape */
 #define TARGET 2           /* place of RAW_URI among the keys of a shape (fw_poll() in fapws.h) */
-#define ROW 4
-
 typedef struct {
     const char *at;
     size_t size;
@@ -38,19 +36,18 @@ PyObject *exchange_take(PyObject *object, PyObject *count)
     self->next = self->records + 1;
     self->at = self->text;
     if (self->records[0] >= 0) /* else it is taken once more */
-        self->end = self->text + self->records[0];
+        self->text_end = self->text + self->records[0];
     self->records[0] = TAKEN;
-    Py_INCREF(object);
-    return object;
+    Py_RETURN_NONE;
 }
 
 static field next_field(exchange *self)
 {
     const char *start = self->at;
-    const char *stop = memchr(start, '\n', (size_t)(self->end - start));
+    const char *stop = memchr(start, '\n', (size_t)(self->text_end - start));
     if (stop == NULL)
-        stop = self->end;
-    self->at = stop < self->end ? stop + 1 : stop;
+        stop = self->text_end;
+    self->at = stop < self->text_end ? stop + 1 : stop;
     return (field){start, (size_t)(stop - start)};
 }
 
@@ -69,7 +66,7 @@ static size_t fields_of(const exchange *self, int64_t kind)
     case FW_REQUEST:
     case FW_REQUEST_RAW: {
         /* METHOD:VERSION:LISTENER, then ":" NAME for each field, and five fields before theirs. */
-        const char *stop = memchr(self->at, '\n', (size_t)(self->end - self->at));
+        const char *stop = memchr(self->at, '\n', (size_t)(self->text_end - self->at));
         size_t colons = 0;
         for (const char *p = self->at; stop != NULL && p < stop; p++)
             colons += *p == ':';
@@ -79,7 +76,7 @@ static size_t fields_of(const exchange *self, int64_t kind)
     }
 }
 
-static PyObject *field_iterator(exchange *self, int64_t kind)
+PyObject *field_iterator(exchange *self, int64_t kind)
 {
     size_t count = fields_of(self, kind);
     PyObject *list = PyList_New((Py_ssize_t)count);
@@ -187,7 +184,7 @@ static bool set_long_values(exchange *self, PyObject *made, const known_shape *k
     return true;
 }
 
-static PyObject *environ_of(exchange *self, int64_t kind)
+PyObject *environ_of(exchange *self, int64_t kind)
 {
     known_shape *known = known_of(self, kind);
     if (known == NULL)
@@ -204,54 +201,4 @@ static PyObject *environ_of(exchange *self, int64_t kind)
         return made;
     Py_DECREF(made);
     return NULL;
-}
-
-static PyObject *response_for(const exchange *self, int64_t connection)
-{
-    PyObject *made = self->responses->tp_alloc(self->responses, 0);
-    if (made != NULL)
-        ((response *)made)->connection = connection;
-    return made;
-}
-
-/* Takes over the references; a NULL one means that an error was raised already. */
-static PyObject *give_row(exchange *self, PyObject *items[ROW])
-{
-    PyObject *row = self->row;
-    if (row == NULL || Py_REFCNT(row) != 1) {
-        row = PyTuple_New(ROW);
-        Py_XSETREF(self->row, row);
-    }
-    bool whole = row != NULL;
-    for (int i = 0; i < ROW; i++)
-        whole = whole && items[i] != NULL;
-    for (int i = 0; i < ROW; i++) {
-        if (!whole) {
-            Py_XDECREF(items[i]);
-            continue;
-        }
-        PyObject *former = PyTuple_GET_ITEM(row, i);
-        PyTuple_SET_ITEM(row, i, items[i]);
-        Py_XDECREF(former);
-    }
-    if (whole)
-        Py_INCREF(row);
-    return whole ? row : NULL;
-}
-
-PyObject *exchange_next(PyObject *object)
-{
-    exchange *self = (exchange *)object;
-    if (self->left <= 0)
-        return NULL;
-    self->left--;
-    int64_t kind = self->next[0], connection = self->next[1], content = self->next[2];
-    self->next += FW_RECORD_WORDS;
-    PyObject *items[ROW] = {
-        PyLong_FromLongLong(kind),
-        kind >= FW_REQUEST_RAW ? response_for(self, connection) : PyLong_FromLongLong(connection),
-        PyLong_FromLongLong(content),
-        kind >= 0 ? environ_of(self, kind) : field_iterator(self, kind),
-    };
-    return give_row(self, items);
 }

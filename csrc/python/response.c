@@ -13,6 +13,26 @@ bool response_started(const response *self)
     return self->status != NULL && self->status != Py_None && !self->begun;
 }
 
+static bool is_none(const PyObject *value)
+{
+    return value == NULL || value == Py_None;
+}
+
+bool response_kept_nothing(const response *self)
+{
+    return is_none(self->unsent) && is_none(self->spooled);
+}
+
+void response_reset(response *self)
+{
+    self->connection = -1;
+    self->begun = self->empty = self->full = 0;
+    Py_CLEAR(self->status);
+    Py_CLEAR(self->headers);
+    Py_CLEAR(self->unsent);
+    Py_CLEAR(self->spooled);
+}
+
 /* Types as PEP 3333 wants them, exactly; anything else is Python's to explain. */
 static bool plain_call(const response *self, PyObject *const *arguments, Py_ssize_t count,
                        PyObject *keywords)
@@ -47,7 +67,10 @@ static PyObject *start_response(PyObject *object, PyObject *const *arguments, Py
     Py_XSETREF(self->status, arguments[0]);
     self->headers = arguments[1];
     Py_XDECREF(former);
-    return PyObject_GetAttr(object, names.write);
+    if (self->write == NULL)
+        return PyObject_GetAttr(object, names.write);
+    Py_INCREF(self->write);
+    return self->write;
 }
 
 static int response_traverse(PyObject *object, visitproc visit, void *arg)
@@ -57,6 +80,7 @@ static int response_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->headers);
     Py_VISIT(self->unsent);
     Py_VISIT(self->spooled);
+    Py_VISIT(self->write);
     return 0;
 }
 
@@ -67,6 +91,7 @@ static int response_clear(PyObject *object)
     Py_CLEAR(self->headers);
     Py_CLEAR(self->unsent);
     Py_CLEAR(self->spooled);
+    Py_CLEAR(self->write);
     return 0;
 }
 

@@ -1,4 +1,4 @@
-"""The way from the core's batch to environ dicts, and from a finished response back to the core.
+"""The way from the core's batch to the application, and from its response back to the core.
 
 There are two of them with the same contract: this one in Python, and fapws._accelerator (csrc/python/), an
 extension for CPython that takes more than half off the instructions of a request. It is used where it was
@@ -14,12 +14,17 @@ from itertools import chain
 from fapws._core import ffi, lib
 from fapws.lean import TYPE_CHECKING, Any, Callable, Iterator
 from fapws.wsgi.environ import Shape
+from fapws.wsgi.file_wrapper import FileWrapper
 
 Headers = list[tuple[str, str]]
 NOBODY = -1
 """The connection of a response that is over: a write() kept by the application must not reach the next."""
 
 
+Failed = tuple[Any, Any, Any]
+"""Response, the application's result, environ."""
+_OVER = b"", 0
+"""A response of which nothing is left."""
 TAKEN = -1
 """In the place of the text's size, once take() has the batch: see fw_batch_view in fapws.h."""
 
@@ -45,13 +50,10 @@ class PureResponse:
 
 
 class PureExchange:
-    """One for each core. take() yields four things for each record of the batch (fw_poll() of csrc/fapws.h):
+    """One for each core: from a batch (fw_poll() of csrc/fapws.h) to calls of the application, and from what
+    it returns to the core. What is not usual, it leaves to a Handler.
 
-    - KIND, a response of the given type for its connection, CONTENT, the environ: a request of a known shape;
-    - KIND, a response, CONTENT, an iterator over the record's fields: a request without one;
-    - KIND, CONNECTION, CONTENT, an iterator over the record's fields: an event.
-
-    A record's fields have to be taken before the next record. shapes may be filled while take() runs.
+    shapes may be filled while serve() runs.
     """
 
     def __init__(
@@ -68,40 +70,65 @@ class PureExchange:
         """... and how many of them are still to come."""
         self._numbers: Iterator[tuple[int, int, int]] = iter(())
         self._fields: Iterator[str] = iter(())
+        self._failed: Failed | None = None
 
-    def take(self, count: int) -> Iterator[tuple[int, Any, int, Any]]:
-        """The records of the batch that fw_poll() has just returned the number of."""
+    def take(self, count: int) -> None:
+        """Begins the batch that fw_poll() has just returned the number of records of."""
         numbers = iter(self._records[1 : 1 + 3 * count].tolist())
         self._numbers = zip(numbers, numbers, numbers)
         self._fields = iter(str(self._text[: self._records[0]], "latin-1").split("\n"))
         self.count = self.left = count
         self._records[0] = TAKEN
-        return iter(self)
 
-    def __iter__(self) -> Iterator[tuple[int, Any, int, Any]]:
-        """The rest of the batch, for a loop that was interrupted in take()."""
+    def serve(self, application: Callable[..., Any], handler: Any) -> None:
+        """All that is left of the batch. Raises what the application raises, or what comes between requests;
+        take_failed() tells which. The rest of the batch is served by the next call."""
         responses, shapes, fields = self._responses, self._shapes, self._fields
+        self._failed = None
         while self.left:
             kind, connection, content = next(self._numbers)
             self.left -= 1
             if kind < -2:
-                yield kind, connection, content, fields
+                handler.event(kind, connection, fields)
                 continue
             response = responses()
             response.connection = connection
             if kind < 0:
-                yield kind, response, content, fields
-                continue
-            base, keys = shapes[kind]  # type: ignore[misc]  # FW_SHAPE came before
-            environ = base.copy()
-            environ.update(zip(keys, fields))
-            environ["REQUEST_URI"] = environ["RAW_URI"]
-            yield kind, response, content, environ
+                environ = handler.uncached_environ(kind, fields)
+            else:
+                base, keys = shapes[kind]  # type: ignore[misc]  # FW_SHAPE came before
+                environ = base.copy()
+                environ.update(zip(keys, fields))
+                environ["REQUEST_URI"] = environ["RAW_URI"]
+            if content:
+                handler.take_content(environ, response, content)
+            result: Any = None
+            try:
+                result = application(environ, response.start_response)
+                over = self._respond(response, result)
+                if over is None:
+                    handler.respond_otherwise(response, result, environ)
+                elif over is not _OVER:
+                    handler.after_respond(response, result, *over)
+                    over = _OVER  # else a large content would stay in memory
+                elif content:
+                    handler.close(response, result)
+            except BaseException:
+                self._failed = response, result, environ
+                raise
 
-    def respond(self, response: PureResponse, result: Any) -> tuple[bytes, int] | int | None:
+    def take_failed(self) -> Failed | None:
+        """The request whose exception came out of serve(); None: it came between two.
+
+        Without its response when that is out, and it was close() that failed.
+        """
+        failed, self._failed = self._failed, None
+        return failed
+
+    def _respond(self, response: PureResponse, result: Any) -> tuple[bytes, int] | None:
         """fw_respond() for a list with one bytes object; None: result or head are something else.
 
-        0: the response is over. Otherwise the bytes object, because the list may hold another one by now, and
+        _OVER: all is done. Otherwise the bytes object, because the list may hold another one by now, and
         what fw_respond() returned. A head that cannot be joined raises nothing here, but returns None: the
         caller then joins it by Response.head(), which says what is wrong.
         """
@@ -124,7 +151,7 @@ class PureExchange:
         if rest:
             return body, rest
         response.connection = NOBODY
-        return 0
+        return _OVER
 
     def send_pieces(
         self, response: PureResponse, pieces: Iterator[bytes], most: int, seconds: float
@@ -189,7 +216,7 @@ def make_exchange(responses: type[PureResponse], shapes: list[Shape | None], vie
     """The exchange of a core, the fast one if it can be; responses: a subclass of ResponseBase."""
     if accelerator is None:
         return PureExchange(responses, shapes, view, core)
-    names = ("fw_respond", "fw_send", "fw_request_head", "fw_connection_fd")
+    names = ("fw_respond", "fw_begin", "fw_send", "fw_end", "fw_request_head", "fw_connection_fd")
     places = [view.text, core, *[ffi.addressof(lib, name) for name in names]]
     records, *addresses = [int(ffi.cast("uintptr_t", each)) for each in (view.records, *places)]
-    return accelerator.Exchange(responses, shapes, records, view.record_words - 1, *addresses)
+    return accelerator.Exchange(responses, FileWrapper, shapes, records, view.record_words - 1, *addresses)

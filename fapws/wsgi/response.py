@@ -97,7 +97,7 @@ class Response(ResponseBase):
         self.begun = True
         if notes:
             self.empty = bool(notes & lib.FW_NOTE_NO_CONTENT)
-            server.tell_notes(notes)
+            server.handler.tell_notes(notes)
 
     def socket_fd(self) -> int:
         """The client's descriptor, which stays the server's (fapws3's ``fapws.socket_fd``).
@@ -155,7 +155,7 @@ class Response(ResponseBase):
         """What fw_send() returned, without the notes that come with it. Raises ClientGone."""
         if rest > lib.FW_REST_MASK:
             if not self.full:
-                self.server.tell_notes(rest)
+                self.server.handler.tell_notes(rest)
             self.full = self.full or bool(rest & lib.FW_NOTE_EXCESS)
             rest &= lib.FW_REST_MASK
         if rest < 0:

@@ -1,8 +1,7 @@
-"""The loop of a worker: takes batches from the C core, calls the application, gives the responses back.
+"""The loop of a worker: takes batches from the C core and has the exchange serve them.
 
-Server.run() is the hot path, a few microseconds for a whole request, and the only place in the package
-that is written for speed: names are bound to locals and the common response (one piece of content) is
-handled in line. What is uncommon leaves it at once for a method of its own.
+Server.run() is the hot path, and with exchange.py the only place in the package that is written for speed:
+names are bound to locals. What is uncommon about a request is in handler.py.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ import sys
 import time
 from _thread import get_ident
 
-from fapws import percent
 from fapws._core import ffi, lib
 from fapws.lean import Any, Callable, Iterable, Iterator
 from fapws.wsgi import errors, forks
-from fapws.wsgi.environ import Environ, Shape, join_fields, make_shape, with_room
+from fapws.wsgi.environ import Environ, Shape, make_shape, with_room
 from fapws.wsgi.exchange import NOBODY, make_exchange
-from fapws.wsgi.file_wrapper import FileWrapper, file_span, read_at
-from fapws.wsgi.input import EMPTY, memory_input, spooled_input
-from fapws.wsgi.response import ClientGone, Fault, Response, check_piece, code_fault, core_text, head_fault
-from fapws.wsgi.stream import FileStream, Stream, Streams
+from fapws.wsgi.file_wrapper import FileWrapper
+from fapws.wsgi.handler import Handler
+from fapws.wsgi.input import EMPTY
+from fapws.wsgi.response import ClientGone, Fault, Response, core_text
+from fapws.wsgi.stream import Streams
 
 Application = Callable[..., Iterable[bytes]]
 Ticker = Callable[[float, bool], int]
@@ -36,16 +35,10 @@ _WRONG_STATE = -3
 """FW_ESTATE of csrc/error.h."""
 _INTERRUPTION_SECONDS = 1.0
 """What comes between requests again and again is told no oftener."""
-SMALL_FILE = 65536
-"""Bytes; up to here a file is read and sent with its head in one write."""
 DRAIN_POLL_MS = 50
 """How often a draining worker looks whether the last connection is gone."""
+_CLOSE_FAILED = "close() of the application's iterable failed"
 _SERVER_ERROR = b"500 Internal Server Error\nContent-Type\ntext/plain; charset=utf-8"
-_NOTES = (
-    (lib.FW_NOTE_EXCESS, "the application gave more content than its Content-Length; it was cut"),
-    (lib.FW_NOTE_SHORT, "the application gave less content than its Content-Length; connection closed"),
-    (lib.FW_NOTE_HOP, "the application set a hop-by-hop header field; it was left out (PEP 3333)"),
-)
 
 
 Settings = dict[str, Any]
@@ -83,8 +76,8 @@ class Server:
         self.thread = get_ident()
         """The only one that may use it."""
         self._pid = os.getpid()
-        self._forked = False
-        self._errors = errors.ErrorLog()
+        self.forked = False
+        self.errors = errors.ErrorLog()
         self._interrupted_at = 0.0
         self._interruptions = 0
         self._renewed = False
@@ -100,11 +93,10 @@ class Server:
         view = self._view = ffi.new("fw_batch_view *")
         lib.fw_view_batch(self.core, view)
         self._content = memoryview(ffi.buffer(view.content, view.content_size))
-        self._content_at = 0
-        self._bases: list[Environ] = []
+        self.bases: list[Environ] = []
         self._shapes: list[Shape | None] = [None] * lib.FW_SHAPES
         self._watches: dict[int, Callable[[], None]] = {}
-        self._streams = Streams()
+        self.streams = Streams()
         self._draining = False
         self._abandoned = False
         self._tickers: tuple[Ticker, ...] = ()
@@ -112,6 +104,7 @@ class Server:
         """Anything else: _between() is to be asked before each turn."""
         responses = type("Response", (Response,), {"server": self, "__slots__": ()})
         self._exchange = make_exchange(responses, self._shapes, view, self.core)
+        self.handler = Handler(self, self._content)
         self.send_pieces = self._exchange.send_pieces
         self.original_request = self._exchange.original_request
         """See PureExchange.original_request()."""
@@ -125,7 +118,7 @@ class Server:
         number = lib.fw_listen(self.core, descriptor)
         if number < 0:
             raise OSError(f"cannot listen on descriptor {descriptor}: {core_text(lib.fw_error_text(number))}")
-        self._bases.append(base)
+        self.bases.append(base)
 
     def leave_to_others(self, rows: Any, group: int) -> None:
         """Leaves new connections to workers of the group that have fewer. rows: of the scoreboard."""
@@ -201,8 +194,8 @@ class Server:
 
     def free(self) -> None:
         """For a process that lives on after run(): closes what is open. Nothing works afterwards."""
-        for connection in list(self._streams.by_connection):
-            stream = self._streams.forget(connection)
+        for connection in list(self.streams.by_connection):
+            stream = self.streams.forget(connection)
             if stream is not None:
                 self.close(stream.response, stream.result)
         self._exchange.release()
@@ -238,7 +231,7 @@ class Server:
             if close is not None:
                 close()
         except BaseException as error:  # the response is out; only the log can tell
-            self.log_exception("close() of the application's iterable failed", error)
+            self.log_exception(_CLOSE_FAILED, error)
 
     # ---- The loop --------------------------------------------------------------------------------
 
@@ -250,7 +243,7 @@ class Server:
                     break
             except BaseException as error:
                 if os.getpid() != self._pid:
-                    forks.leave(self._errors, error)
+                    forks.leave(self.errors, error)
                 if isinstance(error, CoreLost):
                     raise
                 self._interrupted(error)  # a handler of the application's signals, as a rule
@@ -260,34 +253,23 @@ class Server:
 
         False: it is to be called again.
         """
-        core, poll, application, streams = self.core, lib.fw_poll, self._application, self._streams
-        take, respond = self._exchange.take, self._exchange.respond
+        core, poll, application, streams = self.core, lib.fw_poll, self._application, self.streams
+        exchange, handler = self._exchange, self.handler
+        take, serve = exchange.take, exchange.serve
         ready = streams.ready
         count = 0
-        records = self._rest()
+        self._resume()
         while True:
-            for kind, response, content, environ in records:
-                if kind < 0:
-                    if kind < -2:
-                        self._event(kind, response, environ)
-                        continue
-                    environ = self._uncached_environ(kind, environ)
-                if content:
-                    self._take_content(environ, response, content)
-                result: Any = None
+            while True:
                 try:
-                    result = application(environ, response.start_response)
-                    rest = respond(response, result)
-                    if rest is None:
-                        self._respond_otherwise(response, result, environ)
-                    elif rest:
-                        self._after_respond(response, result, *rest)
-                        rest = None  # else a large content would stay in memory
-                    elif content:
-                        self.close(response, result)
-                except BaseException as error:  # the application's: logged with its traceback
-                    request = environ.get("REQUEST_METHOD"), environ.get("RAW_URI")
-                    self.fail(response, error, result, request)
+                    serve(application, handler)
+                    break
+                except BaseException as error:
+                    failed = exchange.take_failed()
+                    if failed is None:
+                        raise
+                    self._failed(error, *failed)
+                    failed = None  # what the application holds with it goes now
             if ready:
                 streams.advance(self)
             wait = self._wait_ms
@@ -298,17 +280,14 @@ class Server:
             count = poll(core, 0 if ready else wait)
             if count < 0:
                 raise CoreLost(core_text(lib.fw_error_text(count)))
-            self._content_at = 0
-            records = take(count)
+            handler.content_at = 0
+            take(count)
 
-    def _rest(self) -> Iterator[Any]:
-        """What is left of the batch when something was raised; all of one that was not taken yet, because
-        it came between the poll and take()."""
-        if self._view.records[0] < 0:
-            return iter(self._exchange)
-        self._content_at = 0
-        rest: Iterator[Any] = self._exchange.take(lib.fw_batch_count(self.core))
-        return rest
+    def _resume(self) -> None:
+        """A batch may be left when something was raised; all of it if that came before take()."""
+        if self._view.records[0] >= 0:
+            self.handler.content_at = 0
+            self._exchange.take(lib.fw_batch_count(self.core))
 
     def _between(self, idle: bool) -> int:
         """Between two turns: calls the tickers; ms that the next poll may wait, _OVER or _AGAIN."""
@@ -347,7 +326,7 @@ class Server:
             self._interrupted_at, self._interruptions = now, 0
         records = self._view.records
         taken = max(self._exchange.count - self._exchange.left, 0)
-        self._content_at = sum(max(records[3 * number + 3], 0) for number in range(taken))
+        self.handler.content_at = sum(max(records[3 * number + 3], 0) for number in range(taken))
         self._forget_nobody()
 
     def _forget_nobody(self) -> None:
@@ -361,45 +340,28 @@ class Server:
         self._wait_until_asked()
         records = self._view.records
         for at in range(1, 3 * self._exchange.count, 3):
-            if records[at] >= lib.FW_REQUEST_RAW and records[at + 1] not in self._streams.by_connection:
+            if records[at] >= lib.FW_REQUEST_RAW and records[at + 1] not in self.streams.by_connection:
                 code = self._respond_error(records[at + 1])
                 if code < 0 and code != _WRONG_STATE:  # it has its response
                     lib.fw_abort(self.core, records[at + 1])
 
     def let_go(self) -> None:
         """In a child that was forked: closes its copies of the sockets, and serves no client any more."""
-        self._forked = True
+        self.forked = True
         lib.fw_let_go(self.core)
-        self._streams.ready.clear()
+        self.streams.ready.clear()
         self._exchange.release()
 
-    # ---- Requests --------------------------------------------------------------------------------
+    # ---- Events ----------------------------------------------------------------------------------
 
-    def _uncached_environ(self, kind: int, fields: Iterator[str]) -> Environ:
-        shape = make_shape(next(fields), self._bases)
-        environ = join_fields(shape, fields)
-        if kind == lib.FW_REQUEST_RAW:
-            environ["PATH_INFO"] = percent.decode(environ["PATH_INFO"])
-        environ["REQUEST_URI"] = environ["RAW_URI"]
-        return environ
-
-    def _take_content(self, environ: Environ, response: Response, content: int) -> None:
-        if content == lib.FW_SPOOLED:
-            descriptor = lib.fw_take_content(self.core, response.connection)
-            if descriptor >= 0:
-                environ["wsgi.input"] = response.spooled = spooled_input(descriptor)
-            return
-        at = self._content_at
-        self._content_at = at + content
-        environ["wsgi.input"] = memory_input(self._content[at : at + content])
-
-    def _event(self, kind: int, connection: int, fields: Iterator[str]) -> None:
+    def event(self, kind: int, connection: int, fields: Iterator[str]) -> None:
+        """What a record says that is no request."""
         if kind == lib.FW_SHAPE:
-            self._shapes[connection] = with_room(make_shape(next(fields), self._bases))
+            self._shapes[connection] = with_room(make_shape(next(fields), self.bases))
         elif kind == lib.FW_WRITABLE:
-            self._streams.writable(connection)
+            self.streams.writable(connection)
         elif kind == lib.FW_GONE:
-            stream = self._streams.forget(connection)
+            stream = self.streams.forget(connection)
             if stream is not None:
                 self._tell_gone(stream.request)
                 self.close(stream.response, stream.result)
@@ -423,77 +385,14 @@ class Server:
         elif kind == lib.FW_SPOOL_FULL:
             self.log("content is refused with 503: max_spool is reached, or no file descriptor can be spared")
 
-    # ---- Responses ---------------------------------------------------------------------------------
-
-    def _respond_otherwise(self, response: Response, result: Any, environ: Environ) -> None:
-        """A response that is not one piece of bytes in a list."""
-        if self._forked:
-            forks.leave(self._errors, None)
-        if isinstance(result, (list, tuple)) and not response.begun:
-            body = b"".join([piece if type(piece) is bytes else check_piece(piece) for piece in result])
-            self._respond(response, result, body)
-            return
-        if isinstance(result, (str, bytes)):
-            raise Fault(f"the application must return an iterable of bytes, not {type(result).__name__}")
-        if type(result) is FileWrapper and not response.begun:
-            span = file_span(result.file)
-            if span is not None:
-                self._respond_with_file(response, result, environ, *span)
-                return
-        stream = Stream(response, result)
-        stream.request = environ.get("REQUEST_METHOD"), environ.get("RAW_URI")
-        self._streams.add(stream)
-
-    def _respond_with_file(
-        self, response: Response, result: Any, environ: Environ, descriptor: int, offset: int, size: int
-    ) -> None:
-        """A regular file: one write for a small one, the system's sendfile for others.
-
-        It ends at Content-Length if that comes first, and that is no excess (PEP 3333).
-        """
-        response.head()  # what is wrong with it is told first
-        for name, value in response.headers:
-            if name.lower() == "content-length" and value.strip().isdecimal():
-                size = min(size, int(value.strip()[:18]))
-        if size <= SMALL_FILE:
-            body = read_at(descriptor, size, offset)
-            self._respond(response, result, body)
-            return
-        stream = FileStream(response, result, descriptor, offset, size)
-        stream.request = environ.get("REQUEST_METHOD"), environ.get("RAW_URI")
-        try:
-            response.begin(size)
-        except BaseException:
-            stream.end()
-            raise
-        self._streams.add(stream)
-
-    def _respond(self, response: Response, result: Any, body: bytes) -> None:
-        """A whole response, for which run() has no time in line."""
-        head, count = response.head()
-        if count != 2 * len(response.headers) + 1:
-            raise TypeError("a header is not a pair")
-        rest = lib.fw_respond(self.core, response.connection, head, len(head), count, body, len(body))
-        self._after_respond(response, result, body, rest)
-
-    def _after_respond(self, response: Response, result: Any, body: bytes, rest: int) -> None:
-        """What is left to do when fw_respond() did not take everything silently."""
-        if rest < 0:
-            if any(len(header) != 2 for header in response.headers):
-                raise head_fault(response.status, response.headers)
-            raise code_fault(rest)
-        if rest > lib.FW_REST_MASK:
-            self.tell_notes(rest)
-            rest &= lib.FW_REST_MASK
-        if not rest:
-            self.close(response, result)
-            return
-        response.begun = True
-        stream = Stream(response, (), body, len(body) - rest)
-        stream.result = result
-        self._streams.by_connection[stream.connection] = stream
-
     # ---- Failures --------------------------------------------------------------------------------
+
+    def _failed(self, error: BaseException, response: Response | None, result: Any, environ: Environ) -> None:
+        """What came out of the exchange while it was with a request, whose response is out if None."""
+        if response is None:
+            self.log_exception(_CLOSE_FAILED, error)
+            return
+        self.fail(response, error, result, (environ.get("REQUEST_METHOD"), environ.get("RAW_URI")))
 
     def fail(self, response: Response, error: BaseException, result: Any, request: errors.Request) -> None:
         """A response failed: told in the log; to the client as 500, or by cutting the connection.
@@ -501,7 +400,7 @@ class Server:
         request: which one it is, for the log. Never raises.
         """
         if os.getpid() != self._pid:
-            forks.leave(self._errors, None if self._is_refusal(error) else error)
+            forks.leave(self.errors, None if self._is_refusal(error) else error)
         try:
             if not issubclass(type(error), ClientGone):
                 self.log_exception(f"the application failed{errors.where(request)}", error)
@@ -519,7 +418,7 @@ class Server:
 
     def _is_refusal(self, error: BaseException) -> bool:
         """In a child: whether the server refused a call, after the application had returned."""
-        return self._forked and type(error) is Fault
+        return self.forked and type(error) is Fault
 
     def _end_failed(self, response: Response) -> None:
         begun, response.begun = response.begun, True
@@ -534,16 +433,10 @@ class Server:
         )
         return rest
 
-    def tell_notes(self, notes: int) -> None:
-        """Logs what the core says about a response beside its length."""
-        for bit, sentence in _NOTES:
-            if notes & bit:
-                self.log(sentence)
-
     def log(self, sentence: str) -> None:
         """One line to the error log; see ErrorLog.write()."""
-        self._errors.write(sentence)
+        self.errors.write(sentence)
 
     def log_exception(self, sentence: str, error: BaseException) -> None:
         """A sentence and a traceback; see ErrorLog.write_exception()."""
-        self._errors.write_exception(sentence, error)
+        self.errors.write_exception(sentence, error)

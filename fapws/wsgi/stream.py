@@ -25,7 +25,7 @@ ROUND_SECONDS = 0.005
 class Stream:
     """One response on its way: what is to be sent, and where the next piece comes from."""
 
-    __slots__ = ("connection", "gone", "piece", "pieces", "request", "response", "result", "taken")
+    __slots__ = ("ahead", "connection", "gone", "piece", "pieces", "request", "response", "result", "taken")
 
     def __init__(
         self, response: Response, result: Iterable[bytes], piece: bytes = b"", taken: int = 0
@@ -41,6 +41,8 @@ class Stream:
         """The piece in hand, never copied: a thousand streams may share one of 10 MB."""
         self.taken = taken
         """Bytes of it that are with the kernel."""
+        self.ahead: tuple[Any, ...] = ()
+        """A piece that was taken from the iterator before, and is still to be looked at."""
         self.gone = False
         """Taken out by Streams.forget(), while it waited for its turn perhaps."""
 
@@ -89,7 +91,9 @@ class Stream:
         if response.unsent:
             return response.unsent.take(), None
         try:
-            if response.begun:
+            if self.ahead:
+                piece, self.ahead = self.ahead[0], ()
+            elif response.begun:
                 send_pieces = response.server.send_pieces
                 given: tuple[Any, int | None] | None = send_pieces(response, self.pieces, most, seconds)
                 if given is None or given[1] is not None:
@@ -196,12 +200,12 @@ class Streams:
                 self.forget(stream.connection)
                 server.fail(stream.response, error, stream.result, stream.request)
             if ended:
-                self._finish(stream, server)
+                self.finish(stream, server)
             elif more:
                 self.ready.append(stream)
 
-    def _finish(self, stream: Stream, server: Any) -> None:
-        """The iterator has ended, and all of it is with the kernel."""
+    def finish(self, stream: Stream, server: Any) -> None:
+        """The iterator has ended, and all of it is with the kernel. Never raises."""
         response = stream.response
         try:
             if not response.begun:
@@ -209,7 +213,7 @@ class Streams:
             notes = lib.fw_end(server.core, response.connection)
             if notes < 0:
                 raise code_fault(notes)
-            server.tell_notes(notes)
+            server.handler.tell_notes(notes)
         except BaseException as error:
             self.forget(stream.connection)
             server.fail(response, error, stream.result, stream.request)

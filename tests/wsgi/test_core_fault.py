@@ -19,7 +19,7 @@ class Quiet(Server):
 
 def test_a_wrong_step_is_logged_with_both_states_and_nothing_else_is_taken() -> None:
     server, fields = Quiet(), iter(["dispatched", "head", "the next record's"])
-    server._event(lib.FW_FAULT, 0, fields)
+    server.event(lib.FW_FAULT, 0, fields)
     assert server.lines == [
         "a mistake in the C core: a connection went from dispatched to head and was closed"
     ]

@@ -1,4 +1,4 @@
-"""The two exchanges, in Python and in C, give the same records of the same batch (csrc/fapws.h, fw_poll)."""
+"""The two exchanges, in Python and in C, make the same calls of the same batch (csrc/fapws.h, fw_poll)."""
 
 from __future__ import annotations
 
@@ -59,6 +59,51 @@ def records(draw: st.DrawFn) -> tuple[int, int, int, list[str]]:
 Batch = list[tuple[int, int, int, list[str]]]
 
 
+class Calls:
+    """Application and handler in one: notes what it is called with, in the order of the records."""
+
+    def __init__(self, fields: list[int]) -> None:
+        """fields: how many each record has."""
+        self._fields = fields
+        self.records: list[Any] = []
+        self.responses: list[Any] = []
+        self.left: list[Any] = []
+        """What was not done by the exchange itself."""
+        self.result: Any = [b"x"]
+        self.start: Any = None
+        """What to give to start_response, as a function of it."""
+        self._request: Any = None
+
+    def _take(self, fields: Any) -> list[str]:
+        return [next(fields) for _ in range(self._fields[len(self.records)])]
+
+    def event(self, kind: int, connection: int, fields: Any) -> None:
+        self.records.append((kind, connection, 0, self._take(fields)))
+
+    def uncached_environ(self, kind: int, fields: Any) -> Any:
+        self._request = kind, self._take(fields)
+        return {}
+
+    def take_content(self, environ: Any, response: Any, content: int) -> None:
+        environ["content"] = content
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        response = start_response.__self__
+        kind, fields = self._request or ("known", environ)
+        self.records.append((kind, response.connection, environ.pop("content", 0), fields))
+        self._request = None
+        self.responses.append(response)
+        if self.start is not None:
+            self.start(start_response)
+        return self.result
+
+    def respond_otherwise(self, response: Any, result: Any, environ: Any) -> None:
+        self.left.append(("otherwise", result))
+
+    def after_respond(self, response: Any, result: Any, body: bytes, rest: int) -> None:
+        self.left.append((body, rest))
+
+
 class Pair:
     """Both exchanges over one piece of memory, each with shapes of its own."""
 
@@ -85,29 +130,22 @@ class Pair:
             for word in range(3):
                 self._records[1 + 3 * number + word] = record[word]
 
-    def taken(self, by: Any, count: int) -> list[Any]:
-        """What an exchange makes of the batch; an answer is shown as its connection."""
-        out = []
-        for kind, answer, content, what in by.take(count):
-            connection = answer if kind < lib.FW_REQUEST_RAW else answer.connection
-            fields = what if kind >= 0 else [next(what) for _ in range(self.fields_of(kind, out))]
-            out.append((kind, connection, content, fields))
-        return out
-
-    def fields_of(self, kind: int, before: list[Any]) -> int:
-        return len(self.batch[len(before)][3])
+    def taken(self, by: Any, batch: Batch) -> Calls:
+        """What an exchange calls for the batch."""
+        self.put(batch)
+        calls = Calls([len(record[3]) for record in batch])
+        by.take(len(batch))
+        assert self.view.records[0] < 0, "it is marked as taken"
+        by.serve(calls, calls)
+        assert by.left == 0
+        return calls
 
     def check(self, batch: Batch) -> None:
-        self.batch = batch
-        self.put(batch)
-        pure = self.taken(self.pure, len(batch))
-        assert self.view.records[0] < 0, "it is marked as taken"
-        self.put(batch)
-        fast = self.taken(self.fast, len(batch))
-        assert self.view.records[0] < 0
+        pure, fast = self.taken(self.pure, batch).records, self.taken(self.fast, batch).records
+        assert len(pure) == len(batch)
         assert pure == fast
         for mine, theirs in zip(pure, fast):
-            if mine[0] >= 0:
+            if mine[0] == "known":
                 assert list(map(type, mine[3].values())) == list(map(type, theirs[3].values()))
 
 
@@ -119,15 +157,17 @@ def test_both_give_the_same_records(batches: list[Batch]) -> None:
         pair.check(batch)
 
 
+REQUEST = (1, 7, 0, ["/a", "", "/a", "127.0.0.1", "1", "host", "agent"])
+PLAIN = (0, 7, 0, ["/"] * 5)
+
+
 def test_environ_of_a_request_does_not_reach_the_next() -> None:
     pair = Pair()
-    request = [(1, 7, 0, ["/a", "", "/a", "127.0.0.1", "1", "host", "agent"])]
-    pair.put(request)
-    ((_, _, _, first),) = pair.fast.take(1)
+    first = pair.taken(pair.fast, [REQUEST]).records[0][3]
     first["HTTP_HOST"] = "changed"
     first["more"] = "more"
     del first["REMOTE_ADDR"]
-    ((_, _, _, second),) = pair.fast.take(1)
+    second = pair.taken(pair.fast, [REQUEST]).records[0][3]
     assert second["HTTP_HOST"] == "host"
     assert second["REMOTE_ADDR"] == "127.0.0.1"
     assert "more" not in second
@@ -138,9 +178,8 @@ def test_long_values_are_not_kept_for_the_next_request() -> None:
     shapes = pair.shapes()
     fast = exchange.make_exchange(Response, shapes, pair.view, ffi.NULL)
     secret = "s" * 300
-    pair.put([(1, 7, 0, ["/a", "", "/a", "127.0.0.1", "1", "host", secret])])
-    ((_, _, _, environ),) = fast.take(1)
-    assert environ["HTTP_USER_AGENT"] == secret
+    calls = pair.taken(fast, [(1, 7, 0, ["/a", "", "/a", "127.0.0.1", "1", "host", secret])])
+    assert calls.records[0][3]["HTTP_USER_AGENT"] == secret
     assert shapes[1] is not None
     assert secret not in shapes[1].base.values()
 
@@ -148,51 +187,107 @@ def test_long_values_are_not_kept_for_the_next_request() -> None:
 def test_shape_that_was_not_told_is_an_error_and_no_crash() -> None:
     pair = Pair()
     fast = exchange.make_exchange(Response, [None] * 64, pair.view, ffi.NULL)
-    pair.put([(5, 7, 0, [])])
-    with pytest.raises(SystemError, match="shape 5"):
-        list(fast.take(1))
-    pair.put([(64, 7, 0, [])])
-    with pytest.raises(SystemError, match="shape 64"):
-        list(fast.take(1))
+    for kind in (5, 64):
+        with pytest.raises(SystemError, match=f"shape {kind}"):
+            pair.taken(fast, [(kind, 7, 0, [])])
+        assert fast.take_failed() is None, "no application was called"
 
 
 def test_exchange_takes_only_answers() -> None:
     with pytest.raises(TypeError, match="ResponseBase"):
-        exchange.accelerator.Exchange(int, [], 0, 0, 0, 0, 0, 0, 0, 0)
+        exchange.accelerator.Exchange(int, int, [], *[0] * 10)
     with pytest.raises(TypeError):
-        Pair().fast.respond(1, [b""])
+        Pair().fast.serve(1)
     with pytest.raises(TypeError):
         Pair().fast.original_request(1)
 
 
 def test_both_ask_the_core_and_return_its_code() -> None:
     pair = Pair()
-    pair.put([(0, 7, 0, ["/"] * 5)])
-    codes = [by.original_request(answer) for by in (pair.pure, pair.fast) for _, answer, _, _ in by.take(1)]
+    codes = [by.original_request(pair.taken(by, [PLAIN]).responses[0]) for by in (pair.pure, pair.fast)]
     assert codes[0] == codes[1] < 0, "there is no core"
 
 
-def test_nothing_is_left_behind() -> None:
+class Plain:
+    """Application and handler that keep nothing."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("A", "b")])
+        return self.result() if callable(self.result) else self.result
+
+    def event(self, kind: int, connection: int, fields: Any) -> None:
+        pass
+
+    def respond_otherwise(self, *given: Any) -> None:
+        pass
+
+    after_respond = stream_on = close = ended = respond_otherwise
+
+
+class Closing:
+    """As frameworks have it."""
+
+    def __init__(self) -> None:
+        self._pieces = iter([b"x"])
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._pieces)
+
+    def close(self) -> None:
+        pass
+
+
+RESULTS = {
+    "one": [b"x"],
+    "several": [b"x", b"y"],
+    "none": (),
+    "texts": ["x"],
+    "number": 5,
+    "generator": lambda: (piece for piece in [b"x"]),
+    "pieces": lambda: iter([b"x", b"y"]),
+    "closing": Closing,
+    "error": lambda: 1 / 0,
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_nothing_is_left_behind(name: str) -> None:
     pair = Pair()
     batch = [(1, 7, 0, ["/a", "q", "/a?q", "127.0.0.1", "1", "host", "agent" * 100])] * 8
     batch += [(lib.FW_DEBUG, 7, 0, ["a", "b", "c", "d"])]
     pair.put(batch)
-    for _ in pair.fast.take(9):
-        pass
+    plain = Plain(RESULTS[name])
+
+    def serve() -> None:
+        pair.fast.take(9)
+        while pair.fast.left:
+            try:
+                pair.fast.serve(plain, plain)
+            except (ZeroDivisionError, TypeError):
+                pair.fast.take_failed()
+
+    serve()
     gc.collect()
-    blocks = sys.getallocatedblocks()
-    for _ in range(1000):
-        for _ in pair.fast.take(9):
-            pass
-    gc.collect()
-    assert abs(sys.getallocatedblocks() - blocks) < 100
+    gc.disable()  # nothing waits for it
+    try:
+        blocks = sys.getallocatedblocks()
+        for _ in range(1000):
+            serve()
+        assert abs(sys.getallocatedblocks() - blocks) < 100
+    finally:
+        gc.enable()
 
 
-def both_answers() -> list[tuple[Any, Any]]:
+def both_answers() -> list[tuple[Any, Any, Pair]]:
     """Each exchange with an answer of its own; there is no core behind them."""
     pair = Pair()
-    pair.put([(0, 7, 0, ["/"] * 5)])
-    return [(by, answer) for by in (pair.pure, pair.fast) for _, answer, _, _ in by.take(1)]
+    return [(by, pair.taken(by, [PLAIN]).responses[0], pair) for by in (pair.pure, pair.fast)]
 
 
 def test_answer_in_a_circle_of_references_is_collected() -> None:
@@ -201,26 +296,46 @@ def test_answer_in_a_circle_of_references_is_collected() -> None:
 
     given = both_answers()
     while given:
-        by, answer = given.pop()
+        by, answer, pair = given.pop()
         headers = Headers()
         headers.start_response = answer.start_response
         answer.start_response("200 OK", headers)
         seen = weakref.ref(headers)
-        del by, answer, headers
+        del by, answer, headers, pair
         gc.collect()
         assert seen() is None
 
 
 def test_start_response_can_be_inspected() -> None:
-    for _, answer in both_answers():
+    for _, answer, _ in both_answers():
         names = list(inspect.signature(answer.start_response).parameters)
         assert names == ["status", "headers", "exc_info"]
 
 
+def left_of(headers: Any, result: Any, change: Any = None) -> list[Any]:
+    """What each exchange leaves of a response; change: called with the headers before it returns."""
+    pair = Pair()
+    out = []
+    for by in (pair.pure, pair.fast):
+        pair.put([PLAIN])
+        calls = Calls([5])
+        calls.result = result
+
+        def start(start_response: Any) -> None:
+            mine = list(headers) if type(headers) is list else headers
+            start_response("200 OK", mine)
+            if change is not None:
+                change(mine)
+
+        calls.start = start
+        by.take(1)
+        by.serve(calls, calls)
+        out.append(calls.left)
+    return out
+
+
 def test_what_was_sent_comes_back_with_what_the_core_said() -> None:
-    for by, answer in both_answers():
-        answer.start_response("200 OK", [("A", "b")])
-        body, rest = by.respond(answer, [b"x"])
+    for ((body, rest),) in left_of([("A", "b")], [b"x"]):
         assert body == b"x"
         assert rest < 0, "there is no core"
 
@@ -235,34 +350,28 @@ def test_headers_of_other_classes_are_left_to_python() -> None:
             return iter(("X-Odd", "yes"))
 
     for headers in (Odd([("A", "b")]), [Pairs(("A", "b"))]):
-        _, (fast, answer) = both_answers()
-        answer.start_response("200 OK", headers)
-        assert fast.respond(answer, [b"x"]) is None
+        _, fast = left_of(headers, [b"x"])
+        assert fast == [("otherwise", [b"x"])]
 
 
 @pytest.mark.parametrize("header", [(), ("A",), ("A", "b", "c"), (1, 2), ("A", "\u20ac"), 5])
 def test_header_that_is_no_pair_of_text_is_left_to_who_explains_it(header: Any) -> None:
-    for by, answer in both_answers():
-        headers: list[Any] = []
-        answer.start_response("200 OK", headers)
-        headers.append(header)
-        assert by.respond(answer, [b"x"]) is None
+    for left in left_of([], [b"x"], lambda headers: headers.append(header)):
+        assert left == [("otherwise", [b"x"])]
 
 
 @pytest.mark.parametrize("size", range(4070, 4096))
 def test_heads_around_the_limit_of_what_c_joins(size: int) -> None:
-    _, (fast, answer) = both_answers()
-    answer.start_response("200 OK", [("A", "b" * size)])
-    joined = fast.respond(answer, [b"x"]) is not None
+    _, (left,) = left_of([("A", "b" * size)], [b"x"])
+    joined = left[0] == b"x"
     assert joined == (len("200 OK\nA\n") + size + 1 <= 4096)
 
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_nothing_of_a_freed_core_is_touched(number: int) -> None:
-    by, answer = both_answers()[number]
+    by, answer, pair = both_answers()[number]
     by.release()
+    pair.put([PLAIN])
     with pytest.raises(ValueError, match=r"released|freed"):
-        list(by.take(1))
+        by.take(1)
     assert by.original_request(answer) < 0
-    answer.start_response("200 OK", [])
-    assert by.respond(answer, [b"x"])[1] < 0
