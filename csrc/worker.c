@@ -101,6 +101,7 @@ static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score 
     worker->spool.settings = &worker->settings;
     worker->spool.open = &worker->table.open;
     worker->crowd.open = &worker->table.open;
+    worker->crowd.score = worker->score;
     worker->deadlines.beat = &worker->beat;
     worker->deadlines.expired = fw__conn_expired;
     worker->deadlines.owner = worker;

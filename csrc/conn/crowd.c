@@ -19,10 +19,13 @@ static bool has_gone(const fw_crowd *crowd)
 static void on_crowd_timer(uv_timer_t *timer)
 {
     fw_crowd *crowd = timer->data;
+    size_t rss;
     if (!has_gone(crowd))
         return; /* the next one has come meanwhile */
     crowd->most = *crowd->open;
     fw_memory_give_back();
+    if (uv_resident_set_memory(&rss) == 0)
+        crowd->score->rss = rss;
 }
 
 void fw__crowd_left(fw_crowd *crowd, uint32_t gone)
