@@ -27,7 +27,7 @@
 #include "check.h"
 
 #define SOON_MS 4000 /* ms; what should happen at once has happened by then, or never will */
-#define HANG_S 20    /* s; a test whose worker does not come back is ended by SIGALRM */
+#define HANG_S 20    /* s of standing still; then the test is ended by SIGALRM */
 #define VALUES_MAX 64
 
 static inline size_t count_text(const char *data, const char *text)
@@ -93,7 +93,26 @@ typedef struct {
     test_record *first; /* told and not taken */
     test_record **last;
     test_record *taken;
+    uint64_t done; /* as site_done() was at the last poll */
 } test_site;
+
+/* Grows with whatever the worker does for clients. */
+static inline uint64_t site_done(const test_site *site)
+{
+    const fw_score *score = &site->score;
+    return score->bytes_in + score->bytes_out + score->responses + 2 * score->accepted -
+           score->connections;
+}
+
+/* How long all of a test takes is the machine's affair (an emulator, sanitizers, others at work): the alarm is
+ * for a worker that does not come back, or is asked again and again and does nothing. */
+static inline void site_lives(test_site *site)
+{
+    uint64_t done = site_done(site);
+    if (done != site->done)
+        alarm(HANG_S);
+    site->done = done;
+}
 
 static inline int listen_on(const void *address, socklen_t len, int family)
 {
@@ -277,6 +296,7 @@ static inline int site_poll(test_site *site, int timeout_ms)
     const char *content = site->view.content;
     bool defined = false;
     CHECK(count >= 0);
+    site_lives(site);
     for (int i = 0; i < count; i++) {
         const int64_t *at = words + 1 + i * FW_RECORD_WORDS;
         if (at[0] == FW_SHAPE) {

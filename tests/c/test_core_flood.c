@@ -61,7 +61,7 @@ TEST(a_batch_is_bounded_in_bytes_too)
         CHECK(send(many[i].fd, text, (size_t)at + SIZE, 0) == at + SIZE);
     }
     int requests = 0;
-    for (uint64_t end = clock_ms() + SOON_MS; requests < COUNT && clock_ms() < end;) {
+    while (requests < COUNT) { /* or the alarm comes */
         site_poll(&here, 1);
         CHECK(here.score.in_flight <= 262144 / SIZE + 1);
         while (here.first) {
@@ -71,7 +71,6 @@ TEST(a_batch_is_bounded_in_bytes_too)
         }
         site_forget(&here);
     }
-    CHECK(requests == COUNT);
     close_many(COUNT);
 }
 
@@ -219,7 +218,8 @@ TEST(records_do_not_run_over_when_a_thousand_are_ready)
 enum { CROWD = 500, A_FEW = 320 }; /* a slow machine takes more turns until the request is there */
 static test_client crowd[CROWD];
 
-static void open_crowd(const fw_settings *settings, test_client *one)
+/* false: the time of one was over before the last was there. */
+static bool open_crowd(const fw_settings *settings, test_client *one)
 {
     site_open(&here, settings);
     for (int i = 0; i < CROWD; i++)
@@ -229,8 +229,9 @@ static void open_crowd(const fw_settings *settings, test_client *one)
     for (int i = 0; i < CROWD; i++)
         CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
     client_open(&here, one);
-    while (fw_open_connections(here.worker) <= CROWD)
+    while (here.score.accepted <= CROWD)
         CHECK(site_quiet(&here));
+    return fw_open_connections(here.worker) == CROWD + 1;
 }
 
 /* Who asks something is not behind all of those who leave, and yet they go. */
@@ -242,10 +243,8 @@ static void check_served_meanwhile(test_client *one)
     NOTE("%d are still there", (int)there);
     CHECK(there >= CROWD - A_FEW);
     CHECK(respond(&here, id, "200 OK", "x") == 0 && client_reply_is(&here, one, 200, "x"));
-    uint64_t end = clock_ms() + SOON_MS;
-    while (fw_open_connections(here.worker) > 1 && clock_ms() < end)
+    while (fw_open_connections(here.worker) > 1) /* or the alarm comes */
         CHECK(site_quiet(&here));
-    CHECK(fw_open_connections(here.worker) == 1);
 }
 
 static void close_crowd(test_client *one)
@@ -257,7 +256,7 @@ static void close_crowd(test_client *one)
 TEST(a_crowd_that_leaves_at_one_moment_keeps_nobody_waiting)
 {
     test_client one;
-    open_crowd(NULL, &one);
+    CHECK(open_crowd(NULL, &one));
     for (int i = 0; i < CROWD; i++)
         client_close(&crowd[i]);
     check_served_meanwhile(&one);
@@ -267,7 +266,7 @@ TEST(a_crowd_that_leaves_at_one_moment_keeps_nobody_waiting)
 TEST(requests_in_front_of_the_end_are_all_answered)
 {
     test_client one;
-    open_crowd(NULL, &one);
+    CHECK(open_crowd(NULL, &one));
     for (int i = 0; i < CROWD; i++) {
         static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         CHECK(send(crowd[i].fd, text, sizeof text - 1, MSG_NOSIGNAL) == sizeof text - 1);
@@ -289,7 +288,12 @@ TEST(a_crowd_whose_time_is_over_at_one_moment_keeps_nobody_waiting)
     test_client one;
     fw_settings settings = settings_usual();
     settings.keepalive_timeout = 1500;
-    open_crowd(&settings, &one);
+    while (!open_crowd(&settings, &one)) { /* a slow machine */
+        for (int i = 0; i < CROWD; i++)
+            client_close(&crowd[i]);
+        close_crowd(&one);
+        settings.keepalive_timeout *= 2;
+    }
     client_say(&here, &one, "GET / HTTP/1.1\r\n"); /* has begun to ask, so it is not idle */
     while (fw_open_connections(here.worker) > CROWD)
         site_poll(&here, 0);
@@ -308,7 +312,7 @@ TEST(a_crowd_whose_time_is_over_at_one_moment_keeps_nobody_waiting)
 TEST(a_drain_lets_a_crowd_go_bit_by_bit)
 {
     test_client one;
-    open_crowd(NULL, &one);
+    CHECK(open_crowd(NULL, &one));
     client_say(&here, &one, "GET / HTTP/1.1\r\n");
     CHECK(site_quiet(&here));
     CHECK(fw_drain(here.worker, 0, 1) == 0);
@@ -319,10 +323,8 @@ TEST(a_drain_lets_a_crowd_go_bit_by_bit)
     NOTE("%d are still there", (int)fw_open_connections(here.worker));
     CHECK(fw_open_connections(here.worker) >= CROWD - A_FEW);
     CHECK(respond(&here, id, "200 OK", "x") == 0 && client_reply_is(&here, &one, 200, "x"));
-    uint64_t end = clock_ms() + SOON_MS;
-    while (fw_open_connections(here.worker) > 0 && clock_ms() < end)
+    while (fw_open_connections(here.worker) > 0) /* or the alarm comes */
         CHECK(site_quiet(&here));
-    CHECK(fw_open_connections(here.worker) == 0);
     for (int i = 0; i < CROWD; i++)
         client_close(&crowd[i]);
     close_crowd(&one);
