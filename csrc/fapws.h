@@ -43,6 +43,9 @@ typedef struct {
     uint32_t debug;             /* 1 and above: FW_DEBUG records; FW_DEBUG_CONTENT: of all bytes */
     const char *server;         /* Server field value; NULL or "": no field; copied */
     const char *spool_directory; /* where temporary files are made; NULL: /tmp; copied */
+    const char *
+        ready_path; /* GET or HEAD of it asks whether clients may be sent here; NULL or "": none; copied */
+    uint32_t log_ready; /* not 0: those responses are in the access log, too */
 } fw_settings;
 
 #define FW_REQUEST_LINE 128 /* bytes of a request line in the scoreboard, with the NUL */

@@ -40,6 +40,7 @@ static int copy_settings(fw_worker *worker, const fw_settings *settings)
     fw_settings *own = &worker->settings;
     own->server = strdup(settings->server ? settings->server : "");
     own->spool_directory = strdup(settings->spool_directory ? settings->spool_directory : "/tmp");
+    own->ready_path = strdup(settings->ready_path ? settings->ready_path : "");
     if (own->max_headers > FW_FIELDS_MAX)
         own->max_headers = FW_FIELDS_MAX;
     if (own->accept_burst == 0)
@@ -48,7 +49,10 @@ static int copy_settings(fw_worker *worker, const fw_settings *settings)
     worker->head_limits.max_target = own->max_uri;
     worker->head_limits.max_fields = own->max_headers;
     worker->head.fields = worker->fields;
-    return own->server && own->spool_directory ? 0 : FW_EMEMORY;
+    if (!own->server || !own->spool_directory || !own->ready_path)
+        return FW_EMEMORY;
+    worker->ready_len = strlen(own->ready_path);
+    return 0;
 }
 
 /* ---- Turns --------------------------------------------------------------------------------------------- */
@@ -237,6 +241,7 @@ void fw_worker_free(fw_worker *worker)
     free(worker->read_buffer);
     free((void *)(uintptr_t)worker->settings.server);
     free((void *)(uintptr_t)worker->settings.spool_directory);
+    free((void *)(uintptr_t)worker->settings.ready_path);
     free(worker);
 }
 

@@ -49,7 +49,7 @@ struct fw_worker {
     uv_loop_t loop; /* the timers */
     uv_thread_t thread;
     fw_health health;
-    fw_settings settings; /* server and spool_directory point to own copies */
+    fw_settings settings; /* what it points to are own copies */
     fw_score *score;      /* never read: others may write there too. The true figures are here: */
     fw_score own_score;
     uint64_t beat;      /* of the score */
@@ -74,10 +74,11 @@ struct fw_worker {
     uv_timer_t drain_timer;
     fw_crowd crowd;
     bool draining;
-    bool stopping;   /* it drains because the service stops */
-    bool away;       /* no client is to be sent here */
-    bool closing;    /* connections end with their next response: it drains, or is away */
-    bool keep_heads; /* fw_keep_heads() was called */
+    bool stopping;    /* it drains because the service stops */
+    bool away;        /* no client is to be sent here */
+    bool closing;     /* connections end with their next response: it drains, or is away */
+    size_t ready_len; /* of settings.ready_path; 0: none */
+    bool keep_heads;  /* fw_keep_heads() was called */
     fw_watched watches[FW_WATCHES];
 
     fw_batch batch;

@@ -472,7 +472,8 @@ void fw__conn_run_ready(fw_conn *conn)
         if (conn->state == FW_CONN_CLOSED)
             return;
     }
-    conn->ready &= FW_READY_LOST; /* the set may have found that the client has left */
+    /* The set may have found that the client has left; a response of the core's own may have been given. */
+    conn->ready &= FW_READY_LOST | FW_READY_PIPELINE;
     if (ready & FW_READY_WRITE) {
         fw__out_writable(conn);
         if (conn->state == FW_CONN_CLOSED)

@@ -50,8 +50,9 @@ typedef struct {
 /* Whose response is on its way. */
 typedef enum {
     FW_BY_APPLICATION,
-    FW_BY_CORE,  /* a refusal: more of the request may be on its way, and is thrown away */
-    FW_BY_NOBODY /* none: responses that conn->out still holds are sent, then it ends */
+    FW_BY_CORE,   /* a refusal: more of the request may be on its way, and is thrown away */
+    FW_BY_WORKER, /* the core's own to a request that was read whole: the client may stay */
+    FW_BY_NOBODY  /* none: responses that conn->out still holds are sent, then it ends */
 } fw_response_by;
 
 /* What belongs to the response in hand; fw__response_reset() begins it. */

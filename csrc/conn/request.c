@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "http/proxy.h"
+#include "http/ready.h"
 #include "http/refusal.h"
 #include "worker.h"
 
@@ -100,12 +101,12 @@ static void dispatch(fw_conn *conn, const fw_head *head, fw_slice received)
     give_out(conn, head);
 }
 
-static void note_request(fw_conn *conn, const fw_head *head)
+static void note_request(fw_conn *conn, const fw_head *head, bool logged)
 {
     conn->request.minor = head->minor != 0;
     conn->request.keep_alive = head->keep_alive;
     conn->request.is_head = head->method.len == 4 && memcmp(head->method.at, "HEAD", 4) == 0;
-    if (conn->worker->access_log)
+    if (conn->worker->access_log && logged)
         conn->request.access = fw__access_request(conn->worker->access_log, head);
 }
 
@@ -191,6 +192,60 @@ static void wait_for_head(fw_conn *conn, const incoming *bytes)
     fw__conn_listen(conn);
 }
 
+/* ---- May clients be sent here? ------------------------------------------------------------------- */
+
+static bool slice_is(fw_slice slice, const char *text, size_t len)
+{
+    return slice.len == len && memcmp(slice.at, text, len) == 0;
+}
+
+/* Other methods, and requests with content, are the application's. */
+static bool asks_for_readiness(const fw_worker *worker, const fw_head *head)
+{
+    return slice_is(head->path, worker->settings.ready_path, worker->ready_len) &&
+           (slice_is(head->method, "GET", 3) || slice_is(head->method, "HEAD", 4)) &&
+           !head->chunked && head->content_length <= 0;
+}
+
+/* Not ready, it closes, so that the balancer looks for another server at once. */
+static void tell_readiness(fw_conn *conn)
+{
+    fw_worker *worker = conn->worker;
+    char response[FW_READY_SIZE];
+    fw_readiness said = {
+        .away = worker->away, .bodiless = conn->request.is_head, .minor = conn->request.minor != 0};
+    said.close =
+        said.away || !conn->request.keep_alive || (worker->closing && !fw__request_waits(conn));
+    fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
+    size_t len = fw_ready_write(response, &said, &worker->date);
+    if (conn->request.access)
+        fw__access_refused(conn->request.access, fw_ready_status(&said),
+                           len - fw_ready_content(&said));
+    fw__response_reset(conn, FW_BY_WORKER);
+    conn->response.last = said.close;
+    if (fw__out_keep(conn, response, len)) {
+        fw__conn_lost(conn);
+        return;
+    }
+    if (!fw__conn_enter(conn, FW_CONN_FLUSHING))
+        return;
+    fw__conn_wait_to_send(conn);
+    fw__out_writable(conn);
+}
+
+/* What follows the head is kept first: once the response is sent, it is looked at. */
+static void answer_readiness(fw_conn *conn, const fw_head *head, const incoming *bytes,
+                             size_t head_len)
+{
+    note_request(conn, head, conn->worker->settings.log_ready != 0);
+    if ((head_len < bytes->len || bytes->in_buffer) && !keep_rest(conn, bytes, head_len))
+        fw__conn_lost(conn);
+    else
+        tell_readiness(conn);
+}
+
+/* ---- Head and content ---------------------------------------------------------------------------- */
+
 static void take_head(fw_conn *conn, const incoming *bytes)
 {
     fw_worker *worker = conn->worker;
@@ -206,7 +261,11 @@ static void take_head(fw_conn *conn, const incoming *bytes)
         fw__request_refuse(conn, (int)head_len, slice_of(bytes));
         return;
     }
-    note_request(conn, head);
+    if (worker->ready_len && asks_for_readiness(worker, head)) {
+        answer_readiness(conn, head, bytes, (size_t)head_len);
+        return;
+    }
+    note_request(conn, head, true);
     if (head->chunked || head->content_length > 0) {
         begin_content(conn, head, bytes, (size_t)head_len);
         return;

@@ -125,6 +125,9 @@ class Pool(NamedTuple):
     access_log: str = "off"
     """``off``, ``syslog:FACILITY`` or an absolute path."""
     access_format: str = "combined"
+    ready_path: str = ""
+    """The core's own path that tells whether clients may be sent here; empty: none."""
+    log_ready: bool = False
     script_name: str = ""
     strict_paths: bool = False
     """PATHS are matched by WSGI's rule instead of fapws3's; see fapws.compat.paths."""

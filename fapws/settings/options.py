@@ -162,6 +162,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("access_format", POOL, "access_format", "combined",
            "combined, json, or a line with variables such as $client_addr \"$request\" $status; see "
            "fapws.ini(5)"),
+    Option("ready_path", POOL, "path", "",
+           "path that the core itself answers, such as /healthz: 200, or 503 when the pool is not to be sent "
+           "clients; for balancers that see only the pool's own address; empty: none"),
+    Option("log_ready", POOL, "boolean", "no",
+           "write what ready_path is answered to the access log too"),
     Option("script_name", POOL, "prefix", "",
            "path under which a proxy shows the application, such as /blog", shared=False),
     Option("strict_paths", POOL, "boolean", "no",
@@ -485,6 +490,14 @@ def _parse_prefix(text: str, _base_directory: str) -> str:
     return text
 
 
+def _parse_path(text: str, _base_directory: str) -> str:
+    if text and (not text.startswith("/") or not all("!" <= character <= "~" for character in text)):
+        raise ValueError("must begin with / and be as it stands in a request, such as /healthz")
+    if set("?#") & set(text):
+        raise ValueError("must be a path alone, without ? and #")
+    return text
+
+
 def _parse_reload(text: str, _base_directory: str) -> str:
     if text not in ("rolling", "frugal"):
         raise ValueError("must be rolling or frugal")
@@ -530,5 +543,6 @@ KINDS: dict[str, Kind] = {
     "forwarded": Kind(_parse_forwarded, ", ".join, lines=True),
     "reload": Kind(_parse_reload, str),
     "prefix": Kind(_parse_prefix, str),
+    "path": Kind(_parse_path, str),
     "field": Kind(_parse_field, str),
 }

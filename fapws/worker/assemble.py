@@ -142,6 +142,8 @@ def settings_of(pool: Pool, multiprocess: bool) -> Settings:
         "accept_burst": ACCEPT_BURST_SHARED if multiprocess and not pool.reuseport else ACCEPT_BURST,
         "min_body_after": MIN_BODY_AFTER,
         "debug": pool.debug,
+        "ready_path": pool.ready_path.encode("ascii"),
+        "log_ready": int(pool.log_ready),
         "server": pool.server_header.encode("latin-1"),
         "spool_directory": os.fsencode(_spool_directory(pool)),
     }

@@ -41,6 +41,9 @@ _CLOSE_FAILED = "close() of the application's iterable failed"
 _SERVER_ERROR = b"500 Internal Server Error\nContent-Type\ntext/plain; charset=utf-8"
 
 
+_TEXTS = ("server", "spool_directory", "ready_path")
+"""Settings that are zero-terminated bytes."""
+
 Settings = dict[str, Any]
 """The members of ``fw_settings`` (csrc/fapws.h) by name, all of them: bytes, milliseconds, counts."""
 
@@ -84,7 +87,7 @@ class Server:
         self._unanswered = False
         """Requests of the batch in hand may have been left without a response."""
         self.spool_directory = os.fsdecode(settings["spool_directory"])
-        texts = {name: ffi.new("char[]", settings[name]) for name in ("server", "spool_directory")}
+        texts = {name: ffi.new("char[]", settings[name]) for name in _TEXTS}
         given = {**settings, **texts}
         self._row = ffi.from_buffer("fw_score *", score) if score is not None else ffi.NULL
         self.core = lib.fw_worker_new(ffi.new("fw_settings *", given), self._row)
