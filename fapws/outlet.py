@@ -30,6 +30,8 @@ class Outlet:
         self.fd = -1
         """Our own; it may be the number itself."""
         self._file: tuple[int, int] | None = None
+        self._filling: tuple[int, int] | None = None
+        """What stands at the number only so that nothing else does."""
         self.renew()
 
     def renew(self) -> None:
@@ -45,11 +47,17 @@ class Outlet:
     def put(self, data: bytes) -> int:
         """How many bytes were written: as many as there was room for. -1: it cannot be written to at all."""
         found = identity(self.number)
-        if found != self._file and found is not None:
+        if found not in (self._file, self._filling, None):
             return write_now(self.number, data)
         if identity(self.fd) == self._file:
             return write_now(self.fd, data)
         return write_now(self.number, data) if found else -1
+
+    def fill(self) -> None:
+        """Where the number was closed, no other file is to get it: C code may go on printing there."""
+        if identity(self.number) is None:
+            fill(self.number)
+            self._filling = identity(self.number)
 
     def close(self) -> None:
         """Closes our own; the number stays open."""
@@ -68,6 +76,14 @@ def write_now(fd: int, data: bytes) -> int:
             return written or count
         written += count
     return written
+
+
+def fill(number: int) -> None:
+    """Opens a file that takes everything, or has nothing, under a number that is closed."""
+    fd = os.open(os.devnull, os.O_RDWR)
+    if fd != number:
+        os.dup2(fd, number)
+        os.close(fd)
 
 
 def identity(fd: int) -> tuple[int, int] | None:

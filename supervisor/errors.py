@@ -24,8 +24,19 @@ class CannotStart(Exception):
         self.status = status
 
 
+class PlaceTaken(CannotStart):
+    """Another process listens there."""
+
+    def __init__(self, text: str, holder: str = "") -> None:
+        super().__init__(text)
+        self.holder = holder
+        """Its PID and command line; empty: not known."""
+
+
 def refused(what: str, error: OSError) -> CannotStart:
     """An operating system's error in front of what could not be done."""
     denied = error.errno in (errno.EACCES, errno.EPERM)
     reason = error.strerror or str(error)
+    if error.errno == errno.EADDRINUSE:
+        return PlaceTaken(f"{what}: {reason}")
     return CannotStart(f"{what}: {reason}", NOT_ALLOWED if denied else FAILED)

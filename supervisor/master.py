@@ -18,7 +18,7 @@ from fapws.settings.source import Source
 from fapws.visible import visible
 
 from .control import status
-from .control.commands import UPGRADE, Commands, drain_topic
+from .control.commands import UPGRADE, Commands, drain_topic, scale_topic
 from .core import actions, decide, drain_rules, events, texts
 from .errors import FAILED, NOT_CONFIGURED, TAKEN, CannotStart
 from .listen.lookup import look_up
@@ -255,8 +255,14 @@ class Master:
     def _scaled(self, action: actions.Scaled) -> None:
         self._resources.listeners.trim(self.state.config)
         self._resources.error_log.write(action.text)
-        told = {"text": action.text} if action.ok else {"error": action.text}
-        self._resources.conversations.tell(f"scale {action.pool}", action.ok, **told)
+        conversations = self._resources.conversations
+        pools = {pool.name: pool.workers for pool in self.state.config.pools}
+        asked_for = scale_topic(action.pool, pools.get(action.pool, ""))
+        for topic in conversations.topics(scale_topic(action.pool)):
+            overtaken = action.ok and topic != asked_for
+            text = f"overtaken by another order: {action.text}" if overtaken else action.text
+            ok = action.ok and not overtaken
+            conversations.tell(topic, ok, **({"text": text} if ok else {"error": text}))
 
     def _welcome(self, action: actions.Welcome) -> None:
         self._worker_orders.welcome(action)

@@ -6,6 +6,7 @@ After an upgrade in place the same things are taken over from the master before,
 from __future__ import annotations
 
 import os
+import time
 
 from fapws.lean import Callable
 from fapws.settings.model import Config
@@ -13,7 +14,7 @@ from fapws.settings.model import Config
 from .control.commands import View
 from .control.control_socket import ControlSocket
 from .control.conversations import Conversations
-from .errors import TAKEN, CannotStart, refused
+from .errors import TAKEN, CannotStart, PlaceTaken, refused
 from .listen.listeners import Listeners
 from .listen.lookup import Opened
 from .logs.all_logs import Logs
@@ -24,6 +25,11 @@ from .process.systemd import Notifier, take_environment
 from .process.workers import Post, Workers
 from .upgrade.handover import Saved
 from .waiting import make_waiter
+
+_ORPHANS_MARGIN = 2.0
+"""Seconds that the end of a worker without a master may take on top of its time."""
+_PAUSE = 0.1
+WORKER_TITLE = "fapws: worker"
 
 
 class Resources:
@@ -60,7 +66,7 @@ class Resources:
         if saved:
             self.listeners.adopt(saved.open)
         else:
-            self.listeners.prepare(config)
+            self._listen(config)
         self._undo.append(self.listeners.remove_files)
         self._undo.append(self.listeners.close)
         self.logs = Logs(config, saved.error_log, dict(saved.access_logs)) if saved else Logs(config)
@@ -87,6 +93,21 @@ class Resources:
             self.monitoring.put_in_force(config)
         self.lifeline = (saved.lifeline, saved.lifeline_writer) if saved else os.pipe()
         self._undo.append(lambda: _close_both(*self.lifeline))
+
+    def _listen(self, config: Config) -> None:
+        """Where a master was killed, its workers finish what they have in hand, up to drain_timeout, and only
+        then let the sockets go: that is waited for. Raises CannotStart."""
+        orphans = self.pidfile is not None and self.pidfile.was_left
+        longest = max(pool.drain_timeout for pool in config.pools) + _ORPHANS_MARGIN if orphans else 0.0
+        until = time.monotonic() + longest
+        while True:
+            try:
+                return self.listeners.prepare(config)
+            except PlaceTaken as taken:
+                stranger = taken.holder and WORKER_TITLE not in taken.holder
+                if stranger or time.monotonic() >= until:
+                    raise
+            time.sleep(_PAUSE)
 
     def _take_over(self, saved: Saved) -> None:
         """The workers go on serving, and clients of fapwsctl keep their connections."""

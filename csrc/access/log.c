@@ -273,7 +273,9 @@ void fw__access_responded(fw_access_log *log, fw_access *access, fw_slice peer)
 
 void fw__access_closed(fw_access_log *log, fw_access *access, size_t unsent, fw_slice peer)
 {
-    fw__access_cut(access, GONE_STATUS);
     access->sent -= unsent < access->sent ? unsent : access->sent;
+    if (access->sent == 0 && !access->cut)
+        access->status = 0; /* said, but to nobody: the client had reset the connection */
+    fw__access_cut(access, GONE_STATUS);
     fw__access_responded(log, access, peer);
 }

@@ -70,7 +70,20 @@ static int prepare_accepted(int fd)
     return -error;
 }
 
-int fw__accept(int listener, struct sockaddr *address, socklen_t *len)
+/* An application that has closed 0, 1 or 2 must not find a client's connection or content there: what it or a
+ * library of C prints would go into it. */
+static int off_the_standard_streams(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    int higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return higher;
+}
+
+static int accept_one(int listener, struct sockaddr *address, socklen_t *len)
 {
     int fd;
 #ifdef HAVE_ACCEPT4
@@ -86,6 +99,15 @@ int fw__accept(int listener, struct sockaddr *address, socklen_t *len)
         fd = accept(listener, address, len);
     } while (fd < 0 && errno == EINTR);
     return fd < 0 ? -errno : prepare_accepted(fd);
+}
+
+int fw__accept(int listener, struct sockaddr *address, socklen_t *len)
+{
+    int fd = accept_one(listener, address, len);
+    if (fd < 0)
+        return fd;
+    fd = off_the_standard_streams(fd);
+    return fd < 0 ? -errno : fd;
 }
 
 int fw_accept(int listener)
@@ -199,7 +221,7 @@ int fw__temporary_file(const char *directory)
 #ifndef HAVE_MKOSTEMP
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
-    return fd;
+    return off_the_standard_streams(fd);
 }
 
 static size_t format_number(unsigned number, char *text)

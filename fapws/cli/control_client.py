@@ -10,6 +10,7 @@ from fapws.lean import Any
 from fapws.supervisor.control.control_socket import VERSION
 
 _READ_SIZE = 65536
+_PAUSE = 0.02
 _TIMEOUTS = (TimeoutError, _socket.timeout)
 """One and the same from Python 3.10 on."""
 
@@ -28,16 +29,31 @@ class Conversation:
         self._received = b""
         try:
             self._sock.settimeout(seconds)
-            self._sock.connect(path)
+            self._connect(path)
         except BaseException:
             self._sock.close()
             raise
+
+    def _connect(self, path: str) -> None:
+        while True:
+            try:
+                return self._sock.connect(path)
+            except BlockingIOError:  # so many others ask that the queue is full
+                if time.monotonic() >= self._until:
+                    raise
+                time.sleep(_PAUSE)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._sock.sendall(data)
+        except ConnectionError:
+            return  # a server that has too much to do has said so, and hung up
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
         """The reply to a command. Raises NoReply."""
         request = {"v": VERSION, "command": command, **arguments}
         try:
-            self._sock.sendall(json.dumps(request).encode() + b"\n")
+            self._send(json.dumps(request).encode() + b"\n")
             reply = json.loads(self._line())
         except _TIMEOUTS:
             raise NoReply("no answer in time; it may still finish") from None

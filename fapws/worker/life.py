@@ -220,6 +220,7 @@ class Worker:
     def answer_by(self, application: Callable[..., Any]) -> None:
         """READY, requests, drain. Raises CannotConfine or OSError before READY."""
         try:
+            self._streams.fill_gaps()
             self.confine()
             self._signals.take()  # an application's import may have changed them
             server = self._server = self._make_server(application)

@@ -13,7 +13,7 @@ import os
 import sys
 
 from fapws.lean import Any
-from fapws.outlet import Outlet, identity
+from fapws.outlet import Outlet, fill, identity
 
 
 class StandardStreams:
@@ -47,6 +47,15 @@ class StandardStreams:
         out, err = (_Raw(self, stream, number) for number, stream in enumerate(self._streams, 1))
         sys.stdout = sys.__stdout__ = _text(out, sys.stdout)  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = _text(err, sys.stderr)  # type: ignore[misc]
+
+    def fill_gaps(self) -> None:
+        """What the application has closed gets no client's connection."""
+        if identity(0) is None:
+            fill(0)
+        for stream in self._streams:
+            stream.fill()
+        if identity(2) is None:
+            fill(2)
 
     def let_go(self) -> None:
         """In a child that the application has forked, which may want to be a daemon: 1 and 2 alone stay."""
@@ -92,6 +101,10 @@ class Stream:
     def alike(self, number: int) -> bool:
         """Whether that descriptor is the same file."""
         return identity(number) == identity(self._outlet.number) is not None
+
+    def fill(self) -> None:
+        """Puts something where the descriptor was closed."""
+        self._outlet.fill()
 
     def let_go(self) -> None:
         """Closes our own descriptor."""

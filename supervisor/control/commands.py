@@ -23,6 +23,11 @@ def drain_topic(pool: str) -> str:
     return f"drain {pool}"
 
 
+def scale_topic(pool: str, workers: int | str = "") -> str:
+    """The topic of clients that wait for so many workers; without a number, how all of the pool begin."""
+    return f"scale {pool}\0{workers}"
+
+
 class View(Protocol):
     """What the commands look at."""
 
@@ -88,7 +93,7 @@ class Commands:
         if type(workers) is not int or not 1 <= workers <= WORKERS_MAX:
             client.reply(False, error=f"the number of workers must be from 1 to {WORKERS_MAX}")
         else:
-            self._conversations.wait_for(f"scale {pool}", client)
+            self._conversations.wait_for(scale_topic(str(pool), workers), client)
             self._post(events.ScaleAsked(str(pool), workers))
 
     def _may_change(self, client: Client, pool: object) -> bool:
@@ -127,6 +132,7 @@ class Commands:
         self._post(events.ReloadAsked())
 
     def _stop(self, client: Client, _request: Request) -> None:
+        client.stays = True
         client.reply(True, pid=os.getpid())
         self._post(events.StopAsked(fast=False))
 

@@ -24,11 +24,11 @@ from ..listen import bind
 from . import peer
 
 VERSION = 1
-MAX_CLIENTS = 16
-"""Further ones are closed at once: each holds a descriptor of the master."""
+MAX_CLIENTS = 64
+"""Each holds a descriptor of the master. One more takes the place of one that waits for nothing."""
 MAX_LINE = 4096
 """Bytes of a request."""
-_BACKLOG = 16
+_BACKLOG = 128
 _READ_SIZE = 4096
 
 
@@ -47,6 +47,8 @@ class Client:
         self.fd = fd
         self._incoming = b""
         self._outgoing = b""
+        self.stays = False
+        """Whether it waits for the end of the connection."""
 
     @property
     def unsent(self) -> bool:
@@ -67,6 +69,13 @@ class Client:
         if len(self._incoming) > MAX_LINE:
             raise BadRequest("the request is too long")
         return [_request(line) for line in lines]
+
+    def discard(self) -> None:
+        """Reads what it has said, for nobody."""
+        try:
+            os.read(self.fd, _READ_SIZE)
+        except OSError:
+            return  # nothing yet
 
     def reply(self, ok: bool, **values: Any) -> None:
         """Queues a reply; ``flush`` sends it."""

@@ -9,6 +9,9 @@ from fapws.lean import Any, Callable
 from ..waiting import Readiness, Waiter
 from .control_socket import MAX_CLIENTS, BadRequest, Client, ControlSocket, Request
 
+_ACCEPTED_AT_ONCE = 4
+"""In one turn of the master's loop."""
+
 Command = Callable[[Client, Request], None]
 
 
@@ -30,7 +33,9 @@ class Conversations:
     def on_ready(self, ready: Readiness) -> bool:
         """Serves a descriptor; False: it is none of ours."""
         if self._socket and ready.fd == self._socket.fd:
-            self._accept(self._socket)
+            for _ in range(_ACCEPTED_AT_ONCE):
+                if not self._accept(self._socket):
+                    break
             return True
         client = self._connected.get(ready.fd)
         if client is None:
@@ -86,6 +91,10 @@ class Conversations:
         """The descriptors of the clients that wait for a topic."""
         return tuple(client.fd for client in self._waiting.get(topic, ()))
 
+    def topics(self, beginning: str) -> list[str]:
+        """Those that clients wait for and that begin so."""
+        return [topic for topic, waiting in self._waiting.items() if waiting and topic.startswith(beginning)]
+
     def not_waiting(self) -> tuple[int, ...]:
         """The descriptors of the clients that wait for nothing yet: a request of theirs may be on its way."""
         waiting = {client.fd for clients in self._waiting.values() for client in clients}
@@ -113,15 +122,34 @@ class Conversations:
         if self._socket:
             self._socket.close()
 
-    def _accept(self, control: ControlSocket) -> None:
+    def _accept(self, control: ControlSocket) -> bool:
         client = control.accept()
         if client is None:
-            return
-        if len(self._connected) >= MAX_CLIENTS:
+            return False
+        if len(self._connected) >= MAX_CLIENTS and not self._make_room():
+            client.reply(False, error=f"{MAX_CLIENTS} commands are under way already; ask again later")
+            client.flush()
+            client.discard()  # else the end of the connection would take the reply away
             os.close(client.fd)
-            return
+            return True
         self._connected[client.fd] = client
         self._waiter.watch(client.fd)
+        return True
+
+    def _make_room(self) -> bool:
+        """Ends the oldest conversation in which nothing is to be said; False: there is none."""
+        for client in list(self._connected.values()):
+            if self._is_idle(client):
+                self._listen_to(client)  # its request may have come by now
+                if self._is_idle(client):
+                    self._drop(client)
+                return len(self._connected) < MAX_CLIENTS or self._make_room()
+        return False
+
+    def _is_idle(self, client: Client) -> bool:
+        busy = (self._waiting_for_next, self._waiting_for_this, *self._waiting.values())
+        waits = any(client in waiting for waiting in busy)
+        return self._is_here(client) and not waits and not client.unsent and not client.stays
 
     def _listen_to(self, client: Client) -> None:
         try:

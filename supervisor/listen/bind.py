@@ -16,7 +16,7 @@ from fapws.descriptors import adopt
 from fapws.lean import NamedTuple
 from fapws.settings.model import Address
 
-from ..errors import CannotStart, refused
+from ..errors import CannotStart, PlaceTaken, refused
 from . import defer_accept
 from .lookup import numeric, owner_ids
 
@@ -217,7 +217,7 @@ def clear_stale(path: str) -> None:
         pass  # a full backlog: a process listens, and is busy
     finally:
         sock.close()
-    raise CannotStart(f"cannot listen on unix:{path}: another process listens there")
+    raise PlaceTaken(f"cannot listen on unix:{path}: another process listens there")
 
 
 def inode(path: str) -> tuple[int, int] | None:

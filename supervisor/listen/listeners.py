@@ -13,7 +13,7 @@ from fapws import reuse_port
 from fapws.lean import NamedTuple
 from fapws.settings.model import Address, Config, Pool
 
-from ..errors import CannotStart, refused
+from ..errors import CannotStart, PlaceTaken, refused
 from . import bind
 from .bind import Listener
 
@@ -174,7 +174,7 @@ class Listeners:
         from .port_holder import port_holder
 
         holder = port_holder(address.port)
-        return CannotStart(f"{error} by {holder}", error.status) if holder else error
+        return PlaceTaken(f"{error} by {holder}", holder) if holder else error
 
     @staticmethod
     def _share(listener: Listener) -> None:

@@ -7,6 +7,7 @@ descriptor: when they are forked, and again whenever it is opened anew.
 from __future__ import annotations
 
 import os
+import stat
 from math import inf
 
 from fapws.lean import Mapping, MappingProxyType
@@ -176,5 +177,6 @@ def _close_all(files: dict[str, int]) -> None:
 
 def _open(target: str, mode: int) -> int:
     fd = syslog.connect() if facility_of(target) >= 0 else open_file(target, mode)
-    os.set_blocking(fd, True)  # only a thread of the worker that does nothing else waits for it
+    if facility_of(target) >= 0 or not stat.S_ISSOCK(os.fstat(fd).st_mode):  # else it is not ours alone
+        os.set_blocking(fd, True)  # only a thread of the worker that does nothing else waits for it
     return fd

@@ -6,11 +6,13 @@ and told once it is over: a full disk costs lines, not requests.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import time
 
 from fapws.lean import Sequence
-from fapws.outlet import Outlet, write_now
+from fapws.outlet import FIRST_FREE_DESCRIPTOR, Outlet, write_now
 from fapws.settings.log_targets import STDERR, facility_of
 from fapws.visible import visible, visible_octets
 
@@ -20,6 +22,17 @@ __all__ = ["STDERR", "Log"]
 
 GOES_ON = b"| "
 """Stands before what goes on with the line before."""
+
+
+_STANDARD = {
+    "/dev/stdout": 1,
+    "/dev/fd/1": 1,
+    "/proc/self/fd/1": 1,
+    "/dev/stderr": 2,
+    "/dev/fd/2": 2,
+    "/proc/self/fd/2": 2,
+}
+"""Names of our own output."""
 
 
 class Log:
@@ -168,7 +181,13 @@ def open_file(path: str, mode: int) -> int:
         create |= os.O_EXCL
     try:
         return os.open(path, flags)
-    except FileNotFoundError:
+    except OSError as error:
+        number = _STANDARD.get(path, -1)
+        if error.errno == errno.ENXIO and number >= 0:
+            # A socket, as the journal's: it has no name to be opened by.
+            return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR)
+        if error.errno != errno.ENOENT:
+            raise
         fd = os.open(path, flags | create, mode)
         os.fchmod(fd, mode)
         return fd

@@ -44,6 +44,8 @@ class Pidfile:
         """
         self.path = path
         self.fd = fd if fd >= 0 else _lock(path)
+        self.was_left = fd < 0 and _read_pid(self.fd) > 0
+        """A master had no time to remove it: it was killed, and its workers may still finish."""
         try:
             _write_pid(self.fd)
         except OSError:

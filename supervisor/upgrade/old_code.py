@@ -41,8 +41,8 @@ class Upgrade:
         """Starts the child. TrialEnded follows."""
         try:
             self._trial = Trial(encode(self._save()))
-        except OSError as error:
-            self._post(events.TrialEnded(f"the new code cannot be tried: {error.strerror}"))
+        except (OSError, ImportError) as error:
+            self._post(events.TrialEnded(f"the new code cannot be tried: {_reason(error)}"))
             return
         self._waiter.watch(self._trial.fd)
 
@@ -78,8 +78,8 @@ class Upgrade:
                 return
             saved = self._save()
             execute(encode(saved), descriptors_of(saved))
-        except OSError as error:
-            self._post(events.LeapFailed(f"the new code cannot be run: {error.strerror}"))
+        except (OSError, ImportError) as error:
+            self._post(events.LeapFailed(f"the new code cannot be run: {_reason(error)}"))
         finally:
             signals.unblock(former)
 
@@ -148,12 +148,17 @@ def execute(text: str, descriptors: list[int]) -> None:
         signals.unblock(mask)
 
 
+def _reason(error: OSError | ImportError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
 def _command(what: str, fd: int) -> list[str]:
     """What runs landing.py of the code that lies now where ours was found."""
     from .landing import interpreter
 
     package = os.path.dirname(os.path.abspath(fapws.__file__))
     landing = os.path.join(package, "supervisor", "upgrade", "landing.py")
+    os.stat(landing)  # Python without it would end, and the service with it
     return [*interpreter(), landing, os.path.dirname(package), what, str(fd), _PADDING]
 
 

@@ -371,6 +371,18 @@ TEST(a_client_that_leaves_before_its_response_is_499)
     close_logged();
 }
 
+TEST(a_response_that_nobody_was_there_for_is_499)
+{
+    open_logged("usbc", 'q');
+    int64_t id = client_request(&here, &one, "GET /slow HTTP/1.1", "");
+    client_reset(&one);
+    (void)respond(&here, id, "200 OK", "hello");
+    for (int i = 0; i < 100 && fw_open_connections(here.worker); i++)
+        site_poll(&here, 10);
+    CHECK(log_is("/slow 499 0 cut\n"));
+    close_logged();
+}
+
 TEST(a_response_that_is_cut_keeps_its_status)
 {
     open_logged("usbc", 'q');

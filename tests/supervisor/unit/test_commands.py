@@ -11,7 +11,7 @@ import pytest
 
 from fapws.settings.model import Config, Pool
 from fapws.supervisor.control import status
-from fapws.supervisor.control.commands import UPGRADE, Commands
+from fapws.supervisor.control.commands import UPGRADE, Commands, scale_topic
 from fapws.supervisor.control.conversations import Conversations
 from fapws.supervisor.core import decide, events
 from fapws.supervisor.waiting import make_waiter
@@ -111,7 +111,7 @@ def test_upgrade_is_replied_to_when_it_has_failed(desk: Desk) -> None:
 def test_scale_is_told_with_its_numbers_and_replied_to_later(desk: Desk) -> None:
     assert desk.ask("scale", pool="blog", workers=3) is None
     assert desk.told == [events.ScaleAsked("blog", 3)]
-    desk.conversations.tell("scale blog", True, text="pool blog has 3 workers")
+    desk.conversations.tell(scale_topic("blog", 3), True, text="pool blog has 3 workers")
     assert desk.reply() == {"v": 1, "ok": True, "text": "pool blog has 3 workers"}
 
 
