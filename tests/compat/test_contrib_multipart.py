@@ -423,3 +423,14 @@ def test_a_form_that_nobody_sent_is_an_error_and_no_hang() -> None:
         return [b""]
 
     assert ask(program, method="POST", CONTENT_TYPE="multipart/form-data; boundary=x").code == 200
+
+
+def test_an_upload_unpacks_as_the_pair_that_fapws3_had_in_its_place(tmp_path: Path) -> None:
+    form = MultipartFormData(tmp_path)
+    form.write(
+        b'--b\r\nContent-Disposition: form-data; name="f"; filename="a.txt"\r\nContent-Type: text/x\r\n\r\n'
+        b"12345\r\n--b--\r\n"
+    )
+    ((path, info),) = form.get("f")
+    assert Path(path).read_bytes() == b"12345"
+    assert info == {"Content-Type": "text/x", "size": 5}

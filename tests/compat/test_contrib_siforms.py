@@ -327,3 +327,46 @@ def test_a_form_is_filled_in_by_a_client() -> None:
         assert requests.post(f"{server.url}/upload", **sent).text == "got x.txt"
         nothing: Any = {"files": {"file": ("", b"")}, "timeout": 10}
         assert EMPTY in requests.post(f"{server.url}/upload", **nothing).text
+
+
+# ---- What fapws3's had besides -------------------------------------------------------------------
+
+
+def test_every_widget_of_fapws3_is_there() -> None:
+    names = "Widget Text ReadonlyText Hidden Integer Area Check Boolean Password Dropdown Foreignkey Date"
+    for name in (*names.split(), "DateTime", "File", "jFile", "makeid"):
+        assert hasattr(widgets, name), name
+    assert widgets.Text("a", required=True).isrequired("") == [widgets.EMPTY]
+    assert widgets.Text("a", required=True).isrequired("b") == widgets.Text("a").isrequired("") == []
+
+
+def test_a_foreign_key_leads_to_where_one_can_be_added() -> None:
+    key = widgets.Foreignkey("Shop", options=[(1, "one")])
+    assert "<a" not in key.render("shop", "1") and key.render("shop", "1").count("selected") == 1
+    key.url_other_table = '/shops/add?a="b"'
+    assert '<a href="/shops/add?a=&quot;b&quot;&amp;_open=popup" target="_blank" rel="opener">+</a>' in (
+        key.render("shop", "1")
+    )
+    key.url_other_table = "/shops/add"
+    assert 'href="/shops/add?_open=popup"' in key.render("shop", "1")
+
+
+def test_a_file_for_a_script_is_a_line_of_text_with_a_handle() -> None:
+    shown = widgets.jFile("File").render("file", "a<b")
+    assert 'value="a&lt;b"' in shown and shown.endswith('<a id="em">+</a>')
+
+
+def test_records_are_shown_as_a_table_whose_first_column_leads_to_each() -> None:
+    class Shop(forms.Form, metaclass=forms.FormFactory):
+        name = widgets.Text("Name")
+        count = widgets.Integer("Count")
+        _html_list = ("name", "count")
+        _dbkey = ("id", "part")
+
+    form = Shop()
+    form.widgets["count"].list_attrs["class_"] = "number"
+    shown = form.render_list([{"id": "a/b", "part": 2, "name": "<one>", "count": None}])
+    assert '<td><a href="/admin/edit/Shop/a%2Fb/2">&lt;one&gt;</a></td><td class="number"></td>' in shown
+    assert "<th>name</th><th>count</th>" in shown
+    Shop._dbkey = ()
+    assert "<a" not in Shop().render_list([{"name": "x", "count": 1}])
