@@ -57,7 +57,7 @@ def _classes(served: Any) -> Iterator[Any]:
 
 def _is_of_others(top: str, program: Program, installed_only: bool) -> bool:
     file = getattr(sys.modules.get(top), "__file__", None)
-    if not file:
+    if not isinstance(file, str):
         return False  # builtins, or a module that the program has made itself
     file = os.path.realpath(file)
     place = os.path.dirname(file)

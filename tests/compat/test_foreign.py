@@ -89,6 +89,18 @@ def test_the_standard_library_is_nobodys(tmp_path: Path) -> None:
     assert not is_foreign(importlib.import_module("http.cookies").SimpleCookie(), program_in(tmp_path))
 
 
+@pytest.mark.parametrize("file", [None, 5, b"x"])
+def test_a_module_whose_file_is_no_path_is_nobodys(
+    file: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = type(sys)("odd_module")
+    odd.__file__ = file  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "odd_module", odd)
+    made = type("Made", (), {"__module__": "odd_module.inner"})
+    assert not is_foreign(made(), program_in(tmp_path))
+    assert not is_foreign(type("Made", (), {"__module__": 5})(), program_in(tmp_path))
+
+
 def test_only_a_prefix_that_ends_with_a_slash_is_changed() -> None:
     served = flask.Flask(__name__)
     program = program_of({"__name__": "run", "__file__": "/nowhere/run.py"})
