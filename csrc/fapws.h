@@ -77,7 +77,8 @@ typedef struct {
     uint64_t rss;      /* bytes of resident memory, weighed at most once a second; 0: unknown */
     uint64_t group;    /* whose sockets it listens on, see fw_share(); 0: shared with no worker */
     uint64_t gave_way; /* times accepting paused in favour of others of the group */
-    uint64_t reserved[2];
+    uint64_t shut;     /* 1: takes no connection now, for want of room or in favour of others */
+    uint64_t reserved[1];
     char request_line
         [FW_REQUEST_LINE]; /* method and target of the request in hand; NUL-terminated */
 } fw_score;

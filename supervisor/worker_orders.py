@@ -73,8 +73,13 @@ class WorkerOrders:
         self._workers.signal(action.worker, signal.SIGKILL)
 
     def look(self, _action: actions.Look) -> None:
-        """Reads the scoreboard."""
-        self._post(self._workers.look())
+        """Reads the scoreboard, and sees where clients wait."""
+        state = self._state()
+        pools = {pool.name: pool for pool in state.config.pools if pool.request_timeout}
+        children = [child for child in state.children if child.pool in pools and child.active]
+        somebody_waits = self._listeners.somebody_waits
+        waiting = {child.number for child in children if somebody_waits(pools[child.pool], child.slot)}
+        self._post(self._workers.look(waiting))
 
     def send_ping(self, action: actions.SendPing) -> None:
         """One that cannot be told is found silent, which is what the ping is for."""

@@ -34,6 +34,7 @@ static bool has_room(const fw_worker *worker)
 void fw__listeners_update(fw_worker *worker)
 {
     bool open = !worker->draining && !worker->accepting.paused && has_room(worker);
+    worker->score->shut = !open;
     for (int i = 0; i < worker->accepting.count; i++) {
         fw_listener *listener = &worker->accepting.listeners[i];
         if (listener->fd < 0 || listener->armed == open)

@@ -137,8 +137,8 @@ OPTIONS: tuple[Option, ...] = (
            "at a graceful stop, time to serve on without being ready, so that balancers look away first; "
            "of several pools the longest counts", 0, 3600),
     Option("request_timeout", POOL, "time", "5m",
-           "without a sign of life for this long a worker is killed, its Python stack in the error "
-           "log; 0: off", 0, DAY),
+           "a worker that gives no sign of life for this long, or takes none of the clients that wait, is "
+           "killed, its Python stack in the error log; 0: off", 0, DAY),
     Option("max_requests", POOL, "integer", "0",
            "a worker that has served so many requests is replaced; 0: off", 0, 10**9),
     Option("max_requests_jitter", POOL, "integer", "0",

@@ -42,11 +42,16 @@ class Child(NamedTuple):
     pinged: float = 0.0
     """When it was asked for a sign of life; 0: it was not."""
     beat: int = 0
-    """Its stamp when it was asked, or was found hanging; -1: only SIGCONT can revive it."""
+    """Its stamp when it was asked, or was found hanging; -1: only SIGCONT can revive it, -2: only
+    that it takes clients again."""
     active_at: float = 0.0
     """When it was last seen with a client."""
     requests: int = 0
     """How many it had served then."""
+    taken: int = 0
+    """What it had done at its listeners when it was last seen."""
+    deaf_since: float = 0.0
+    """Since when a client waits there and it does nothing; 0: it does."""
     alone: bool = False
     """Whether it tells applications that there is no other worker (wsgi.multiprocess)."""
 

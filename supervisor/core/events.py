@@ -64,6 +64,10 @@ class Vital(NamedTuple):
     connections: int
     rss: int
     """Bytes of resident memory; 0: unknown."""
+    taken: int = 0
+    """How often it did something with clients at its listeners: took one, or left it to others."""
+    waits: bool = False
+    """Whether a client waits there, and it has not said that it takes none now."""
     in_flight: int = 0
     """Requests with the application, and responses that it has not ended."""
 

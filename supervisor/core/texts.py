@@ -103,6 +103,11 @@ def hung_idle(seconds: float) -> str:
     return f"no sign of life for {seconds:.1f} s, though it was asked (request_timeout)"
 
 
+def deaf(seconds: float) -> str:
+    """It answers the master, but no client."""
+    return f"no client taken for {seconds:.1f} s, though one waits (request_timeout)"
+
+
 def stopped_by(name: str) -> str:
     """The process was stopped by a signal."""
     return f"stopped by {name}"

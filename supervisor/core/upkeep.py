@@ -31,6 +31,8 @@ PING_PATIENCE = 1.0
 """Seconds at least that a worker has to answer a ping, however short the limit is."""
 PAUSED = -1
 """Stands in place of a beat: a worker that a signal has stopped is revived by SIGCONT alone."""
+DEAF = -2
+"""Likewise: one that gives signs of life, but takes no client, is revived when it takes one."""
 _KNUTH = 2654435761
 
 
@@ -73,10 +75,11 @@ def seen(turn: Turn, event: events.Seen) -> None:
             child = child._replace(active_at=turn.now, requests=vital.requests)
             turn.children.put(child)
         if child.state == states.HUNG:
-            if child.beat not in (PAUSED, vital.beat):
+            if _lives(child, vital):
                 revive(turn, child)
         elif pool is not None:
             _watch(turn, child, vital, pool)
+            _listen(turn, vital, pool)
             _weigh(turn, child.number, vital, pool)
     for pool in turn.state.config.pools:
         _maybe_sleep(turn, pool)
@@ -102,6 +105,26 @@ def _watch(turn: Turn, child: Child, vital: events.Vital, pool: Pool) -> None:
             _found(turn, child, texts.hung_idle(vital.silent), vital.beat)
 
 
+def _lives(child: Child, vital: events.Vital) -> bool:
+    """Whether one that hung has given the sign that it did not give."""
+    if child.beat == DEAF:
+        return vital.taken != child.taken or not vital.waits
+    return child.beat not in (PAUSED, vital.beat)
+
+
+def _listen(turn: Turn, vital: events.Vital, pool: Pool) -> None:
+    """A worker without a request in hand that lets clients wait has lost its listeners, or turns in vain."""
+    child = turn.children.get(vital.worker)
+    if child is None or child.state != states.SERVING or not pool.request_timeout:
+        return
+    if not vital.waits or vital.busy or vital.taken != child.taken:
+        turn.children.put(child._replace(taken=vital.taken, deaf_since=0.0))
+    elif not child.deaf_since:
+        turn.children.put(child._replace(deaf_since=turn.now))
+    elif turn.now - child.deaf_since >= pool.request_timeout:
+        _found(turn, child._replace(pinged=0.0), texts.deaf(turn.now - child.deaf_since), DEAF)
+
+
 def _found(turn: Turn, child: Child, reason: str, beat: int) -> None:
     cell = states.TABLE[child.state][states.STUCK]
     if cell.state == child.state:
@@ -114,16 +137,16 @@ def _found(turn: Turn, child: Child, reason: str, beat: int) -> None:
 
 
 def revive(turn: Turn, child: Child) -> None:
-    """The worker has given a sign of life. If it hung in a request, it is replaced nevertheless.
+    """The worker has given a sign of life. Unless it was stopped, it is replaced nevertheless.
 
-    What it hung in may have been cut short by the very signal that asked for its stack.
+    What it hung in, or a wait in which it heard nobody, may have been cut short by the very signal that asked
+    for its stack.
     """
     cell = states.TABLE[child.state][states.ALIVE]
     if cell.state != child.state:
         turn.order(actions.Spared(child))
-        in_request = child.beat != PAUSED and not child.pinged
-        worn_out = texts.HUNG_ONCE if in_request else child.worn_out
-        turn.enter(child._replace(hung="", pinged=0.0, worn_out=worn_out), cell.state, inf)
+        worn_out = child.worn_out if child.beat == PAUSED else texts.HUNG_ONCE
+        turn.enter(child._replace(hung="", pinged=0.0, deaf_since=0.0, worn_out=worn_out), cell.state, inf)
 
 
 def paused(turn: Turn, event: events.WorkerPaused) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 
 from fapws import reuse_port
 from fapws.lean import NamedTuple
@@ -118,6 +119,15 @@ class Listeners:
                 self._open[key] = bind.join(self._open[common], pool.backlog)
             found.append(self._open[key])
         return found
+
+    def somebody_waits(self, pool: Pool, slot: int) -> bool:
+        """Whether a client is at the door of a worker, and nobody has let it in yet."""
+        doors = select.poll()
+        for common, address in _keys(pool):
+            key = _key_of_slot(common, pool, slot) if _is_split(pool, address) else common
+            if key in self._open:
+                doors.register(self._open[key].fd, select.POLLIN)
+        return any(events & select.POLLIN for _, events in doors.poll(0))
 
     def let_go(self, pool: str, slot: int, config: Config) -> bool:
         """A worker is about to leave: whether its own queues end with it, and are closed here.

@@ -46,6 +46,7 @@ class Score(NamedTuple):
     rss: int = 0
     group: int = 0
     gave_way: int = 0
+    shut: int = 0
     request_line: str = ""
     """Method and target of the request in hand, made printable."""
 

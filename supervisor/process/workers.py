@@ -197,10 +197,11 @@ class Workers:
             if not mine and (os.WIFEXITED(status) or os.WIFSIGNALED(status)):
                 self.on_other(pid, os.waitstatus_to_exitcode(status))
 
-    def look(self) -> events.Seen:
-        """What the scoreboard says of each worker."""
+    def look(self, waiting: set[int]) -> events.Seen:
+        """What the scoreboard says of each worker; ``waiting``: those at whose listeners a client waits."""
         now = now_ms()
-        return events.Seen(tuple(self._vital(number, p, now) for number, p in self._processes.items()))
+        processes = self._processes.items()
+        return events.Seen(tuple(self._vital(number, p, now, number in waiting) for number, p in processes))
 
     def pid(self, number: int) -> int:
         """Its PID, 0 if there is no process."""
@@ -220,7 +221,7 @@ class Workers:
     # ---- Details --------------------------------------------------------------------------------
 
     @staticmethod
-    def _vital(number: int, process: Process, now: int) -> events.Vital:
+    def _vital(number: int, process: Process, now: int, waits: bool) -> events.Vital:
         score = process.row.read(now)
         return events.Vital(
             worker=number,
@@ -231,6 +232,8 @@ class Workers:
             connections=score.connections,
             in_flight=score.in_flight,
             rss=memory_of(process.pid) or score.rss,
+            taken=score.accepted + score.gave_way + score.accept_pauses,
+            waits=waits and not score.shut,
         )
 
     def _hear(self, number: int, process: Process, helpings: int = 1) -> None:

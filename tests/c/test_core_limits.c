@@ -34,6 +34,7 @@ TEST(accepting_pauses_at_the_limit_and_goes_on_below_it)
         respond_next(&many[i]);
     CHECK(waits_for_reply(&many[LIMIT]) && fw_open_connections(here.worker) == LIMIT);
     CHECK(here.score.accepted == LIMIT && here.score.accept_pauses == 0);
+    CHECK(here.score.shut == 1); /* the master shall not take it for deaf */
     for (int i = LIMIT; i < COUNT; i++) {
         client_close(&many[i - LIMIT]);
         respond_next(&many[i]);
@@ -41,6 +42,10 @@ TEST(accepting_pauses_at_the_limit_and_goes_on_below_it)
     }
     for (int i = LIMIT; i < COUNT; i++)
         client_close(&many[i]);
+    for (uint64_t end = clock_ms() + SOON_MS; fw_open_connections(here.worker) > 0;)
+        CHECK(clock_ms() < end && site_poll(&here, 1) >= 0);
+    (void)site_poll(&here, 0);
+    CHECK(here.score.shut == 0);
     site_close(&here);
 }
 

@@ -232,12 +232,16 @@ class Supervisor(RuleBasedStateMachine):
         requests=st.sampled_from([0, 1, 60]),
         connections=st.integers(0, 1),
         few=st.integers(1, 5),
+        waits=st.booleans(),
+        taken=st.integers(0, 1),
     )
-    def seen(self, silent: float, busy: bool, requests: int, connections: int, few: int) -> None:
+    def seen(
+        self, silent: float, busy: bool, requests: int, connections: int, few: int, waits: bool, taken: int
+    ) -> None:
         vitals = (
-            events.Vital(number, self.beat(number, silent), silent, busy, requests, connections, 0)
-            for number in self.processes
-            if number % few == 0
+            events.Vital(n, self.beat(n, silent), silent, busy, requests, connections, 0, taken, waits)
+            for n in self.processes
+            if n % few == 0
         )
         self.tell(events.Seen(tuple(vitals)))
 

@@ -114,14 +114,15 @@ def test_worker_that_goes_on_in_its_grace_is_spared() -> None:
     assert core.all(actions.SendDrain) == [actions.SendDrain(1)], "replaced, but nothing is lost"
 
 
-def test_idle_worker_that_goes_on_is_not_replaced() -> None:
+def test_idle_worker_that_goes_on_is_replaced() -> None:
+    """The signal that asked for its stack has woken it; it may hear nobody else."""
     core = Core(request_timeout=10.0)
     core.seen(1, silent=5.0)
     core.seen(1, after=5.0, silent=10.0)
     assert core.state_of(1) == states.HUNG
     core.seen(1, after=0.5, beat=2, silent=0.3)
     assert core.state_of(1) == states.SERVING
-    assert not core.all(actions.Recycling)
+    assert core.all(actions.Recycling)
 
 
 def test_while_somebody_hangs_the_master_looks_often() -> None:
@@ -149,6 +150,43 @@ def test_idle_worker_that_answers_is_asked_again_much_later() -> None:
     assert not core.all(actions.SendPing)
     core.seen(1, after=3.2, beat=2, silent=5.1)
     assert core.all(actions.SendPing) == [actions.SendPing(1)]
+
+
+def test_worker_that_takes_no_client_is_hung_though_it_gives_signs_of_life() -> None:
+    core = Core(request_timeout=10.0)
+    core.seen(1, beat=5, waits=True)
+    core.seen(1, after=9.9, beat=6, waits=True)
+    assert not core.all(actions.Hung)
+    core.seen(1, after=0.1, beat=7, waits=True)
+    (hung,) = core.all(actions.Hung)
+    assert hung.child.hung == "no client taken for 10.0 s, though one waits (request_timeout)"
+    core.seen(1, after=1.0, beat=8, waits=True)
+    assert not core.all(actions.Spared), "another beat is no sign that it did not give before"
+    core.tell(events.Tick(), after=states.HUNG_GRACE)
+    assert actions.Kill(1) in core.actions
+
+
+@pytest.mark.parametrize("sign", [{"taken": 1, "waits": True}, {"waits": False}])
+def test_deaf_worker_that_takes_a_client_after_all_is_spared_and_replaced(sign: dict[str, Any]) -> None:
+    core = Core(request_timeout=10.0)
+    core.seen(1, waits=True)
+    core.seen(1, after=10.0, waits=True)
+    assert core.state_of(1) == states.HUNG
+    core.seen(1, after=0.5, **sign)
+    assert core.all(actions.Spared)
+    assert core.all(actions.Recycling), "what made it deaf is not known"
+
+
+@pytest.mark.parametrize(
+    "between", [{"taken": 1, "waits": True}, {"waits": False}, {"busy": True, "waits": True}]
+)
+def test_worker_that_does_something_at_its_door_is_not_deaf(between: dict[str, Any]) -> None:
+    core = Core(request_timeout=10.0)
+    core.seen(1, waits=True)
+    core.seen(1, after=9.0, **between)
+    core.seen(1, after=2.0, taken=between.get("taken", 0), waits=True)
+    core.seen(1, after=7.0, taken=between.get("taken", 0), waits=True)
+    assert not core.all(actions.Hung)
 
 
 def test_stopped_worker_is_killed_after_the_grace_also_without_request_timeout() -> None:
