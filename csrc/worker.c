@@ -355,8 +355,8 @@ static void run_ready(fw_worker *worker)
 static void run_leaving(fw_worker *worker)
 {
     fw_link *link;
-    for (int i = 0; i < FW_CROWD_TURN && !fw__batch_full(&worker->batch); i++) {
-        if ((link = fw_list_first(&worker->leaving)) == NULL)
+    for (int i = 0; i < FW_CROWD_TURN && (link = fw_list_first(&worker->leaving)) != NULL; i++) {
+        if (fw__batch_full(&worker->batch))
             return;
         fw_conn *conn = FW_CONTAINER(link, fw_conn, ready_link);
         fw__conn_run_ready(conn);

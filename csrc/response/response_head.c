@@ -92,12 +92,13 @@ static fw_slice trimmed(fw_slice value)
 static int64_t parse_length(fw_slice value)
 {
     int64_t length = 0;
-    value = trimmed(value);
-    if (value.len == 0 || value.len > 18)
+    if (value.len == 0)
         return FW_ELENGTH;
     for (size_t i = 0; i < value.len; i++) {
-        if (value.at[i] < '0' || value.at[i] > '9')
-            return FW_ELENGTH;
+        if (i == 18 || value.at[i] < '0' || value.at[i] > '9') {
+            fw_slice inner = trimmed(value); /* rare, so looked for where there is need */
+            return inner.len < value.len ? parse_length(inner) : FW_ELENGTH;
+        }
         length = length * 10 + (value.at[i] - '0');
     }
     return length;
