@@ -51,7 +51,7 @@ def script_settings(path: str, pool: Pool | None = None, may_run: bool = True) -
     be run and that fails or takes too long, ``unknown`` says so: a default may not take the place of what
     it would have said. Raises OSError if the system has no process or descriptor left to look.
     """
-    from fapws.settings.options import split_callable
+    from fapws.settings.model import split_callable
 
     reader, writer = os.pipe()
     sys.stdout.flush()

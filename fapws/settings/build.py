@@ -15,7 +15,7 @@ from fapws.settings.addresses import ANY_IPV4, DEFAULT_PORT, parse_address, pars
 from fapws.settings.environment import Environment
 from fapws.settings.files import clashes, own_addresses
 from fapws.settings.identity import UnknownIdentity, find_user, identity
-from fapws.settings.model import Address, Config, Limits, Pool, ScriptSettings
+from fapws.settings.model import Address, Config, Limits, Pool, ScriptSettings, split_callable
 from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, SHARED_OPTIONS, Option
 from fapws.settings.problems import ConfigError, Problem
 from fapws.settings.scan import Entry, Scan, Section
@@ -204,7 +204,7 @@ class _Builder:
         except OSError as error:  # no process or descriptor is left
             self._report(section, None, f"cannot look at {pool.script}: {error.strerror}")
             return pool
-        script = options.split_callable(pool.script)[0]
+        script = split_callable(pool.script)[0]
         if settings.unknown:
             missing = [name for name in ("listen", "max_body_size") if name not in given]
             if missing:

@@ -12,8 +12,8 @@ from fapws.lean import Any, Callable, NamedTuple
 from fapws.settings.addresses import parse_address
 from fapws.settings.build import build
 from fapws.settings.ini import read
-from fapws.settings.model import Address, Config
-from fapws.settings.options import POOL_OPTIONS, parse, split_callable
+from fapws.settings.model import Address, Config, split_callable
+from fapws.settings.options import POOL_OPTIONS, parse
 from fapws.settings.scan import Scan, Section
 
 

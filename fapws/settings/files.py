@@ -6,8 +6,7 @@ import os
 
 from fapws.lean import Iterator, NamedTuple
 from fapws.settings.log_targets import OFF, STDERR, facility_of
-from fapws.settings.model import Address, Config, Pool
-from fapws.settings.options import split_callable
+from fapws.settings.model import Address, Config, Pool, split_callable
 
 
 class Clash(NamedTuple):

@@ -184,3 +184,11 @@ class ScriptSettings(NamedTuple):
     """Where; 0: not known."""
     unknown: str = ""
     """Why it cannot be told what the script sets."""
+
+
+def split_callable(text: str) -> tuple[str, str]:
+    """``file.py:callable`` to its two parts; the second is empty if only a file is named."""
+    path, colon, name = text.rpartition(":")
+    if colon and "/" not in name:
+        return path, name
+    return text, ""

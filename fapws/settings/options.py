@@ -17,7 +17,7 @@ from fapws.settings.addresses import check_socket_path, parse_address, parse_mod
 from fapws.settings.core_limits import FIELDS_MAX, LISTENERS_MAX, TRUSTED_MAX
 from fapws.settings.identity import UnknownIdentity, find_group, find_user
 from fapws.settings.log_targets import OFF, STDERR, parse_syslog
-from fapws.settings.model import WORKERS_MAX, Address, Network
+from fapws.settings.model import WORKERS_MAX, Address, Network, split_callable
 from fapws.settings.networks import parse_network
 from fapws.settings.virtualenv import check_virtualenv
 
@@ -244,14 +244,6 @@ def parse(option: Option, text: str, base_directory: str) -> Any:
 def format_value(option: Option, value: Any) -> str:
     """The text that parses to a value."""
     return KINDS[option.kind].format(value)
-
-
-def split_callable(text: str) -> tuple[str, str]:
-    """``file.py:callable`` to its two parts; the second is empty if only a file is named."""
-    path, colon, name = text.rpartition(":")
-    if colon and "/" not in name:
-        return path, name
-    return text, ""
 
 
 # ---- Types ---------------------------------------------------------------------------------------

@@ -25,8 +25,7 @@ from fapws.messages import (
     encode,
 )
 from fapws.settings.access_format import compile_format
-from fapws.settings.model import Pool
-from fapws.settings.options import split_callable
+from fapws.settings.model import Pool, split_callable
 from fapws.worker import loop_owner
 from fapws.worker.assemble import (
     check_spool,

@@ -14,8 +14,7 @@ from itertools import islice
 
 from fapws import tracebacks
 from fapws.lean import Any, Callable, ModuleType
-from fapws.settings.model import Pool
-from fapws.settings.options import split_callable
+from fapws.settings.model import Pool, split_callable
 from fapws.settings.values import nearest
 from fapws.settings.virtualenv import site_packages
 from fapws.worker import loop_owner

@@ -21,7 +21,7 @@ from ..core.actions import Start
 from ..logs.all_logs import Logs, line_prefix
 from ..logs.error_log import Log
 from ..logs.worker_output import Output
-from . import fresh_start, signals
+from . import signals
 from .become_worker import become_worker
 from .scoreboard import Row
 
@@ -209,7 +209,7 @@ def fork(
     mask = signals.block()
     needs = -1
     try:
-        needs = fresh_start.write_needs(spec, row) if board >= 0 else -1
+        needs = _write_needs(spec, row) if board >= 0 else -1
         pid = os.fork()
         if pid == 0:
             _in_child(spec, writer, keep_only, needs, board)
@@ -232,6 +232,12 @@ def read_output(reader: int, log: Log, role: str) -> Output | None:
     return Output(reader, lambda lines: log.write_lines(lines, role)) if reader >= 0 else None
 
 
+def _write_needs(spec: WorkerSpec, row: Row) -> int:
+    from .fresh_start import write_needs  # for a single pool it would stay in the master's memory
+
+    return write_needs(spec, row)
+
+
 def _in_child(
     spec: WorkerSpec, writer: int, keep_only: Callable[[str], None], needs: int, board: int
 ) -> NoReturn:
@@ -241,7 +247,9 @@ def _in_child(
             os.dup2(writer, 1)
             os.dup2(writer, 2)
         if needs >= 0:
-            fresh_start.execute(spec, needs, board)
+            from .fresh_start import execute
+
+            execute(spec, needs, board)
         keep_only(spec.pool.name)
         forget_all_but(spec.pool.env)
         become_worker(spec)
