@@ -4,9 +4,10 @@
 
 Clients ask over TCP and a unix socket, with one connection a request and with many on one. Rounds of one
 or two things at once happen to the server, chosen by a seeded generator. What is gentle (reloads good and
-bad, upgrades, scaling, reopened logs) may lose no request; what is violent (KILL, SEGV, STOP of a worker)
-may cost each client what it had in hand. The books must balance, and at the end there are exactly the
-configured processes, no zombie, and no descriptor more in the master. Exit 0: all of that was so.
+bad, upgrades, also into code that fails, scaling, reopened logs, a standard error that nobody reads, children
+of the application, files that others replace) may lose no request; what is violent (KILL, SEGV, STOP of a
+worker) may cost each client what it had in hand. The books must balance, and at the end there are exactly
+the configured processes, no zombie, and no descriptor more in the master. Exit 0: all of that was so.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,8 +27,49 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.house import House, Load, wait_until
+from tests.support.house import PATIENCE, House, Load, wait_until
+from tests.support.ports import unused_port
+from tests.support.spoilt_code import REASON, Code
 
+APP = """
+import os
+import subprocess
+import sys
+import time
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/print":
+        for number in range(50):
+            print(number, "x" * 200)
+            print(number, "y" * 200, file=sys.stderr)
+    elif path == "/child":
+        child = os.fork()
+        if child == 0:
+            time.sleep(0.5)
+            os._exit(0)
+    elif path == "/stray":
+        os.fork()  # the child comes back as if it were the worker
+    elif path == "/daemon":
+        child = os.fork()
+        if child == 0:
+            os.setsid()
+            if os.fork() == 0:
+                time.sleep(2)
+            os._exit(0)
+        os.waitpid(child, 0)
+    elif path == "/run":
+        subprocess.run(["sh", "-c", "echo of a child; echo of a child >&2"], check=True)
+    elif path == "/reap":
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            pass
+    body = b"GREETING %d\\n" % os.getpid()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+"""
 KEEP_ALIVE = 3
 ONE_SHOT = 3
 CLIENTS = KEEP_ALIVE + ONE_SHOT
@@ -38,13 +81,53 @@ class Loss(AssertionError):
     """A promise was broken."""
 
 
+class Reader:
+    """Reads what the server says on its standard output and error, unless it is told to pause."""
+
+    def __init__(self) -> None:
+        self.fd, self.writer = os.pipe()
+        self._going = threading.Event()
+        self._going.set()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        self.said = 0
+        """Bytes."""
+
+    def pause(self) -> None:
+        self._going.clear()
+
+    def go_on(self) -> None:
+        self._going.set()
+
+    def close(self) -> None:
+        """When the last writer has gone."""
+        os.close(self.writer)
+        self.go_on()
+        self._thread.join(PATIENCE)
+        os.close(self.fd)
+
+    def _read(self) -> None:
+        while True:
+            self._going.wait()
+            piece = os.read(self.fd, 65536)
+            if not piece:
+                return
+            self.said += len(piece)
+
+
 class Chaos:
     """One run."""
 
-    def __init__(self, house: House, port: int, rng: random.Random) -> None:
+    def __init__(self, house: House, port: int, rng: random.Random, code: Code, reader: Reader) -> None:
         self.house = house
         self.port = port
         self.rng = rng
+        self.code = code
+        self.reader = reader
+        self.third = house.directory / "third"
+        """A unix socket that the load does not use."""
+        self.pid = 0
+        """The master's, whatever becomes of the pidfile."""
         self.word = 0
         self.counts: Counter[str] = Counter()
         self.alone = True
@@ -53,8 +136,7 @@ class Chaos:
     # ---- Gentle things --------------------------------------------------------------------------
 
     def reload(self) -> None:
-        self.word += 1
-        self.house.greeting(f"word{self.word}")
+        self.write_app()
         self._ctl("reload")
 
     def reload_broken_application(self) -> None:
@@ -88,7 +170,7 @@ class Chaos:
 
     def hup_storm(self) -> None:
         for _ in range(100):
-            os.kill(self.house.pid, signal.SIGHUP)
+            os.kill(self.pid, signal.SIGHUP)
 
     def upgrade(self) -> None:
         self._ctl("upgrade")
@@ -98,8 +180,97 @@ class Chaos:
 
     def reopen(self) -> None:
         self.house.log_file.rename(self.house.directory / "error.log.old")
-        os.kill(self.house.pid, signal.SIGUSR1)
+        os.kill(self.pid, signal.SIGUSR1)
         wait_until(self.house.log_file.exists, "the log is there again")
+
+    def deploy(self) -> None:
+        """A release in a folder of its own, and a link that leads there."""
+        self.release()
+        self._ctl("reload")
+        if self.alone:
+            assert self.house.get(self.port).startswith(b"word%d " % self.word), "the new release answers"
+
+    def forks(self) -> None:
+        for path in self.rng.choices(("/child", "/stray", "/daemon", "/run"), k=20):
+            self.ask(path)
+        self.ask("/reap")
+
+    def stuck_stderr(self) -> None:
+        """The log is standard error, and whoever reads it pauses."""
+        self.configure(error_log="stderr")
+        self._ctl("reload")
+        self.reader.pause()
+        try:
+            for _ in range(20):
+                self.ask("/print")
+            self._ctl("reload")
+            self.ask("/run", may_hang=True)
+            self._ctl("scale", "hello", "3")
+        finally:
+            self.reader.go_on()
+        self.configure()
+        self._ctl("reload")
+
+    def replaced_socket(self) -> None:
+        """Of the socket that the load does not use: there nobody is let down by whoever removed it."""
+        harm = self.rng.choice(("removed", "dead", "file"))
+        self.third.unlink()
+        if harm == "dead":
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(str(self.third))
+        elif harm == "file":
+            self.third.write_text("not a socket")
+            self._ctl("reload", fails=True)
+            self.third.unlink()
+        self._ctl("reload")
+        self.ask("/", self.third)
+
+    def replaced_pidfile(self) -> None:
+        pidfile = self.house.pidfile
+        stranger = subprocess.Popen(["sleep", "600"])
+        try:
+            harm = self.rng.choice(("removed", "written over", "emptied", "replaced"))
+            if harm in ("removed", "replaced"):
+                pidfile.unlink()
+            if harm in ("written over", "replaced"):
+                pidfile.write_text(f"{stranger.pid}\n")
+            elif harm == "emptied":
+                pidfile.write_text("")
+            assert self.house.status()["pid"] == self.pid, harm
+            self._ctl("reload")
+            assert self.house.pid == self.pid, harm
+            assert stranger.poll() is None, "nobody has signalled a stranger"
+        finally:
+            stranger.kill()
+            stranger.wait()
+
+    def replaced_control(self) -> None:
+        self.house.control.unlink()
+        if self.rng.random() < 0.5:
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(str(self.house.control))
+        os.kill(self.pid, signal.SIGHUP)
+        wait_until(lambda: "running" in self.house.ctl("-j", "status", expect=None), "it is there again")
+
+    def landing_twice(self) -> None:
+        """New code passes the trial and fails after the exec, twice; then it is mended."""
+        before = self.house.log().count(REASON)
+        self.code.spoil()
+        try:
+            for attempt in (1, 2):
+                os.kill(self.pid, signal.SIGUSR2)
+                wait_until(
+                    lambda goal=before + attempt: self.house.log().count(REASON) >= goal,  # type: ignore[misc]
+                    "the landing has failed",
+                )
+                self.ask("/")
+        finally:
+            self.code.mend()
+        landed = self.house.log().count("upgraded in place to version")
+        os.kill(self.pid, signal.SIGUSR2)
+        wait_until(
+            lambda: self.house.log().count("upgraded in place to version") > landed, "the landing succeeds"
+        )
 
     # ---- Violent things -------------------------------------------------------------------------
 
@@ -125,15 +296,56 @@ class Chaos:
 
     # ---- Rounds ---------------------------------------------------------------------------------
 
-    def configure(self, workers: int = WORKERS, listen: str = "", pool: str = "", more: str = "") -> None:
-        where = f"127.0.0.1:{self.port}, unix:{self.house.unix}{listen}"
-        self.house.configure(workers=workers, listen=where, pool=f"drain_timeout = 10s\n{pool}", more=more)
+    def configure(
+        self,
+        workers: int = WORKERS,
+        listen: str = "",
+        pool: str = "",
+        more: str = "",
+        error_log: str = "",
+    ) -> None:
+        house = self.house
+        where = f"127.0.0.1:{self.port}, unix:{house.unix}, unix:{self.third}{listen}"
+        log = error_log or house.log_file
+        master = f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = {log}\n"
+        pool = f"drain_timeout = 10s\n{pool}"
+        house.configure(workers=workers, listen=where, pool=pool, more=more, master=master)
+
+    def write_app(self) -> None:
+        self.word += 1
+        self.house.write_app(APP.replace("GREETING", f"word{self.word}"))
+
+    def release(self) -> None:
+        """Makes the next release the current one."""
+        folder = self.house.directory / f"release{self.word + 1}"
+        folder.mkdir()
+        link, fresh = self.house.directory / "current", self.house.directory / "current.new"
+        self.house.app = folder / "hello.py"
+        self.write_app()
+        fresh.symlink_to(folder.name)
+        os.replace(fresh, link)
+        self.house.app = link / "hello.py"
+
+    def ask(self, path: str, where: Path | None = None, may_hang: bool = False) -> None:
+        """A request beside the load; what is violent at the same time may cost it its answer."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(1 if may_hang else PATIENCE)
+            try:
+                sock.connect(str(where or self.house.unix))
+                sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+                said = b"".join(iter(lambda: sock.recv(65536), b""))
+                good = said.startswith(b"HTTP/1.1 200")
+            except OSError as error:
+                said, good = repr(error).encode(), False
+        if self.alone and not may_hang and not good:
+            raise Loss(f"{path} was answered by {said[:200]!r}")
 
     def round(self, loads: list[Load]) -> None:
         """One or two things at once; then the server settles, and the losses are looked at."""
         chosen = [self.rng.choice(DEEDS)]
-        if self.rng.random() < 0.3:
-            second = self.rng.choice([d for d in DEEDS if d.violent or chosen[0].violent])
+        if self.rng.random() < 0.3 and not chosen[0].solitary:
+            others = [d for d in DEEDS if (d.violent or chosen[0].violent) and not d.solitary]
+            second = self.rng.choice(others)
             if second.violent != chosen[0].violent or second.violent:
                 chosen.append(second)
         self.alone = len(chosen) == 1
@@ -187,6 +399,8 @@ class Deed(NamedTuple):
     name: str
     do: Callable[[Chaos], None]
     violent: bool = False
+    solitary: bool = False
+    """Nothing else happens at the same time: fapwsctl could not find the server."""
 
 
 DEEDS = (
@@ -200,6 +414,13 @@ DEEDS = (
     Deed("upgrade", Chaos.upgrade),
     Deed("scale", Chaos.scale),
     Deed("USR1", Chaos.reopen),
+    Deed("deploy", Chaos.deploy),
+    Deed("forks", Chaos.forks),
+    Deed("stuck stderr", Chaos.stuck_stderr),
+    Deed("replaced socket", Chaos.replaced_socket),
+    Deed("replaced pidfile", Chaos.replaced_pidfile, solitary=True),
+    Deed("replaced control socket", Chaos.replaced_control, solitary=True),
+    Deed("landing that fails twice", Chaos.landing_twice, solitary=True),
     Deed("KILL", Chaos.kill, violent=True),
     Deed("SEGV", Chaos.segv, violent=True),
     Deed("STOP", Chaos.stop, violent=True),
@@ -216,16 +437,15 @@ def descriptors(pid: int) -> int:
 
 def run(house: House, seconds: float, rng: random.Random) -> Chaos:
     """The whole run; raises on the first broken promise."""
-    house.configure(workers=WORKERS, listen=f"127.0.0.1:0, unix:{house.unix}")
-    house.start()
-    port = house.port()
-    house.ctl("stop")
-    chaos = Chaos(house, port, rng)
+    reader = Reader()
+    chaos = Chaos(house, unused_port(), rng, Code(house), reader)
+    chaos.release()
     chaos.configure()
-    house.start()
+    server = house.start_foreground(reader.writer)
     house.ctl("upgrade")
-    pid, open_before = house.pid, descriptors(house.pid)
-    tcp, unix = (Load(house, where, KEEP_ALIVE, ONE_SHOT) for where in (port, None))
+    pid = chaos.pid = house.pid
+    open_before = descriptors(pid)
+    tcp, unix = (Load(house, where, KEEP_ALIVE, ONE_SHOT) for where in (chaos.port, None))
     until = time.monotonic() + seconds
     rounds = 0
     with tcp, unix:
@@ -240,14 +460,15 @@ def run(house: House, seconds: float, rng: random.Random) -> Chaos:
         assert load.sent == load.answered + load.raced + len(load.lost), "the books balance"
     assert requests >= answered, f"{answered} answered, but the server counted {requests}"
     assert house.pid == pid, "one and the same master"
-    processes = house.processes()
-    assert len(processes) == WORKERS + 1, processes
+    wait_until(lambda: len(house.processes()) == WORKERS + 1, "the children of the application have ended")
     wait_until(lambda: descriptors(pid) <= open_before, "no descriptor has leaked", 10)
     house.ctl("stop")
+    assert server.wait(PATIENCE) == 0
     house.assert_nothing_is_left()
+    reader.close()
     sent, lost, raced = tcp.sent + unix.sent, len(tcp.lost) + len(unix.lost), tcp.raced + unix.raced
     print(f"{rounds} rounds; {sent} requests: {answered} answered, {lost} lost to violence,")
-    print(f"{raced} raced a close")
+    print(f"{raced} raced a close; {reader.said} bytes came by standard error")
     print(", ".join(f"{name}: {count}" for name, count in sorted(chaos.counts.items())))
     return chaos
 

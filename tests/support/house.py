@@ -149,6 +149,21 @@ class House:
         assert self.processes(), "what is not seen now would not be missed later"
         return line
 
+    def start_foreground(self, output: int) -> subprocess.Popen[bytes]:
+        """``fapwsctl start -F`` that serves, and says what it says there."""
+        process = subprocess.Popen(
+            self.words("start", "-F"),
+            cwd=self.directory,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+        self._processes.append(process)
+        wait_until(self.control.exists, "it takes commands")
+        wait_until(lambda: self.status()["state"] == "running", "it serves")
+        return process
+
     def foreground(self) -> subprocess.Popen[bytes]:
         """``fapwsctl start -F`` that serves."""
         process = subprocess.Popen(

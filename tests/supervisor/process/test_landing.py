@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import time
-from pathlib import Path
 
 import pytest
 from support.house import House, Load, Until
-
-ROOT = Path(__file__).resolve().parents[3]
-WORKS = "saved: Saved = decode(text)"
-FAILS = "raise RuntimeError('late')"
-LATE = "    for fd in descriptors_of(saved):\n"
-"""In resume(): the new master stands already."""
-FAILS_LATE = "    if saved:\n        raise RuntimeError('late')\n" + LATE
-
-
-class Code:
-    """A copy of the code, which the house runs from; what an upgrade finds in it fails after the exec."""
-
-    def __init__(self, house: House) -> None:
-        root = house.directory / "code"
-        shutil.copytree(ROOT / "fapws", root / "fapws", ignore=shutil.ignore_patterns("__pycache__"))
-        house.tree = root
-        self._file = root / "fapws" / "supervisor" / "upgrade" / "new_code.py"
-        self._good = self._file.read_text()
-
-    def spoil(self, works: str = WORKS, fails: str = FAILS) -> None:
-        assert works in self._good
-        self._file.write_text(self._good.replace(works, fails))
-
-    def mend(self) -> None:
-        self._file.write_text(self._good)
+from support.spoilt_code import FAILS, FAILS_LATE, LATE, WORKS, Code
 
 
 @pytest.fixture

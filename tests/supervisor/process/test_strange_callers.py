@@ -144,19 +144,14 @@ def test_a_scale_that_another_overtakes_does_not_say_that_it_is_done(house: Any,
     house.ctl("stop")
 
 
-def test_output_that_is_a_socket_can_be_a_log_by_its_name(house: Any, until: Any) -> None:
+def test_output_that_is_a_socket_can_be_a_log_by_its_name(house: Any) -> None:
     """As under systemd, whose journal gives a socket."""
     house.write_app(SLOW)
     master = f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = /dev/stdout\n"
     house.configure(listen=f"unix:{house.unix}", master=master, pool="access_log = /dev/stdout")
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        process = subprocess.Popen(
-            house.words("start", "-F"), env=house.environment(), stdout=theirs, stderr=theirs
-        )
-        house._processes.append(process)
-        until(house.control.exists, "it takes commands")
-        until(lambda: house.status()["state"] == "running", "it serves")
+        process = house.start_foreground(theirs.fileno())
         answer(ask(house, "/print"))
         house.ctl("reopen")
         house.ctl("reload")
