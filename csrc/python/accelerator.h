@@ -17,6 +17,7 @@
 
 #include "fapws.h"
 
+#define FOREVER (-1)          /* ms; as in fapws/wsgi/exchange.py */
 #define FW_UNLOCKED_MIN 65536 /* bytes of content from which other threads may run meanwhile */
 
 /* getattr() without an exception for what is not there: 1, 0 or -1. */
@@ -64,6 +65,7 @@ void response_reset(response *self);
 
 /* exchange.c */
 
+typedef int poll_function(fw_worker *, int);
 typedef int64_t respond_function(fw_worker *, int64_t, const char *, size_t, size_t, const char *,
                                  size_t);
 typedef int64_t begin_function(fw_worker *, int64_t, const char *, size_t, size_t);
@@ -103,27 +105,30 @@ typedef struct {
     unsigned long long capacity; /* records of the largest batch */
     const char *text;
     fw_worker *core;
+    poll_function *poll;
     respond_function *respond;
     begin_function *begin;
     send_function *send;
     end_function *end;
     head_function *request_head;
     fd_function *connection_fd;
-    long long count;     /* records of the batch */
-    long long left;      /* of them, still to come */
-    const int64_t *next; /* the next of them */
-    const char *at;      /* the next field */
+    int wait;             /* ms for the next poll; FOREVER: nobody wants to be asked before it */
+    long long content_at; /* where the content of the next request begins */
+    long long count;      /* records of the batch */
+    long long left;       /* of them, still to come */
+    const int64_t *next;  /* the next of them */
+    const char *at;       /* the next field */
     const char *text_end;
     known_shape known[FW_SHAPES];
     reusable spare;
-    request failed; /* the one that raised what serve() has raised; empty: it was no request */
+    request failed; /* the one that raised what run() has raised; empty: it was no request */
 } exchange;
 
 extern PyTypeObject exchange_type;
 
 /* serve.c */
 
-PyObject *exchange_serve(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
+PyObject *exchange_run(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
 PyObject *exchange_take_failed(PyObject *object, PyObject *nothing);
 void exchange_forget_failed(exchange *self);
 
@@ -136,6 +141,7 @@ void reuse_drop(reusable *spare);
 /* records.c */
 
 PyObject *exchange_take(PyObject *object, PyObject *count);
+bool take_batch(exchange *self, long long records);     /* false: it raised */
 PyObject *environ_of(exchange *self, int64_t kind);     /* of a request of a known shape */
 PyObject *field_iterator(exchange *self, int64_t kind); /* over any other record's fields */
 void exchange_forget(known_shape *known);

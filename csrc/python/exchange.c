@@ -9,11 +9,11 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     (void)keywords;
     PyTypeObject *responses, *files;
     PyObject *shapes;
-    unsigned long long records, words, text, core, functions[6];
-    if (!PyArg_ParseTuple(arguments, "O!O!O!KKKKKKKKKK:Exchange", &PyType_Type, &responses,
+    unsigned long long records, words, text, core, functions[7];
+    if (!PyArg_ParseTuple(arguments, "O!O!O!KKKKKKKKKKK:Exchange", &PyType_Type, &responses,
                           &PyType_Type, &files, &PyList_Type, &shapes, &records, &words, &text,
                           &core, &functions[0], &functions[1], &functions[2], &functions[3],
-                          &functions[4], &functions[5]))
+                          &functions[4], &functions[5], &functions[6]))
         return NULL;
     if (!PyType_IsSubtype(responses, &response_type)) {
         PyErr_SetString(PyExc_TypeError, "the type of the responses is no ResponseBase");
@@ -32,12 +32,14 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     self->capacity = words / FW_RECORD_WORDS;
     self->text = (const char *)(uintptr_t)text;
     self->core = (fw_worker *)(uintptr_t)core;
-    self->respond = (respond_function *)(uintptr_t)functions[0];
-    self->begin = (begin_function *)(uintptr_t)functions[1];
-    self->send = (send_function *)(uintptr_t)functions[2];
-    self->end = (end_function *)(uintptr_t)functions[3];
-    self->request_head = (head_function *)(uintptr_t)functions[4];
-    self->connection_fd = (fd_function *)(uintptr_t)functions[5];
+    self->poll = (poll_function *)(uintptr_t)functions[0];
+    self->respond = (respond_function *)(uintptr_t)functions[1];
+    self->begin = (begin_function *)(uintptr_t)functions[2];
+    self->send = (send_function *)(uintptr_t)functions[3];
+    self->end = (end_function *)(uintptr_t)functions[4];
+    self->request_head = (head_function *)(uintptr_t)functions[5];
+    self->connection_fd = (fd_function *)(uintptr_t)functions[6];
+    self->wait = FOREVER;
     return (PyObject *)self;
 }
 
@@ -93,11 +95,11 @@ static void exchange_dealloc(PyObject *object)
 
 static PyMethodDef methods[] = {
     {"take", exchange_take, METH_O, "take(count): begins a new batch."},
-    {"serve", (PyCFunction)(void (*)(void))exchange_serve, METH_FASTCALL,
-     "serve(application, handler): all that is left of the batch. See PureExchange of "
-     "fapws.wsgi.exchange."},
+    {"run", (PyCFunction)(void (*)(void))exchange_run, METH_FASTCALL,
+     "run(application, handler, ready): serves until something else is to be done. See "
+     "PureExchange of fapws.wsgi.exchange."},
     {"take_failed", exchange_take_failed, METH_NOARGS,
-     "take_failed(): whose exception came out of serve()."},
+     "take_failed(): whose exception came out of run()."},
     {"send_pieces", exchange_send_pieces, METH_VARARGS,
      "send_pieces(response, pieces, most, seconds): sends while all is plain."},
     {"original_request", exchange_original_request, METH_O,
@@ -108,6 +110,8 @@ static PyMethodDef methods[] = {
 };
 
 static PyMemberDef members[] = {
+    {"wait", T_INT, offsetof(exchange, wait), 0,
+     "ms for the next poll; FOREVER: run() polls by itself."},
     {"count", T_LONGLONG, offsetof(exchange, count), READONLY, "How many records the batch has."},
     {"left", T_LONGLONG, offsetof(exchange, left), READONLY,
      "How many records of the batch are still to come."},

@@ -18,26 +18,33 @@ typedef struct {
 
 #define TAKEN (-1) /* in records[0], as Exchange.take() has it */
 
-PyObject *exchange_take(PyObject *object, PyObject *count)
+bool take_batch(exchange *self, long long records)
 {
-    exchange *self = (exchange *)object;
-    long long records = PyLong_AsLongLong(count);
-    if (records == -1 && PyErr_Occurred())
-        return NULL;
     if (self->records == NULL) {
         PyErr_SetString(PyExc_ValueError, "the core is freed");
-        return NULL;
+        return false;
     }
     if (records < 0 || (unsigned long long)records > self->capacity) {
         PyErr_SetString(PyExc_ValueError, "no batch has so many records");
-        return NULL;
+        return false;
     }
     self->count = self->left = records;
+    self->content_at = 0;
     self->next = self->records + 1;
     self->at = self->text;
     if (self->records[0] >= 0) /* else it is taken once more */
         self->text_end = self->text + self->records[0];
     self->records[0] = TAKEN;
+    return true;
+}
+
+PyObject *exchange_take(PyObject *object, PyObject *count)
+{
+    long long records = PyLong_AsLongLong(count);
+    if (records == -1 && PyErr_Occurred())
+        return NULL;
+    if (!take_batch((exchange *)object, records))
+        return NULL;
     Py_RETURN_NONE;
 }
 

@@ -1,4 +1,4 @@
-/* serve.c -- the records of a batch, one after the other: the application is called from here.
+/* serve.c -- batch after batch, record after record: the application is called from here.
  *
  * Owns:   the request in hand, and the one that failed until take_failed().
  * Never:  handles an exception: it goes up to the loop in fapws/wsgi/serve.py, which asks take_failed() whose
@@ -28,12 +28,14 @@ static PyObject *uncached_environ(exchange *self, PyObject *handler, int64_t num
     return made;
 }
 
-static bool take_content(PyObject *handler, const request *asked, int64_t bytes)
+static bool take_content(PyObject *handler, const request *asked, int64_t bytes, long long place)
 {
-    PyObject *content = PyLong_FromLongLong(bytes);
-    bool taken = content != NULL && handler_call(handler, names.take_content, asked->environ,
-                                                 asked->response, content, NULL);
+    PyObject *content = PyLong_FromLongLong(bytes), *at = PyLong_FromLongLong(place);
+    bool taken = content != NULL && at != NULL &&
+                 handler_call(handler, names.take_content, asked->environ, asked->response, content,
+                              at, NULL);
     Py_XDECREF(content);
+    Py_XDECREF(at);
     return taken;
 }
 
@@ -110,10 +112,12 @@ static bool serve_request(exchange *self, PyObject *application, PyObject *handl
         return false;
     response *given = asked.response;
     given->connection = record[1];
+    long long content_at = self->content_at;
+    self->content_at += record[2] > 0 ? record[2] : 0;
     asked.environ =
         record[0] >= 0 ? environ_of(self, record[0]) : uncached_environ(self, handler, record[0]);
     bool done = asked.environ != NULL &&
-                (record[2] == 0 || take_content(handler, &asked, record[2])) &&
+                (record[2] == 0 || take_content(handler, &asked, record[2], content_at)) &&
                 ask_application(self, application, handler, &asked, start);
     Py_XDECREF(asked.result);
     Py_XDECREF(asked.environ);
@@ -121,23 +125,48 @@ static bool serve_request(exchange *self, PyObject *application, PyObject *handl
     return done;
 }
 
-PyObject *exchange_serve(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
+/* All that is left of the batch. */
+static bool serve(exchange *self, PyObject *application, PyObject *handler)
 {
-    exchange *self = (exchange *)object;
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "serve() takes an application and a handler");
-        return NULL;
-    }
-    exchange_forget_failed(self);
     while (self->left > 0) {
         const int64_t record[FW_RECORD_WORDS] = {self->next[0], self->next[1], self->next[2]};
         self->left--;
         self->next += FW_RECORD_WORDS;
-        bool done = record[0] >= FW_REQUEST_RAW
-                        ? serve_request(self, arguments[0], arguments[1], record)
-                        : tell_event(self, arguments[1], record);
+        bool done = record[0] >= FW_REQUEST_RAW ? serve_request(self, application, handler, record)
+                                                : tell_event(self, handler, record);
         if (!done)
+            return false;
+    }
+    return true;
+}
+
+static int poll_unlocked(const exchange *self)
+{
+    int count;
+    Py_BEGIN_ALLOW_THREADS count = self->poll(self->core, FOREVER);
+    Py_END_ALLOW_THREADS return count;
+}
+
+PyObject *exchange_run(PyObject *object, PyObject *const *arguments, Py_ssize_t given)
+{
+    exchange *self = (exchange *)object;
+    if (given != 3) {
+        PyErr_SetString(PyExc_TypeError, "run() takes an application, a handler and a queue");
+        return NULL;
+    }
+    exchange_forget_failed(self);
+    int count = 0;
+    while (count >= 0) {
+        if (!serve(self, arguments[0], arguments[1]))
+            return NULL;
+        Py_ssize_t ready = PyObject_Size(arguments[2]);
+        if (ready < 0 || PyErr_CheckSignals() < 0)
+            return NULL;
+        if (ready > 0 || self->wait != FOREVER)
+            break;
+        count = poll_unlocked(self);
+        if (count >= 0 && !take_batch(self, count))
             return NULL;
     }
-    Py_RETURN_NONE;
+    return PyLong_FromLong(count < 0 ? count : 0);
 }

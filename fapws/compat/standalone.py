@@ -21,7 +21,8 @@ from fapws.supervisor.errors import CannotStart
 from fapws.supervisor.listen import bind
 from fapws.worker import loop_owner
 from fapws.worker.assemble import log_to_standard_error, make_server, wants_access_log
-from fapws.wsgi.serve import FOREVER, Server
+from fapws.wsgi.exchange import FOREVER
+from fapws.wsgi.serve import Server
 
 _READ_SIZE = 4096
 _LINGER = 2.0

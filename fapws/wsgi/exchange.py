@@ -17,6 +17,7 @@ from fapws.wsgi.environ import Shape
 from fapws.wsgi.file_wrapper import FileWrapper
 
 Headers = list[tuple[str, str]]
+FOREVER = -1
 NOBODY = -1
 """The connection of a response that is over: a write() kept by the application must not reach the next."""
 
@@ -53,7 +54,7 @@ class PureExchange:
     """One for each core: from a batch (fw_poll() of csrc/fapws.h) to calls of the application, and from what
     it returns to the core. What is not usual, it leaves to a Handler.
 
-    shapes may be filled while serve() runs.
+    shapes may be filled while run() does.
     """
 
     def __init__(
@@ -64,6 +65,10 @@ class PureExchange:
         self._core = core
         self._records = memoryview(ffi.buffer(view.records, view.record_words * 8)).cast("q")
         self._text = memoryview(ffi.buffer(view.text, view.text_size))
+        self.wait = FOREVER
+        """Milliseconds for the next poll; FOREVER: nobody wants to be asked before it, and run() polls."""
+        self._content_at = 0
+        """Where the content of the next request begins."""
         self.count = 0
         """How many records the batch has ..."""
         self.left = 0
@@ -78,16 +83,34 @@ class PureExchange:
         self._numbers = zip(numbers, numbers, numbers)
         self._fields = iter(str(self._text[: self._records[0]], "latin-1").split("\n"))
         self.count = self.left = count
+        self._content_at = 0
         self._records[0] = TAKEN
 
-    def serve(self, application: Callable[..., Any], handler: Any) -> None:
-        """All that is left of the batch. Raises what the application raises, or what comes between requests;
-        take_failed() tells which. The rest of the batch is served by the next call."""
+    def run(self, application: Callable[..., Any], handler: Any, ready: Any) -> int:
+        """Serves what is left of the batch, and then batch after batch until something else is to be done:
+        ready (with a length) is not empty, or wait is not FOREVER. 0, or what fw_poll() returned below it.
+
+        Raises what the application raises, or what comes between requests; take_failed() tells which. The
+        next call goes on behind it.
+        """
+        while True:
+            self._serve(application, handler)
+            if ready or self.wait != FOREVER:
+                return 0
+            count: int = lib.fw_poll(self._core, FOREVER)
+            if count < 0:
+                return count
+            self.take(count)
+
+    def _serve(self, application: Callable[..., Any], handler: Any) -> None:
         responses, shapes, fields = self._responses, self._shapes, self._fields
         self._failed = None
         while self.left:
             kind, connection, content = next(self._numbers)
             self.left -= 1
+            content_at = self._content_at
+            if content > 0:
+                self._content_at = content_at + content
             if kind < -2:
                 handler.event(kind, connection, fields)
                 continue
@@ -101,7 +124,7 @@ class PureExchange:
                 environ.update(zip(keys, fields))
                 environ["REQUEST_URI"] = environ["RAW_URI"]
             if content:
-                handler.take_content(environ, response, content)
+                handler.take_content(environ, response, content, content_at)
             result: Any = None
             try:
                 result = application(environ, response.start_response)
@@ -118,7 +141,7 @@ class PureExchange:
                 raise
 
     def take_failed(self) -> Failed | None:
-        """The request whose exception came out of serve(); None: it came between two.
+        """The request whose exception came out of run(); None: it came between two.
 
         Without its response when that is out, and it was close() that failed.
         """
@@ -216,7 +239,7 @@ def make_exchange(responses: type[PureResponse], shapes: list[Shape | None], vie
     """The exchange of a core, the fast one if it can be; responses: a subclass of ResponseBase."""
     if accelerator is None:
         return PureExchange(responses, shapes, view, core)
-    names = ("fw_respond", "fw_begin", "fw_send", "fw_end", "fw_request_head", "fw_connection_fd")
+    names = ("fw_poll", "fw_respond", "fw_begin", "fw_send", "fw_end", "fw_request_head", "fw_connection_fd")
     places = [view.text, core, *[ffi.addressof(lib, name) for name in names]]
     records, *addresses = [int(ffi.cast("uintptr_t", each)) for each in (view.records, *places)]
     return accelerator.Exchange(responses, FileWrapper, shapes, records, view.record_words - 1, *addresses)

@@ -35,8 +35,6 @@ class Handler:
         self._server = server
         self._streams = server.streams
         self._content = content
-        self.content_at = 0
-        """Where the content of the next request begins."""
         self.event: Callable[[int, int, Iterator[str]], None] = server.event
         self.close: Callable[[Response, Any], None] = server.close
 
@@ -51,15 +49,13 @@ class Handler:
         environ["REQUEST_URI"] = environ["RAW_URI"]
         return environ
 
-    def take_content(self, environ: Environ, response: Response, content: int) -> None:
-        """Puts wsgi.input into an environ; content: its record's third word, not 0."""
+    def take_content(self, environ: Environ, response: Response, content: int, at: int) -> None:
+        """Puts wsgi.input into an environ; content: its record's third word, not 0. at: where it begins."""
         if content == lib.FW_SPOOLED:
             descriptor = lib.fw_take_content(self._server.core, response.connection)
             if descriptor >= 0:
                 environ["wsgi.input"] = response.spooled = spooled_input(descriptor)
             return
-        at = self.content_at
-        self.content_at = at + content
         environ["wsgi.input"] = memory_input(self._content[at : at + content])
 
     # ---- Responses ---------------------------------------------------------------------------------

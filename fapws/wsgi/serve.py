@@ -15,7 +15,7 @@ from fapws._core import ffi, lib
 from fapws.lean import Any, Callable, Iterable, Iterator
 from fapws.wsgi import errors, forks
 from fapws.wsgi.environ import Environ, Shape, make_shape, with_room
-from fapws.wsgi.exchange import NOBODY, make_exchange
+from fapws.wsgi.exchange import FOREVER, NOBODY, make_exchange
 from fapws.wsgi.file_wrapper import FileWrapper
 from fapws.wsgi.handler import Handler
 from fapws.wsgi.input import EMPTY
@@ -27,7 +27,6 @@ Ticker = Callable[[float, bool], int]
 """Called between two turns of the loop with the time (of time.monotonic()) and whether the last turn was
 idle; returns the ms after which it wants to be called at the latest, or FOREVER."""
 
-FOREVER = -1
 _OVER = -2
 _AGAIN = -3
 """The loop is to begin anew: it has the application bound to a local."""
@@ -103,8 +102,6 @@ class Server:
         self._draining = False
         self._abandoned = False
         self._tickers: tuple[Ticker, ...] = ()
-        self._wait_ms = FOREVER
-        """Anything else: _between() is to be asked before each turn."""
         responses = type("Response", (Response,), {"server": self, "__slots__": ()})
         self._exchange = make_exchange(responses, self._shapes, view, self.core)
         self.handler = Handler(self, self._content)
@@ -179,7 +176,7 @@ class Server:
         """Lets run() return after the last response; see fw_drain(). linger: seconds for idle clients."""
         if not self._draining:
             self._draining = True
-            self._wait_ms = 0
+            self._exchange.wait = 0
             lib.fw_drain(self.core, accept_rest, int(linger * 1000))
 
     def set_ready(self, ready: bool) -> None:
@@ -189,7 +186,7 @@ class Server:
     def add_ticker(self, ticker: Ticker) -> None:
         """From the next turn of the loop on; at any time, also from inside a request."""
         self._tickers += (ticker,)
-        self._wait_ms = 0
+        self._exchange.wait = 0
 
     def abandon(self) -> None:
         """Ends a drain at once: what has no response by now is cut off by free()."""
@@ -217,7 +214,7 @@ class Server:
             from fapws.wsgi.debugging import Debugging
 
             self._application = Debugging(self._plain, self.log, level)
-        self._wait_ms, self._renewed = 0, True
+        self._exchange.wait, self._renewed = 0, True
 
     def close(self, response: Response, result: Any) -> None:
         """After the last piece: close() of the application's iterable, exactly once. Never raises."""
@@ -256,40 +253,38 @@ class Server:
 
         False: it is to be called again.
         """
-        core, poll, application, streams = self.core, lib.fw_poll, self._application, self.streams
-        exchange, handler = self._exchange, self.handler
-        take, serve = exchange.take, exchange.serve
+        exchange, handler, application = self._exchange, self.handler, self._application
+        run, streams = exchange.run, self.streams
         ready = streams.ready
         count = 0
         self._resume()
         while True:
-            while True:
-                try:
-                    serve(application, handler)
-                    break
-                except BaseException as error:
-                    failed = exchange.take_failed()
-                    if failed is None:
-                        raise
-                    self._failed(error, *failed)
-                    failed = None  # what the application holds with it goes now
+            try:
+                code = run(application, handler, ready)
+            except BaseException as error:
+                failed = exchange.take_failed()
+                if failed is None:
+                    raise
+                self._failed(error, *failed)
+                failed = None  # what the application holds with it goes now
+                continue
+            if code < 0:
+                raise CoreLost(core_text(lib.fw_error_text(code)))
             if ready:
                 streams.advance(self)
-            wait = self._wait_ms
-            if wait != FOREVER:  # all that a plain application pays for tickers is this look
+            wait = exchange.wait
+            if wait != FOREVER:
                 wait = self._between(count == 0 and not ready)
                 if wait <= _OVER:
                     return wait == _OVER
-            count = poll(core, 0 if ready else wait)
+            count = lib.fw_poll(self.core, 0 if ready else wait)
             if count < 0:
                 raise CoreLost(core_text(lib.fw_error_text(count)))
-            handler.content_at = 0
-            take(count)
+            exchange.take(count)
 
     def _resume(self) -> None:
         """A batch may be left when something was raised; all of it if that came before take()."""
         if self._view.records[0] >= 0:
-            self.handler.content_at = 0
             self._exchange.take(lib.fw_batch_count(self.core))
 
     def _between(self, idle: bool) -> int:
@@ -313,7 +308,7 @@ class Server:
     def _wait_until_asked(self) -> None:
         """_between() has done what it was asked for once."""
         if not self._draining and not self._tickers:
-            self._wait_ms = FOREVER
+            self._exchange.wait = FOREVER
 
     # ---- When it goes wrong between requests -----------------------------------------------------
 
@@ -327,15 +322,12 @@ class Server:
             )
             self.log_exception(f"an exception came between two requests; serving goes on{more}", error)
             self._interrupted_at, self._interruptions = now, 0
-        records = self._view.records
-        taken = max(self._exchange.count - self._exchange.left, 0)
-        self.handler.content_at = sum(max(records[3 * number + 3], 0) for number in range(taken))
         self._forget_nobody()
 
     def _forget_nobody(self) -> None:
         """Before the next turn, requests of this batch that have no response get one."""
         self._unanswered = True
-        self._wait_ms = 0
+        self._exchange.wait = 0
 
     def _respond_to_forgotten(self) -> None:
         """500 for each request of the batch without a response under way; the core knows which these are."""
