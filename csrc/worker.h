@@ -27,12 +27,14 @@
 #include "health.h"
 #include "http/date.h"
 #include "http/parser.h"
+#include "http/template.h"
 #include "sys/pollset.h"
 
 /* Files are larger than 2 GiB on 32-bit systems too. */
 _Static_assert(sizeof(off_t) == sizeof(int64_t), "compile with -D_FILE_OFFSET_BITS=64");
 _Static_assert(FW_CLIENT_GONE == FW_EGONE, "fapws.h and error.h must agree");
 
+#define FW_TEMPLATES 8     /* heads that are remembered, see http/template.h */
 #define FW_READ_SIZE 65536 /* bytes; the one read buffer */
 #define FW_TELL_MS 60000   /* FW_STARVED and FW_SPOOL_FULL records come no oftener */
 
@@ -86,7 +88,8 @@ struct fw_worker {
     fw_head head; /* the head being parsed; its slices die with the bytes */
     fw_field fields[FW_FIELDS_MAX];
     fw_head_limits head_limits;
-    char *read_buffer; /* FW_READ_SIZE bytes, shared by all connections */
+    fw_template templates[FW_TEMPLATES]; /* of connections by their numbers: clients differ */
+    char *read_buffer;                   /* FW_READ_SIZE bytes, shared by all connections */
 
     fw_buffer scratch; /* the response being put together */
     fw_date date;

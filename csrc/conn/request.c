@@ -251,7 +251,8 @@ static void take_head(fw_conn *conn, const incoming *bytes)
     fw_worker *worker = conn->worker;
     fw_head *head = &worker->head;
     int64_t head_len =
-        fw_parse_head(bytes->at, bytes->len, conn->request.seen, &worker->head_limits, head);
+        fw_parse_head_like(bytes->at, bytes->len, conn->request.seen, &worker->head_limits, head,
+                           &worker->templates[conn->id % FW_TEMPLATES]);
     if (head_len == FW_MORE) {
         wait_for_head(conn, bytes);
         return;

@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "http/parser.h"
+#include "http/template.h"
 
 /* Where reading stands. end is the end of the bytes received or of max_size, whichever is first. */
 typedef struct {
@@ -23,5 +24,9 @@ int fw__read_target(fw_head *head);
 
 /* fields.c: field lines and the empty line after them, and what they mean together. */
 int fw__read_fields(fw_reader *reader, size_t max_fields, fw_head *head);
+
+/* template.c: reads all of them by a template; false: nothing is read, and they are to be read as above. */
+bool fw__fields_like(fw_reader *reader, size_t max_fields, fw_head *head, const fw_template *known);
+void fw__template_keep(fw_template *known, const fw_head *head, const char *end);
 
 #endif

@@ -140,8 +140,19 @@ static void clear_head(fw_head *head)
     *head = (fw_head){.fields = fields, .content_length = -1, .host = -1};
 }
 
-int64_t fw_parse_head(const char *buf, size_t len, size_t seen, const fw_head_limits *limits,
-                      fw_head *head)
+static int read_fields(fw_reader *reader, const fw_head_limits *limits, fw_head *head,
+                       fw_template *known)
+{
+    if (known && fw__fields_like(reader, limits->max_fields, head, known))
+        return 0;
+    int code = fw__read_fields(reader, limits->max_fields, head);
+    if (code == 0 && known)
+        fw__template_keep(known, head, reader->at);
+    return code;
+}
+
+int64_t fw_parse_head_like(const char *buf, size_t len, size_t seen, const fw_head_limits *limits,
+                           fw_head *head, fw_template *known)
 {
     if (still_incomplete(buf, len, seen, limits))
         return FW_MORE;
@@ -152,10 +163,16 @@ int64_t fw_parse_head(const char *buf, size_t len, size_t seen, const fw_head_li
     if (code == 0)
         code = read_request_line(&reader, limits, head);
     if (code == 0)
-        code = fw__read_fields(&reader, limits->max_fields, head);
+        code = read_fields(&reader, limits, head, known);
     if (code == 0)
         return reader.at - buf;
     if (code == FW_MORE && len >= limits->max_size)
         return FW_EHEAD_TOO_LARGE;
     return code;
+}
+
+int64_t fw_parse_head(const char *buf, size_t len, size_t seen, const fw_head_limits *limits,
+                      fw_head *head)
+{
+    return fw_parse_head_like(buf, len, seen, limits, head, NULL);
 }

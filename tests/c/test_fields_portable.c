@@ -7,5 +7,6 @@
 #include "http/fields.c"
 #include "http/parser.c"
 #include "http/target.c"
+#include "http/template.c"
 
 #include "test_fields.c"
