@@ -237,6 +237,7 @@ void fw_worker_free(fw_worker *worker)
     fw__shapes_free(&worker->shapes);
     fw__batch_free(&worker->batch);
     fw_buffer_clear(&worker->scratch);
+    fw__known_heads_free(&worker->known_heads);
     fw__table_free(&worker->table);
     free(worker->read_buffer);
     free((void *)(uintptr_t)worker->settings.server);

@@ -28,6 +28,7 @@
 #include "http/date.h"
 #include "http/parser.h"
 #include "http/template.h"
+#include "response/known_heads.h"
 #include "sys/pollset.h"
 
 /* Files are larger than 2 GiB on 32-bit systems too. */
@@ -92,6 +93,7 @@ struct fw_worker {
     char *read_buffer;                   /* FW_READ_SIZE bytes, shared by all connections */
 
     fw_buffer scratch; /* the response being put together */
+    fw_known_heads known_heads;
     fw_date date;
     fw_access_log *access_log; /* NULL: there is none */
 };

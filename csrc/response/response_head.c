@@ -154,24 +154,14 @@ static bool interim_status(fw_slice status)
            memcmp(status.at, "101", 3) != 0;
 }
 
-typedef struct {
-    bool has_date;
-    bool has_server;
-    bool bodiless;   /* 204 and 304 */
-    bool no_content; /* 204, where RFC 9110 8.6 forbids Content-Length too */
-    bool reset;      /* 205: no content, and a Content-Length that says so (RFC 9110 15.3.6) */
-    bool upgrade;    /* 426 with its Upgrade field, which Connection has to name (RFC 9110 7.8) */
-    const char *status; /* three digits */
-} head_facts;
-
-static bool status_is(const head_facts *facts, const char *digits)
+static bool status_is(const fw_head_facts *facts, const char *digits)
 {
     return memcmp(facts->status, digits, 3) == 0;
 }
 
 /* A status may be incomplete without a field that PEP 3333 otherwise keeps from applications (RFC 9110 15.5.8,
  * 15.5.22). */
-static bool status_demands(field_role role, head_facts *facts)
+static bool status_demands(field_role role, fw_head_facts *facts)
 {
     if (role == FIELD_PROXY_AUTHENTICATE)
         return status_is(facts, "407");
@@ -179,8 +169,7 @@ static bool status_demands(field_role role, head_facts *facts)
     return role == FIELD_UPGRADE && facts->upgrade;
 }
 
-static int put_field(char **out, fw_slice name, fw_slice value, fw_response_head *response,
-                     head_facts *facts)
+static int put_field(char **out, fw_slice name, fw_slice value, fw_head_facts *facts)
 {
     if (!fw_is_token(name))
         return FW_ENAME;
@@ -190,22 +179,22 @@ static int put_field(char **out, fw_slice name, fw_slice value, fw_response_head
     switch (role) {
     case FIELD_CONNECTION:
         if (fw_slice_is(trimmed(value), "close", 5))
-            response->close = true; /* said with the framing */
+            facts->close = true; /* said with the framing */
         else
-            response->notes |= FW_NOTE_HOP;
+            facts->notes |= FW_NOTE_HOP;
         return 0;
     case FIELD_UPGRADE:
     case FIELD_PROXY_AUTHENTICATE:
     case FIELD_HOP:
         if (status_demands(role, facts))
             break;
-        response->notes |= FW_NOTE_HOP;
+        facts->notes |= FW_NOTE_HOP;
         return 0;
     case FIELD_LENGTH: {
         int64_t length = parse_length(value);
-        if (length < 0 || response->declared >= 0)
+        if (length < 0 || facts->declared >= 0)
             return FW_ELENGTH;
-        response->declared = length;
+        facts->declared = length;
         return 0; /* written with the framing */
     }
     case FIELD_DATE: facts->has_date = true; break;
@@ -219,8 +208,8 @@ static int put_field(char **out, fw_slice name, fw_slice value, fw_response_head
     return 0;
 }
 
-static int put_fields(char **out, field_reader *reader, fw_response_head *response,
-                      head_facts *facts, bool (*valid)(fw_slice status))
+static int put_fields(char **out, field_reader *reader, fw_head_facts *facts,
+                      bool (*valid)(fw_slice status))
 {
     fw_slice status, name, value;
     if (!next_field(reader, &status) || !valid(status))
@@ -237,7 +226,7 @@ static int put_fields(char **out, field_reader *reader, fw_response_head *respon
     while (next_field(reader, &name)) {
         if (!next_field(reader, &value))
             return FW_ECOUNT;
-        int code = put_field(&at, name, value, response, facts);
+        int code = put_field(&at, name, value, facts);
         if (code)
             return code;
     }
@@ -245,11 +234,40 @@ static int put_fields(char **out, field_reader *reader, fw_response_head *respon
     return 0;
 }
 
+static int put_all_fields(char **out, const char *fields, size_t size, size_t count,
+                          fw_head_facts *facts, bool (*valid)(fw_slice status))
+{
+    field_reader reader = {fields, fields + size, 0};
+    *facts = (fw_head_facts){.status = "", .declared = -1};
+    int code = put_fields(out, &reader, facts, valid);
+    /* A line feed smuggled into a field shifts all that follow it: tell the cause, not the damage. */
+    if (code ? count_fields(fields, size) != count : reader.count != count)
+        code = FW_ECOUNT;
+    return code;
+}
+
+static int put_known_fields(char **out, fw_worker *worker, const char *fields, size_t size,
+                            size_t count, fw_head_facts *facts)
+{
+    fw_known_heads *known = &worker->known_heads;
+    char *lines = *out;
+    uint64_t hash;
+    size_t put = fw__known_head_find(known, fields, size, count, lines, facts, &hash);
+    if (put) {
+        *out = lines + put;
+        return 0;
+    }
+    int code = put_all_fields(out, fields, size, count, facts, final_status);
+    if (code == 0)
+        fw__known_head_keep(known, hash, fields, size, count, lines, (size_t)(*out - lines), facts);
+    return code;
+}
+
 /* ---- Framing --------------------------------------------------------------------------------------- */
 
 /* RFC 9112 6.3, docs/http.md, "Response": what tells the client where the content ends. */
 static fw_framing choose_framing(const fw_conn *conn, const fw_response_head *response,
-                                 const head_facts *facts)
+                                 const fw_head_facts *facts)
 {
     if (conn->request.is_head || facts->bodiless)
         return FW_FRAME_NONE;
@@ -266,7 +284,7 @@ static char *put_length(char *out, uint64_t length)
 }
 
 static char *put_framing(char *out, fw_conn *conn, const fw_response_head *response,
-                         const head_facts *facts)
+                         const fw_head_facts *facts)
 {
     switch (response->framing) {
     case FW_FRAME_NONE:
@@ -304,7 +322,7 @@ static bool must_close(fw_conn *conn, const fw_response_head *response)
     return conn->worker->closing && !fw__request_waits(conn);
 }
 
-static char *put_date(char *out, const fw_date *date, const head_facts *facts)
+static char *put_date(char *out, const fw_date *date, const fw_head_facts *facts)
 {
     if (!facts->has_server)
         out = put_bytes(out, date->text, date->server_len);
@@ -326,24 +344,20 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
 {
     fw_worker *worker = conn->worker;
     fw_buffer *scratch = &worker->scratch;
-    head_facts facts = {.status = ""};
-    field_reader reader = {fields, fields + size, 0};
+    fw_head_facts facts;
     if (size == 0)
         return FW_ESTATUS;
     /* A pair of fields grows by two bytes; even one of one byte ("a", "") does not double twice. */
     char *begin = scratch_begin(scratch, 3 * size + sizeof worker->date.text + MARGIN);
     if (!begin)
         return FW_EMEMORY;
-    response->declared = -1;
-    response->notes = 0;
-    response->close = false;
     char *out = begin;
-    int code = put_fields(&out, &reader, response, &facts, final_status);
-    /* A line feed smuggled into a field shifts all that follow it: tell the cause, not the damage. */
-    if (code ? count_fields(fields, size) != count : reader.count != count)
-        code = FW_ECOUNT;
+    int code = put_known_fields(&out, worker, fields, size, count, &facts);
     if (code)
         return code;
+    response->declared = facts.declared;
+    response->notes = facts.notes;
+    response->close = facts.close;
     if (facts.reset)
         response->declared = 0; /* surplus content is cut off, and the caller is told */
     response->framing = choose_framing(conn, response, &facts);
@@ -361,16 +375,12 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
 
 int fw__head_inform(fw_conn *conn, const char *fields, size_t size, size_t count)
 {
-    fw_response_head response = {.declared = -1};
-    head_facts facts = {.status = ""};
-    field_reader reader = {fields, fields + size, 0};
+    fw_head_facts facts;
     fw_buffer *scratch = &conn->worker->scratch;
     char *out = scratch_begin(scratch, 3 * size + MARGIN);
     if (!out)
         return FW_EMEMORY;
-    int code = put_fields(&out, &reader, &response, &facts, interim_status);
-    if (code ? count_fields(fields, size) != count : reader.count != count)
-        code = FW_ECOUNT;
+    int code = put_all_fields(&out, fields, size, count, &facts, interim_status);
     if (code)
         return code;
     out = PUT_LITERAL(out, "\r\n");
