@@ -68,7 +68,8 @@ def _written_files(config: Config) -> Iterator[_Written]:
 
 def own_addresses(config: Config) -> list[tuple[str, Address]]:
     """Options and their values: where the master itself answers."""
-    return [(key, address) for key, address in (("status", config.status),) if address]
+    options = (("status", config.status), ("agent", config.agent))
+    return [(key, address) for key, address in options if address]
 
 
 def _is_file(target: str) -> bool:

@@ -165,6 +165,8 @@ class Config(NamedTuple):
     """Whether workers start in a Python of their own where the master knows other pools than theirs."""
     status: Address | None = None
     """Where the master answers HTTP about itself; None: nowhere."""
+    agent: Address | None = None
+    """Where it speaks HAProxy's agent-check; None: nowhere."""
 
 
 class ScriptSettings(NamedTuple):

@@ -81,6 +81,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("status", MASTER, "own_address", "",
            "where the master itself answers /livez, /readyz, /metrics, /status.json and a page for people: "
            "host:port or unix:PATH; whoever can connect sees the requests in hand; empty: nowhere"),
+    Option("agent", MASTER, "own_address", "",
+           "where the master tells HAProxy's agent-check whether to send clients: host:port or unix:PATH; "
+           "empty: nowhere"),
     Option("app", POOL, "app", "",
            "the application: package.module:callable or module:factory()", shared=False),
     Option("script", POOL, "script", "",

@@ -14,6 +14,7 @@ from ..control.commands import View
 from ..listen import bind
 from ..listen.bind import Listener
 from ..waiting import Readiness, Waiter
+from . import agent
 from .desk import BACKLOG, Answer, Desk
 from .site import TOO_LATE, Site
 
@@ -35,6 +36,8 @@ class Monitor:
         """Of a configuration that is not in force yet."""
         self._answers: dict[str, tuple[Answer, bytes]] = {
             "status": (Site(view, self._tell_defect).answer, TOO_LATE),
+            # It says nothing, or what it says does not matter.
+            "agent": (lambda _received: agent.line(view.state).encode() + b"\n", b""),
         }
 
     @property

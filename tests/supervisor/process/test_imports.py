@@ -53,6 +53,7 @@ ON_DEMAND = {
     "fapws.contrib",
     "fapws.settings.dump",
     "fapws.supervisor.monitor",
+    "fapws.supervisor.monitor.agent",
     "fapws.supervisor.monitor.desk",
     "fapws.supervisor.monitor.http",
     "fapws.supervisor.monitor.monitor",
