@@ -83,9 +83,30 @@ typedef struct {
         [FW_REQUEST_LINE]; /* method and target of the request in hand; NUL-terminated */
 } fw_score;
 
+#define FW_TALLY_BOUNDS 14  /* of the histogram of durations, without infinity */
+#define FW_TALLY_REASONS 96 /* codes of error.h are above minus this */
+#define FW_TALLY_KINDS 6    /* of connections: idle, reading, active, sending, closing, closed */
+
+/* What one worker counts for metrics, in shared memory too, where somebody wants them: fw_count(). */
+typedef struct {
+    uint64_t
+        classes[6]; /* complete responses of the application, by the first digit of the status */
+    uint64_t
+        duration_ns; /* of those, together: from the whole request to the end of the response */
+    uint64_t durations[FW_TALLY_BOUNDS +
+                       1]; /* how many took up to a bound, and more than the one before */
+    uint64_t busy_ns;      /* with a batch in hand */
+    uint64_t log_lost;     /* lines of the access log */
+    uint64_t connections[FW_TALLY_KINDS]; /* now; but "closed": ever */
+    uint64_t refused[FW_TALLY_REASONS];   /* by the negated code */
+    uint64_t reserved[2];
+} fw_tally;
+
 /* Both return NULL / negative code on failure. settings are copied. score may be NULL (the worker
  * then keeps a private one) and must outlive the worker otherwise. */
 fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score);
+/* Before the first connection: counts there as well. tally must outlive the worker. */
+int fw_count(fw_worker *worker, fw_tally *tally);
 /* Closes every connection and listener. Calls that a caller still makes for a worker that is gone are
  * refused with FW_ETHREAD if they are made for NULL. */
 void fw_worker_free(fw_worker *worker);

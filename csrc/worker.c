@@ -192,6 +192,14 @@ fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score)
     return worker;
 }
 
+int fw_count(fw_worker *worker, fw_tally *tally)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    worker->tally = tally;
+    return 0;
+}
+
 static void close_inherited(int *fd)
 {
     if (*fd >= 0)
@@ -423,6 +431,8 @@ static void tell_lost_lines(fw_worker *worker)
     if (!worker->access_log || fw__batch_crowded(&worker->batch))
         return;
     uint64_t lost = fw__access_log_lost(worker->access_log);
+    if (lost && worker->tally)
+        worker->tally->log_lost += lost;
     if (lost)
         fw__batch_event(&worker->batch, FW_LOG_LOST, (int64_t)lost);
 }
@@ -435,6 +445,10 @@ int fw_poll(fw_worker *worker, int timeout_ms)
         return worker->health.broken;
     fw__beat(worker);
     worker->score->busy_since = 0;
+    if (worker->given_out) {
+        worker->tally->busy_ns += uv_hrtime() - worker->given_out;
+        worker->given_out = 0;
+    }
     forget_closed(worker);
     fw__batch_start(&worker->batch);
     uv_update_time(&worker->loop); /* it stood still while the application worked */
@@ -460,6 +474,8 @@ int fw_poll(fw_worker *worker, int timeout_ms)
     fw__request_line_first(&worker->batch, worker->score);
     weigh(worker);
     int count = fw__batch_count(&worker->batch);
+    if (worker->tally && count)
+        worker->given_out = uv_hrtime();
     return count == 0 && worker->health.broken ? worker->health.broken : count;
 }
 
@@ -530,7 +546,10 @@ int64_t fw_flush_access_log(fw_worker *worker)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
-    return worker->access_log ? fw__access_log_flush(worker->access_log) : 0;
+    int64_t lost = worker->access_log ? fw__access_log_flush(worker->access_log) : 0;
+    if (lost > 0 && worker->tally)
+        worker->tally->log_lost += (uint64_t)lost;
+    return lost;
 }
 
 int fw_name_client(fw_worker *worker, int64_t connection, const char *client, size_t size)

@@ -55,7 +55,10 @@ struct fw_worker {
     fw_settings settings; /* what it points to are own copies */
     fw_score *score;      /* never read: others may write there too. The true figures are here: */
     fw_score own_score;
-    uint64_t beat;      /* of the score */
+    fw_tally *tally; /* NULL: nobody wants it */
+    uint64_t
+        given_out; /* with a tally: ns at which the batch in hand was given out; 0: there is none */
+    uint64_t beat; /* of the score */
     uint64_t group;     /* likewise */
     uint64_t in_flight; /* likewise */
 

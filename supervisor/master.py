@@ -96,6 +96,7 @@ class Master:
         self._reload_orders = ReloadOrders(resources, self._source, lambda: self.state, self._post, last)
         self._upgrade = Upgrade(resources.waiter, resources.signals, self._save, self._post)
         resources.workers.on_other = self._upgrade.on_child
+        resources.workers.on_exit = self._on_exit
         commands = Commands(self, self._post, resources.conversations, self._reopen_logs)
         resources.conversations.commands = commands.table()
         self._orders = self._make_orders()
@@ -196,6 +197,9 @@ class Master:
         pool = self._sleeping.at(ready.fd)
         if pool is not None:
             self._post(events.Knocked(pool))
+
+    def _on_exit(self, number: int, pool: str, code: int) -> None:
+        self._resources.books.worker_ends(self.state.children.get(number), pool, code)
 
     def _post(self, event: events.Event) -> None:
         """Tells the core; what its actions bring about is told after it, in order."""
@@ -348,6 +352,9 @@ class Master:
             error_log=-1 if resources.error_log.plain else resources.error_log.fd,
             access_logs=tuple(resources.logs.open_access_logs.items()),
             monitors=tuple(resources.monitoring.open.items()),
+            gone_tallies=tuple(resources.workers.gone_tallies.items()),
+            gone_busy=tuple(resources.workers.gone_busy.items()),
+            books=resources.books.saved(resources.error_log.lost_ever),
         )
 
 

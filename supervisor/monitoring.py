@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from math import inf
 
-from fapws.lean import TYPE_CHECKING, Callable
+from fapws.lean import TYPE_CHECKING
 from fapws.settings.files import own_addresses
 from fapws.settings.model import Config
 
 from .control.commands import View
 from .listen.bind import Listener
-from .waiting import Readiness, Waiter
+from .waiting import Readiness
 
 if TYPE_CHECKING:
+    from .monitor.metrics import Figures
     from .monitor.monitor import Monitor
+    from .resources import Resources
 
 
 class Monitoring:
     """Brings the monitor in when an address is configured for it, and lets it go with the last one."""
 
-    def __init__(self, waiter: Waiter, say: Callable[[str], None], view: View) -> None:
-        """``say``: writes a line to the log. ``view``: what is told about."""
-        self._waiter = waiter
-        self._say = say
+    def __init__(self, resources: Resources, view: View) -> None:
+        """``view``: what is told about, besides the resources."""
+        self._resources = resources
         self._view = view
         self._monitor: Monitor | None = None
 
@@ -68,9 +69,32 @@ class Monitoring:
         if self._monitor:
             self._monitor.close()
 
+    def _figures(self) -> Figures:
+        """What metrics are made of besides the view. Called when somebody asks for them."""
+        from .listen.backlog import waiting
+        from .monitor.metrics import Figures
+
+        resources, state = self._resources, self._view.state
+        queues = {
+            pool.name: [waiting(one.fd) for one in resources.listeners.queues_of_pool(pool) if one.fd >= 0]
+            for pool in state.config.pools
+        }
+        told = {pool: [n for n in lengths if n is not None] for pool, lengths in queues.items()}
+        books = resources.books
+        return Figures(
+            backlogs={pool: sum(lengths) for pool, lengths in told.items() if lengths},
+            exits=books.exits,
+            reloads=books.reloads,
+            read_at=books.read_at,
+            log_lines_lost=books.log_lines_lost + resources.error_log.lost_ever,
+            gone_tallies=resources.workers.gone_tallies,
+            gone_busy=resources.workers.gone_busy,
+        )
+
     def _needed(self) -> Monitor:
         if self._monitor is None:
             from .monitor.monitor import Monitor
 
-            self._monitor = Monitor(self._waiter, self._say, self._view)
+            resources = self._resources
+            self._monitor = Monitor(resources.waiter, resources.error_log.write, self._view, self._figures)
         return self._monitor

@@ -133,6 +133,7 @@ class ReloadOrders:
             texts.after(f"reload {'done' if action.ok else 'failed'}", text),
         )
         self.last = status.LastReload(time.monotonic(), action.ok, text)
+        self._resources.books.reload_ends(action.ok)
         if running:
             self._resources.notifier.ready(self.summary())
         if action.ok:

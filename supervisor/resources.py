@@ -19,6 +19,7 @@ from .listen.listeners import Listeners
 from .listen.lookup import Opened
 from .logs.all_logs import Logs
 from .monitoring import Monitoring
+from .process.books import Books
 from .process.pidfile import Held, Pidfile
 from .process.signals import Signals
 from .process.systemd import Notifier, take_environment
@@ -84,7 +85,8 @@ class Resources:
         self.control = ControlSocket(config.control, group, *given) if config.control else None
         self.conversations = Conversations(self.control, self.waiter)
         self._undo.append(self.conversations.close)
-        self.monitoring = Monitoring(self.waiter, self.error_log.write, view)
+        self.books = Books(saved.books if saved else None)
+        self.monitoring = Monitoring(self, view)
         self._undo.append(self.monitoring.close)
         if saved:
             self.monitoring.adopt(dict(saved.monitors))
@@ -112,6 +114,8 @@ class Resources:
     def _take_over(self, saved: Saved) -> None:
         """The workers go on serving, and clients of fapwsctl keep their connections."""
         self.workers.gone = saved.gone
+        self.workers.gone_tallies = dict(saved.gone_tallies)
+        self.workers.gone_busy = dict(saved.gone_busy)
         self.workers.adopt(saved.workers, self.error_log)
         for fd in saved.clients:
             self.conversations.wait_for_reload(self.conversations.adopt(fd))

@@ -39,8 +39,9 @@ class WorkerOrders:
             reason = str(error)
         else:
             state = self._state()
-            isolate = (state.reload or state).config.isolate
-            reason = self._workers.start(action, fds, self._inheritance, isolate)
+            config = (state.reload or state).config
+            counts = config.status is not None
+            reason = self._workers.start(action, fds, self._inheritance, config.isolate, counts)
         if reason:
             self._post(events.WorkerFailed(action.worker, reason))
             self._post(events.WorkerExited(action.worker, 1))

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conn/tally.h"
 #include "error.h"
 #include "worker.h"
 
@@ -53,6 +54,8 @@ bool fw__conn_enter(fw_conn *conn, fw_conn_state state)
     worker->in_flight +=
         (uint64_t)with_application(state) - (uint64_t)with_application(conn->state);
     worker->score->in_flight = worker->in_flight;
+    if (worker->tally)
+        fw__tally_step(worker->tally, conn->state, state);
     conn->state = state;
     return true;
 }
@@ -97,6 +100,8 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
     }
     worker->score->connections = worker->table.open;
     worker->score->accepted++;
+    if (worker->tally)
+        fw__tally_opened(worker->tally);
     /* Most clients have sent their request by the time they are accepted. */
     fw__conn_queue(conn, FW_READY_READ);
     if (!fw__batch_full(&worker->batch))
@@ -343,8 +348,12 @@ static void last_response_sent(fw_conn *conn)
 
 void fw__conn_responded(fw_conn *conn)
 {
-    if (conn->response.by == FW_BY_APPLICATION)
+    if (conn->response.by == FW_BY_APPLICATION) {
+        fw_tally *tally = conn->worker->tally;
         conn->worker->score->responses++;
+        if (tally)
+            fw__tally_responded(tally, conn->response.digit, uv_hrtime() - conn->request.began);
+    }
     if (conn->request.access)
         fw__access_responded(conn->worker->access_log, conn->request.access, fw__conn_peer(conn));
     conn->request.access = NULL;

@@ -37,7 +37,10 @@ typedef struct {
 
 /* What belongs to the request in hand; fw__request_reset() ends it. */
 typedef struct {
-    size_t seen;         /* bytes of conn->in that fw_parse_head() has already called FW_MORE */
+    union {
+        size_t seen;    /* until it is given out: bytes of conn->in that were FW_MORE already */
+        uint64_t began; /* then, with a tally: ns at which it was */
+    };
     fw_content *content; /* from FW_CONN_CONTENT on; in memory: until the request is given out */
     fw_kept_head *kept_head; /* NULL: it was not asked for */
     fw_access *access;       /* what the access log will say; NULL: nothing */
@@ -60,6 +63,7 @@ typedef struct {
     uint64_t left; /* FW_FRAME_LENGTH: content bytes to come; CHUNKED: of the chunk in hand */
     fw_framing framing : 8; /* a byte each: thousands of connections wait */
     fw_response_by by : 8;
+    uint8_t digit;       /* the first of the status */
     bool last;           /* the connection ends with it */
     bool wants_writable; /* the program waits for FW_WRITABLE */
 } fw_response;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "conn/tally.h"
 #include "error.h"
 #include "http/proxy.h"
 #include "http/ready.h"
@@ -98,6 +99,8 @@ static void dispatch(fw_conn *conn, const fw_head *head, fw_slice received)
         return;
     fw__response_reset(conn, FW_BY_APPLICATION);
     conn->worker->score->requests++;
+    if (conn->worker->tally)
+        conn->request.began = uv_hrtime();
     give_out(conn, head);
 }
 
@@ -464,6 +467,8 @@ void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
     char response[FW_REFUSAL_SIZE];
     bool bodiless = conn->request.is_head;
     worker->score->refused++;
+    if (worker->tally)
+        fw__tally_refused(worker->tally, code);
     if (worker->settings.debug)
         fw__batch_debug(&worker->batch, conn->id, fw__conn_peer(conn), fw_error_name(code),
                         shown_of(worker, bytes));

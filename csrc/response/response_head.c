@@ -361,6 +361,7 @@ int fw__head_build(fw_conn *conn, const char *fields, size_t size, size_t count,
     if (facts.reset)
         response->declared = 0; /* surplus content is cut off, and the caller is told */
     response->framing = choose_framing(conn, response, &facts);
+    conn->response.digit = (uint8_t)(facts.status[0] - '0');
     conn->response.last = must_close(conn, response);
     out = put_date(out, &worker->date, &facts);
     out = put_framing(out, conn, response, &facts);

@@ -78,6 +78,8 @@ class WorkerSpec(NamedTuple):
     """Where the core writes a line for each response; -1: nowhere."""
     access_prefix: bytes = b""
     """What stands before each of these lines."""
+    tally: Any = None
+    """Where this worker counts for metrics: a writable buffer; None: nowhere."""
     ready: bool = True
     """Whether the pool is to be sent clients."""
 
@@ -280,6 +282,8 @@ class Worker:
         if spec.multiprocess and not spec.pool.reuseport:
             server.leave_to_others(spec.neighbours, _group(spec.pool))
         self._log_access(server, application)
+        if spec.tally is not None:
+            server.count(spec.tally)
         if not spec.ready:
             server.set_ready(False)
         server.watch(self._signals.fd, self._on_wake)

@@ -179,6 +179,11 @@ class Server:
             self._exchange.wait = 0
             lib.fw_drain(self.core, accept_rest, int(linger * 1000))
 
+    def count(self, tally: Any) -> None:
+        """Before the first connection: counts for metrics too, in a writable buffer."""
+        self._tally = ffi.from_buffer("fw_tally *", tally)
+        lib.fw_count(self.core, self._tally)
+
     def set_ready(self, ready: bool) -> None:
         """Whether clients are to be sent here; see fw_set_ready()."""
         lib.fw_set_ready(self.core, ready)

@@ -46,6 +46,7 @@ class Log:
         """Permission bits of a file that has to be made."""
         self.lost = 0
         """Lines that could not be written and were not told of yet."""
+        self.lost_ever = 0
         self._broken = False
         self._syslog: Syslog | None = None
         self._outlet: Outlet | None = None
@@ -136,6 +137,10 @@ class Log:
         self._syslog = self._outlet = None
         self.target, self.fd = STDERR, 2
 
+    def _lose(self, count: int) -> None:
+        self.lost += count
+        self.lost_ever += count
+
     def _put(self, data: bytes, count: int) -> None:
         front = b"\n" if self._broken else b""
         if self.lost:
@@ -143,12 +148,12 @@ class Log:
         data = front + data
         written = self._outlet.put(data) if self._outlet else write_now(self.fd, data)
         if written < 0:
-            self.lost += count
+            self._lose(count)
             return
         if written >= len(front):
             self.lost = 0
         if written < len(data):
-            self.lost += max(1, min(count, data[written:].count(b"\n")))
+            self._lose(max(1, min(count, data[written:].count(b"\n"))))
         self._broken = written > 0 and data[written - 1 : written] != b"\n"
 
     def _send(self, syslog: Syslog, line: bytes) -> None:
@@ -158,7 +163,7 @@ class Log:
                 self.lost = 0
             syslog.send(line)
         except OSError:
-            self.lost += 1
+            self._lose(1)
 
     def _confession(self) -> bytes:
         return b"%d lines before this one could not be written\n" % self.lost

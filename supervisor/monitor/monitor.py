@@ -16,6 +16,7 @@ from ..listen.bind import Listener
 from ..waiting import Readiness, Waiter
 from . import agent
 from .desk import BACKLOG, Answer, Desk
+from .metrics import Figures
 from .site import TOO_LATE, Site
 
 _TELL_PAUSE = 60.0
@@ -25,8 +26,10 @@ _TELL_PAUSE = 60.0
 class Monitor:
     """One desk for each address; none is open before prepare()."""
 
-    def __init__(self, waiter: Waiter, say: Callable[[str], None], view: View) -> None:
-        """``say``: writes a line to the log."""
+    def __init__(
+        self, waiter: Waiter, say: Callable[[str], None], view: View, figures: Callable[[], Figures]
+    ) -> None:
+        """``say``: writes a line to the log; ``figures``: what metrics are made of besides the view."""
         self._waiter = waiter
         self._say = say
         self._told_at = -inf
@@ -35,7 +38,7 @@ class Monitor:
         self._coming: dict[str, Listener] = {}
         """Of a configuration that is not in force yet."""
         self._answers: dict[str, tuple[Answer, bytes]] = {
-            "status": (Site(view, self._tell_defect).answer, TOO_LATE),
+            "status": (Site(view, figures, self._tell_defect).answer, TOO_LATE),
             # It says nothing, or what it says does not matter.
             "agent": (lambda _received: agent.line(view.state).encode() + b"\n", b""),
         }

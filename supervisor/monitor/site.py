@@ -11,7 +11,7 @@ from ..control.commands import View
 from ..control.control_socket import VERSION
 from ..core import outlook
 from ..process import usage
-from . import http
+from . import http, metrics
 from .http import Reply
 
 TOO_LATE = http.render(Reply(408, b"no request came in time\n"))
@@ -21,12 +21,16 @@ _READY = "/readyz"
 class Site:
     """Answers for one master."""
 
-    def __init__(self, view: View, on_defect: Callable[[], None]) -> None:
+    def __init__(
+        self, view: View, figures: Callable[[], metrics.Figures], on_defect: Callable[[], None]
+    ) -> None:
         """``on_defect``: is called while an exception of our own is handled, to log it."""
         self._view = view
+        self._figures = figures
         self._on_defect = on_defect
         self._pages: dict[str, Callable[[], Reply]] = {
             "/": self._page,
+            "/metrics": self._metrics,
             "/livez": lambda: Reply(200, b"ok\n"),
             _READY: lambda: self._readiness(""),
             "/status.json": self._json,
@@ -52,7 +56,7 @@ class Site:
         except Exception:
             self._on_defect()
             return Reply(500, b"this page cannot be made; the error log has the reason\n")
-        return Reply(404, b"there is /livez, /readyz, /readyz/POOL, /status.json and /\n")
+        return Reply(404, b"there is /livez, /readyz, /readyz/POOL, /metrics, /status.json and /\n")
 
     def _readiness(self, pool: str) -> Reply:
         """May clients be sent here: 200, or 503 with the sentence of ``fapwsctl health``."""
@@ -64,6 +68,10 @@ class Site:
 
         described = {"ok": True, "exit_status": 0, "v": VERSION, **self._described()}
         return Reply(200, json.dumps(described).encode("ascii") + b"\n", "application/json")
+
+    def _metrics(self) -> Reply:
+        text = metrics.render(self._view.state, self._view.facts(), self._figures())
+        return Reply(200, text.encode("utf-8"), metrics.KIND)
 
     def _page(self) -> Reply:
         from .page import render

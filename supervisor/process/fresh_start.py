@@ -27,8 +27,9 @@ _PADDING = "-" * 64
 def write_needs(spec: WorkerSpec, row: Row) -> int:
     """What the worker has to know; the descriptor of the file. Raises OSError."""
     needs = {
-        "spec": plain(spec._replace(row=None, neighbours=None)),
+        "spec": plain(spec._replace(row=None, neighbours=None, tally=None)),
         "place": row.place(),
+        "tally": tuple(row.tally_place()) if row.tally else None,
         "path": list(sys.path),
         "argv": list(sys.argv),
     }

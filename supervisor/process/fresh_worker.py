@@ -56,8 +56,12 @@ def _spec(known: dict[str, Any], board: int) -> WorkerSpec:
     if length != ffi.sizeof("fw_score"):
         raise ValueError("the files of Fapws are of another version than the running master; restart it")
     page = memoryview(mmap.mmap(board, size, offset=offset))
+    tally = None
+    if known["tally"]:
+        at, whole, first, length_of_tally = known["tally"]
+        tally = memoryview(mmap.mmap(board, whole, offset=at))[first : first + length_of_tally]
     spec: WorkerSpec = rebuilt(known["spec"], {**KINDS, "WorkerSpec": WorkerSpec})
-    return spec._replace(row=page[start : start + length], neighbours=page.toreadonly())
+    return spec._replace(row=page[start : start + length], neighbours=page.toreadonly(), tally=tally)
 
 
 def _keep_memory_still() -> None:

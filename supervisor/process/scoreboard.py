@@ -3,7 +3,8 @@
 A row is an ``fw_score`` of csrc/fapws.h: 64-bit words in the machine's order, none ever torn, and a
 text. The rows of a pool live in a file of their own without a name, of which a page more is mapped when
 all are taken: so a reload may raise the number of workers, and a master that is upgraded in place finds
-them again. A worker keeps the pages of its own pool that existed when it was forked, and no descriptor.
+them again. Behind each page there is room for the tallies of its rows, see tallies.py. A worker keeps
+the pages of its own pool that existed when it was forked, and no descriptor.
 One file for all pools would not do: a process that has mapped a page of it may map the rest as well (mremap).
 
 A worker may write anything there. What is read is checked for sense, against the clock and against what
@@ -19,7 +20,9 @@ import struct
 from fapws.lean import NamedTuple
 from fapws.settings.core_limits import REQUEST_LINE
 
-LAYOUT = 2
+from .tallies import TALLY_SIZE, Place, Tally, Words
+
+LAYOUT = 3
 """Changes when rows of another version cannot be read any more."""
 SCORE_WORDS = 16
 SCORE_SIZE = SCORE_WORDS * 8 + REQUEST_LINE
@@ -27,6 +30,9 @@ SCORE_SIZE = SCORE_WORDS * 8 + REQUEST_LINE
 _ROW = struct.Struct(f"={SCORE_WORDS}Q{REQUEST_LINE}s")
 _EMPTY = bytes(SCORE_SIZE)
 _PAGE = mmap.ALLOCATIONGRANULARITY
+_TALLIES = _PAGE // SCORE_SIZE * TALLY_SIZE
+"""Bytes of the tallies of a page's rows, which stand behind it: whole pages."""
+_BLOCK = _PAGE + _TALLIES
 
 
 class Score(NamedTuple):
@@ -58,6 +64,8 @@ class WorkerView(NamedTuple):
     score: Score
     clock: int = 0
     """Milliseconds of the clock of ``score``, now."""
+    tally: Words | None = None
+    """None: it counts nothing for metrics."""
 
 
 _COUNTS = len(Score._fields) - 1
@@ -81,6 +89,8 @@ class Row:
         self._page = page
         self._offset = offset
         self._known = Score()
+        self.tally: Tally | None = None
+        """Where its worker counts for metrics, if it does."""
         self.pool = pool
         self.number = number
         """Its place in the pool's file, from 0."""
@@ -95,7 +105,15 @@ class Row:
 
     def place(self) -> tuple[int, int, int, int]:
         """For a process that maps the file itself: offset and size of the page, start and length in it."""
-        return self.number * SCORE_SIZE // _PAGE * _PAGE, _PAGE, self._offset, SCORE_SIZE
+        return self._block() * _BLOCK, _PAGE, self._offset, SCORE_SIZE
+
+    def tally_place(self) -> Place:
+        """The same for its tally."""
+        start = self._offset // SCORE_SIZE * TALLY_SIZE
+        return Place(self._block() * _BLOCK + _PAGE, _TALLIES, start, TALLY_SIZE)
+
+    def _block(self) -> int:
+        return self.number // (_PAGE // SCORE_SIZE)
 
     def read(self, now: int) -> Score:
         """What the worker has counted so far, as far as it makes sense; now: ms of the workers' clock."""
@@ -134,18 +152,29 @@ class _Board:
         self.fd = fd
         self._pool = pool
         self._pages: list[mmap.mmap] = []
+        self._tallies: dict[int, mmap.mmap] = {}
+        """By their offset in the file; only those that are wanted."""
         self.rows: list[Row] = []
         self.free: list[Row] = []
-        for _ in range(os.fstat(fd).st_size // _PAGE):
+        for _ in range(os.fstat(fd).st_size // _BLOCK):
             self._map_page()
 
     def take(self) -> Row:
         if not self.free:
-            os.ftruncate(self.fd, (len(self._pages) + 1) * _PAGE)
+            os.ftruncate(self.fd, (len(self._pages) + 1) * _BLOCK)
             self.free = self._map_page()[::-1]
         row = self.free.pop()
         row.clear()
         return row
+
+    def count(self, row: Row) -> Tally:
+        """Maps the row's tally. Raises OSError."""
+        place = row.tally_place()
+        pages = self._tallies.get(place.offset)
+        if pages is None:
+            pages = self._tallies[place.offset] = _map(self.fd, place.offset, place.size)
+        row.tally = Tally(pages, place.start)
+        return row.tally
 
     def close(self) -> None:
         """Closes the file, and unmaps the memory unless a view of it is still in use."""
@@ -153,7 +182,7 @@ class _Board:
         self.unmap()
 
     def unmap(self) -> None:
-        for page in self._pages:
+        for page in (*self._pages, *self._tallies.values()):
             try:
                 page.close()
             except BufferError:
@@ -161,7 +190,7 @@ class _Board:
 
     def _map_page(self) -> list[Row]:
         first = len(self.rows)
-        page = _map(self.fd, len(self._pages) * _PAGE)
+        page = _map(self.fd, len(self._pages) * _BLOCK, _PAGE)
         self._pages.append(page)
         rows = [
             Row(self._pool, page, number * SCORE_SIZE, first + number)
@@ -171,15 +200,15 @@ class _Board:
         return rows
 
 
-def _map(fd: int, offset: int) -> mmap.mmap:
-    """A page of the file. Raises OSError.
+def _map(fd: int, offset: int, size: int) -> mmap.mmap:
+    """Pages of the file. Raises OSError.
 
     mmap keeps a descriptor of its own, and PyPy's would outlive an exec: each upgrade in place would leave
     one more behind. It has the lowest number that is free, and nothing tells it.
     """
     copy = os.dup(fd)
     os.close(copy)
-    page = mmap.mmap(fd, _PAGE, offset=offset)
+    page = mmap.mmap(fd, size, offset=offset)
     try:
         if os.path.sameopenfile(copy, fd):
             os.set_inheritable(copy, False)
@@ -209,9 +238,17 @@ class Scoreboard:
             self._boards[pool] = _Board(pool, nameless_file("scoreboard"))
         return self._boards[pool].take()
 
+    def count(self, row: Row, anew: bool = True) -> Tally:
+        """Has a row's worker count for metrics; ``anew``: from 0. Raises OSError."""
+        tally = self._boards[row.pool].count(row)
+        if anew:
+            tally.clear()
+        return tally
+
     def give_back(self, row: Row) -> None:
         """Its worker has been reaped."""
         row.clear()  # else other workers would leave connections to a dead one
+        row.tally = None
         board = self._boards[row.pool]
         board.free.append(row)
         if len(board.free) == len(board.rows):

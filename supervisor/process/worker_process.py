@@ -72,8 +72,10 @@ class Process:
         output: Output | None,
         access_log: str,
         autoreload: bool,
+        slot: int = 0,
     ) -> None:
         self.pool = pool
+        self.slot = slot
         self.pid = pid
         self.channel = channel
         """Our end of the socketpair; -1 once it is closed."""
@@ -203,6 +205,7 @@ def fork(
         access_log=given.logs.access(pool.access_log),
         access_prefix=line_prefix(pool),
         row=row.buffer(),
+        tally=row.tally.buffer() if row.tally else None,
         neighbours=row.neighbours(),
         multiprocess=pool.workers > 1,
     )
@@ -224,7 +227,7 @@ def fork(
             if fd >= 0:
                 os.close(fd)
     output = read_output(reader, given.logs.error, f"{pool.name}/{slot}[{pid}]")
-    return Process(pool.name, pid, ours, row, output, pool.access_log, pool.autoreload)
+    return Process(pool.name, pid, ours, row, output, pool.access_log, pool.autoreload, slot)
 
 
 def read_output(reader: int, log: Log, role: str) -> Output | None:

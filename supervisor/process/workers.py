@@ -19,6 +19,7 @@ from ..logs.error_log import Log
 from ..waiting import Waiter
 from . import scoreboard, worker_process
 from .scoreboard import Score, Scoreboard, WorkerView
+from .tallies import BUSY, NOTHING, Words, add
 from .worker_process import Inheritance, Process, memory_of, now_ms
 
 Post = Callable[[events.Event], None]
@@ -44,6 +45,8 @@ class SavedWorker(NamedTuple):
     """The read end of what it prints; -1: it writes to the log itself."""
     access_log: str
     autoreload: bool = False
+    counts: bool = False
+    """Whether it counts for metrics."""
 
 
 class Workers:
@@ -61,6 +64,12 @@ class Workers:
         self.on_other: Callable[[int, int], None] = lambda _pid, _code: None
         """Is told of children that are no workers: PID, and how it ended."""
         self.gone: dict[str, Score] = {}
+        self.on_exit: Callable[[int, str, int], None] = lambda _number, _pool, _code: None
+        """Is told of a worker's end before the core is: number, pool, and how it ended."""
+        self.gone_tallies: dict[str, Words] = {}
+        """By pool, the same of what is counted for metrics."""
+        self.gone_busy: dict[str, int] = {}
+        """By ``pool/slot``: ns in which workers that are no more had work."""
         """By pool: what workers that are no more have counted."""
         self._processes: dict[int, Process] = {}
         self._known: set[str] = set()
@@ -77,15 +86,23 @@ class Workers:
         self._known.update(pool.name for pool in config.pools)
 
     def start(
-        self, action: actions.Start, listeners: tuple[int, ...], given: Inheritance, isolate: bool
+        self,
+        action: actions.Start,
+        listeners: tuple[int, ...],
+        given: Inheritance,
+        isolate: bool,
+        counts: bool = False,
     ) -> str:
         """Forks a worker; the reason if that fails, else empty.
 
         isolate: it gets a Python of its own if this process knows other pools than the worker's.
+        counts: it counts for metrics.
         """
         row, name = None, action.pool.name
         try:
             row = self.board.take(name)
+            if counts:
+                self.board.count(row)
             apart = isolate and not self._known <= {name}
             board = self.board.fd_of(name) if apart else -1
             keep_only = self.board.keep_only
@@ -112,8 +129,17 @@ class Workers:
                 if fd >= 0:
                     self._waiter.watch(fd)
             self._processes[worker.number] = Process(
-                worker.pool, worker.pid, worker.channel, row, output, worker.access_log, worker.autoreload
+                worker.pool,
+                worker.pid,
+                worker.channel,
+                row,
+                output,
+                worker.access_log,
+                worker.autoreload,
+                worker.slot,
             )
+            if worker.counts:
+                self.board.count(row, anew=False)
         self.board.free_all_but({(worker.pool, worker.row) for worker in workers})
 
     def save(self, slots: dict[int, int]) -> tuple[SavedWorker, ...]:
@@ -129,6 +155,7 @@ class Workers:
                 output=process.output.fd if process.output else -1,
                 access_log=process.access_log,
                 autoreload=process.autoreload,
+                counts=process.row.tally is not None,
             )
             for number, process in self._processes.items()
         )
@@ -216,7 +243,12 @@ class Workers:
     def views(self) -> dict[int, WorkerView]:
         """All workers, for the status."""
         now = now_ms()
-        return {n: WorkerView(p.pid, p.row.read(now), now) for n, p in self._processes.items()}
+        return {n: self._view(process, now) for n, process in self._processes.items()}
+
+    @staticmethod
+    def _view(process: Process, now: int) -> WorkerView:
+        tally = process.row.tally
+        return WorkerView(process.pid, process.row.read(now), now, tally.read() if tally else None)
 
     # ---- Details --------------------------------------------------------------------------------
 
@@ -270,12 +302,22 @@ class Workers:
         else:
             self._bury(number, process, os.waitstatus_to_exitcode(status))
 
+    def _keep_tally(self, process: Process) -> None:
+        if process.row.tally:
+            words = process.row.tally.read()
+            past = self.gone_tallies.get(process.pool, NOTHING)
+            self.gone_tallies[process.pool] = add(past, words)
+            slot = f"{process.pool}/{process.slot}"
+            self.gone_busy[slot] = self.gone_busy.get(slot, 0) + words[BUSY]
+
     def _bury(self, number: int, process: Process, code: int) -> None:
         self._hear(number, process, worker_process.LAST_HELPINGS)  # reads its channel to the end first
         if process.output and process.output.fd >= 0:
             self._waiter.forget(process.output.fd)
             process.output.take_last_words()
         score = process.row.read(now_ms())
+        self.on_exit(number, process.pool, code)
+        self._keep_tally(process)
         self._post(events.WorkerExited(number, code, score.requests))
         del self._processes[number]
         if process.channel >= 0:

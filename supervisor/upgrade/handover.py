@@ -18,6 +18,7 @@ from ..core import turn
 from ..core.children import Child, Children
 from ..listen import bind, listeners
 from ..process import scoreboard, systemd
+from ..process.books import Kept
 from ..process.workers import SavedWorker
 
 VERSION = 1
@@ -56,6 +57,10 @@ class Saved(NamedTuple):
     """By their targets."""
     monitors: tuple[tuple[str, bind.Listener], ...] = ()
     """Where the master answers about itself, by option."""
+    gone_tallies: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    gone_busy: tuple[tuple[str, int], ...] = ()
+    books: Kept | None = None
+    """What has been counted for metrics; see Workers and Books."""
 
 
 def descriptors_of(saved: Saved) -> list[int]:
@@ -74,7 +79,7 @@ _KINDS: dict[str, Any] = {
         kind.__name__: kind
         for kind in (
             *(Child, Saved, SavedWorker, Source, listeners.Key, systemd.Service, scoreboard.Score),
-            *(bind.Listener, status.Death, status.LastReload, turn.State, turn.Drain),
+            *(bind.Listener, status.Death, status.LastReload, turn.State, turn.Drain, Kept),
         )
     },
 }
