@@ -49,9 +49,9 @@ class Core:
         """Worker 1 has so many; what is ordered besides the next look."""
         assert [child.number for child in self.state.children.of_pool("blog")] == [1, 3]
         vitals = (
-            events.Vital(1, 1, 0.0, False, requests, 0, 0, in_flight),
+            events.Vital(1, 1, 0.0, False, requests, 0, 0, in_flight=in_flight),
             events.Vital(3, 1, 0.0, False, 0, 0, 0),
-            events.Vital(2, 1, 0.0, True, int(self.now), 5, 0, 7),
+            events.Vital(2, 1, 0.0, True, int(self.now), 5, 0, in_flight=7),
         )
         return [action for action in self.tell(events.Seen(vitals), after) if action != actions.Look()]
 
