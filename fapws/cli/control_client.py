@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _socket
-import json
 import time
 
 from fapws.lean import Any
@@ -51,6 +50,8 @@ class Conversation:
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
         """The reply to a command. Raises NoReply."""
+        import json  # half a megabyte; a start, which becomes the master, finds nobody to talk to
+
         request = {"v": VERSION, "command": command, **arguments}
         try:
             self._send(json.dumps(request).encode() + b"\n")

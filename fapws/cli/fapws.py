@@ -10,11 +10,12 @@ import sys
 from fapws import __version__
 from fapws.cli.import_path import forget_own_directory
 from fapws.cli.standard_streams import have_standard_streams
-from fapws.settings.command_line import Arguments, UsageError, configuration, parse_arguments
-from fapws.settings.problems import ConfigError
+from fapws.settings.apart import read_apart
+from fapws.settings.problems import ConfigError, UsageError
 from fapws.settings.source import Source, working_directory
 from fapws.visible import visible
 
+EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NOT_CONFIGURED = 6
 EXIT_INTERRUPTED = 130
@@ -49,6 +50,9 @@ A start as a daemon, reloads and status: fapwsctl -h
 """
 
 
+_TELLING = frozenset(("-h", "--help", "--version"))
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; argv without the program's name. Returns the exit code."""
     forget_own_directory()
@@ -62,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
             directory = working_directory(*words)
         except OSError as error:
             raise UsageError(f"the current directory cannot be used: {error.strerror}") from None
-        return _run(parse_arguments(words, directory), words, directory)
+        return 0 if _told(words) else _run(words, directory)
     except UsageError as error:
         print(f"fapws: {visible(str(error))}\n{USAGE}", file=sys.stderr)
         return EXIT_USAGE
@@ -73,14 +77,27 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(arguments: Arguments, words: list[str], directory: str) -> int:
-    if arguments.action == "version":
+def _told(words: list[str]) -> bool:
+    """Whether it was asked for its version or for help, and has said it."""
+    if not _TELLING & set(words):
+        return False
+    from fapws.settings.command_line import parse_arguments  # else another process takes the words apart
+
+    action = parse_arguments(words, "/").action
+    if action == "version":
         print(f"fapws {__version__}")
-        return 0
-    if arguments.action == "help":
+    elif action == "help":
         print(f"{USAGE}\n{EXAMPLES}{HELP}", end="")
-        return 0
-    config = configuration(arguments, directory)()
+    return bool(action)
+
+
+def _run(words: list[str], directory: str) -> int:
+    source = Source(words=tuple(words), directory=directory)
+    try:
+        config = read_apart(source)
+    except OSError as error:
+        print(f"fapws: cannot start: {error.strerror}", file=sys.stderr)
+        return EXIT_FAILED
     from fapws.supervisor.master import run
 
-    return run(config, Source(words=tuple(words), directory=directory))
+    return run(config, source)

@@ -29,9 +29,10 @@ from fapws.cli.find_server import (
 from fapws.cli.import_path import forget_own_directory
 from fapws.cli.standard_streams import have_standard_streams
 from fapws.lean import Any, Callable, NamedTuple, NoReturn, signal
-from fapws.settings import ini
+from fapws.settings.apart import read_apart
 from fapws.settings.log_targets import STDERR
-from fapws.settings.model import Config
+from fapws.settings.model import Config, Pool
+from fapws.settings.problems import ConfigError
 from fapws.settings.source import Source, absolute
 from fapws.supervisor.core import texts
 from fapws.supervisor.errors import DONE, FAILED, NOT_ALLOWED, NOT_CONFIGURED, NOT_RUNNING, TAKEN, USAGE
@@ -211,7 +212,7 @@ def configtest(options: Options) -> Result:
 
 def start(options: Options) -> Result:
     """Starts and waits until it serves."""
-    config = _read(options.file)
+    config = _read_apart(options.file)
     place = Place(config.pidfile, config.control)
     seconds = options.seconds or _longest_start(config)
     if place.findable and look(place).running:
@@ -285,7 +286,7 @@ def stop(options: Options) -> Result:
 
 def restart(options: Options) -> Result:
     """Stops, then starts; a configuration with mistakes stops nothing."""
-    _read(options.file)
+    _read_apart(options.file)
     stopped = stop(options)
     return start(options) if stopped.status == DONE else stopped
 
@@ -446,10 +447,29 @@ _MAY_NAME_A_POOL = {"drain": 1, "undrain": 1}
 
 
 def _read(path: str) -> Config:
+    from fapws.settings import ini
+
     try:
         return ini.read(path)
-    except ini.ConfigError as error:
+    except ConfigError as error:
         raise Ended(NOT_CONFIGURED, str(error)) from None
+
+
+def _read_apart(path: str) -> Config:
+    """For a process that becomes the master."""
+    try:
+        return read_apart(Source(path))
+    except ConfigError as error:
+        raise Ended(NOT_CONFIGURED, str(error)) from None
+    except OSError as error:
+        raise Ended(FAILED, f"fapws: cannot start: {error.strerror}") from None
+
+
+def _pools(path: str) -> tuple[Pool, ...]:
+    """Raises ConfigError."""
+    from fapws.settings import ini
+
+    return ini.read(path, look=False).pools
 
 
 def _longest_start(config: Config) -> float:
@@ -460,26 +480,26 @@ def _longest_start(config: Config) -> float:
 def _longest_stop(path: str) -> float:
     """Seconds."""
     try:
-        pools = ini.read(path, look=False).pools
+        pools = _pools(path)
         delay = max(pool.stop_delay for pool in pools)
         return delay + max(pool.drain_timeout for pool in pools) + MARGIN
-    except ini.ConfigError:
+    except ConfigError:
         return _LONGEST_STOP
 
 
 def _longest_drain(path: str) -> float:
     """Seconds."""
     try:
-        return max(pool.drain_timeout for pool in ini.read(path, look=False).pools) + MARGIN
-    except ini.ConfigError:
+        return max(pool.drain_timeout for pool in _pools(path)) + MARGIN
+    except ConfigError:
         return _LONGEST_STOP
 
 
 def _longest_reload(path: str) -> float:
     """Seconds, were every worker to take all the time it may; another reload may be under way."""
     try:
-        pools = ini.read(path, look=False).pools
-    except ini.ConfigError:
+        pools = _pools(path)
+    except ConfigError:
         return _LONGEST_STOP
     return 2 * sum((p.workers + 1) * (p.boot_timeout + p.drain_timeout) for p in pools) + MARGIN
 

@@ -6,9 +6,6 @@ import os
 import time
 
 from fapws.lean import Any, Mapping, MappingProxyType, NamedTuple, signal
-from fapws.settings import ini
-from fapws.settings.options import MASTER_OPTIONS, parse
-from fapws.settings.scan import scan
 from fapws.settings.source import absolute
 from fapws.supervisor.errors import FAILED, NOT_ALLOWED, NOT_CONFIGURED
 from fapws.supervisor.process import pidfile
@@ -194,6 +191,10 @@ def stop_by_socket(place: Place, _presence: Presence, seconds: float) -> bool:
 
 def find(path: str) -> Place:
     """Where the server is, also when the file has mistakes elsewhere: it must still be stopped."""
+    from fapws.settings import ini  # a start, which becomes the master, has it read by another process
+    from fapws.settings.options import MASTER_OPTIONS, parse
+    from fapws.settings.scan import scan
+
     try:
         with open(path, "rb") as file:
             found = scan(file.read(ini.SIZE_MAX), path)

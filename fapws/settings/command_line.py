@@ -14,11 +14,8 @@ from fapws.settings.build import build
 from fapws.settings.ini import read
 from fapws.settings.model import Address, Config, split_callable
 from fapws.settings.options import POOL_OPTIONS, parse
+from fapws.settings.problems import UsageError
 from fapws.settings.scan import Scan, Section
-
-
-class UsageError(Exception):
-    """Arguments that make no sense; str() is the reason."""
 
 
 class Arguments(NamedTuple):

@@ -34,3 +34,18 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(problem.text() for problem in self.problems)
+
+
+class UsageError(Exception):
+    """Words of a command line that make no sense; str() is the reason."""
+
+
+class ToldError(ConfigError):
+    """The same, of which another process has told only the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__([])
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text

@@ -261,7 +261,7 @@ def test_interrupt_before_the_master_is_there(hello, monkeypatch, capsys) -> Non
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "parse_arguments", interrupted)
+    monkeypatch.setattr(command, "read_apart", interrupted)
     assert main(["x"]) == 130
     assert capsys.readouterr() == ("", "")
 

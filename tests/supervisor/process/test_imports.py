@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from support.house import House
 from support.server import Server
 
 # Modules of the standard library beyond what the interpreter itself has loaded.
@@ -135,8 +136,21 @@ def test_plain_application_brings_in_no_module_that_is_not_on_the_list(tmp_path:
 
 @pytest.mark.parametrize(
     ("program", "more"),
-    [(PATHS, set()), (EVWSGI, {"fapws._evwsgi", "fapws.compat.start_address"})],
+    [(PATHS, set()), (EVWSGI, {"fapws._evwsgi", "fapws.compat.start_address", "fapws.settings.addresses"})],
     ids=["PATHS", "evwsgi"],
 )
 def test_old_program_brings_in_what_makes_it_one_and_nothing_else(program: str, more: set[str]) -> None:
     assert modules_of_a_worker(program) - modules_of_a_worker() - {"app"} == COMPATIBILITY | more
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="PyPy's library imports other modules")
+def test_what_reads_the_configuration_does_not_stay_with_a_daemon(house: House) -> None:
+    """Nor what talks to a server that runs: the command that starts becomes the master."""
+    house.write_app(APP)
+    house.configure()
+    house.start()
+    port = int(house.status()["pools"][0]["listen"][0].rsplit(":", 1)[1])
+    loaded = set(requests.get(f"http://127.0.0.1:{port}/", timeout=10).text.split("\n"))
+    assert "fapws.supervisor.master" in loaded, "of the master, before it forked"
+    kept = {"json", "re", "enum", "fapws.settings.options", "fapws.settings.ini", "fapws.settings.scan"}
+    assert loaded & kept == set()
