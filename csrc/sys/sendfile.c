@@ -91,7 +91,9 @@ static int64_t unsignalled_sendfile(int socket, int file, int64_t offset, size_t
     (void)sigaddset(&pipe, SIGPIPE);
     (void)pthread_sigmask(SIG_BLOCK, &pipe, &former);
     int64_t sent = system_sendfile(socket, file, offset, count);
-    if (sent == FW_EGONE && !sigismember(&former, SIGPIPE) && sigpending(&pending) == 0 &&
+    /* Also when bytes went: the client may have left behind the first of them. */
+    bool whole = sent >= 0 && (size_t)sent == count;
+    if (!whole && !sigismember(&former, SIGPIPE) && sigpending(&pending) == 0 &&
         sigismember(&pending, SIGPIPE))
         TAKE_SIGNAL(&pipe, &at_once);
     (void)pthread_sigmask(SIG_SETMASK, &former, NULL);
