@@ -28,6 +28,11 @@ TOO_WIDE = """[...document.querySelectorAll('body, .card, table')].filter(
     part => part.getBoundingClientRect().right > innerWidth || part.scrollWidth > part.clientWidth + 1
 ).map(part => part.className || part.tagName)"""
 
+BANNER = """(() => {
+    const box = document.getElementById('stale').getBoundingClientRect();
+    return [box.top, box.width / document.getElementById('parts').getBoundingClientRect().width];
+})()"""
+
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
@@ -84,8 +89,18 @@ def test_script_puts_new_numbers_in_place_and_says_when_there_are_none(
     assert chromium.evaluate(gone % "!document.getElementById('parts').dataset.old")
     assert chromium.evaluate("document.body.dataset.same") == "yes", "it is still the same document"
     assert chromium.evaluate("document.getElementById('stale').hidden")
+    counted = chromium.evaluate("document.title")
+    assert counted.endswith(") " + NASTY) and counted.startswith("("), "services that are down are counted"
+    chromium.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    assert chromium.evaluate("scrollY") > 0
     server.stop()
     assert chromium.evaluate(gone % "!document.getElementById('stale').hidden")
+    assert chromium.evaluate("document.title") == NASTY, "the count is old, too"
+    assert chromium.evaluate("document.body.firstElementChild.id") == "stale"
+    assert "these numbers are old" in chromium.evaluate("document.getElementById('stale').innerText")
+    top, width = chromium.evaluate(BANNER)
+    assert top == 0 and width > 0.9, "it is seen wherever the page is scrolled to"
+    keep("stale.png", chromium.screenshot())
     assert "Processor" in chromium.evaluate("document.getElementById('parts').innerText"), "numbers stay"
 
 

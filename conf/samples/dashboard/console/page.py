@@ -45,6 +45,7 @@ def render(found: dict[str, Any], refresh: int, nonce: str) -> str:
 {_STYLE}</style>
 </head>
 <body>
+<p id="stale" role="alert" hidden>No answer: these numbers are old.</p>
 <div id="parts">
 <header>
 <h1>{title}</h1>
@@ -71,7 +72,6 @@ def render(found: dict[str, Any], refresh: int, nonce: str) -> str:
 </main>
 </div>
 <footer>
-<p id="stale" role="status" hidden>No answer: these numbers are old.</p>
 {_refreshes(refresh)}
 <p>{_histories(found)}</p>
 <p><a href="metrics.json">metrics.json</a></p>

@@ -19,7 +19,9 @@
       document.title = page.title;
       stale.hidden = true;
     } catch {
-      stale.hidden = false; // the numbers stay, and it is said that they are old
+      // The numbers stay, and it is said that they are old; in the title a count of troubles would be, too.
+      stale.hidden = false;
+      document.title = document.querySelector("h1").textContent;
     } finally {
       clearTimeout(alarm);
     }
