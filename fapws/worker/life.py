@@ -26,7 +26,7 @@ from fapws.messages import (
 )
 from fapws.settings.access_format import compile_format
 from fapws.settings.model import Pool, split_callable
-from fapws.worker import loop_owner
+from fapws.worker import helpers, loop_owner
 from fapws.worker.assemble import (
     check_spool,
     log_to_standard_error,
@@ -94,6 +94,7 @@ def run(spec: WorkerSpec) -> NoReturn:
     """
     status = 1
     log = errors.ErrorLog()
+    worker = None
     try:
         atexit._clear()  # the master's are not ours to run
         worker = Worker(spec)
@@ -102,7 +103,7 @@ def run(spec: WorkerSpec) -> NoReturn:
     except BaseException as error:  # nothing may reach the master's frames below us
         log.write(_told(error))
     finally:
-        _leave(status, log)
+        _leave(status, log, () if worker is None else worker.helpers)
 
 
 def _told(error: BaseException) -> str:
@@ -110,12 +111,15 @@ def _told(error: BaseException) -> str:
     return f"the worker failed: {errors.line_of(error)}\n{errors.traceback_of(error)}"
 
 
-def _leave(status: int, log: errors.ErrorLog) -> NoReturn:
-    """Ends the process as Python would: threads joined, atexit handlers run, output flushed."""
+def _leave(status: int, log: errors.ErrorLog, started: tuple[Any, ...]) -> NoReturn:
+    """Ends the process as Python would: threads joined, atexit handlers run, output flushed. But for what the
+    application's import has started, which is told to end: see fapws.worker.helpers."""
     try:
         threading = sys.modules.get("threading")
         if threading is not None:
             threading._shutdown()
+        helpers.end(started, log.write)
+        helpers.tell_waits(log.write)
         atexit._run_exitfuncs()
     except BaseException as error:  # an application's handler failed; the exit goes on
         log.write(_told(error))
@@ -144,6 +148,8 @@ class Worker:
         self._confinement = Confinement(spec.pool)
         self._server: Server | None = None
         self._ready = False
+        self.helpers: tuple[Any, ...] = ()
+        """Processes that the application's import has started."""
         self._refused: Exception | None = None
         """Why a program's run() failed, in our words."""
         self._streams = StandardStreams(spec.log)
@@ -229,6 +235,7 @@ class Worker:
         except (CannotConfine, OSError) as error:
             self._refused = error
             raise
+        self.helpers = helpers.running()
         self._send(Ready())
         self._ready = True
         if self._signals.term_noted:
