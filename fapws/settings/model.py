@@ -57,7 +57,7 @@ class Limits(NamedTuple):
     max_uri: int = 8192
     max_connections: int = 10_000
     reserved_descriptors: int = 32
-    max_spool: int = 2**30
+    max_spool: int = 2**28
     header_timeout: float = 10.0
     body_timeout: float = 20.0
     keepalive_timeout: float = 60.0

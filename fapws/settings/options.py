@@ -209,9 +209,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("min_body_rate", POOL, "size", "500",
            "bytes a second below which request content comes too slowly, measured every 20 seconds; "
            "0: off", 0, 2**30),
-    Option("max_spool", POOL, "size", "1g",
+    Option("max_spool", POOL, "size", "256m",
            "most request content that a worker holds in temporary files, of all requests together, "
-           "but never less than max_body_size; more is refused with 503; 0: off", 0, 2**50),
+           "but never less than max_body_size; more is refused with 503. All workers' has to fit into "
+           "spool_directory, and into memory where that is a tmpfs; 0: off", 0, 2**50),
     Option("spool_directory", POOL, "spool", "/tmp",
            "directory for the temporary files of large request content; with chroot it lies inside, and "
            "the default is the tmp in there"),
