@@ -31,8 +31,9 @@ FAST = 1.0
 def main() -> int:
     root, what, number = sys.argv[1:4]
     # This file's own directory must not be searched: its modules have common names. With -I it is not there.
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [root, *(place for place in sys.path if os.path.abspath(place) != here)]
+    # In a clone it is reached by a symbolic link, which Python has followed for sys.path.
+    here = os.path.realpath(os.path.dirname(__file__))
+    sys.path[:] = with_root(root, [place for place in sys.path if os.path.realpath(place) != here])
     fd = int(number)
     if what == "check":
         from fapws.supervisor.upgrade.new_code import check
@@ -48,6 +49,13 @@ def main() -> int:
         return hold(fd, traceback.format_exc())
     os.close(fd)
     return master.run()
+
+
+def with_root(root: str, places: list[str]) -> list[str]:
+    """sys.path on which fapws is found below root: as it is, if it is, so that nothing in site-packages comes
+    before the standard library only because there was an upgrade."""
+    holder = next((place for place in places if os.path.isdir(os.path.join(place, "fapws"))), "")
+    return places if holder == root else [root, *places]
 
 
 def read(fd: int) -> str:

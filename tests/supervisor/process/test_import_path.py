@@ -12,6 +12,8 @@ from support.house import House
 from support.raw import fetch
 from support.server import Server
 
+from fapws.supervisor.upgrade.landing import with_root
+
 APPLICATION = """
 import sys
 try:
@@ -65,13 +67,22 @@ def test_the_daemon_leaves_it_out_and_so_do_reload_and_upgrade(bin_directory: Pa
     house.program = [sys.executable, str(bin_directory / "fapwsctl")]
     house.write_app(APPLICATION)
     house.start()
-    for command in ("reload", "upgrade"):
-        told = fetch(("127.0.0.1", house.port()), "/").text
-        assert told.startswith("(None, ") and str(bin_directory) not in told, command
-        house.ctl(command)
     told = fetch(("127.0.0.1", house.port()), "/").text
     assert told.startswith("(None, ") and str(bin_directory) not in told
+    for command in ("reload", "upgrade", "reload"):
+        house.ctl(command)
+        assert fetch(("127.0.0.1", house.port()), "/").text == told, f"sys.path is another after {command}"
     house.ctl("stop")
+
+
+def test_an_upgrade_leaves_the_standard_library_before_site_packages(tmp_path: Path) -> None:
+    site, library = str(tmp_path / "site-packages"), str(tmp_path / "library")
+    (tmp_path / "site-packages" / "fapws").mkdir(parents=True)
+    assert with_root(site, [library, site]) == [library, site]
+    (tmp_path / "tree" / "fapws").mkdir(parents=True)
+    tree = str(tmp_path / "tree")
+    assert with_root(tree, [library, site]) == [tree, library, site]
+    assert with_root(tree, [library, site, tree]) == [tree, library, site, tree]
 
 
 def test_python_c_keeps_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
