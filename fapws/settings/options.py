@@ -211,8 +211,8 @@ OPTIONS: tuple[Option, ...] = (
            "0: off", 0, 2**30),
     Option("max_spool", POOL, "size", "256m",
            "most request content that a worker holds in temporary files, of all requests together, "
-           "but never less than max_body_size; more is refused with 503. All workers' has to fit into "
-           "spool_directory, and into memory where that is a tmpfs; 0: off", 0, 2**50),
+           "but never less than max_body_size; more is refused with 503; what all workers hold has to "
+           "fit into spool_directory, and into memory where that is a tmpfs; 0: off", 0, 2**50),
     Option("spool_directory", POOL, "spool", "/tmp",
            "directory for the temporary files of large request content; with chroot it lies inside, and "
            "the default is the tmp in there"),
