@@ -250,7 +250,7 @@ class Chaos:
             with socket.socket(socket.AF_UNIX) as dead:
                 dead.bind(str(self.house.control))
         os.kill(self.pid, signal.SIGHUP)
-        wait_until(lambda: "running" in self.house.ctl("-j", "status", expect=None), "it is there again")
+        wait_until(lambda: '"state": "running"' in self.house.ctl("-j", "status", expect=None), "there again")
 
     def landing_twice(self) -> None:
         """New code passes the trial and fails after the exec, twice; then it is mended."""

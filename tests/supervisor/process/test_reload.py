@@ -333,3 +333,24 @@ def test_stop_ends_the_reading_of_the_configuration(house: House, waiting: subpr
     assert time.monotonic() - began < 10
     assert "the server is stopping" in waiting.communicate(timeout=60)[0]
     house.assert_nothing_is_left()
+
+
+def test_a_script_that_cannot_be_asked_moves_no_service(house: House) -> None:
+    """What is not known is never replaced by a default: here the address that the script sets."""
+    port = unused_port()
+    place = house.directory / "address"
+    place.write_text(f"127.0.0.1:{port}")
+    script = f"SERVER = open({str(place)!r}).read()\n"
+    script += 'def hello(environ, start_response):\n    return "hello"\n\nPATHS = [("/", hello)]\n'
+    house.ini.write_text(
+        f"[fapws]\npidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = {house.log_file}\n"
+        f"[app:hello]\nscript = {house.app}\n"
+    )
+    house.write_app(script)
+    house.start()
+    assert house.port() == port
+    place.unlink()
+    assert "cannot be asked for listen" in house.ctl("reload", expect=1)
+    assert house.port() == port
+    assert house.get(port) == b"hello"
+    house.ctl("stop")
