@@ -59,6 +59,7 @@ ROOMS = {
     "compat": Room(
         "fapws/compat/ fapws/base.py fapws/basestr.py fapws/config.py fapws/_evwsgi.py",
         "ground settings wsgi worker basics listen",
+        late="upgrade",
     ),
     "cli": Room("fapws/cli/ fapws/__main__.py", "ground settings basics core process control", late="master"),
     "contrib": Room("fapws/contrib/"),

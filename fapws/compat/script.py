@@ -15,7 +15,7 @@ import time
 
 from fapws.descriptors import close_all_but
 from fapws.lean import TYPE_CHECKING, Any, Callable, NoReturn, signal
-from fapws.settings.model import Pool, ScriptSettings
+from fapws.settings.model import Pool, ScriptSettings, split_callable
 
 if TYPE_CHECKING:
     import ast
@@ -43,30 +43,36 @@ _ARITHMETIC_MAX = 64
 """Characters; longer constant arithmetic is left to the running script."""
 
 
-def script_settings(path: str, pool: Pool | None = None, may_run: bool = True) -> ScriptSettings:
+def script_settings(
+    path: str, pool: Pool | None = None, may_run: bool = True, alone: bool = True
+) -> ScriptSettings:
     """The settings of a script, ``file.py`` or ``file.py:callable``; pool says how to run it if
-    need be. may_run: False if no value is worth it.
+    need be. may_run: False if no value is worth it. alone: whether this process knows no other pools, of
+    which a script that is run could find something in the memory of a child.
 
     A script that cannot be read or compiled has none: its worker tells why when it boots. If it has to
     be run and that fails or takes too long, ``unknown`` says so: a default may not take the place of what
     it would have said. Raises OSError if the system has no process or descriptor left to look.
     """
-    from fapws.settings.model import split_callable
-
+    apart = pool is not None and may_run and not alone
     reader, writer = os.pipe()
+    needs, feeder = os.pipe() if apart else (-1, -1)
     sys.stdout.flush()
     sys.stderr.flush()
     try:
         child = os.fork()
     except OSError:
-        os.close(reader)
-        os.close(writer)
+        _close(reader, writer, needs, feeder)
         raise
     if child == 0:
-        os.close(reader)
-        _look(writer, *split_callable(path), pool, may_run)
-    os.close(writer)
+        _close(reader, feeder)
+        if apart:
+            _execute(writer, needs)
+        look(writer, path, pool, may_run)
+    _close(writer, needs)
     try:
+        if apart:
+            _feed(feeder, path, pool, may_run)
         data = _read_all(reader, time.monotonic() + TIMEOUT)
     finally:
         os.close(reader)
@@ -74,9 +80,49 @@ def script_settings(path: str, pool: Pool | None = None, may_run: bool = True) -
     return _decode(data)
 
 
-def _look(writer: int, path: str, attribute: str, pool: Pool | None, may_run: bool) -> NoReturn:
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _execute(writer: int, needs: int) -> NoReturn:
+    """The child becomes a Python of its own, fresh_look.py, and reads what it needs from standard input."""
+    from fapws.supervisor.upgrade.landing import interpreter
+
+    try:
+        os.dup2(needs, 0)
+        os.set_inheritable(writer, True)
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fresh_look.py")
+        root = os.path.dirname(os.path.dirname(os.path.dirname(script)))
+        os.execv(sys.executable, [*interpreter(), script, root, str(writer)])
+    except OSError as error:
+        unknown = f"it needs a Python of its own, and {sys.executable} cannot be run: {error.strerror}"
+        os.write(writer, _encode(ScriptSettings(unknown=unknown)))
+    finally:
+        os._exit(1)
+
+
+def _feed(feeder: int, path: str, pool: Pool | None, may_run: bool) -> None:
+    import marshal
+
+    from fapws.settings.plain import plain
+
+    known = {"script": path, "pool": plain(pool), "may_run": may_run}
+    data = marshal.dumps({**known, "path": list(sys.path), "argv": list(sys.argv)})
+    try:
+        while data:
+            data = data[os.write(feeder, data) :]
+    except BrokenPipeError:
+        pass  # it has ended, and said why or nothing
+    finally:
+        os.close(feeder)
+
+
+def look(writer: int, script: str, pool: Pool | None, may_run: bool) -> NoReturn:
     """The child: writes the settings and ends without cleaning up what belongs to the parent."""
     try:
+        path, attribute = split_callable(script)
         signal.set_wakeup_fd(-1)
         for number in (
             signal.SIGTERM,

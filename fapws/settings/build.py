@@ -200,7 +200,12 @@ class _Builder:
         from fapws.compat.script import script_settings
 
         try:
-            settings = script_settings(pool.script, pool, not {"listen", "max_body_size"} <= set(given))
+            settings = script_settings(
+                pool.script,
+                pool,
+                may_run=not {"listen", "max_body_size"} <= set(given),
+                alone=sum(map(_is_pool, self._sections)) <= 1,
+            )
         except OSError as error:  # no process or descriptor is left
             self._report(section, None, f"cannot look at {pool.script}: {error.strerror}")
             return pool

@@ -184,6 +184,27 @@ def test_workers_that_share_the_master_s_memory_can_find_what_it_knows(site: Sit
     assert "zqmark_value" not in site.look("objects")[1], "environments are emptied nevertheless"
 
 
+LOOKED_AT = """
+
+SERVER = ":".join(("", "0"))  # no constant: whoever wants to know it has to run this
+with open({place!r}, "a") as told:
+    print(json.dumps([objects()[1], memory()[1], os.getpid()]), file=told)
+"""
+
+
+@needs_proc
+def test_look_at_a_script_finds_nothing_of_another_pool(site: Site) -> None:
+    """A script is run for what it says of the server, before there is any worker."""
+    told = site.house.directory / "told"
+    site.house.write_app(CURIOUS + LOOKED_AT.format(place=str(told)))
+    site.configure()
+    site.house.start()
+    found = [json.loads(line) for line in told.read_text().splitlines()]
+    assert len(found) >= 2, "a look, and a worker"
+    assert found[0][2] != site.pid(), "the first was the look"
+    assert [line[:2] for line in found] == [[[], []]] * len(found)
+
+
 def test_frames_of_an_isolated_worker_begin_with_the_worker(site: Site) -> None:
     site.configure()
     site.house.start()
@@ -218,7 +239,8 @@ def test_worker_without_a_python_of_its_own_is_told_plainly(site: Site, until: U
     python = house.directory / "python"
     python.symlink_to(os.path.realpath(common_python() if os.geteuid() == 0 else "/usr/bin/python3"))
     house.program = [str(python), "-m", "fapws.cli.fapwsctl"]
-    site.configure()
+    given = "max_body_size = 1m"  # with listen, nothing is left that a look would have to run the script for
+    site.configure(pool=given, other=given)
     house.start()
     python.unlink()
     house.program = []
