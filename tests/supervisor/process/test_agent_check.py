@@ -23,14 +23,14 @@ def test_agent_tells_up_drain_and_down(house: House, until: Until) -> None:
     assert told(house) == "up ready 100%\n"
     assert exchange(address(house, "agent"), b"anything\n") == b"up ready 100%\n", "agent-send"
     house.ctl("drain")
-    assert told(house) == "drain #hello\n"
+    assert told(house) == "drain\n"
     house.ctl("undrain")
     assert told(house) == "up ready 100%\n"
     house.write_app(BROKEN)
     os.kill(house.workers()[0], signal.SIGKILL)
     until(lambda: told(house) == "up ready 50%\n", "half of the workers serve")
     os.kill(house.workers()[0], signal.SIGKILL)
-    until(lambda: told(house) == "down ready #hello: 0 of 2 workers serve\n", "no worker serves")
+    until(lambda: told(house) == "down #hello: 0 of 2 workers serve\n", "no worker serves")
     house.ctl("stop")
     house.assert_nothing_is_left()
 
