@@ -33,6 +33,9 @@ typedef struct {
     uint64_t max_body_size;     /* content of one request; above: 413 */
     uint64_t max_spool;         /* content of all requests in temporary files; above: 503; 0: off */
     uint32_t memory_body;       /* content kept in memory; above: an unlinked temporary file */
+    uint64_t body_memory;       /* up to here content above memory_body waits in memory, too ... */
+    uint64_t body_pool;         /* ... as long as that of all requests takes no more than this */
+    uint32_t unbuffered;        /* 1: requests are given out before their content has come */
     uint32_t accept_burst;      /* connections accepted in one turn of the loop */
     uint32_t header_timeout;    /* ms, first byte of a head to its end: 408 */
     uint32_t body_timeout;      /* ms, between two pieces of content: 408 */
@@ -186,7 +189,8 @@ int fw_batch_count(const fw_worker *worker);
  *   >= 0        a request whose environ keys are those of shape KIND (FW_SHAPE told them):
  *               path, query, target, remote address, remote port, then one value per field name.
  *               path is percent-decoded. CONTENT: bytes of content, 0 for none; FW_SPOOLED: take
- *               it with fw_take_content().
+ *               it with fw_take_content(); FW_UNREAD: read CONTENT_LENGTH bytes with one call of
+ *               fw_read_content(), which will not wait; FW_COMING: read it with fw_read_content().
  *   FW_REQUEST  the same for a request without a cached shape; before path stands one field more,
  *               the shape in the notation of FW_SHAPE.
  *   FW_REQUEST_RAW  as FW_REQUEST, but path is not decoded (its decoded form holds a line feed).
@@ -225,10 +229,17 @@ int fw_poll(fw_worker *worker, int timeout_ms);
 #define FW_SPOOL_FULL (-10)
 #define FW_FAULT (-11)
 #define FW_SPOOLED (-1)
+#define FW_UNREAD (-2)
+#define FW_COMING (-3)
 #define FW_SHAPES 64 /* shape numbers are below this */
 
 /* The descriptor of a spooled content, at offset 0; the caller owns it from now on. */
 int fw_take_content(fw_worker *worker, int64_t connection);
+
+/* Content of FW_UNREAD and FW_COMING: up to size bytes of it (not 0), as soon as there are some; 0 when there
+ * are no more. FW_MORE: a signal came first. Any other code: it cannot be read any more, and the request is over;
+ * the core has told the client why, if it could (FW_EGONE: it has left). */
+int64_t fw_read_content(fw_worker *worker, int64_t connection, char *room, size_t size);
 
 /* For programs that want more of a request than its record says, as fapws3 offered it. Both are valid
  * until the response is complete (FW_ESTATE afterwards, FW_CLIENT_GONE when the connection is closed).

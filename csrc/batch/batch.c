@@ -169,6 +169,10 @@ static size_t shape_text(fw_batch *batch, const fw_given *given, const fw_head *
         }
         text[at++] = ':';
         if (head->chunked && fw_slice_is(field->name, "transfer-encoding", 17)) {
+            if (given->elsewhere == FW_COMING) {
+                at--; /* nobody knows its length */
+                continue;
+            }
             at = put(text, at, "Content-Length", 14);
             values[count++] = decoded_length(batch, given);
             continue;
@@ -190,8 +194,8 @@ static size_t shape_text(fw_batch *batch, const fw_given *given, const fw_head *
 
 static int64_t add_content(fw_batch *batch, const fw_given *given)
 {
-    if (given->spooled)
-        return FW_SPOOLED;
+    if (given->elsewhere)
+        return given->elsewhere;
     size_t len = given->content.len;
     if (len)
         memcpy(batch->content + batch->content_used, given->content.at, len);

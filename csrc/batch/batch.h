@@ -51,10 +51,10 @@ typedef struct {
     int64_t connection;
     int listener;
     bool nameless; /* the remote address is a proxy's own */
-    bool spooled;  /* the content is in a file */
+    int elsewhere; /* the content is not in memory: FW_SPOOLED, FW_UNREAD, FW_COMING; else 0 */
     fw_slice peer; /* "address\nport" */
     fw_slice content;
-    uint64_t content_size; /* also of a spooled one */
+    uint64_t content_size; /* also of one that is elsewhere, but for FW_COMING */
 } fw_given;
 
 static inline int fw__batch_count(const fw_batch *batch)

@@ -195,18 +195,21 @@ void fw__conn_close_when_sent(fw_conn *conn)
 
 /* ---- Waiting ----------------------------------------------------------------------------------------- */
 
-static bool waits_to_read(const fw_conn *conn)
+/* held: of FW_CONTENT_HELD, too, which left_content.c reads. */
+static inline bool waits_to_read(const fw_conn *conn, bool held)
 {
     if (conn->socket.ended)
         return false;
     switch (conn->state) {
+    case FW_CONN_CONTENT: return held || !fw__content_is(conn, FW_CONTENT_HELD);
     case FW_CONN_HEAD:
-    case FW_CONN_CONTENT:
     case FW_CONN_LINGERING: return true;
     case FW_CONN_IDLE: /* pipelined requests may wait in conn->in */
+        return fw_buffer_len(&conn->in) < FW_AHEAD_MAX;
     case FW_CONN_DISPATCHED:
     case FW_CONN_STREAMING:
-    case FW_CONN_FLUSHING: return fw_buffer_len(&conn->in) < FW_AHEAD_MAX;
+    case FW_CONN_FLUSHING:
+        return fw_buffer_len(&conn->in) < FW_AHEAD_MAX && !fw__content_is(conn, FW_CONTENT_GIVEN);
     case FW_CONN_CLOSED: break;
     }
     return false;
@@ -231,7 +234,7 @@ static void listen_for(fw_conn *conn, unsigned events)
 
 void fw__conn_listen(fw_conn *conn)
 {
-    unsigned events = waits_to_read(conn) ? FW_POLL_READ : 0;
+    unsigned events = waits_to_read(conn, true) ? FW_POLL_READ : 0;
     if (waits_to_write(conn))
         events |= FW_POLL_WRITE;
     else if (conn->state == FW_CONN_STREAMING)
@@ -310,6 +313,7 @@ bool fw__conn_expired(void *owner, fw_deadline *deadline)
         if (!read_late(conn, deadline->kind))
             fw__request_refuse(conn, FW_ETIMEOUT_CONTENT, what_came(conn));
         break;
+    case FW_DEADLINE_MARK: fw__content_late(conn); break;
     case FW_DEADLINE_WRITE: write_expired(conn); break;
     case FW_DEADLINE_IDLE:
         if (!read_late(conn, deadline->kind))
@@ -340,7 +344,10 @@ static void linger(fw_conn *conn)
 
 static void last_response_sent(fw_conn *conn)
 {
-    if (conn->response.by == FW_BY_CORE || fw_buffer_len(&conn->in))
+    bool unread = fw__content_is(conn, FW_CONTENT_GIVEN); /* some is still on its way */
+    fw__request_reset(conn);
+    fw__conn_wait(conn, FW_DEADLINE_NONE);
+    if (conn->response.by == FW_BY_CORE || fw_buffer_len(&conn->in) || unread)
         linger(conn);
     else
         fw__conn_close(conn);
@@ -357,12 +364,12 @@ void fw__conn_responded(fw_conn *conn)
     if (conn->request.access)
         fw__access_responded(conn->worker->access_log, conn->request.access, fw__conn_peer(conn));
     conn->request.access = NULL;
-    fw__request_reset(conn);
-    fw__conn_wait(conn, FW_DEADLINE_NONE);
     if (conn->response.last) {
         last_response_sent(conn);
         return;
     }
+    fw__request_reset(conn);
+    fw__conn_wait(conn, FW_DEADLINE_NONE);
     if (!fw__conn_enter(conn, FW_CONN_IDLE))
         return;
     if (fw_buffer_len(&conn->in)) {
@@ -383,7 +390,7 @@ static bool reads_ahead(const fw_conn *conn)
            (conn->ready & FW_READY_PIPELINE);
 }
 
-static void client_finished(fw_conn *conn)
+void fw__conn_finished(fw_conn *conn)
 {
     conn->socket.ended = true;
     if (reads_ahead(conn))
@@ -405,8 +412,11 @@ static void read_ahead(fw_conn *conn, size_t len)
 static void conn_readable(fw_conn *conn)
 {
     fw_worker *worker = conn->worker;
-    if (!waits_to_read(conn)) {
-        fw__conn_listen(conn);
+    if (!waits_to_read(conn, false)) {
+        if (conn->state == FW_CONN_CONTENT && !conn->socket.ended)
+            fw__content_readable(conn);
+        else
+            fw__conn_listen(conn);
         return;
     }
     bool ahead = reads_ahead(conn);
@@ -419,7 +429,7 @@ static void conn_readable(fw_conn *conn)
     } else if (len < 0) {
         fw__conn_lost(conn);
     } else if (len == 0) {
-        client_finished(conn);
+        fw__conn_finished(conn);
     } else if (conn->state == FW_CONN_LINGERING) {
         return; /* thrown away */
     } else if (ahead) {

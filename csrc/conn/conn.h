@@ -129,8 +129,9 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
 void fw__conn_close(fw_conn *conn);
 /* The boundary: frees what was closed. Only where no function holds a connection. */
 void fw__conns_free_closed(struct fw_worker *worker);
-void fw__conn_cut(fw_conn *conn);  /* close, so that a response cut short cannot look whole */
-void fw__conn_lost(fw_conn *conn); /* close, and FW_GONE if the caller holds a request of it */
+void fw__conn_cut(fw_conn *conn);      /* close, so that a response cut short cannot look whole */
+void fw__conn_finished(fw_conn *conn); /* the client sends no more */
+void fw__conn_lost(fw_conn *conn);     /* close, and FW_GONE if the caller holds a request of it */
 void fw__conn_close_when_sent(fw_conn *conn); /* nothing more is read; out is flushed first */
 /* One step of states.c. A step that it does not know is a mistake of the core's own: it is noted for the
  * log, once, and closes the connection. False then: the caller goes no further. */
@@ -150,10 +151,27 @@ bool fw__conn_expired(void *worker, fw_deadline *deadline); /* fw_expired of its
 void fw__request_bytes(fw_conn *conn, char *bytes, size_t len); /* new bytes, in read_buffer */
 void fw__request_next(fw_conn *conn);                           /* bytes that wait in conn->in */
 void fw__request_reset(fw_conn *conn);                          /* it is over, or given up */
+bool fw__request_continue(fw_conn *conn); /* says 100; false: the client is gone */
+void fw__request_drop_content(fw_conn *conn);
 void fw__request_let_go(fw_conn *conn); /* closes its temporary file, if there is one */
 bool fw__request_waits(fw_conn *conn); /* whether conn->in begins with a whole head, or a bad one */
+void fw__request_whole(fw_conn *conn); /* the head in conn->in has its content: it is given out */
 /* The core's own response, then a lingering close. */
 void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes);
+
+/* ---- left_content.c: content that stays in the socket ------------------------------------------------- */
+/* Whether the application shall read what is missing of a content itself: its request is given out now.
+ * expected: the client waits for 100 Continue. */
+bool fw__content_give(fw_conn *conn, bool expected);
+void fw__content_hold(
+    fw_conn *conn); /* in FW_CONN_CONTENT: takes it at once later, if that is possible */
+void fw__content_readable(fw_conn *conn); /* of FW_CONTENT_HELD: some of it, or its end, is there */
+void fw__content_late(fw_conn *conn);     /* FW_DEADLINE_MARK has passed */
+
+static inline bool fw__content_is(const fw_conn *conn, fw_content_place place)
+{
+    return conn->request.content && conn->request.content->place == place;
+}
 
 /* ---- kept_head.c ----------------------------------------------------------------------------------- */
 void fw__kept_head_set(fw_conn *conn, fw_slice head); /* only with worker->keep_heads */

@@ -1,7 +1,7 @@
 /* conn/content.c -- the content of a request on its way in: memory first, then an unlinked file.
  * Owns:   fw_content, from the end of the head until the request has its response (in memory: until it is
  *         given out), and what all of them together hold in files.
- * Never:  touches the socket, keeps more than settings.memory_body bytes in memory. */
+ * Never:  touches the socket, keeps more than settings.memory_body bytes in memory (left_content.c may). */
 #include "conn/content.h"
 
 #include <errno.h>
@@ -29,6 +29,8 @@ bool fw__content_let_go(fw_content *content)
     if (content->file >= 0)
         close(content->file);
     content->file = -1;
+    content->spool->reserved -= content->reserved;
+    content->reserved = 0;
     if (content->spooled == 0)
         return false;
     content->spool->bytes -= content->spooled;

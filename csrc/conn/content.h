@@ -1,4 +1,4 @@
-/* conn/content.h -- the content of a request on its way in: memory first, then an unlinked file. */
+/* conn/content.h -- the content of a request on its way in: memory first, then an unlinked file, or the socket. */
 #ifndef FAPWS_CONTENT_H
 #define FAPWS_CONTENT_H
 
@@ -16,8 +16,16 @@ typedef struct {
     const uint32_t *open; /* connections, which take descriptors too */
     uint64_t bytes;
     uint32_t files;
-    uint64_t told; /* uv_now() of the last FW_SPOOL_FULL record; 0: never */
+    uint64_t reserved; /* bytes of contents that settings->body_pool bounds */
+    uint64_t told;     /* uv_now() of the last FW_SPOOL_FULL record; 0: never */
 } fw_spool;
+
+/* Who takes a content from the socket. */
+typedef enum {
+    FW_CONTENT_READ, /* the core, piece by piece */
+    FW_CONTENT_HELD, /* the core, preferably at once when all of it is there: see left_content.c */
+    FW_CONTENT_GIVEN /* the application, by fw_read_content(): its request is given out */
+} fw_content_place;
 
 typedef struct {
     fw_spool *spool;
@@ -27,7 +35,14 @@ typedef struct {
     uint64_t spooled;     /* bytes that count in spool, also when the caller has taken the file */
     uint64_t window;      /* ms, uv_now() when its rate began to be measured */
     uint64_t window_size; /* size then */
-    int file;             /* descriptor of the unlinked temporary file, -1: none, or taken */
+    uint64_t reserved;    /* bytes that count in spool->reserved */
+    uint64_t paused;      /* ms, uv_now() of the last fw_read_content() */
+    fw_content_place place;
+    bool marked;   /* the socket tells of it only when all of it is there */
+    bool expected; /* the client waits for 100 Continue */
+    bool ended;    /* chunked: its last chunk and trailers are read */
+    bool stays;    /* the client wants to, once its content is read */
+    int file;      /* descriptor of the unlinked temporary file, -1: none, or taken */
     bool chunked;
     fw_chunked decoder;
 } fw_content;

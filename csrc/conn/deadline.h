@@ -12,12 +12,15 @@
 #define FW_CROWD_TURN 64  /* connections closed in one turn when many are due at once */
 #define FW_LINGER_MS 2000 /* how long a refused client may go on sending before the close */
 
+#define FW_MARK_MS 100 /* how long content may stay in the kernel until all of it is there */
+
 typedef enum {
     FW_DEADLINE_HEAD,
     FW_DEADLINE_CONTENT,
     FW_DEADLINE_IDLE,
     FW_DEADLINE_WRITE,
     FW_DEADLINE_LINGER,
+    FW_DEADLINE_MARK,
     FW_DEADLINE_KINDS,
     FW_DEADLINE_NONE = FW_DEADLINE_KINDS
 } fw_deadline_kind;

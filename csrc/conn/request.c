@@ -54,7 +54,7 @@ void fw__request_let_go(fw_conn *conn)
         conn->worker->accepting.made_room = true; /* a descriptor */
 }
 
-static void drop_content(fw_conn *conn)
+void fw__request_drop_content(fw_conn *conn)
 {
     if (!conn->request.content)
         return;
@@ -65,10 +65,17 @@ static void drop_content(fw_conn *conn)
 
 void fw__request_reset(fw_conn *conn)
 {
-    drop_content(conn);
+    fw__request_drop_content(conn);
     if (conn->request.kept_head)
         fw__kept_head_free(conn);
     memset(&conn->request, 0, sizeof conn->request);
+}
+
+static int place_of(const fw_conn *conn, const fw_content *content)
+{
+    if (content->place == FW_CONTENT_GIVEN)
+        return conn->worker->settings.unbuffered ? FW_COMING : FW_UNREAD;
+    return content->file >= 0 ? FW_SPOOLED : 0;
 }
 
 static void give_out(fw_conn *conn, const fw_head *head)
@@ -80,14 +87,14 @@ static void give_out(fw_conn *conn, const fw_head *head)
                       .nameless = conn->proxy == FW_PROXY_NAMELESS,
                       .peer = fw__conn_peer(conn)};
     if (content) {
-        given.spooled = content->file >= 0;
+        given.elsewhere = place_of(conn, content);
         given.content_size = content->size;
         given.content.at = fw_buffer_at(&content->memory);
         given.content.len = fw_buffer_len(&content->memory);
     }
     fw__batch_request(&worker->batch, &worker->shapes, &given, head);
-    if (content && content->file < 0)
-        drop_content(conn);
+    if (content && !given.elsewhere)
+        fw__request_drop_content(conn);
 }
 
 static void dispatch(fw_conn *conn, const fw_head *head, fw_slice received)
@@ -114,7 +121,7 @@ static void note_request(fw_conn *conn, const fw_head *head, bool logged)
 }
 
 /* RFC 9110 10.1.1: said when the content is going to be read and has not begun to come. */
-static bool say_continue(fw_conn *conn)
+bool fw__request_continue(fw_conn *conn)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (conn->request.access)
@@ -137,10 +144,11 @@ static void wait_for_content(fw_conn *conn, const incoming *bytes, size_t head_l
     if (!fw__conn_enter(conn, FW_CONN_CONTENT))
         return;
     fw__conn_wait(conn, FW_DEADLINE_CONTENT);
-    if (expected && !say_continue(conn)) {
+    if (expected && !fw__request_continue(conn)) {
         fw__conn_lost(conn);
         return;
     }
+    fw__content_hold(conn);
     fw__conn_listen(conn);
 }
 
@@ -161,9 +169,9 @@ static void begin_content(fw_conn *conn, const fw_head *head, const incoming *by
     size_t used = bytes->len - head_len;
     bool expected = head->expect_continue && used == 0;
     int code = fw__content_take(conn->request.content, bytes->at + head_len, &used);
-    if (code == FW_MORE) {
+    if (code == FW_MORE && !fw__content_give(conn, expected)) {
         wait_for_content(conn, bytes, head_len, expected);
-    } else if (code) {
+    } else if (code && code != FW_MORE) {
         fw__request_refuse(conn, code, slice_of(bytes));
     } else {
         dispatch(conn, head, first_of(bytes, head_len));
@@ -280,6 +288,16 @@ static void take_head(fw_conn *conn, const incoming *bytes)
             fw__conn_lost(conn);
 }
 
+void fw__request_whole(fw_conn *conn)
+{
+    fw_worker *worker = conn->worker;
+    /* The same bytes as before, so this cannot fail. */
+    (void)fw_parse_head(fw_buffer_at(&conn->in), fw_buffer_len(&conn->in), 0, &worker->head_limits,
+                        &worker->head);
+    dispatch(conn, &worker->head, what_is_in(conn));
+    fw_buffer_clear(&conn->in);
+}
+
 static void take_content(fw_conn *conn, char *bytes, size_t len)
 {
     fw_worker *worker = conn->worker;
@@ -295,11 +313,7 @@ static void take_content(fw_conn *conn, char *bytes, size_t len)
         fw__request_refuse(conn, code, what_is_in(conn));
         return;
     }
-    /* The same bytes as before, so this cannot fail. */
-    (void)fw_parse_head(fw_buffer_at(&conn->in), fw_buffer_len(&conn->in), 0, &worker->head_limits,
-                        &worker->head);
-    dispatch(conn, &worker->head, what_is_in(conn));
-    fw_buffer_clear(&conn->in);
+    fw__request_whole(conn);
     if (fw_buffer_append(&conn->in, bytes + used, len - used))
         fw__conn_lost(conn);
 }
@@ -478,7 +492,7 @@ void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
     size_t len = fw_refusal_write(response, code, bodiless, &worker->date);
     if (worker->access_log)
         log_refusal(conn, code, bodiless ? len : len - fw_refusal_content(code), bytes);
-    drop_content(conn);
+    fw__request_drop_content(conn);
     fw_buffer_clear(&conn->in);
     fw__response_reset(conn, FW_BY_CORE);
     if (fw__out_keep(conn, response, len)) {

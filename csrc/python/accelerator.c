@@ -65,11 +65,18 @@ static bool add_type(PyObject *module, const char *name, PyTypeObject *type)
     return false;
 }
 
+static PyMethodDef functions[] = {
+    {"read_content", read_content, METH_VARARGS,
+     "read_content(function, core, connection, size): bytes, or None. See make_content_reader()."},
+    {NULL, NULL, 0, NULL},
+};
+
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "fapws._accelerator",
     .m_doc = "What fapws.wsgi.exchange does, in C. See csrc/python/accelerator.h.",
     .m_size = -1,
+    .m_methods = functions,
 };
 
 PyMODINIT_FUNC PyInit__accelerator(void);

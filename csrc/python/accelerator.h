@@ -146,6 +146,11 @@ PyObject *environ_of(exchange *self, int64_t kind);     /* of a request of a kno
 PyObject *field_iterator(exchange *self, int64_t kind); /* over any other record's fields */
 void exchange_forget(known_shape *known);
 
+/* content.c */
+
+/* read_content(fw_read_content, core, connection, size): bytes, or None when there are not so many. */
+PyObject *read_content(PyObject *module, PyObject *arguments);
+
 /* respond.c */
 
 #define FW_HEAD_MAX 4096 /* bytes; a larger head is joined in Python */

@@ -23,8 +23,8 @@ int fw__response_find(fw_worker *worker, int64_t id, fw_conn_state state, fw_con
     fw_conn *conn = fw__table_find(&worker->table, id);
     if (!conn)
         return FW_EGONE;
-    if (conn->state != state)
-        return FW_ESTATE;
+    if (conn->state != state) /* the core has responded when the content went wrong: it is over */
+        return conn->response.by == FW_BY_CORE ? FW_EGONE : FW_ESTATE;
     fw__beat(worker);
     *found = conn;
     return 0;

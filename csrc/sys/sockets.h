@@ -21,6 +21,11 @@ int fw__accept(int listener, struct sockaddr *address,
 ssize_t fw__send(int fd, const struct iovec *pieces, int count, bool more);
 /* Bytes, 0: end, FW_EGONE, or FW_MORE: nothing there. */
 ssize_t fw__recv(int fd, void *room, size_t len);
+int64_t
+fw__receivable(int fd); /* low_water.c: bytes that have come and were not read; -1: not known */
+/* low_water.c: the set tells of bytes that came only when there are so many, or the kernel has room for no more,
+ * or the client sends no more. False: it cannot, and tells at once. 1: as usual. */
+bool fw__low_water(int fd, size_t bytes);
 bool fw__pending(int fd);                /* whether bytes have come that were not read */
 bool fw__join_pieces(int fd, bool join); /* TCP_NODELAY off or on; false: not a TCP socket */
 int fw__set_nonblocking(int fd);

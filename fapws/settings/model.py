@@ -58,6 +58,8 @@ class Limits(NamedTuple):
     max_connections: int = 10_000
     reserved_descriptors: int = 32
     max_spool: int = 2**28
+    body_memory: int = 3 * 2**20
+    body_pool: int = 32 * 2**20
     header_timeout: float = 10.0
     body_timeout: float = 20.0
     keepalive_timeout: float = 60.0
@@ -140,6 +142,8 @@ class Pool(NamedTuple):
     server_header: str = ""
     """Value of the Server field; empty: none is sent."""
     early_hints: bool = False
+    request_buffering: bool = True
+    """False: the application starts before the content has come, and reads it from the client."""
     spool_directory: str = "/tmp"
     """As seen from outside chroot, if that is set."""
     debug: int = 0

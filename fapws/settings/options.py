@@ -213,6 +213,17 @@ OPTIONS: tuple[Option, ...] = (
            "most request content that a worker holds in temporary files, of all requests together, "
            "but never less than max_body_size; more is refused with 503; what all workers hold has to "
            "fit into spool_directory, and into memory where that is a tmpfs; 0: off", 0, 2**50),
+    Option("body_memory", POOL, "size", "3m",
+           "request content of known length up to this size waits in memory, mostly the kernel's, until all "
+           "of it is there; larger content, above 64 KB, goes to a temporary file", 0, 2**30),
+    Option("body_pool", POOL, "size", "32m",
+           "memory that such content of all requests of a worker may take together; what does not fit goes "
+           "to a temporary file", 0, 2**40),
+    Option("request_buffering", POOL, "boolean", "yes",
+           "no: the application starts at the end of the request head and reads content from the client as "
+           "it comes; meanwhile the worker serves nobody else, and a client that sends no slower than "
+           "min_body_rate holds it for as long as its content lasts: for servers that only a proxy that "
+           "buffers can reach, and programs that pass uploads on"),
     Option("spool_directory", POOL, "spool", "/tmp",
            "directory for the temporary files of large request content; with chroot it lies inside, and "
            "the default is the tmp in there"),

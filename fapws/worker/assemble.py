@@ -21,7 +21,7 @@ from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
 from fapws.wsgi.serve import Server, Settings, base_environ
 
 MEMORY_BODY = 65536
-"""Bytes of a request's content that are kept in memory; above, an unlinked temporary file."""
+"""Bytes of a request's content that are kept in memory whatever else waits there; above, see body_memory."""
 ACCEPT_BURST = 64
 """Connections accepted in one turn by the only worker of a pool ..."""
 ACCEPT_BURST_SHARED = 8
@@ -117,7 +117,7 @@ def check_spool(pool: Pool) -> None:
     if not os.access(_spool_directory(pool), os.W_OK | os.X_OK):
         print(
             f"fapws: spool_directory {pool.spool_directory}: the worker may not write there; "
-            f"request content above {MEMORY_BODY} bytes will be refused",
+            f"request content that needs a file (body_memory) will be refused",
             file=sys.stderr,
         )
 
@@ -139,6 +139,7 @@ def settings_of(pool: Pool, multiprocess: bool) -> Settings:
         "spare_descriptors": limits.reserved_descriptors // 2,
         "max_spool": limits.max_spool and max(limits.max_spool, limits.max_body_size),
         "memory_body": MEMORY_BODY,
+        "unbuffered": not pool.request_buffering,
         "accept_burst": ACCEPT_BURST_SHARED if multiprocess and not pool.reuseport else ACCEPT_BURST,
         "min_body_after": MIN_BODY_AFTER,
         "debug": pool.debug,

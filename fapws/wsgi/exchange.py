@@ -228,6 +228,7 @@ def _load_accelerator() -> Any:
 
 
 accelerator = _load_accelerator()
+_uncleared = ffi.new_allocator(should_clear_after_alloc=False)
 
 if TYPE_CHECKING or accelerator is None:  # noqa: SIM108  # a type checker must see one name
     ResponseBase = PureResponse
@@ -243,3 +244,19 @@ def make_exchange(responses: type[PureResponse], shapes: list[Shape | None], vie
     places = [view.text, core, *[ffi.addressof(lib, name) for name in names]]
     records, *addresses = [int(ffi.cast("uintptr_t", each)) for each in (view.records, *places)]
     return accelerator.Exchange(responses, FileWrapper, shapes, records, view.record_words - 1, *addresses)
+
+
+def make_content_reader(core: Any) -> Callable[[int, int], bytes | None]:
+    """A function of a connection and its Content-Length: the content, or None when the client has left."""
+    if accelerator is None:
+
+        def read(connection: int, size: int) -> bytes | None:
+            room = _uncleared("char[]", size)
+            got: int = lib.fw_read_content(core, connection, room, size)
+            return bytes(ffi.buffer(room)) if got == size else None
+
+        return read
+    places = (ffi.addressof(lib, "fw_read_content"), core)
+    function, address = (int(ffi.cast("uintptr_t", each)) for each in places)
+    fast = accelerator.read_content
+    return lambda connection, size: fast(function, address, connection, size)

@@ -10,6 +10,7 @@ from fapws._core import lib
 from fapws.lean import TYPE_CHECKING, Any, Callable, Iterator
 from fapws.wsgi import errors, forks
 from fapws.wsgi.environ import Environ, join_fields, make_shape
+from fapws.wsgi.exchange import make_content_reader
 from fapws.wsgi.file_wrapper import FileWrapper, file_span, read_at
 from fapws.wsgi.input import memory_input, spooled_input
 from fapws.wsgi.response import Fault, Response, check_piece, code_fault, head_fault
@@ -35,6 +36,7 @@ class Handler:
         self._server = server
         self._streams = server.streams
         self._content = content
+        self._read_content = make_content_reader(server.core)
         self.event: Callable[[int, int, Iterator[str]], None] = server.event
         self.close: Callable[[Response, Any], None] = server.close
 
@@ -51,12 +53,26 @@ class Handler:
 
     def take_content(self, environ: Environ, response: Response, content: int, at: int) -> None:
         """Puts wsgi.input into an environ; content: its record's third word, not 0. at: where it begins."""
+        if content > 0:
+            environ["wsgi.input"] = memory_input(self._content[at : at + content])
+        else:
+            self._take_from_elsewhere(environ, response, content)
+
+    def _take_from_elsewhere(self, environ: Environ, response: Response, content: int) -> None:
         if content == lib.FW_SPOOLED:
             descriptor = lib.fw_take_content(self._server.core, response.connection)
             if descriptor >= 0:
                 environ["wsgi.input"] = response.spooled = spooled_input(descriptor)
             return
-        environ["wsgi.input"] = memory_input(self._content[at : at + content])
+        if content == lib.FW_UNREAD:
+            whole = self._read_content(response.connection, int(environ["CONTENT_LENGTH"]))
+            if whole is not None:
+                environ["wsgi.input"] = memory_input(whole)
+                return
+        # Not there any more, with a client that has just left: then reading raises.
+        from fapws.wsgi.coming_input import coming_input
+
+        environ["wsgi.input"] = response.spooled = coming_input(self._server.core, response.connection)
 
     # ---- Responses ---------------------------------------------------------------------------------
 

@@ -69,8 +69,8 @@ class SpooledInput(io.BufferedReader):
 EMPTY = EmptyInput()
 
 
-def memory_input(content: memoryview) -> MemoryInput:
-    """A content that the core held in memory; copied, because the core reuses its buffer."""
+def memory_input(content: memoryview | bytes) -> MemoryInput:
+    """A content in memory; a view is copied, because the core reuses its buffer."""
     return MemoryInput(content)
 
 

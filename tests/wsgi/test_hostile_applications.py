@@ -43,7 +43,7 @@ def ask(server: Server, case: str, body: bytes = b"") -> int:
 def test_a_hostile_application_ends_only_its_request(hostage: Server, case: str) -> None:
     pid = fetch(hostage.address, "/pid").body
     mark = hostage.mark()
-    status = ask(hostage, case, b"y" * 100_000 if case == "detached" else b"")
+    status = ask(hostage, case, b"y" * 4_000_000 if case == "detached" else b"")
     assert fetch(hostage.address, "/restore").body == pid, hostage.log
     if case in SILENT or case in AT_CLOSE:
         assert status == 200

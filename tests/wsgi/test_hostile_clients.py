@@ -358,7 +358,7 @@ def test_a_spool_directory_without_room(framing: str, monkeypatch: pytest.Monkey
         pytest.skip("needs root and unshare(1), to mount a tmpfs of its own, and a tree outside /tmp")
     monkeypatch.setattr(tempfile, "tempdir", "/var/tmp")
     block = bytes(250_000)
-    with Server(APP, prefix=prefix) as own:
+    with Server(APP, prefix=prefix, options="body_memory = 0") as own:
         with Client(own.address) as client:
             client.send(request("/upload", framing, method="POST"))
             piece = b"%x\r\n%s\r\n" % (len(block), block) if "chunked" in framing else block

@@ -48,7 +48,7 @@ def test_early_hints_are_offered_where_they_are_wanted() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the name behind a descriptor")
 def test_large_content_goes_to_the_spool_directory(tmp_path: Path) -> None:
-    with Server(SPOOL, options=f"spool_directory = {tmp_path}") as server:
+    with Server(SPOOL, options=f"spool_directory = {tmp_path}\nbody_memory = 0") as server:
         answer = fetch(server.address, method="POST", body=bytes(100_000))
     assert answer.text.startswith(f"{tmp_path}/") and answer.text.endswith(" (deleted)")
     assert list(tmp_path.iterdir()) == []

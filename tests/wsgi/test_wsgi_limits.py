@@ -259,7 +259,7 @@ def test_clients_leave_descriptors_to_the_application(content: bytes) -> None:
 
 
 def test_content_in_temporary_files_is_bounded_and_the_bound_is_told() -> None:
-    options = "max_body_size = 100k\nmax_spool = 200k"
+    options = "max_body_size = 100k\nmax_spool = 200k\nbody_memory = 0"
     with Server(BEHAVIOURS, options=options) as own:
         clients = [Client(own.address) for _ in range(4)]
         try:

@@ -1,0 +1,257 @@
+"""request_buffering = no: the application reads content while it comes. And content that waits in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterator
+
+import pytest
+from support.raw import Client, chunked, fetch, request
+from support.server import Server
+
+APPLICATION = """
+import hashlib
+import io
+import json
+import sys
+import threading
+
+kept = []
+
+
+def attempt(action):
+    try:
+        return action()
+    except Exception as error:
+        return [cls.__name__ for cls in type(error).__mro__]
+
+
+def in_a_thread(action):
+    got = []
+    thread = threading.Thread(target=lambda: got.append(attempt(action)))
+    thread.start()
+    thread.join()
+    return got[0]
+
+
+def echo(content):
+    while piece := content.read1(65536):
+        yield piece
+
+
+def application(environ, start_response):
+    content = environ["wsgi.input"]
+    path = environ["PATH_INFO"]
+    if path == "/echo":
+        start_response("200 OK", [])
+        return echo(content)
+    if path == "/about":
+        told = {
+            "length": environ.get("CONTENT_LENGTH"),
+            "coding": environ.get("HTTP_TRANSFER_ENCODING"),
+            "terminated": environ["wsgi.input_terminated"],
+            "seekable": content.seekable(),
+            "seek": attempt(lambda: content.seek(0)),
+            "line": content.readline().decode(),
+            "rest": content.read().decode(),
+            "end": content.read(5).decode(),
+        }
+    elif path == "/digest":
+        read = 0
+        digest = hashlib.sha256()
+        while piece := content.read(65536):
+            read += len(piece)
+            digest.update(piece)
+        told = [read, digest.hexdigest()]
+    elif path == "/keep":
+        kept.append(content)
+        told = len(content.read())
+    elif path == "/kept":
+        told = attempt(kept.pop().read)
+    elif path == "/thread":
+        told = [in_a_thread(content.read), content.read().decode()]
+    elif path == "/leave":
+        told = attempt(content.read)
+        print("read gave", told, file=sys.stderr)
+        if "OSError" not in told:
+            raise AssertionError(told)
+        raise OSError("the application passes it on")
+    elif path == "/raise":
+        told = content.read()
+    else:
+        told = "unread"
+    body = json.dumps(told).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(APPLICATION, options="request_buffering = no\nbody_timeout = 1s") as running:
+        yield running
+
+
+def post_later(client: Client, path: str, content: bytes, *, reads: bool = True) -> None:
+    """The content follows when the application has the request, so that it cannot come with its head."""
+    client.send(request(path, f"Content-Length: {len(content)}", "Expect: 100-continue", method="POST"))
+    if reads:
+        assert client.read_head().status == 100
+    client.send(content)
+
+
+def test_the_application_hears_each_piece_when_it_comes(server: Server) -> None:
+    with Client(server.address) as client:
+        client.send(request("/echo", "Content-Length: 200000", method="POST"))
+        for letter in (b"a", b"b"):
+            client.send(letter * 1000)
+            assert client.read_head().status == 200 if letter == b"a" else True
+            assert client.read_piece() == letter * 1000
+        client.send(b"c" * 198_000)
+        got = b""
+        while piece := client.read_piece():
+            got += piece
+        assert got == b"c" * 198_000
+
+
+@pytest.mark.parametrize("coding", ["length", "chunked"])
+def test_what_is_known_of_content_that_is_still_to_come(server: Server, coding: str) -> None:
+    content = b"first line\nthe rest"
+    with Client(server.address) as client:
+        for _ in range(2):
+            if coding == "length":
+                client.send(request("/about", f"Content-Length: {len(content)}", method="POST"))
+                client.send(content)
+            else:
+                fields = ("Transfer-Encoding: chunked", "Expect: 100-continue")
+                client.send(request("/about", *fields, method="POST"))
+                assert client.read_head().status == 100  # else it might have come with its head
+                client.send(chunked([content[:3], content[3:]]))
+            answer = client.read()
+            told = json.loads(answer.body)
+            assert told["length"] == (str(len(content)) if coding == "length" else None)
+            assert told["coding"] is None and told["terminated"] is True
+            assert [told["line"], told["rest"], told["end"]] == ["first line\n", "the rest", ""]
+            assert answer.head.get("Connection") is None  # all of it was read
+
+
+def test_content_that_is_to_come_has_no_positions(server: Server) -> None:
+    with Client(server.address) as client:
+        client.send(request("/about", "Content-Length: 70000", method="POST") + b"x" * 70_000)
+        told = json.loads(client.read().body)
+    assert told["seekable"] is False and "OSError" in told["seek"]
+
+
+@pytest.mark.parametrize("coding", ["length", "chunked"])
+@pytest.mark.parametrize("size", [1, 65_536, 300_000, 8 * 2**20])
+def test_uploads_arrive_whole(server: Server, size: int, coding: str) -> None:
+    content = random.Random(size).randbytes(size)
+    with Client(server.address) as client:
+        for _ in range(2):
+            if coding == "length":
+                client.send(request("/digest", method="PUT", body=content))
+            else:
+                client.send(request("/digest", "Transfer-Encoding: chunked", method="PUT"))
+                client.send(chunked([content[at : at + 8191] for at in range(0, size, 8191)]))
+            assert json.loads(client.read().body) == [size, hashlib.sha256(content).hexdigest()]
+
+
+def test_a_client_that_waits_hears_100_at_the_first_read_only(server: Server) -> None:
+    fields = ("Content-Length: 3", "Expect: 100-continue")
+    with Client(server.address) as client:
+        client.send(request("/about", *fields, method="POST"))
+        assert client.read_head().status == 100
+        client.send(b"abc")
+        assert json.loads(client.read().body)["line"] == "abc"
+        client.send(request("/unread", *fields, method="POST"))
+        answer = client.read()
+        assert answer.status == 200 and answer.head.get("Connection") == "close"
+
+
+def test_content_that_is_not_read_is_never_the_next_request(server: Server) -> None:
+    with Client(server.address) as client:
+        smuggled = request("/about")
+        client.send(request("/unread", f"Content-Length: {70_000 + len(smuggled)}", method="POST"))
+        client.send(b"x" * 70_000 + smuggled)
+        answer = client.read()
+        assert (answer.text, answer.head.get("Connection")) == ('"unread"', "close")
+        assert client.at_end()
+
+
+@pytest.mark.parametrize("coding", ["Content-Length: 10", "Transfer-Encoding: chunked"])
+def test_a_client_that_leaves_raises_oserror_in_read(server: Server, coding: str) -> None:
+    since = server.mark()
+    with Client(server.address) as client:
+        client.send(request("/leave", coding, method="POST"))
+    server.wait_log(r"read gave .*OSError", since=since)
+    assert fetch(server.address, "/unread").status == 200
+
+
+def test_a_client_that_stops_sending_gets_408_and_holds_nobody_longer(server: Server) -> None:
+    with Client(server.address) as client:
+        client.send(request("/raise", "Content-Length: 10", method="POST") + b"abc")
+        assert client.read().status == 408
+        assert client.at_end()
+    assert fetch(server.address, "/unread").status == 200
+
+
+def test_malformed_chunks_get_400(server: Server) -> None:
+    with Client(server.address) as client:
+        client.send(request("/raise", "Transfer-Encoding: chunked", method="POST") + b"zz\r\n")
+        assert client.read().status == 400
+
+
+def test_an_input_that_outlives_its_request_reads_nothing_of_the_next(server: Server) -> None:
+    with Client(server.address) as client:
+        post_later(client, "/keep", b"hello")
+        assert client.read().text == "5"
+        post_later(client, "/kept", b"secret", reads=False)
+        answer = client.read()
+        assert "ValueError" in json.loads(answer.body)
+
+
+def test_another_thread_may_not_read(server: Server) -> None:
+    with Client(server.address) as client:
+        post_later(client, "/thread", b"hello")
+        other, own = json.loads(client.read().body)
+    assert "OSError" in other and own == "hello"
+
+
+MEMORY = """
+def application(environ, start_response):
+    content = environ["wsgi.input"]
+    try:
+        content.fileno()
+        where = b"file"
+    except OSError:
+        where = b"memory"
+    start_response("200 OK", [("Content-Length", str(len(where)))])
+    return [where]
+"""
+
+
+def where(server: Server, size: int, framing: str = "") -> str:
+    with Client(server.address) as client:
+        if framing:
+            client.send(request("/", framing, method="POST") + chunked([bytes(size)]))
+        else:
+            client.send(request("/", method="POST", body=bytes(size)))
+        return client.read().text
+
+
+def test_content_of_known_length_waits_in_memory_up_to_body_memory() -> None:
+    with Server(MEMORY, options="body_memory = 200k") as server:
+        assert where(server, 204_800) == "memory"
+        assert where(server, 204_801) == "file"
+        assert where(server, 100_000, "Transfer-Encoding: chunked") == "file"
+    with Server(MEMORY, options="body_memory = 200k\nbody_pool = 100k") as server:
+        assert where(server, 102_400) == "memory"
+        assert where(server, 102_401) == "file"
+    with Server(MEMORY) as server:
+        assert where(server, 3 * 2**20) == "memory"
+        assert where(server, 3 * 2**20 + 1) == "file"
+    with Server(MEMORY, options="body_memory = 0") as server:
+        assert where(server, 65_536) == "memory"
+        assert where(server, 65_537) == "file"
