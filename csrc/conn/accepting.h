@@ -13,6 +13,7 @@
 #define FW_SHARE_MS 1         /* ... with more it gives the others so much time to accept first */
 #define FW_SHARE_PATIENCE 4   /* pauses in a row before twice as many are taken after the next */
 #define FW_SHARE_BUSY_MS 20   /* a worker busy with a batch for longer is not waited for */
+#define FW_SHARE_LOOKS 4      /* others of the group that are looked at for one answer */
 #define FW_ACCEPT_FAILURES 16 /* of clients in a row; then accepting pauses after each */
 
 typedef struct {
@@ -27,6 +28,7 @@ typedef struct {
 typedef struct {
     const fw_score *rows;
     uint32_t count; /* 0: no other worker's connections are looked at */
+    uint32_t next;  /* where the next look begins */
 } fw_peers;
 
 typedef struct {
@@ -34,7 +36,8 @@ typedef struct {
     int count;
     uv_timer_t timer; /* resumes accepting after a pause */
     bool paused;
-    bool made_room;    /* something was closed: clients may be accepted again */
+    bool made_room;    /* something was closed, or was accepted: see fw__listeners_update() */
+    bool took;         /* clients were accepted since this worker joined the end of the queue */
     unsigned gave_way; /* pauses in a row after which a client still waited */
     unsigned failures; /* of accept() in a row, for other reasons than want of descriptors */
     uint64_t told;     /* uv_now() of the last FW_STARVED record; 0: never */
@@ -43,7 +46,7 @@ typedef struct {
 
 /* share.c: how many connections to accept now, at most burst; 0: others come first. group: whose
  * sockets, open: this worker's connections. */
-uint32_t fw__share(const fw_peers *peers, uint64_t group, uint32_t open, uint32_t burst);
+uint32_t fw__share(fw_peers *peers, uint64_t group, uint32_t open, uint32_t burst);
 
 /* listener.c */
 bool fw__listener_polled(fw_listener *listener);     /* whether its clients were waited for */

@@ -16,9 +16,12 @@ static void pause_accepting(fw_worker *worker, uint64_t ms);
 static int arm(fw_listener *listener, bool open)
 {
     int64_t token = FW_TOKEN_LISTENER - listener->number;
-    unsigned before = listener->armed ? FW_POLL_READ : 0;
-    int code = fw__pollset_set(&listener->worker->pollset, listener->fd, token, before,
-                               open ? FW_POLL_READ : 0);
+    unsigned events = FW_POLL_READ;
+    if (listener->worker->accepting.peers.count > 0)
+        events |= FW_POLL_ALONE;
+    unsigned before = listener->armed ? events : 0;
+    int code =
+        fw__pollset_set(&listener->worker->pollset, listener->fd, token, before, open ? events : 0);
     if (code == 0)
         listener->armed = open;
     return code;
@@ -31,8 +34,27 @@ static bool has_room(const fw_worker *worker)
            (most == 0 || worker->table.open + worker->spool.files < most);
 }
 
+/* Out of the set; fw__listeners_update() puts them in again. */
+static void step_back(fw_worker *worker)
+{
+    for (int i = 0; i < worker->accepting.count; i++)
+        if (worker->accepting.listeners[i].armed)
+            (void)arm(&worker->accepting.listeners[i], false);
+}
+
+/* Linux tells of a client the worker that joined the queue first. One that keeps its clients goes to the end, so
+ * that others get the next ones; one whose clients come and go stays where it is, and its caches warm. */
+static void change_places(fw_worker *worker)
+{
+    worker->accepting.took = false;
+    if (worker->accepting.peers.count > 0 && worker->table.open > 0)
+        step_back(worker);
+}
+
 void fw__listeners_update(fw_worker *worker)
 {
+    if (worker->accepting.took)
+        change_places(worker);
     bool open = !worker->draining && !worker->accepting.paused && has_room(worker);
     worker->score->shut = !open;
     for (int i = 0; i < worker->accepting.count; i++) {
@@ -84,6 +106,7 @@ static bool accept_one(fw_listener *listener)
     int fd = fw__accept(listener->fd, (struct sockaddr *)&address, &len);
     if (fd >= 0) {
         listener->worker->accepting.failures = 0;
+        listener->worker->accepting.took = listener->worker->accepting.made_room = true;
         fw__conn_open(listener, fd, (const struct sockaddr *)&address);
         return true;
     }
@@ -182,6 +205,9 @@ void fw__listeners_close(fw_worker *worker, bool accept_rest)
             continue;
         if (accept_rest)
             accept_rest_of(listener);
+        else if (worker->accepting.peers.count >
+                 0) /* this worker alone may have been told of them */
+            (void)accept_some(listener, worker->settings.accept_burst);
         fw__pollset_drop(&worker->pollset, listener->fd, listener->armed ? FW_POLL_READ : 0);
         listener->armed = false;
         close(listener->fd);
@@ -212,9 +238,11 @@ int fw_share(fw_worker *worker, const fw_score *rows, uint32_t count, uint64_t g
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
+    step_back(worker);
     worker->accepting.peers.rows = rows;
     worker->accepting.peers.count = count;
     worker->group = worker->score->group = group;
+    fw__listeners_update(worker);
     return 0;
 }
 

@@ -5,13 +5,18 @@
  * Never:  writes into a row of others, waits for them: listener.c takes the clients that they leave. */
 #include "conn/accepting.h"
 
-/* The connections of the group's worker with the fewest, this one included; a free row has group 0. */
-static uint64_t fewest(const fw_peers *peers, uint64_t group, uint32_t open)
+/* The connections of the worker with the fewest, this one included, among some of the group; a free row has
+ * group 0. Each row is a cache line that another processor has just written, so a few are looked at, other ones
+ * each time. */
+static uint64_t fewest(fw_peers *peers, uint64_t group, uint32_t open)
 {
     uint64_t least = open;
     uint64_t now = fw_now();
-    for (uint32_t i = 0; i < peers->count; i++) {
-        const volatile fw_score *peer = &peers->rows[i]; /* others write there */
+    uint32_t looks = 0;
+    for (uint32_t i = 0; i < peers->count && looks < FW_SHARE_LOOKS; i++) {
+        uint32_t at = peers->next++ % peers->count;
+        const volatile fw_score *peer = &peers->rows[at]; /* others write there */
+        looks += peer->group == group;
         uint64_t busy_since = peer->busy_since;
         uint64_t connections = peer->connections;
         if (peer->group != group || connections >= least)
@@ -22,7 +27,7 @@ static uint64_t fewest(const fw_peers *peers, uint64_t group, uint32_t open)
     return least;
 }
 
-uint32_t fw__share(const fw_peers *peers, uint64_t group, uint32_t open, uint32_t burst)
+uint32_t fw__share(fw_peers *peers, uint64_t group, uint32_t open, uint32_t burst)
 {
     if (peers->count == 0 || open < FW_SHARE_AHEAD)
         return burst;

@@ -35,6 +35,9 @@
 #define FW_POLL_END                                                                                \
     8u /* likewise, with FW_POLL_READ: the other side sends no more. May be missing */
 
+#define FW_POLL_ALONE                                                                              \
+    16u /* asked for with FW_POLL_READ: of several sets that wait, one is told, where the system can */
+
 #define FW_POLL_EVENTS 1024 /* taken from the kernel at once */
 #define FW_POLL_ROUNDS 48   /* how often in one turn, as long as so many come */
 

@@ -29,15 +29,21 @@ void fw__pollset_free(fw_pollset *set)
         close(set->fd);
 }
 
+/* EPOLLEXCLUSIVE came with Linux 4.5; older ones take no notice of it. It goes with few other bits, and no
+ * EPOLL_CTL_MOD: its members are added and removed only. */
+static uint32_t bits_of(unsigned events)
+{
+    if (events & FW_POLL_ALONE)
+        return EPOLLIN | EPOLLEXCLUSIVE;
+    return (events & FW_POLL_READ ? (uint32_t)EPOLLIN | EPOLLRDHUP : 0) |
+           (events & FW_POLL_WRITE ? (uint32_t)EPOLLOUT : 0);
+}
+
 int fw__pollset_set(fw_pollset *set, int fd, int64_t token, unsigned before, unsigned events)
 {
     if (before == events)
         return 0;
-    struct epoll_event event = {.data.u64 = (uint64_t)token};
-    if (events & FW_POLL_READ)
-        event.events |= EPOLLIN | EPOLLRDHUP;
-    if (events & FW_POLL_WRITE)
-        event.events |= EPOLLOUT;
+    struct epoll_event event = {.data.u64 = (uint64_t)token, .events = bits_of(events)};
     /* Nothing to wait for: taken out, because epoll reports errors and hang-ups of every member. */
     int change = !events ? EPOLL_CTL_DEL : before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     if (epoll_ctl(set->fd, change, fd, &event) && events)

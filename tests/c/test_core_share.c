@@ -64,6 +64,19 @@ TEST(worker_that_is_ahead_gives_way_and_still_serves_who_is_left_to_it)
     leave(clients);
 }
 
+TEST(worker_that_is_replaced_serves_whom_it_alone_may_have_been_told_of)
+{
+    test_client client;
+    open_beside(GROUP, MANY, 0);
+    client_open(&here, &client);
+    client_ask(&here, &client, "GET / HTTP/1.1", "");
+    CHECK(fw_drain(here.worker, 0, 0) == 0);
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+    CHECK(client_reply_is(&here, &client, 200, "x"));
+    client_close(&client);
+    site_close(&here);
+}
+
 TEST(worker_that_is_behind_takes_all)
 {
     open_beside(GROUP, MANY, 0);

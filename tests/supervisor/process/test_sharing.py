@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import sys
+from pathlib import Path
 
+import pytest
 from support.house import House
 
 
@@ -25,3 +28,43 @@ def test_connections_that_stay_are_shared_out(house: House) -> None:
         sock.close()
     house.ctl("stop")
     house.assert_nothing_is_left()
+
+
+def sleeps(pid: int) -> int:
+    """How often a process has waited so far."""
+    words = Path(f"/proc/{pid}/status").read_text().split()
+    return int(words[words.index("voluntary_ctxt_switches:") + 1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every waiting worker is told of a client")
+def test_a_client_wakes_one_worker_of_many(house: House) -> None:
+    house.configure(workers=8)
+    house.start()
+    port = house.port()
+    pids = [worker["pid"] for worker in house.status()["workers"]]
+    house.get(port)
+    before = sum(map(sleeps, pids))
+    for _ in range(300):
+        assert house.get(port)
+    woken = sum(map(sleeps, pids)) - before
+    assert woken < 4 * 300, woken  # 1 to 2 for each client; 8 and more if all were told
+    house.ctl("stop")
+
+
+def test_many_workers_get_their_part_of_clients_that_stay(house: House) -> None:
+    house.configure(workers=8, listen=f"unix:{house.unix}")
+    house.start()
+    clients = []
+    for _ in range(96):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(30)
+        sock.connect(str(house.unix))
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(65536)
+        clients.append(sock)
+    held = [worker["connections"] for worker in house.status()["workers"]]
+    assert sum(held) == 96
+    assert min(held) >= 4 and max(held) <= 24, held  # 12 each on a quiet machine
+    for sock in clients:
+        sock.close()
+    house.ctl("stop")
