@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fapws.compat.query import count_fields, parse_query
 from fapws.lean import Any, Callable
-from fapws.wsgi.input import EmptyInput
+from fapws.wsgi.input import EmptyInput, MemoryInput
 
 FORM_SIZE_MAX = 2**20
 """Bytes of a form that are read into fapws.params: parsing holds all of it in memory several times."""
@@ -81,6 +81,11 @@ def read_form(environ: dict[str, Any]) -> dict[str, list[str]] | None:
     content = environ["wsgi.input"]
     if not hasattr(content, "seek"):
         return {}  # the shared empty one
+    if hasattr(content, "seekable") and not content.seekable():  # request_buffering = no
+        length = environ.get("CONTENT_LENGTH", "")
+        if not length.isdecimal() or int(length) > FORM_SIZE_MAX:
+            return None
+        content = environ["wsgi.input"] = MemoryInput(content.read())
     data = content.read(FORM_SIZE_MAX + 1)
     content.seek(0)
     if len(data) > FORM_SIZE_MAX or count_fields(data) > FORM_FIELDS_MAX:

@@ -112,7 +112,9 @@ def _pairs(pairs: Any) -> list[str]:
 
 
 def _content_of(source: Any) -> list[str]:
-    """The beginning of wsgi.input, which stays where it is."""
+    """The beginning of wsgi.input, which stays where it is; nothing of content that is still to come."""
+    if not source.seekable():
+        return []
     at = source.tell()
     content = source.read(CONTENT_MAX + 1)
     source.seek(at)

@@ -219,6 +219,31 @@ def test_another_thread_may_not_read(server: Server) -> None:
     assert "OSError" in other and own == "hello"
 
 
+FAPWS4 = """
+def form(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [repr((environ["fapws.params"], environ["wsgi.input"].read())).encode()]
+
+
+PATHS = [("/form", form)]
+SERVER = {"host": "127.0.0.1", "port": "0"}
+"""
+
+
+def test_the_servers_own_readers_get_along_without_positions() -> None:
+    options = "request_buffering = no\ndebug = 3"
+    with Server(APPLICATION, options=options) as server, Client(server.address) as client:
+        post_later(client, "/about", b"a line")
+        assert json.loads(client.read().body)["line"] == "a line"
+    with Server(FAPWS4, options="request_buffering = no") as server, Client(server.address) as client:
+        kind = "Content-Type: application/x-www-form-urlencoded"
+        fields = (kind, "Content-Length: 7", "Expect: 100-continue")
+        client.send(request("/form", *fields, method="POST"))
+        assert client.read_head().status == 100
+        client.send(b"a=1&b=2")
+        assert client.read().text == "({'a': ['1'], 'b': ['2']}, b'a=1&b=2')"
+
+
 MEMORY = """
 def application(environ, start_response):
     content = environ["wsgi.input"]
