@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import inspect
 import os
+import resource
 import sys
 import types
 import weakref
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from fapws.wsgi import exchange
 from fapws.wsgi.environ import Shape, make_shape, with_room
+from fapws.wsgi.file_wrapper import FileWrapper
 from fapws.wsgi.response import Response
 
 pytestmark = pytest.mark.skipif(
@@ -262,30 +265,63 @@ RESULTS = {
 }
 
 
+class Core:
+    """Functions that stand for the core's and take everything."""
+
+    def __init__(self) -> None:
+        number, text, size = ctypes.c_int64, ctypes.c_void_p, ctypes.c_size_t
+        kinds = (
+            (number, number, text, size, size, text, size),  # fw_respond
+            (number, number, text, size, size),  # fw_begin
+            (number, number, text, size),  # fw_send
+            (number, number),  # fw_end
+        )
+        self._functions = [ctypes.CFUNCTYPE(ctypes.c_int64, *kind)(lambda *given: 0) for kind in kinds]
+
+    def exchange(self, pair: Pair) -> Any:
+        """One of the accelerator, over the memory of a pair."""
+        view = pair.view
+        records, text = (int(ffi.cast("uintptr_t", each)) for each in (view.records, view.text))
+        places = [ctypes.cast(each, ctypes.c_void_p).value for each in self._functions]
+        return exchange.accelerator.Exchange(
+            Response, FileWrapper, pair.shapes(), records, view.record_words - 1, text, 1, 0, *places, 0, 0
+        )
+
+
+REQUESTS = 100_000
+
+
 @pytest.mark.parametrize("name", RESULTS)
 def test_nothing_is_left_behind(name: str) -> None:
-    pair = Pair()
-    batch = [(1, 7, 0, ["/a", "q", "/a?q", "127.0.0.1", "1", "host", "agent" * 100])] * 8
+    pair, core = Pair(), Core()
+    fast = core.exchange(pair)
+    batch = [(1, 7, 0, ["/a", "q", "/a?q", "127.0.0.1", "1", "host", "agent" * 100])] * 100
     batch += [(lib.FW_DEBUG, 7, 0, ["a", "b", "c", "d"])]
     pair.put(batch)
     plain = Plain(RESULTS[name])
 
     def serve_all() -> None:
-        pair.fast.take(9)
-        while pair.fast.left:
+        fast.take(len(batch))
+        while fast.left:
             try:
-                serve(pair.fast, plain)
+                serve(fast, plain)
             except (ZeroDivisionError, TypeError):
-                pair.fast.take_failed()
+                fast.take_failed()
+
+    def held() -> list[int]:
+        return [sys.getrefcount(each) for each in (None, plain, plain.result, Response, "200 OK")]
 
     serve_all()
     gc.collect()
     gc.disable()  # nothing waits for it
     try:
-        blocks = sys.getallocatedblocks()
-        for _ in range(1000):
+        blocks, references = sys.getallocatedblocks(), held()
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in range(REQUESTS // 100):
             serve_all()
         assert abs(sys.getallocatedblocks() - blocks) < 100
+        assert all(abs(now - then) < 100 for now, then in zip(held(), references))
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most < 4096, "KB"
     finally:
         gc.enable()
 
