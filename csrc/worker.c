@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sys/memory.h"
+
 /* Batches filled by waiting connections alone before the loop is asked again. */
 #define POLLS_OFF_LOOP 8
 
@@ -117,6 +119,8 @@ static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score 
         return FW_EMEMORY;
     fw__deadlines_new(&worker->deadlines, &worker->settings);
     worker->batch.debug = settings->debug > 0;
+    if (settings->body_memory)
+        fw_memory_reuse();
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
     return 0;
 }

@@ -9,14 +9,28 @@
 
 #include <malloc.h>
 
+#define REUSED (4 << 20) /* bytes; an upload in memory and what its request takes beside it */
+
 void fw_memory_give_back(void)
 {
     (void)malloc_trim(0);
 }
 
+/* By default 128 KB: with each larger block the heap grows and shrinks again, and each of its pages is a fault. Setting
+ * one of the two makes glibc stop adapting the other. */
+void fw_memory_reuse(void)
+{
+    (void)mallopt(M_TRIM_THRESHOLD, REUSED);
+    (void)mallopt(M_MMAP_THRESHOLD, REUSED);
+}
+
 #else
 
 void fw_memory_give_back(void)
+{
+}
+
+void fw_memory_reuse(void)
 {
 }
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.raw import Client, chunked, fetch, request
@@ -280,3 +282,23 @@ def test_content_of_known_length_waits_in_memory_up_to_body_memory() -> None:
     with Server(MEMORY, options="body_memory = 0") as server:
         assert where(server, 65_536) == "memory"
         assert where(server, 65_537) == "file"
+
+
+def faults(server: Server) -> int:
+    """Pages that the kernel has had to bring in so far."""
+    return sum(
+        int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+        for pid in server.processes()
+    )
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep what they like")
+@pytest.mark.parametrize("size", [99_328, 2**20])
+def test_uploads_use_the_same_memory_again(size: int) -> None:
+    with Server(MEMORY) as server:
+        for _ in range(20):
+            assert where(server, size) == "memory"
+        before = faults(server)
+        for _ in range(100):
+            assert where(server, size) == "memory"
+        assert faults(server) - before < 100 * 10  # 24 and more for each if the heap shrinks
