@@ -113,11 +113,11 @@ static bool keep_line(fw_template *known, size_t *used, const fw_field *field, c
 /* end: behind the empty line. */
 void fw__template_keep(fw_template *known, const fw_head *head, const char *end)
 {
-    known->count = 0;
     if (head->repeated || head->content_length >= 0 || head->chunked || head->expect_continue ||
         head->authority.len != 0 || head->field_count > FW_TEMPLATE_LINES)
-        return;
+        return; /* what is known may come again behind it */
     size_t used = 0;
+    known->count = 0;
     for (size_t i = 0; i < head->field_count; i++) {
         bool last = i + 1 == head->field_count;
         const char *next = last ? end - 2 : head->fields[i + 1].name.at;

@@ -65,6 +65,15 @@ TEST(the_same_head_again_is_read_by_the_template)
     check_text(browser);
 }
 
+TEST(a_request_with_content_between_does_not_make_it_forget)
+{
+    known.count = 0;
+    check_text(browser);
+    check_text("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    CHECK(known.count == 8);
+    check_text(browser);
+}
+
 TEST(values_of_cookie_and_authorization_are_not_kept)
 {
     known.count = 0;
