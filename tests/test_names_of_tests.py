@@ -8,7 +8,11 @@ from fnmatch import fnmatch
 import pytest
 from support.tree import TREE
 
-ALSO = {"reuse_port": "fapws/reuse_port.py", "decide_property": "supervisor/core/decide.py"}
+ALSO = {
+    "reuse_port": "fapws/reuse_port.py",
+    "decide_property": "supervisor/core/decide.py",
+    "monitor_http": "supervisor/monitor/http.py",
+}
 """What has the name of no module of the supervisor, and what it tests."""
 
 
