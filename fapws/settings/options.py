@@ -215,7 +215,7 @@ OPTIONS: tuple[Option, ...] = (
            "fit into spool_directory, and into memory where that is a tmpfs; 0: off", 0, 2**50),
     Option("body_memory", POOL, "size", "3m",
            "request content of known length up to this size waits in memory, mostly the kernel's, until all "
-           "of it is there; larger content, above 64 KB, goes to a temporary file", 0, 2**30),
+           "of it is there; larger content, above 64 KB, goes to a temporary file", 0, 3 * 2**20),
     Option("body_pool", POOL, "size", "32m",
            "memory that such content of all requests of a worker may take together; what does not fit goes "
            "to a temporary file", 0, 2**40),
