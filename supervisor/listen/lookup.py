@@ -34,7 +34,8 @@ def look_up(config: Config, opened: Opened = NOTHING) -> Config:
         raise CannotStart(f"cannot give the control socket to a group: {error}") from None
     pools = tuple(pool._replace(listen=tuple(map(found, pool.listen))) for pool in config.pools)
     status = found(config.status) if config.status else None
-    return config._replace(pools=pools, control_group=group, status=status)
+    agent = found(config.agent) if config.agent else None
+    return config._replace(pools=pools, control_group=group, status=status, agent=agent)
 
 
 def numeric(address: Address) -> str:

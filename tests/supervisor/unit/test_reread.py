@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from fapws.settings.files import own_addresses
 from fapws.settings.ini import Problem
 from fapws.settings.model import Address, Config, Network, Pool
 from fapws.settings.problems import ConfigError
 from fapws.supervisor import reread
+from fapws.supervisor.listen.lookup import look_up
 from fapws.supervisor.reread import CannotRead, Reading
 
 CONFIG = Config(
@@ -48,6 +50,15 @@ def test_configuration_arrives_as_it_was_read() -> None:
     come_to_an_end(child)
     assert child.result() == CONFIG
     reap(child)
+
+
+def test_names_of_the_masters_own_addresses_are_looked_up() -> None:
+    tcp = Address(":81", "tcp", "", 81)
+    unix = Address("unix:/t", "unix", path="/t", mode=0o660, user="root")
+    for config in (CONFIG._replace(status=tcp, agent=unix), CONFIG._replace(status=unix, agent=tcp)):
+        own = dict(own_addresses(look_up(config)))
+        assert len(own) == 2
+        assert {(address.numeric, address.user) for address in own.values()} == {("0.0.0.0", ""), ("", "0")}
 
 
 def refuse() -> Any:
