@@ -76,7 +76,9 @@ class Site:
     def _page(self) -> Reply:
         from .page import render
 
-        return Reply(200, render(self._described()).encode("utf-8"), "text/html; charset=utf-8")
+        # A path may hold bytes that are no UTF-8.
+        content = render(self._described()).encode("utf-8", "backslashreplace")
+        return Reply(200, content, "text/html; charset=utf-8")
 
     def _described(self) -> dict[str, object]:
         described = status.describe(self._view.state, self._view.facts(), time.monotonic())

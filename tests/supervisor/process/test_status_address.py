@@ -48,6 +48,20 @@ def test_probes_programs_and_people_are_answered(house: House) -> None:
     house.assert_nothing_is_left()
 
 
+def test_page_shows_a_path_whose_bytes_are_no_text(house: House) -> None:
+    house.configure(master=master_options(house, OPTION))
+    name = os.fsencode(house.ini) + b"\xe9"
+    try:
+        os.rename(house.ini, name)
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    house.ini = type(house.ini)(os.fsdecode(name))
+    house.start()
+    page = ask(address(house), "/")
+    assert page.status == 200, house.log()
+    assert str(house.ini).encode("utf-8", "backslashreplace").decode() in page.content
+
+
 def test_json_says_what_fapwsctl_says(house: House) -> None:
     house.configure(master=master_options(house, OPTION))
     house.start()
@@ -118,6 +132,13 @@ def test_bad_clients_hold_up_neither_the_loop_nor_a_probe(house: House, until: U
     stop = threading.Event()
     made = 0
 
+    def lives() -> bool:
+        """Among so many new ones a probe that is slow to speak may have to go; then it asks again."""
+        try:
+            return ask(where, "/livez").status == 200
+        except (OSError, IndexError):
+            return False
+
     def bother() -> None:
         nonlocal made
         held: list[socket.socket] = []
@@ -143,9 +164,9 @@ def test_bad_clients_hold_up_neither_the_loop_nor_a_probe(house: House, until: U
         began = time.monotonic()
         until(lambda: f"pid {victim}) was killed" in house.log(), "the death is seen")
         seen = time.monotonic() - began
-        assert ask(where, "/livez").status == 200
+        until(lives, "a probe is answered")
         until(lambda: made > 2000, "they go on")
-        assert ask(where, "/livez").status == 200
+        until(lives, "a probe is answered still")
     finally:
         stop.set()
         for thread in threads:
