@@ -347,6 +347,7 @@ class Master:
             gone=resources.workers.gone,
             deaths=self._worker_orders.deaths,
             last_reload=self._reload_orders.last,
+            drain_clients=resources.conversations.waiting(drain_topic("")),
             other_clients=resources.conversations.not_waiting(),
             service=resources.notifier.service,
             error_log=-1 if resources.error_log.plain else resources.error_log.fd,

@@ -119,6 +119,8 @@ class Resources:
         self.workers.adopt(saved.workers, self.error_log)
         for fd in saved.clients:
             self.conversations.wait_for_reload(self.conversations.adopt(fd))
+        for topic, fd in saved.drain_clients:
+            self.conversations.wait_for(topic, self.conversations.adopt(fd))
         for fd in saved.other_clients:
             self.conversations.adopt(fd)
 

@@ -95,6 +95,10 @@ class Conversations:
         """Those that clients wait for and that begin so."""
         return [topic for topic, waiting in self._waiting.items() if waiting and topic.startswith(beginning)]
 
+    def waiting(self, beginning: str) -> tuple[tuple[str, int], ...]:
+        """Those topics, each with the descriptor of a client that waits for it."""
+        return tuple((topic, fd) for topic in self.topics(beginning) for fd in self.waiting_for(topic))
+
     def not_waiting(self) -> tuple[int, ...]:
         """The descriptors of the clients that wait for nothing yet: a request of theirs may be on its way."""
         waiting = {client.fd for clients in self._waiting.values() for client in clients}

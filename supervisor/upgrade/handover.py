@@ -61,6 +61,8 @@ class Saved(NamedTuple):
     gone_busy: tuple[tuple[str, int], ...] = ()
     books: Kept | None = None
     """What has been counted for metrics; see Workers and Books."""
+    drain_clients: tuple[tuple[str, int], ...] = ()
+    """Descriptors of the clients that wait for the end of a drain, behind what they wait for."""
 
 
 def descriptors_of(saved: Saved) -> list[int]:
@@ -69,7 +71,7 @@ def descriptors_of(saved: Saved) -> list[int]:
     logs = (saved.error_log, *(fd for _, fd in saved.access_logs))
     channels = (fd for worker in saved.workers for fd in (worker.channel, worker.output))
     sockets = (listener.fd for listener in (*saved.open.values(), *dict(saved.monitors).values()))
-    clients = (*saved.clients, *saved.other_clients)
+    clients = (*saved.clients, *saved.other_clients, *(fd for _, fd in saved.drain_clients))
     return [fd for fd in (*single, *logs, *channels, *sockets, *clients) if fd >= 0]
 
 

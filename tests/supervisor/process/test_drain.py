@@ -139,6 +139,31 @@ def test_upgrade_in_place_keeps_a_drained_pool_out_of_sight(house: House) -> Non
     house.ctl("stop")
 
 
+def test_drain_that_still_waits_outlives_an_upgrade_in_place(house: House, until: Until) -> None:
+    slow(house)
+    house.configure()
+    house.start()
+    with connect(house, house.port()) as client:
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: house.status()["totals"]["in_flight"] == 1, "the request is in hand")
+        waiting = [
+            subprocess.Popen(house.words(*words), env=house.environment(), stdout=subprocess.PIPE)
+            for words in (("drain",), ("drain", "hello"))
+        ]
+        until(lambda: house.status()["draining"] == {"hello": "emptying"}, "the drain is under way")
+        upgrade = subprocess.Popen(house.words("upgrade"), env=house.environment())
+        until(lambda: "upgraded in place" in house.log(), "the new code runs")
+        (house.directory / "go").touch()
+        told = [one.communicate(timeout=PATIENCE)[0] for one in waiting]
+        assert told == [
+            b"fapws: drain done: no pool has anything in hand\n",
+            b"fapws: drain done: pool hello has nothing in hand\n",
+        ]
+        assert upgrade.wait(PATIENCE) == 0
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
 def test_stop_delay_goes_out_of_sight_serves_on_and_stops(house: House, until: Until) -> None:
     slow(house)
     house.configure(master=master_options(house, OPTION, "stop_delay = 2s"))

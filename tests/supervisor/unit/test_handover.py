@@ -38,6 +38,7 @@ def saved() -> Saved:
         service=Service("@x", 1.5),
         last_reload=LastReload(2.0, False, "why"),
         other_clients=(11,),
+        drain_clients=(("drain blog", 12),),
     )
 
 
