@@ -20,9 +20,9 @@ _MORE = -20
 class ComingContent(io.RawIOBase):
     """Reads what the core receives, and waits for it. Only for the thread of the request."""
 
-    def __init__(self, core: Any, connection: int) -> None:
-        """connection: of the core, while its request is in hand."""
-        self._core = core
+    def __init__(self, server: Any, connection: int) -> None:
+        """server: whose core has the connection, while its request is in hand."""
+        self._server = server  # not its core, which this may outlive when the application detaches it
         self._connection = connection
 
     def readable(self) -> bool:
@@ -37,7 +37,8 @@ class ComingContent(io.RawIOBase):
         size = len(bytes_of_room)
         got = _MORE if size else 0
         while got == _MORE:
-            got = lib.fw_read_content(self._core, self._connection, ffi.from_buffer(bytes_of_room), size)
+            into = ffi.from_buffer(bytes_of_room)
+            got = lib.fw_read_content(self._server.core, self._connection, into, size)
         if got < 0:
             raise ClientGone(f"the content cannot be read: {core_text(lib.fw_error_text(got))}")
         return got
@@ -50,6 +51,6 @@ class ComingContent(io.RawIOBase):
         return b"".join(pieces)
 
 
-def coming_input(core: Any, connection: int) -> BinaryIO:
+def coming_input(server: Any, connection: int) -> BinaryIO:
     """The content of a request that the client is still sending."""
-    return io.BufferedReader(ComingContent(core, connection))
+    return io.BufferedReader(ComingContent(server, connection))

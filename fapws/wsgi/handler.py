@@ -13,7 +13,7 @@ from fapws.wsgi.environ import Environ, join_fields, make_shape
 from fapws.wsgi.exchange import make_content_reader
 from fapws.wsgi.file_wrapper import FileWrapper, file_span, read_at
 from fapws.wsgi.input import memory_input, spooled_input
-from fapws.wsgi.response import Fault, Response, check_piece, code_fault, head_fault
+from fapws.wsgi.response import Fault, Response, check_piece, code_fault, head_fault, request_fault
 from fapws.wsgi.stream import FileStream, Stream
 
 if TYPE_CHECKING:
@@ -63,16 +63,20 @@ class Handler:
             descriptor = lib.fw_take_content(self._server.core, response.connection)
             if descriptor >= 0:
                 environ["wsgi.input"] = response.spooled = spooled_input(descriptor)
-            return
-        if content == lib.FW_UNREAD:
-            whole = self._read_content(response.connection, int(environ["CONTENT_LENGTH"]))
+                return
+            if descriptor != lib.FW_CLIENT_GONE:
+                raise request_fault(descriptor)
+        elif content == lib.FW_UNREAD:
+            # int() refuses more than some thousand digits, and a client may begin with so many zeros.
+            size = int(environ["CONTENT_LENGTH"].lstrip("0"))
+            whole = self._read_content(response.connection, size)
             if whole is not None:
                 environ["wsgi.input"] = memory_input(whole)
                 return
-        # Not there any more, with a client that has just left: then reading raises.
+        # Not there any more, with a client that has just left: then reading raises. Never is it empty.
         from fapws.wsgi.coming_input import coming_input
 
-        environ["wsgi.input"] = response.spooled = coming_input(self._server.core, response.connection)
+        environ["wsgi.input"] = response.spooled = coming_input(self._server, response.connection)
 
     # ---- Responses ---------------------------------------------------------------------------------
 

@@ -402,15 +402,20 @@ class Server:
         if os.getpid() != self._pid:
             forks.leave(self.errors, None if self._is_refusal(error) else error)
         try:
-            if not issubclass(type(error), ClientGone):
+            if issubclass(type(error), ClientGone) and not self._waits(response):
+                self._tell_gone(request)
+            else:
                 self.log_exception(f"the application failed{errors.where(request)}", error)
                 self._end_failed(response)
-            else:
-                self._tell_gone(request)
         except BaseException as second:  # the application has changed the response's attributes
             self.log_exception("a response has become useless", second)
             self._forget_nobody()
         self.close(response, result)
+
+    def _waits(self, response: Response) -> bool:
+        """Its client is there: what has raised ClientGone was kept, or came from another thread's call."""
+        descriptor: int = lib.fw_connection_fd(self.core, response.connection)
+        return descriptor >= 0
 
     def _tell_gone(self, request: errors.Request) -> None:
         if self._debug > 1:

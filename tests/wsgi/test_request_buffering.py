@@ -38,6 +38,13 @@ def in_a_thread(action):
     return got[0]
 
 
+def catch(action, caught):
+    try:
+        action()
+    except Exception as error:
+        caught.append(error)
+
+
 def echo(content):
     while piece := content.read1(65536):
         yield piece
@@ -74,6 +81,12 @@ def application(environ, start_response):
         told = attempt(kept.pop().read)
     elif path == "/thread":
         told = [in_a_thread(content.read), content.read().decode()]
+    elif path == "/thread-raises":
+        failed = []
+        thread = threading.Thread(target=lambda: catch(content.read, failed))
+        thread.start()
+        thread.join()
+        raise failed[0]
     elif path == "/leave":
         told = attempt(content.read)
         print("read gave", told, file=sys.stderr)
@@ -221,6 +234,13 @@ def test_another_thread_may_not_read(server: Server) -> None:
     assert "OSError" in other and own == "hello"
 
 
+def test_an_exception_of_another_threads_read_leaves_no_client_without_a_response(server: Server) -> None:
+    with Client(server.address) as client:
+        client.send(request("/thread-raises", "Content-Length: 5", method="POST"))
+        assert client.read().status == 500
+        assert client.at_end()
+
+
 FAPWS4 = """
 def form(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -282,6 +302,13 @@ def test_content_of_known_length_waits_in_memory_up_to_body_memory() -> None:
     with Server(MEMORY, options="body_memory = 0") as server:
         assert where(server, 65_536) == "memory"
         assert where(server, 65_537) == "file"
+
+
+def test_a_length_with_more_digits_than_int_takes_is_a_length() -> None:
+    with Server(MEMORY) as server, Client(server.address) as client:
+        client.send(request("/", f"Content-Length: {'0' * 5000}70000", method="POST"))
+        client.send(bytes(70_000) + request("/"))
+        assert [client.read().text for _ in range(2)] == ["memory", "memory"]
 
 
 def faults(server: Server) -> int:
