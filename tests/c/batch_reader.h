@@ -47,6 +47,7 @@ typedef struct {
     size_t field_count;
     fw_slice content;
     bool spooled;
+    bool unread, coming; /* in the socket, for fw_read_content() */
 } batch_record;
 
 static inline void batch_start(batch_reader *reader, const fw_worker *worker, int count)
@@ -128,8 +129,10 @@ static inline void batch_request(batch_reader *reader, int64_t content, batch_re
         PROMISED(fw_is_token(field->name) && fw_is_field_value(field->value));
     }
     record->spooled = content == FW_SPOOLED;
-    record->content = (fw_slice){reader->content, record->spooled ? 0 : (size_t)content};
-    PROMISED(record->spooled || content >= 0);
+    record->unread = content == FW_UNREAD;
+    record->coming = content == FW_COMING;
+    record->content = (fw_slice){reader->content, content < 0 ? 0 : (size_t)content};
+    PROMISED(content >= FW_COMING);
     PROMISED(record->content.len <= (size_t)(reader->content_end - reader->content));
     reader->content += record->content.len;
 }

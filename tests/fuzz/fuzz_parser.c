@@ -1,12 +1,14 @@
 /* fuzz_parser.c -- any bytes as a request head (csrc/http/parser.c, fields.c, target.c, bytes.c).
  * Input: one byte that chooses the limits, then the head.
  * Holds: what is accepted keeps the rules that the parser is there for; every slice lies in the
- *        input; the verdict depends neither on how the bytes arrive nor on the width of the scans. */
+ *        input; the verdict depends neither on how the bytes arrive nor on the width of the scans, nor on
+ *        the head that was read before (template.c). */
 #include "fuzz.h"
 
 #include "error.h"
 #include "fapws.h"
 #include "http/parser.h"
+#include "http/template.h"
 
 #define CAPACITY 256
 
@@ -110,6 +112,42 @@ static void check_split(const message *m, size_t first)
     MUST(m->verdict < 0 || first < (size_t)m->verdict);
     got = parse(m, m->len, first, &head);
     check_told(m, got, m->len, &head);
+}
+
+/* ---- The same verdict after another head ---------------------------------------------------------- */
+
+static void check_like(const message *m, const char *bytes, fw_template *known)
+{
+    message changed = {.at = bytes, .len = m->len, .limits = m->limits};
+    fw_head head;
+    changed.verdict = parse(&changed, m->len, 0, &head);
+    changed.head = head;
+    static fw_field alone[CAPACITY];
+    memcpy(alone, other_fields, sizeof alone);
+    changed.head.fields = alone;
+    memset(&head, 0x55, sizeof head);
+    head.fields = other_fields;
+    int64_t got = fw_parse_head_like(bytes, m->len, 0, m->limits, &head, known);
+    check_verdict(&changed, got, &head);
+}
+
+/* This head twice, and with a byte changed before and after: of what was known none may be taken for more. */
+static void check_template(const message *m, fuzz_random *random)
+{
+    static const char bytes[] = "\r\n:,; \tax0AX\x7F";
+    fw_template known = {.count = 0};
+    char *changed = fuzz_copy(m->at, m->len);
+    check_like(m, m->at, &known);
+    check_like(m, m->at, &known);
+    for (int i = 0; i < 4 && m->len; i++) {
+        size_t place = fuzz_pick(random, m->len);
+        char before = changed[place];
+        changed[place] = bytes[fuzz_pick(random, sizeof bytes - 1)];
+        check_like(m, changed, &known);
+        check_like(m, m->at, &known);
+        changed[place] = before;
+    }
+    free(changed);
 }
 
 /* ---- What an accepted head has kept --------------------------------------------------------------- */
@@ -251,6 +289,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_drip(&m, 40, &random);
     for (int i = 0; i < 4; i++)
         check_split(&m, fuzz_pick(&random, m.len + 1));
+    check_template(&m, &random);
     check_host(m.at, m.len);
     free(copy);
     return 0;

@@ -6,6 +6,8 @@
 #include "http/fields.c"
 #include "http/parser.c"
 #include "http/target.c"
+#include "http/template.c"
 
-#define read_line read_trailer_line /* both have a static one */
+#define read_line read_trailer_line /* two of them have a static one */
+#define read_value read_chunk_value
 #include "http/chunked.c"

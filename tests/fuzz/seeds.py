@@ -30,6 +30,15 @@ PLANS = [
     bytes([8, 8, 8, 0, *[0xFB] * 8, *[0x00] * 8]),  # the clients stay until their time is over
     bytes([2, 1, 4, 0, *[0x4C] * 8, 0x3A, 0x99, 0x1A, 0x42, 0x03, 0x05, 0x06, 0x17]),  # a bit of everything
 ]
+LEFT_PLANS = [
+    # memory_body is 16 bytes, so nearly all content is left: until all has come, or until it is read
+    bytes([2, 64, 0, 0, *[0x44] * 8, *[0x08] * 8]),
+    bytes([2, 64, 0, 0, *[0x47] * 8, *[0x10] * 8]),
+    bytes([10, 72, 0, 0, *[0x74] * 8, *[0x08] * 8]),
+    bytes([2, 32, 0, 0, *[0x44] * 8, *[0x08] * 8]),
+    bytes([2, 33, 0, 0, *[0x47] * 8, 0x08, 0x48, 0x50, 0x09, 0x11, 0x0A, 0x58, 0x0F]),
+    bytes([10, 40, 48, 0, *[0x74] * 8, *[0x09] * 8]),
+]
 PROXIED = bytes([0, 0, 9, 0, *[0x47] * 8, *[0x00] * 8])
 """The same for a listener that expects a PROXY header."""
 
@@ -85,6 +94,21 @@ def for_connection(messages: Iterable[bytes]) -> Iterator[bytes]:
         previous = message
 
 
+def for_left_content(messages: Iterable[bytes]) -> Iterator[bytes]:
+    """Requests with content, also larger and pipelined, whose content stays in the socket."""
+    get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    post = b"POST / HTTP/1.1\r\nHost: a\r\n"
+    made = [post + b"Content-Length: %d\r\n\r\n" % size + b"x" * size + get for size in (17, 300, 5000)]
+    made.append(post + b"Expect: 100-continue\r\nContent-Length: 40\r\n\r\n" + b"x" * 40 + get)
+    chunks = b"14\r\n" + b"y" * 20 + b"\r\n5;a=b\r\nhello\r\n0\r\n"
+    head = post + b"Transfer-Encoding: chunked\r\n\r\n"
+    made += [head + chunks + end + get for end in (b"\r\n", b"A: b\r\n\r\n")]
+    made += [each for each in messages if b"\r\nContent-Length:" in each or b"chunked" in each]
+    for message in made:
+        for plan in LEFT_PLANS:
+            yield plan + message
+
+
 def without_memory() -> Iterator[bytes]:
     """Requests in a row and one with content, when one allocation after the other fails."""
     get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -115,5 +139,6 @@ if __name__ == "__main__":
     messages = list(inputs())
     write(root / "parser", for_parser(messages))
     write(root / "chunked", for_chunked(messages))
-    write(root / "connection", [*for_connection(messages), *for_proxied(messages), *without_memory()])
+    connections = [*for_connection(messages), *for_proxied(messages), *for_left_content(messages)]
+    write(root / "connection", [*connections, *without_memory()])
     write(root / "proxy", PROXY_HEADERS)
