@@ -33,6 +33,7 @@ _PAGE = mmap.ALLOCATIONGRANULARITY
 _TALLIES = _PAGE // SCORE_SIZE * TALLY_SIZE
 """Bytes of the tallies of a page's rows, which stand behind it: whole pages."""
 _BLOCK = _PAGE + _TALLIES
+"""From one page to the next. The file ends behind its last page until a tally there is wanted."""
 
 
 class Score(NamedTuple):
@@ -156,12 +157,12 @@ class _Board:
         """By their offset in the file; only those that are wanted."""
         self.rows: list[Row] = []
         self.free: list[Row] = []
-        for _ in range(os.fstat(fd).st_size // _BLOCK):
+        for _ in range(0, os.fstat(fd).st_size, _BLOCK):
             self._map_page()
 
     def take(self) -> Row:
         if not self.free:
-            os.ftruncate(self.fd, (len(self._pages) + 1) * _BLOCK)
+            os.ftruncate(self.fd, len(self._pages) * _BLOCK + _PAGE)
             self.free = self._map_page()[::-1]
         row = self.free.pop()
         row.clear()
@@ -172,6 +173,8 @@ class _Board:
         place = row.tally_place()
         pages = self._tallies.get(place.offset)
         if pages is None:
+            if os.fstat(self.fd).st_size < place.offset + place.size:
+                os.ftruncate(self.fd, place.offset + place.size)
             pages = self._tallies[place.offset] = _map(self.fd, place.offset, place.size)
         row.tally = Tally(pages, place.start)
         return row.tally

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import re
 import struct
@@ -68,6 +69,26 @@ def test_board_grows_when_a_reload_wants_more_workers() -> None:
     for number, row in enumerate(rows):
         row.buffer()[:8] = struct.pack("=Q", number)
     assert [row.read(NOW).beat for row in rows] == list(range(100))
+
+
+def test_file_holds_tallies_only_where_they_are_wanted() -> None:
+    """With RLIMIT_FSIZE at a page, a server without metrics must still start."""
+    board = Scoreboard()
+    rows = [board.take("a") for _ in range(40)]
+    bare = os.fstat(board.fd_of("a")).st_size
+    board.count(rows[-1]).clear()
+    assert os.fstat(board.fd_of("a")).st_size > bare
+    rows.append(board.take("a"))
+    rows[-1].buffer()[:8] = struct.pack("=Q", 7)
+    found = Scoreboard({"a": os.dup(board.fd_of("a"))})
+    assert found.row("a", rows[-1].number).read(NOW).beat == 7
+    assert found.count(found.row("a", 0), anew=False).read() is not None
+    found.close()
+    board.close()
+    lone = Scoreboard()
+    lone.take("a")
+    assert os.fstat(lone.fd_of("a")).st_size == mmap.ALLOCATIONGRANULARITY
+    lone.close()
 
 
 def test_sums_leave_out_what_describes_a_moment() -> None:
