@@ -126,7 +126,7 @@ def parse_arguments(arguments: list[str]) -> Options:
             options = options._replace(foreground=True)
         elif word in _COMMANDS and not options.command:
             options = options._replace(command=word)
-        elif options.command and len(options.arguments) < _most_arguments(options.command):
+        elif word and options.command and len(options.arguments) < _most_arguments(options.command):
             options = options._replace(arguments=(*options.arguments, word))
         else:
             _usage(f"{word!r} is not understood")

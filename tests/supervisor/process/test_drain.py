@@ -120,6 +120,9 @@ def test_one_pool_is_drained_and_an_unknown_one_is_told(house: House) -> None:
     assert "there is no pool 'third'; known: hello, second" in house.ctl("drain", "third", expect=1)
     assert "there is no pool 'third'; known: hello, second" in house.ctl("undrain", "third", expect=1)
     house.ctl("drain", "second", "hello", expect=2)
+    house.ctl("undrain")
+    assert "'' is not understood" in house.ctl("drain", "", expect=2), "a variable that is not set"
+    assert ask(where, "/readyz").status == 200
     house.ctl("stop")
 
 
