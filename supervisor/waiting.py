@@ -19,8 +19,9 @@ class Readiness(NamedTuple):
 class Waiter(Protocol):
     """What the master needs of either."""
 
-    def watch(self, fd: int, write: bool = False) -> None:
-        """Watches for reading, and for writing too if asked; replaces an earlier wish."""
+    def watch(self, fd: int, write: bool = False, read: bool = True) -> None:
+        """Watches for reading, unless nothing more can come, and for writing too if asked; replaces an
+        earlier wish."""
 
     def forget(self, fd: int) -> None:
         """Before the descriptor is closed."""
@@ -35,9 +36,9 @@ class PollWaiter:
     def __init__(self) -> None:
         self._poll = select.poll()
 
-    def watch(self, fd: int, write: bool = False) -> None:
+    def watch(self, fd: int, write: bool = False, read: bool = True) -> None:
         """See Waiter."""
-        self._poll.register(fd, select.POLLIN | (select.POLLOUT if write else 0))
+        self._poll.register(fd, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
 
     def forget(self, fd: int) -> None:
         """See Waiter."""
@@ -59,9 +60,9 @@ class SelectWaiter:
         self._readers: set[int] = set()
         self._writers: set[int] = set()
 
-    def watch(self, fd: int, write: bool = False) -> None:
+    def watch(self, fd: int, write: bool = False, read: bool = True) -> None:
         """See Waiter."""
-        self._readers.add(fd)
+        (self._readers.add if read else self._readers.discard)(fd)
         (self._writers.add if write else self._writers.discard)(fd)
 
     def forget(self, fd: int) -> None:

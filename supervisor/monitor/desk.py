@@ -40,6 +40,8 @@ class _Client:
         self.received = b""
         self.unsent = b""
         self.answered = False
+        self.has_ended = False
+        """Whether it has said that it sends no more; it may read on."""
         self.spilt = 0
 
 
@@ -113,7 +115,10 @@ class Desk:
             return
         if client.answered:
             client.spilt += len(data or b"")
-            if data == b"" or client.spilt > _SPILL_MAX:
+            if data == b"" and client.unsent and not client.has_ended:
+                client.has_ended = True
+                self._waiter.watch(client.sock.fileno(), write=True, read=False)
+            elif data == b"" or client.spilt > _SPILL_MAX:
                 self._drop(client)
             return
         client.received = (client.received + (data or b""))[:HEAD_MAX]
@@ -136,8 +141,11 @@ class Desk:
         except OSError:
             self._drop(client)
             return
-        if client.sock.fileno() in self._clients:
-            self._waiter.watch(client.sock.fileno(), write=bool(client.unsent))
+        fd = client.sock.fileno()
+        if client.has_ended and not client.unsent:
+            self._drop(client)
+        elif fd in self._clients:
+            self._waiter.watch(fd, write=bool(client.unsent), read=not client.has_ended)
 
     def _drop(self, client: _Client) -> None:
         fd = client.sock.fileno()
