@@ -344,7 +344,8 @@ static void linger(fw_conn *conn)
 
 static void last_response_sent(fw_conn *conn)
 {
-    bool unread = fw__content_is(conn, FW_CONTENT_GIVEN); /* some is still on its way */
+    bool unread = fw__content_is(conn, FW_CONTENT_GIVEN) || /* some is still on its way */
+                  (conn->request.direct && fw__pending(conn->socket.fd));
     fw__request_reset(conn);
     fw__conn_wait(conn, FW_DEADLINE_NONE);
     if (conn->response.by == FW_BY_CORE || fw_buffer_len(&conn->in) || unread)

@@ -48,6 +48,7 @@ typedef struct {
     bool keep_alive;         /* the client wants to stay */
     bool is_head;            /* the method is HEAD, as far as it is known */
     bool late;               /* its head has got its extra time, see read_late() */
+    bool direct;             /* its content, and what comes behind it, goes past conn->in */
 } fw_request;
 
 /* Whose response is on its way. */

@@ -37,6 +37,7 @@ typedef struct {
     uint64_t window_size; /* size then */
     uint64_t reserved;    /* bytes that count in spool->reserved */
     uint64_t paused;      /* ms, uv_now() of the last fw_read_content() */
+    uint64_t waits_since; /* ms, uv_now() when one began to wait that a signal has ended; 0: none */
     fw_content_place place;
     bool marked;   /* the socket tells of it only when all of it is there */
     bool expected; /* the client waits for 100 Continue */

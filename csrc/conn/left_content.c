@@ -53,6 +53,7 @@ static void give(fw_conn *conn)
     content->place = FW_CONTENT_GIVEN;
     content->stays = conn->request.keep_alive;
     conn->request.keep_alive = false;
+    conn->request.direct = true;
 }
 
 bool fw__content_give(fw_conn *conn, bool expected)
@@ -188,15 +189,30 @@ static int64_t decode(fw_conn *conn, char *room, size_t len)
     return (int64_t)decoded;
 }
 
+/* ms that poll() may take. A wait that a signal has cut short goes on: it gives the client no more time. */
+static int time_left(fw_content *content)
+{
+    uint64_t most = content->spool->settings->body_timeout, now = fw_now();
+    if (most == 0)
+        return -1;
+    if (content->waits_since == 0)
+        content->waits_since = now;
+    uint64_t waited = now - content->waits_since;
+    if (waited >= most)
+        return 0;
+    return most - waited > INT32_MAX ? INT32_MAX : (int)(most - waited);
+}
+
 /* Waits for bytes of the client; 0, FW_MORE: a signal came, or FW_ETIMEOUT_CONTENT. */
 static int wait_for_bytes(fw_conn *conn)
 {
-    uint32_t most = conn->worker->settings.body_timeout;
+    fw_content *content = conn->request.content;
     struct pollfd one = {.fd = conn->socket.fd, .events = POLLIN};
-    int count = poll(&one, 1, most ? (int)(most > INT32_MAX ? INT32_MAX : most) : -1);
+    int count = poll(&one, 1, time_left(content));
     fw__beat(conn->worker);
     if (count < 0)
         return errno == EINTR ? FW_MORE : FW_EGONE;
+    content->waits_since = 0;
     return count ? 0 : FW_ETIMEOUT_CONTENT;
 }
 
@@ -232,6 +248,7 @@ static int64_t read_from_socket(fw_conn *conn, char *room, size_t size)
     if (came <= 0)
         return came == 0 ? FW_EGONE : came;
     conn->worker->score->bytes_in += (uint64_t)came;
+    content->waits_since = 0;
     if (content->chunked)
         came = decode(conn, room, (size_t)came);
     else
