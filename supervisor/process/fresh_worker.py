@@ -53,12 +53,13 @@ def _spec(known: dict[str, Any], board: int) -> WorkerSpec:
     from fapws.worker.life import WorkerSpec
 
     offset, size, start, length = known["place"]
-    if length != ffi.sizeof("fw_score"):
+    length_of_tally = known["tally"][3] if known["tally"] else ffi.sizeof("fw_tally")
+    if (length, length_of_tally) != (ffi.sizeof("fw_score"), ffi.sizeof("fw_tally")):
         raise ValueError("the files of Fapws are of another version than the running master; restart it")
     page = memoryview(mmap.mmap(board, size, offset=offset))
     tally = None
     if known["tally"]:
-        at, whole, first, length_of_tally = known["tally"]
+        at, whole, first, _ = known["tally"]
         tally = memoryview(mmap.mmap(board, whole, offset=at))[first : first + length_of_tally]
     spec: WorkerSpec = rebuilt(known["spec"], {**KINDS, "WorkerSpec": WorkerSpec})
     return spec._replace(row=page[start : start + length], neighbours=page.toreadonly(), tally=tally)

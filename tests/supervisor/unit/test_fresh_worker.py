@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from fapws import messages
 from fapws.settings.model import Pool
 from fapws.settings.plain import plain
@@ -18,18 +20,27 @@ from fapws.worker.life import WorkerSpec
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_files_of_another_version_are_told_to_the_master(tmp_path: Path) -> None:
-    """A row of the scoreboard of another size is that of another release."""
+@pytest.mark.parametrize(("of_row", "of_tally"), [(8, None), (0, 8), (0, -8)])
+def test_files_of_another_version_are_told_to_the_master(
+    tmp_path: Path, of_row: int, of_tally: int | None
+) -> None:
+    """A row of the scoreboard, or a tally, of another size is that of another release."""
     ours, theirs = socket.socketpair()
     ours.settimeout(20)
     board = scoreboard.Scoreboard()
     row = board.take("p")
     spec = WorkerSpec(Pool("p"), 0, 1, (), theirs.fileno(), -1, None, None, False)
     *place, length = row.place()
+    *tally, size = row.tally_place()
+    known = {
+        "spec": plain(spec),
+        "place": (*place, length + of_row),
+        "tally": None if of_tally is None else (*tally, size + of_tally),
+        "path": sys.path,
+        "argv": [],
+    }
     needs = tmp_path / "needs"
-    needs.write_bytes(
-        marshal.dumps({"spec": plain(spec), "place": (*place, length + 8), "path": sys.path, "argv": []})
-    )
+    needs.write_bytes(marshal.dumps(known))
     with needs.open("rb") as file:
         words = [sys.executable, fresh_worker.__file__, str(ROOT), str(file.fileno()), str(board.fd_of("p"))]
         fds = (theirs.fileno(), file.fileno(), board.fd_of("p"))
