@@ -11,9 +11,10 @@ processors() {
         sysctl -n hw.ncpuonline 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2
 }
 
-# pytest's words for running on all processors, or on J of them (J=0: in its own process, for a debugger).
+# pytest's words for running on all processors, or J times at once (J=0: in its own process, for a debugger).
+# Half as many again as there are processors: the tests of processes mostly wait for them.
 # A file is never split: its tests share what it starts once, and some count what the others did.
-AT_ONCE="-n ${J:-$(processors)} --maxprocesses 8 --dist loadfile"
+AT_ONCE="-n ${J:-$(($(processors) * 3 / 2))} --maxprocesses 8 --dist loadfile"
 PYTEST=".venv/bin/python -m pytest $AT_ONCE"
 
 # The flags every C file of ours is compiled with. -Wconversion and its kin are kept from the code
