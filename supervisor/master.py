@@ -278,7 +278,14 @@ class Master:
         self._resources.error_log.write(f"pool {action.pool} is drained: it has nothing in hand")
         tell = self._resources.conversations.tell
         tell(drain_topic(action.pool), True, text=f"pool {action.pool} has nothing in hand")
-        if all(drain_rules.stage(self.state, p.name) == drain_rules.EMPTY for p in self.state.config.pools):
+        stages = {p.name: drain_rules.stage(self.state, p.name) for p in self.state.config.pools}
+        ready = [name for name, stage in stages.items() if stage == drain_rules.READY]
+        if drain_rules.EMPTYING in stages.values():
+            return
+        if ready:
+            error = f"ready for clients, because a reload has brought it meanwhile: {', '.join(ready)}"
+            tell(drain_topic(""), False, error=error)
+        else:
             tell(drain_topic(""), True, text="no pool has anything in hand")
 
     def _leaving(self, action: actions.Leaving) -> None:

@@ -142,6 +142,25 @@ def test_upgrade_in_place_keeps_a_drained_pool_out_of_sight(house: House) -> Non
     house.ctl("stop")
 
 
+def test_drain_of_all_tells_of_a_pool_that_a_reload_has_brought(house: House, until: Until) -> None:
+    slow(house)
+    house.configure()
+    house.start()
+    with connect(house, house.port()) as client:
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: house.status()["totals"]["in_flight"] == 1, "the request is in hand")
+        waiting = subprocess.Popen(house.words("drain"), env=house.environment(), stderr=subprocess.PIPE)
+        until(lambda: house.status()["draining"] == {"hello": "emptying"}, "the drain is under way")
+        house.configure(more=f"[app:second]\nscript = {house.app}\nlisten = 127.0.0.1:0")
+        reload = subprocess.Popen(house.words("reload"), env=house.environment())
+        until(lambda: len(house.status()["pools"]) == 2, "the second pool is there")
+        (house.directory / "go").touch()
+        _, text = waiting.communicate(timeout=PATIENCE)
+        assert b"drain failed: ready for clients, because a reload has brought it meanwhile: second" in text
+        assert (waiting.returncode, reload.wait(PATIENCE)) == (1, 0)
+    house.ctl("stop")
+
+
 def test_drain_that_still_waits_outlives_an_upgrade_in_place(house: House, until: Until) -> None:
     slow(house)
     house.configure()
