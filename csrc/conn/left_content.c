@@ -208,6 +208,8 @@ static int wait_for_bytes(fw_conn *conn)
 {
     fw_content *content = conn->request.content;
     struct pollfd one = {.fd = conn->socket.fd, .events = POLLIN};
+    if (fw__out_flush(conn, false)) /* the client may want an earlier response before it sends */
+        return FW_EGONE;
     int count = poll(&one, 1, time_left(content));
     fw__beat(conn->worker);
     if (count < 0)

@@ -220,6 +220,14 @@ def test_a_client_that_stops_sending_gets_408_and_holds_nobody_longer(server: Se
     assert fetch(server.address, "/unread").status == 200
 
 
+def test_a_response_does_not_wait_for_the_content_of_the_next_request(server: Server) -> None:
+    with Client(server.address) as client:
+        client.send(request("/first") + request("/digest", "Content-Length: 5", method="POST"))
+        assert client.read().text == '"unread"'
+        client.send(b"hello")
+        assert json.loads(client.read().body)[0] == 5
+
+
 def test_signals_give_a_client_that_stops_sending_no_more_time(server: Server) -> None:
     with Client(server.address) as client:
         client.send(request("/ticks", "Content-Length: 10", method="POST") + b"abc")
