@@ -298,6 +298,8 @@ static void on_request(host *h, const batch_record *record)
     MUST(record->content.len <= h->plan.settings.memory_body);
     bool left = record->unread || record->coming ? !read_content(h, record, j->argument)
                                                  : !take_content(h, record, j->argument);
+    if (left && (record->unread || record->coming))
+        j->delay = 0; /* the request is over, and nothing more is told of it */
     if (j->what == MISTAKES && (left || h->plan.fails))
         j->what = RESPOND; /* other codes than expected may come first */
     if (j->delay == 0)
