@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from support.haproxy import haproxy, needs_haproxy
 from support.house import PATIENCE, House, Until
-from support.monitor import ask
 
 
 def configure(house: House, *more: str) -> None:
@@ -70,14 +69,14 @@ def test_haproxy_looks_away_from_a_drained_server(
     house.start()
     words = "check inter 100ms fall 1 rise 1"
     with haproxy(("127.0.0.1", house.port()), tmp_path, words=words, backend=check) as front:
-        until(lambda: ask(front).status == 200, "HAProxy sends clients")
+        until(lambda: _closing(front, "/")[0] == 200, "HAProxy sends clients")
         house.ctl("drain")
-        until(lambda: ask(front).status == 503, "HAProxy has no server")
+        until(lambda: _closing(front, "/")[0] == 503, "HAProxy has no server")
         served = house.status()["totals"]["requests"]
-        assert ask(front).status == 503
+        assert _closing(front, "/")[0] == 503
         assert house.status()["totals"]["requests"] == served, "and sends none"
         house.ctl("undrain")
-        until(lambda: ask(front).status == 200, "HAProxy sends clients again")
+        until(lambda: _closing(front, "/")[0] == 200, "HAProxy sends clients again")
     house.ctl("stop")
 
 
