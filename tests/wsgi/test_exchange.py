@@ -321,7 +321,8 @@ def test_nothing_is_left_behind(name: str) -> None:
             serve_all()
         assert abs(sys.getallocatedblocks() - blocks) < 100
         assert all(abs(now - then) < 100 for now, then in zip(held(), references))
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most < 4096, "KB"
+        if "asan" not in os.environ.get("LD_PRELOAD", ""):  # it keeps what was freed, to see it being used
+            assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most < 4096, "KB"
     finally:
         gc.enable()
 
