@@ -362,6 +362,7 @@ def faults(server: Server) -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep what they like")
+@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="PyPy has a heap of its own")
 @pytest.mark.parametrize("size", [99_328, 2**20])
 def test_uploads_use_the_same_memory_again(size: int) -> None:
     with Server(MEMORY) as server:
