@@ -102,6 +102,11 @@ def sockets(pid: int) -> list[str]:
     return [what for what in found if what.startswith("socket:")]
 
 
+def guarded(program: str) -> str:
+    """As multiprocessing asks for: its children by spawn and forkserver import the program anew."""
+    return "if __name__ == '__main__':\n" + textwrap.indent(program, "    ")
+
+
 def holds_nothing(pid: int) -> bool:
     """Lives without a socket; the forkserver tells a child's number before the child has closed its own."""
     wait_until(lambda: not sockets(pid), "it has no socket")
@@ -182,7 +187,7 @@ def test_after_a_reload_there_is_the_new_workers_alone(house: House, way: str) -
 @pytest.mark.parametrize("form", ["script", "program"])
 def test_under_fapws_too(form: str, way: str, tmp_path: Path) -> None:
     text = SLEEP + WAYS[way]
-    with Server(text + APPLICATION if form == "script" else BEGIN + text + PROGRAM) as server:
+    with Server(text + APPLICATION if form == "script" else BEGIN + guarded(text + PROGRAM)) as server:
         child = int(fetch(server.address).text)
         with ended(child):
             assert holds_nothing(child)
