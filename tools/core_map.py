@@ -41,7 +41,7 @@ ROOMS = {
     "sys": Room("sys/", "surface health base"),
     "http": Room("http/", "surface"),
     "access": Room("access/", "surface base http"),
-    "batch": Room("batch/", "surface http"),
+    "batch": Room("batch/", "surface base http"),
     "conn": Room("conn/", "surface base sys http access", whole=True),
     "response": Room("response/", "surface base sys http access batch conn", whole=True),
     "worker": Room("worker.h worker.c", "surface health base sys http access batch conn response"),

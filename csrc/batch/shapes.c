@@ -7,30 +7,14 @@
  * must never be taken for each other, or values would get the wrong names. */
 #include "batch/shapes.h"
 
+#include "base/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #define SET_SIZE 4
 #define SETS (FW_SHAPES / SET_SIZE)
 #define TEXT_MAX 4096 /* bytes; bounds the table's memory to 256 KB */
-
-static uint64_t hash_text(const char *text, size_t len)
-{
-    uint64_t hash = 0x9E3779B97F4A7C15u ^ len;
-    while (len >= 8) {
-        uint64_t word;
-        memcpy(&word, text, 8);
-        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
-        hash ^= hash >> 32;
-        text += 8;
-        len -= 8;
-    }
-    uint64_t tail = 0;
-    memcpy(&tail, text, len);
-    hash = (hash ^ tail) * 0xC4CEB9FE1A85EC53u;
-    hash ^= hash >> 29;
-    return hash ? hash : 1;
-}
 
 static bool shape_admit(fw_shape *shape, const char *text, size_t len, uint64_t hash)
 {
@@ -49,7 +33,7 @@ int fw__shape_find(fw_shapes *shapes, const char *text, size_t len, bool *define
     *define = false;
     if (len > TEXT_MAX)
         return -1;
-    uint64_t hash = hash_text(text, len);
+    uint64_t hash = fw_hash_text(text, len);
     size_t first = (size_t)(hash >> 8) % SETS * SET_SIZE;
     fw_shape *set = &shapes->slots[first];
     for (size_t i = 0; i < SET_SIZE; i++)

@@ -203,6 +203,19 @@ static void wait_for_head(fw_conn *conn, const incoming *bytes)
     fw__conn_listen(conn);
 }
 
+/* Sends a whole response of the core's own making. */
+static void send_own(fw_conn *conn, const char *response, size_t len)
+{
+    if (fw__out_keep(conn, response, len)) {
+        fw__conn_lost(conn);
+        return;
+    }
+    if (!fw__conn_enter(conn, FW_CONN_FLUSHING))
+        return;
+    fw__conn_wait_to_send(conn);
+    fw__out_writable(conn);
+}
+
 /* ---- May clients be sent here? ------------------------------------------------------------------- */
 
 static bool slice_is(fw_slice slice, const char *text, size_t len)
@@ -234,14 +247,7 @@ static void tell_readiness(fw_conn *conn)
                            len - fw_ready_content(&said));
     fw__response_reset(conn, FW_BY_WORKER);
     conn->response.last = said.close;
-    if (fw__out_keep(conn, response, len)) {
-        fw__conn_lost(conn);
-        return;
-    }
-    if (!fw__conn_enter(conn, FW_CONN_FLUSHING))
-        return;
-    fw__conn_wait_to_send(conn);
-    fw__out_writable(conn);
+    send_own(conn, response, len);
 }
 
 /* What follows the head is kept first: once the response is sent, it is looked at. */
@@ -495,12 +501,5 @@ void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
     fw__request_drop_content(conn);
     fw_buffer_clear(&conn->in);
     fw__response_reset(conn, FW_BY_CORE);
-    if (fw__out_keep(conn, response, len)) {
-        fw__conn_lost(conn);
-        return;
-    }
-    if (!fw__conn_enter(conn, FW_CONN_FLUSHING))
-        return;
-    fw__conn_wait_to_send(conn);
-    fw__out_writable(conn);
+    send_own(conn, response, len);
 }

@@ -4,26 +4,10 @@
  * in use, and one with a secret of its own in it is not kept. A hit compares the whole text. */
 #include "response/known_heads.h"
 
+#include "base/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-static uint64_t hash_text(const char *text, size_t len)
-{
-    uint64_t hash = 0x9E3779B97F4A7C15u ^ len;
-    while (len >= 8) {
-        uint64_t word;
-        memcpy(&word, text, 8);
-        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
-        hash ^= hash >> 32;
-        text += 8;
-        len -= 8;
-    }
-    uint64_t tail = 0;
-    memcpy(&tail, text, len);
-    hash = (hash ^ tail) * 0xC4CEB9FE1A85EC53u;
-    hash ^= hash >> 29;
-    return hash ? hash : 1;
-}
 
 size_t fw__known_head_find(const fw_known_heads *known, const char *text, size_t len, size_t count,
                            char *out, fw_head_facts *facts, uint64_t *hash)
@@ -31,7 +15,7 @@ size_t fw__known_head_find(const fw_known_heads *known, const char *text, size_t
     *hash = 0;
     if (len > FW_KNOWN_HEAD_MAX)
         return 0;
-    *hash = hash_text(text, len);
+    *hash = fw_hash_text(text, len);
     const fw_known_head *place = &known->places[*hash % FW_KNOWN_HEADS];
     if (place->hash != *hash || place->text_len != len || place->count != count ||
         memcmp(place->bytes, text, len) != 0)
