@@ -18,7 +18,7 @@ from fapws.settings.plain import plain
 from fapws.worker.life import WorkerSpec
 
 from .become_worker import own
-from .scoreboard import Row, nameless_file
+from .scoreboard import Row, nameless_file_with
 
 _PADDING = "-" * 64
 """A last argument that is never read: room for the process's title."""
@@ -33,15 +33,7 @@ def write_needs(spec: WorkerSpec, row: Row) -> int:
         "path": list(sys.path),
         "argv": list(sys.argv),
     }
-    fd = nameless_file("worker")
-    data = marshal.dumps(needs)
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
+    return nameless_file_with("worker", marshal.dumps(needs))
 
 
 def execute(spec: WorkerSpec, needs: int, board: int) -> NoReturn:

@@ -292,6 +292,18 @@ def nameless_file(what: str) -> int:
     return fd
 
 
+def nameless_file_with(what: str, data: bytes) -> int:
+    """A file without a name that holds this; the descriptor. Raises OSError."""
+    fd = nameless_file(what)
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
 def _printable(line: bytes) -> str:
     """A target may hold any byte above 32."""
     text = line.decode("latin-1")

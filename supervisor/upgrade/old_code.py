@@ -12,7 +12,7 @@ from fapws.lean import Callable, signal
 
 from ..core import events
 from ..process import signals
-from ..process.scoreboard import nameless_file
+from ..process.scoreboard import nameless_file_with
 from ..process.workers import Post
 from ..waiting import Waiter
 from .handover import Saved, descriptors_of, encode
@@ -96,7 +96,7 @@ class Trial:
 
     def __init__(self, text: str) -> None:
         """Starts it. Raises OSError."""
-        state = _file_with(text)
+        state = nameless_file_with("upgrade", text.encode("ascii"))
         self.fd, writer = os.pipe()
         """Readable: what the child says, and its end."""
         os.set_blocking(self.fd, False)
@@ -134,7 +134,7 @@ class Trial:
 
 def execute(text: str, descriptors: list[int]) -> None:
     """Executes the new code in this process. Raises OSError if that cannot be; then nothing has changed."""
-    fd = _file_with(text)
+    fd = nameless_file_with("upgrade", text.encode("ascii"))
     mask = signals.block()
     try:
         for number in (fd, *descriptors):
@@ -160,19 +160,6 @@ def _command(what: str, fd: int) -> list[str]:
     landing = os.path.join(package, "supervisor", "upgrade", "landing.py")
     os.stat(landing)  # Python without it would end, and the service with it
     return [*interpreter(), landing, os.path.dirname(package), what, str(fd), _PADDING]
-
-
-def _file_with(text: str) -> int:
-    """A file without a name that holds the text; the descriptor. Raises OSError."""
-    fd = nameless_file("upgrade")
-    data = text.encode("ascii")
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
 
 
 def _spawn(command: list[str], keep: int, output: int) -> int:

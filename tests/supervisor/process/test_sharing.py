@@ -10,17 +10,20 @@ import pytest
 from support.house import House
 
 
+def client_that_stays(house: House) -> socket.socket:
+    """A connection that has had one response and is kept."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(30)
+    sock.connect(str(house.unix))
+    sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert sock.recv(65536)
+    return sock
+
+
 def test_connections_that_stay_are_shared_out(house: House) -> None:
     house.configure(workers=2, listen=f"unix:{house.unix}")
     house.start()
-    clients = []
-    for _ in range(64):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(30)
-        sock.connect(str(house.unix))
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert sock.recv(65536)
-        clients.append(sock)
+    clients = [client_that_stays(house) for _ in range(64)]
     held = [worker["connections"] for worker in house.status()["workers"]]
     assert sum(held) == 64
     assert min(held) >= 16, held  # 30 and more on a quiet machine
@@ -54,14 +57,7 @@ def test_a_client_wakes_one_worker_of_many(house: House) -> None:
 def test_many_workers_get_their_part_of_clients_that_stay(house: House) -> None:
     house.configure(workers=8, listen=f"unix:{house.unix}")
     house.start()
-    clients = []
-    for _ in range(96):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(30)
-        sock.connect(str(house.unix))
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert sock.recv(65536)
-        clients.append(sock)
+    clients = [client_that_stays(house) for _ in range(96)]
     held = [worker["connections"] for worker in house.status()["workers"]]
     assert sum(held) == 96
     assert min(held) >= 4 and max(held) <= 24, held  # 12 each on a quiet machine
