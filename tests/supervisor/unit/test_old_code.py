@@ -61,11 +61,11 @@ def test_exec_that_cannot_be_done_is_told_and_nothing_else_happens(monkeypatch: 
 
 
 def test_trial_that_cannot_be_started_is_told_as_one_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str) -> int:
+    def refuse(name: str, content: bytes) -> int:
         raise OSError(errno.EMFILE, "no descriptor is left")
 
     told: list[events.Event] = []
-    monkeypatch.setattr(old_code, "nameless_file", refuse)
+    monkeypatch.setattr(old_code, "nameless_file_with", refuse)
     upgrade = old_code.Upgrade(make_waiter(), cast(Signals, None), saved, told.append)
     upgrade.try_new_code()
     assert told == [events.TrialEnded("the new code cannot be tried: no descriptor is left")]
