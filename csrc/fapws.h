@@ -68,7 +68,7 @@ typedef struct {
 typedef struct {
     uint64_t beat; /* ms of the monotonic clock (uv_hrtime / 10^6) at the last poll or response */
     uint64_t busy_since;  /* the same clock when the batch in hand was given out; 0 while polling */
-    uint64_t requests;    /* heads that reached the application */
+    uint64_t requests;    /* heads that reached the application, or a file that the core serves */
     uint64_t responses;   /* responses given completely to the kernel */
     uint64_t refused;     /* responses the core gave itself (4xx, 5xx) */
     uint64_t connections; /* open now */
@@ -149,6 +149,11 @@ int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms);
  * a stop (accept_rest above) it is not, and stays so. */
 int fw_set_ready(fw_worker *worker, int ready);
 int64_t fw_open_connections(const fw_worker *worker);
+
+/* The core itself serves the files below a folder, under paths that are prefix or go on behind it with a slash;
+ * the longest prefix counts. prefix: "" for all paths, or "/...", decoded, without a slash at its end (copied). fd: of
+ * the folder; the core owns it if the result is 0. FW_ESTATE: that prefix has a folder already. */
+int fw_serve_folder(fw_worker *worker, const char *prefix, size_t prefix_size, int fd);
 
 /* The access log, a line for each response. The program of its format is compiled from a text by
  * fapws/settings/access_format.py; csrc/access/log.c says what it looks like. FW_ESTATE: it is no program,

@@ -222,9 +222,13 @@ int fw_let_go(fw_worker *worker)
         close_inherited(&conn->socket.fd);
         if (conn->request.content)
             close_inherited(&conn->request.content->file);
+        if (conn->request.sending)
+            close_inherited(&conn->request.sending->fd);
     }
     for (int i = 0; i < worker->accepting.count; i++)
         close_inherited(&worker->accepting.listeners[i].fd);
+    for (fw_folder *folder = worker->folders; folder; folder = folder->next)
+        close_inherited(&folder->fd);
     close_inherited(&worker->pollset.fd);
     return 0;
 }
@@ -246,6 +250,7 @@ void fw_worker_free(fw_worker *worker)
     fw__pollset_free(&worker->pollset);
     if (worker->access_log)
         fw__access_log_free(worker->access_log);
+    fw__folders_free(worker->folders);
     fw__shapes_free(&worker->shapes);
     fw__batch_free(&worker->batch);
     fw_buffer_clear(&worker->scratch);
@@ -281,6 +286,13 @@ int fw_set_debug(fw_worker *worker, uint32_t level)
     worker->settings.debug = level;
     worker->batch.debug = level > 0;
     return 0;
+}
+
+int fw_serve_folder(fw_worker *worker, const char *prefix, size_t prefix_size, int fd)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    return fw__folder_add(&worker->folders, prefix, prefix_size, fd);
 }
 
 int64_t fw_open_connections(const fw_worker *worker)

@@ -42,9 +42,10 @@ ROOMS = {
     "http": Room("http/", "surface"),
     "access": Room("access/", "surface base http"),
     "batch": Room("batch/", "surface base http"),
-    "conn": Room("conn/", "surface base sys http access", whole=True),
-    "response": Room("response/", "surface base sys http access batch conn", whole=True),
-    "worker": Room("worker.h worker.c", "surface health base sys http access batch conn response"),
+    "static": Room("static/", "surface base sys http"),
+    "conn": Room("conn/", "surface base sys http access static", whole=True),
+    "response": Room("response/", "surface base sys http access static batch conn", whole=True),
+    "worker": Room("worker.h worker.c", "surface health base sys http access static batch conn response"),
     "python": Room("python/", "surface"),
 }
 """From the bottom to the top: each room's arrows lead to rooms above it in this table."""

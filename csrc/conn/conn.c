@@ -72,7 +72,7 @@ void fw__conn_tell_fault(fw_worker *worker)
 
 void fw__response_reset(fw_conn *conn, fw_response_by by)
 {
-    conn->response = (fw_response){.by = by, .last = by != FW_BY_APPLICATION};
+    conn->response = (fw_response){.by = by, .last = by > FW_BY_FILES};
 }
 
 /* ---- Open and close -------------------------------------------------------------------------------- */
@@ -133,6 +133,8 @@ void fw__conn_close(fw_conn *conn)
     fw__table_remove(&worker->table, conn->id);
     worker->score->connections = worker->table.open;
     fw__request_let_go(conn);
+    if (conn->request.sending)
+        fw__static_drop(conn);
     worker->accepting.made_room = true;
     socket_close(worker, &conn->socket);
     fw__deadline_clear(&conn->deadline);
@@ -356,7 +358,7 @@ static void last_response_sent(fw_conn *conn)
 
 void fw__conn_responded(fw_conn *conn)
 {
-    if (conn->response.by == FW_BY_APPLICATION) {
+    if (conn->response.by <= FW_BY_FILES) {
         fw_tally *tally = conn->worker->tally;
         conn->worker->score->responses++;
         if (tally)
@@ -481,19 +483,17 @@ void fw__conn_run_ready(fw_conn *conn)
 {
     uint8_t ready = conn->ready;
     fw_link_remove(&conn->ready_link);
+    conn->ready = 0; /* what is queued from here on is for the next time */
     if (ready & FW_READY_LOST) {
         fw__conn_lost(conn);
         return;
     }
     if (ready & FW_READY_PIPELINE) {
         /* First: read-ahead below would otherwise take these bytes for part of the same request. */
-        conn->ready &= (uint8_t)~FW_READY_PIPELINE;
         fw__request_next(conn);
         if (conn->state == FW_CONN_CLOSED)
             return;
     }
-    /* The set may have found that the client has left; a response of the core's own may have been given. */
-    conn->ready &= FW_READY_LOST | FW_READY_PIPELINE;
     if (ready & FW_READY_WRITE) {
         fw__out_writable(conn);
         if (conn->state == FW_CONN_CLOSED)

@@ -18,6 +18,7 @@
 #include "conn/content.h"
 #include "conn/deadline.h"
 #include "conn/states.h"
+#include "conn/static_files.h"
 #include "http/parser.h"
 #include "sys/sockets.h"
 
@@ -44,6 +45,7 @@ typedef struct {
     fw_content *content; /* from FW_CONN_CONTENT on; in memory: until the request is given out */
     fw_kept_head *kept_head; /* NULL: it was not asked for */
     fw_access *access;       /* what the access log will say; NULL: nothing */
+    fw_sending *sending;     /* a file that the core serves, after conn->out; NULL: none */
     uint8_t minor;           /* HTTP/1.minor, as 0 or 1 */
     bool keep_alive;         /* the client wants to stay */
     bool is_head;            /* the method is HEAD, as far as it is known */
@@ -54,6 +56,7 @@ typedef struct {
 /* Whose response is on its way. */
 typedef enum {
     FW_BY_APPLICATION,
+    FW_BY_FILES,  /* a file that the core serves; counted as the application's responses are */
     FW_BY_CORE,   /* a refusal: more of the request may be on its way, and is thrown away */
     FW_BY_WORKER, /* the core's own to a request that was read whole: the client may stay */
     FW_BY_NOBODY  /* none: responses that conn->out still holds are sent, then it ends */

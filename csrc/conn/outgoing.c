@@ -70,7 +70,10 @@ int fw__out_flush(fw_conn *conn, bool more)
 static void out_drained(fw_conn *conn)
 {
     if (conn->state == FW_CONN_FLUSHING) {
-        fw__conn_responded(conn);
+        if (conn->request.sending)
+            fw__static_go_on(conn);
+        else
+            fw__conn_responded(conn);
         return;
     }
     if (conn->state == FW_CONN_STREAMING)

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "conn/tally.h"
 #include "error.h"
@@ -261,6 +262,31 @@ static void answer_readiness(fw_conn *conn, const fw_head *head, const incoming 
         tell_readiness(conn);
 }
 
+/* ---- Files that the core serves ------------------------------------------------------------------ */
+
+/* False: the request is the application's. The response is made while the head's bytes are still there. */
+static bool serves_file(fw_conn *conn, const incoming *bytes, size_t head_len)
+{
+    const fw_head *head = &conn->worker->head;
+    fw_static_path path;
+    fw_static_reply reply;
+    const fw_folder *folder = fw__static_asked(conn->worker->folders, head, &path);
+    if (!folder)
+        return false;
+    note_request(conn, head, true);
+    bool good = fw__static_make(conn, folder, &path, &reply);
+    if (good && conn->response.by == FW_BY_FILES && (head_len < bytes->len || bytes->in_buffer))
+        good = keep_rest(conn, bytes, head_len);
+    if (good) {
+        fw__static_begin(conn, &reply);
+    } else {
+        if (reply.file >= 0)
+            close(reply.file);
+        fw__conn_lost(conn);
+    }
+    return true;
+}
+
 /* ---- Head and content ---------------------------------------------------------------------------- */
 
 static void take_head(fw_conn *conn, const incoming *bytes)
@@ -283,6 +309,8 @@ static void take_head(fw_conn *conn, const incoming *bytes)
         answer_readiness(conn, head, bytes, (size_t)head_len);
         return;
     }
+    if (worker->folders && serves_file(conn, bytes, (size_t)head_len))
+        return;
     note_request(conn, head, true);
     if (head->chunked || head->content_length > 0) {
         begin_content(conn, head, bytes, (size_t)head_len);

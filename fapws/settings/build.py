@@ -158,6 +158,9 @@ class _Builder:
             self._report(section, None, "chroot needs a user other than root, who could leave it again")
         if pool.chroot and pool.autoreload:
             self._report(section, None, "autoreload cannot see the source files from inside chroot")
+        for _, folder in (pool.chroot and pool.static) or ():
+            if os.path.commonpath((folder, pool.chroot)) != pool.chroot:
+                self._report(section, None, f"static: {folder} must lie inside chroot, {pool.chroot}")
 
     def _with_inner_spool(self, section: Section, pool: Pool, given: Values) -> Pool:
         """The spool directory that a worker below chroot can reach."""

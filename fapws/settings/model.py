@@ -127,6 +127,9 @@ class Pool(NamedTuple):
     access_log: str = "off"
     """``off``, ``syslog:FACILITY`` or an absolute path."""
     access_format: str = "combined"
+    static: tuple[tuple[str, str], ...] = ()
+    """Folders whose files the core serves: what their paths begin with (empty, or /... without a slash at its
+    end), and where they are."""
     ready_path: str = ""
     """The core's own path that tells whether clients may be sent here; empty: none."""
     log_ready: bool = False

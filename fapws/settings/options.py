@@ -170,6 +170,10 @@ OPTIONS: tuple[Option, ...] = (
            "clients; for balancers that see only the pool's own address; empty: none"),
     Option("log_ready", POOL, "boolean", "no",
            "write what ready_path is answered to the access log too"),
+    Option("static", POOL, "statics", "",
+           "folders whose files the core serves itself, without the application, as PATH:FOLDER such as "
+           "/static:/srv/blog/static; several are separated by commas; the longest path counts",
+           shared=False),
     Option("script_name", POOL, "prefix", "",
            "path under which a proxy shows the application, such as /blog", shared=False),
     Option("strict_paths", POOL, "boolean", "no",
@@ -505,6 +509,18 @@ def _parse_path(text: str, _base_directory: str) -> str:
     return text
 
 
+def _parse_statics(text: str, base_directory: str) -> tuple[tuple[str, str], ...]:
+    if not text:
+        return ()
+    from fapws.settings.statics import parse_statics  # few have any
+
+    return parse_statics(text, base_directory)
+
+
+def _format_statics(folders: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(f"{prefix or '/'}:{folder}" for prefix, folder in folders)
+
+
 def _parse_reload(text: str, _base_directory: str) -> str:
     if text not in ("rolling", "frugal"):
         raise ValueError("must be rolling or frugal")
@@ -551,5 +567,6 @@ KINDS: dict[str, Kind] = {
     "reload": Kind(_parse_reload, str),
     "prefix": Kind(_parse_prefix, str),
     "path": Kind(_parse_path, str),
+    "statics": Kind(_parse_statics, _format_statics, lines=True),
     "field": Kind(_parse_field, str),
 }

@@ -64,6 +64,8 @@ def make_server(
     for listener in listeners:
         server.listen(listener.fileno(), listener_base(listener, common))
         listener.detach()  # the core's from now on
+    for prefix, folder in pool.static:
+        server.serve_folder(prefix, _inner(pool, folder))
     if pool.proxy_protocol:
         _expect_proxies(server, pool.trusted_proxies, len(listeners))
     return server
@@ -123,10 +125,12 @@ def check_spool(pool: Pool) -> None:
 
 
 def _spool_directory(pool: Pool) -> str:
-    """As the worker sees it."""
-    if not pool.chroot:
-        return pool.spool_directory
-    return "/" + os.path.relpath(pool.spool_directory, pool.chroot)
+    return _inner(pool, pool.spool_directory)
+
+
+def _inner(pool: Pool, path: str) -> str:
+    """A path as the worker sees it."""
+    return "/" + os.path.relpath(path, pool.chroot) if pool.chroot else path
 
 
 def settings_of(pool: Pool, multiprocess: bool) -> Settings:

@@ -1,0 +1,32 @@
+/* conn/static_files.h -- files that the core serves itself, without the application. */
+#ifndef FAPWS_STATIC_FILES_H
+#define FAPWS_STATIC_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "http/parser.h"
+#include "static/folders.h"
+
+struct fw_conn;
+
+/* What is still to be sent of a file, behind the bytes of conn->out. */
+typedef struct fw_sending {
+    int fd;
+    uint64_t offset;
+    uint64_t left;
+} fw_sending;
+
+/* NULL: the request is the application's. path: what is made of head's. */
+const fw_folder *fw__static_asked(const fw_folder *folders, const fw_head *head,
+                                  fw_static_path *path);
+/* Makes the response to worker->head in worker->scratch; false: there is no memory. A request with content is
+ * refused (conn->response.by is FW_BY_CORE): what more may come of it is thrown away. */
+bool fw__static_make(struct fw_conn *conn, const fw_folder *folder, const fw_static_path *path,
+                     fw_static_reply *reply);
+void fw__static_begin(struct fw_conn *conn, const fw_static_reply *reply); /* sends it */
+void fw__static_begin(struct fw_conn *conn, const fw_static_reply *reply);
+void fw__static_go_on(struct fw_conn *conn); /* conn->out is empty */
+void fw__static_drop(struct fw_conn *conn);  /* closes the file, if there is one */
+
+#endif

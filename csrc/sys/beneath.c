@@ -1,0 +1,91 @@
+/* sys/beneath.c -- see beneath.h.
+ * Linux has one call for it, openat2(); elsewhere, with FW_PORTABLE, and where a kernel or a sandbox does not
+ * know that call, each directory on the way is opened from the one before.
+ * Never:  looks at a name before it opens it: what was looked at could be replaced meanwhile. */
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* O_PATH, syscall */
+#endif
+#include "sys/beneath.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__linux__) && !defined(FW_PORTABLE) && defined(__has_include)
+#if __has_include(<linux/openat2.h>)
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#ifdef SYS_openat2
+#define HAVE_OPENAT2 1
+#endif
+#endif
+#endif
+
+#define SEGMENT_MAX 256 /* bytes with the NUL; file systems have names of up to 255 */
+
+/* A directory that may be passed through need not be readable, where the system can tell the two apart. */
+#if defined(O_PATH)
+#define PASS O_PATH
+#elif defined(O_SEARCH)
+#define PASS O_SEARCH
+#else
+#define PASS O_RDONLY
+#endif
+
+static int open_one(int directory, const char *name, int flags)
+{
+    int fd;
+    do {
+        fd = openat(directory, name, flags | O_NOFOLLOW | O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
+    return fd < 0 ? -errno : fd;
+}
+
+static int walk(int root, const char *path)
+{
+    char name[SEGMENT_MAX];
+    int at = root;
+    for (;;) {
+        const char *slash = strchr(path, '/');
+        size_t len = slash ? (size_t)(slash - path) : strlen(path);
+        int next = -ENAMETOOLONG;
+        if (len < sizeof name) {
+            memcpy(name, path, len);
+            name[len] = '\0';
+            next =
+                open_one(at, name, slash ? PASS | O_DIRECTORY : O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        }
+        if (at != root)
+            close(at);
+        if (next < 0 || !slash)
+            return next;
+        at = next;
+        path = slash + 1;
+    }
+}
+
+#ifdef HAVE_OPENAT2
+
+int fw__open_beneath(int root, const char *path)
+{
+    struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    long fd;
+    do {
+        fd = syscall(SYS_openat2, root, path, &how, sizeof how);
+    } while (fd < 0 && errno == EINTR);
+    if (fd >= 0)
+        return (int)fd;
+    /* EPERM: a sandbox that was made before there was this call. */
+    return errno == ENOSYS || errno == EPERM || errno == EAGAIN ? walk(root, path) : -errno;
+}
+
+#else
+
+int fw__open_beneath(int root, const char *path)
+{
+    return walk(root, path);
+}
+
+#endif
