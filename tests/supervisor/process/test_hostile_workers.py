@@ -288,7 +288,8 @@ def test_why_a_worker_cannot_start_does_not_look_like_the_master_s_words(site: S
 
 def test_a_worker_that_tells_of_changes_without_end_causes_few_reloads(site: Site) -> None:
     site.start("autoreload = yes")
-    site.ask("flood=" + (b"C\0\0\0\5/a.py").hex())
+    with contextlib.suppress(Cut):  # the reload that it causes may end it before it has answered
+        site.ask("flood=" + (b"C\0\0\0\5/a.py").hex())
     site.house.wait_log("it tells of changed files again and again")
     assert site.house.log().count("has changed: reloading") <= 45
     assert os.path.exists(f"/proc/{site.honest()}")

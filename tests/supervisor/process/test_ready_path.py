@@ -15,7 +15,7 @@ def configure(house: House, *more: str) -> None:
     house.configure(pool="\n".join(("ready_path = /healthz", f"access_log = {house.access}", *more)))
 
 
-def test_path_tells_whether_clients_may_be_sent_and_is_not_in_the_log(house: House) -> None:
+def test_path_tells_whether_clients_may_be_sent_and_is_not_in_the_log(house: House, until: Until) -> None:
     configure(house)
     house.start()
     where = ("127.0.0.1", house.port())
@@ -29,7 +29,7 @@ def test_path_tells_whether_clients_may_be_sent_and_is_not_in_the_log(house: Hou
     house.ctl("reload")
     assert _closing(where, "/healthz")[0] == 503, "new workers know it from their start"
     house.ctl("undrain")
-    assert _closing(where, "/healthz")[0] == 200
+    until(lambda: _closing(where, "/healthz")[0] == 200, "the worker has heard of it")
     assert house.status()["totals"]["requests"] == 2
     house.ctl("stop")
     assert re.findall(r'"GET (\S+) ', house.access.read_text()) == ["/other", "/other"]
