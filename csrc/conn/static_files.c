@@ -75,9 +75,9 @@ static bool keep_small(fw_conn *conn)
 {
     fw_sending *sending = conn->request.sending;
     char *bytes = conn->worker->read_buffer;
-    size_t done = 0;
-    while (done < sending->left) {
-        ssize_t got = pread(sending->fd, bytes + done, sending->left - done, (off_t)done);
+    size_t done = 0, size = (size_t)sending->left; /* a small file: it fits into the buffer */
+    while (done < size) {
+        ssize_t got = pread(sending->fd, bytes + done, size - done, (off_t)done);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
