@@ -219,17 +219,12 @@ static void send_own(fw_conn *conn, const char *response, size_t len)
 
 /* ---- May clients be sent here? ------------------------------------------------------------------- */
 
-static bool slice_is(fw_slice slice, const char *text, size_t len)
-{
-    return slice.len == len && memcmp(slice.at, text, len) == 0;
-}
-
 /* Other methods, and requests with content, are the application's. */
 static bool asks_for_readiness(const fw_worker *worker, const fw_head *head)
 {
-    return slice_is(head->path, worker->settings.ready_path, worker->ready_len) &&
-           (slice_is(head->method, "GET", 3) || slice_is(head->method, "HEAD", 4)) &&
-           !head->chunked && head->content_length <= 0;
+    return fw_slice_equals(head->path, worker->settings.ready_path, worker->ready_len) &&
+           (fw_slice_equals(head->method, "GET", 3) || fw_slice_equals(head->method, "HEAD", 4)) &&
+           !fw_head_has_content(head);
 }
 
 /* Not ready, it closes, so that the balancer looks for another server at once. */
@@ -312,7 +307,7 @@ static void take_head(fw_conn *conn, const incoming *bytes)
     if (worker->folders && serves_file(conn, bytes, (size_t)head_len))
         return;
     note_request(conn, head, true);
-    if (head->chunked || head->content_length > 0) {
+    if (fw_head_has_content(head)) {
         begin_content(conn, head, bytes, (size_t)head_len);
         return;
     }

@@ -41,7 +41,7 @@ bool fw__static_make(fw_conn *conn, const fw_folder *folder, const fw_static_pat
 {
     fw_worker *worker = conn->worker;
     const fw_head *head = &worker->head;
-    bool content = head->chunked || head->content_length > 0;
+    bool content = fw_head_has_content(head);
     *reply = (fw_static_reply){.file = -1, .close = !head->keep_alive || worker->closing};
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
     fw_buffer_clear(&worker->scratch);

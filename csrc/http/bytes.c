@@ -43,6 +43,11 @@ bool fw_slice_is(fw_slice slice, const char *lower, size_t lower_len)
     return true;
 }
 
+bool fw_slice_equals(fw_slice slice, const char *text, size_t len)
+{
+    return slice.len == len && memcmp(slice.at, text, len) == 0;
+}
+
 bool fw_is_token(fw_slice slice)
 {
     const char *end = slice.at + slice.len;

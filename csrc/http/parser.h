@@ -43,6 +43,11 @@ typedef struct {
                              * many long names are too much alike to tell cheaply */
 } fw_head;
 
+static inline bool fw_head_has_content(const fw_head *head)
+{
+    return head->chunked || head->content_length > 0;
+}
+
 /* Parses a request head at buf. seen: how many of these bytes an earlier call returned FW_MORE for
  * (0 at first), so that a head that drips in costs a few passes a line, not one a byte.
  * > 0:      bytes of the head, including one leading CRLF if there was one and the final CRLF CRLF.
@@ -67,6 +72,7 @@ bool fw_valid_host(fw_slice host);
 
 /* Case-insensitive comparison with a lower-case literal. */
 bool fw_slice_is(fw_slice slice, const char *lower, size_t lower_len);
+bool fw_slice_equals(fw_slice slice, const char *text, size_t len); /* byte for byte */
 
 /* tchar of RFC 9110 5.6.2, for names that the application gives too. */
 bool fw_is_token(fw_slice slice);

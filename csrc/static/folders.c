@@ -134,11 +134,6 @@ static const char *line_of(int status)
     }
 }
 
-static bool method_is(const fw_head *head, const char *name)
-{
-    return head->method.len == strlen(name) && memcmp(head->method.at, name, head->method.len) == 0;
-}
-
 static int add(fw_buffer *out, const char *text)
 {
     return fw_buffer_append(out, text, strlen(text));
@@ -205,7 +200,7 @@ static int write_reply(const fw_head *head, const fw_date *date, const char *fie
                        fw_static_reply *reply, fw_buffer *out)
 {
     int status = reply->status;
-    bool bodiless = method_is(head, "HEAD");
+    bool bodiless = fw_slice_equals(head->method, "HEAD", 4);
     const char *connection = "";
     if (reply->close)
         connection = "Connection: close\r\n";
@@ -228,12 +223,12 @@ int fw__static_reply(const fw_folder *folder, const fw_static_path *path, const 
                      const fw_date *date, fw_static_reply *reply, fw_buffer *out)
 {
     char fields[FIELDS_SIZE] = "";
-    bool content = head->chunked || head->content_length > 0;
+    bool content = fw_head_has_content(head);
     found file;
     file.fd = -1;
     file.status = 400;
-    bool reads = method_is(head, "GET") || method_is(head, "HEAD");
-    if (!reads)
+    bool gets = fw_slice_equals(head->method, "GET", 3);
+    if (!gets && !fw_slice_equals(head->method, "HEAD", 4))
         file.status = 405;
     else if (!content)
         find(folder, path, &file);
@@ -244,8 +239,7 @@ int fw__static_reply(const fw_folder *folder, const fw_static_path *path, const 
     reply->size = 0;
     reply->file = -1;
     int code = write_reply(head, date, fields, reply, out);
-    if (code == 0 && file.fd >= 0 && file.status == 200 && method_is(head, "GET") &&
-        file.known.st_size > 0) {
+    if (code == 0 && file.fd >= 0 && file.status == 200 && gets && file.known.st_size > 0) {
         reply->file = file.fd;
         reply->size = (uint64_t)file.known.st_size;
     } else if (file.fd >= 0) {
