@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "http/date.h"
+
 #define ESCAPE_MAX 6u
 #define PEER_MAX 64u  /* bytes of an address; it is the core's own text */
 #define USER_MAX 256u /* bytes of a user's name that are written; the rest is cut off */
@@ -196,9 +198,6 @@ static void put_client(fw_buffer *line, size_t max, const fw_access *access, fw_
 
 static void refresh_clock(fw_access_log *log, time_t now)
 {
-    /* strftime's names would follow the locale. */
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     struct tm tm;
     if (now == log->second || !localtime_r(&now, &tm))
         return;
@@ -208,9 +207,9 @@ static void refresh_clock(fw_access_log *log, time_t now)
     unsigned east = (unsigned)(minutes < 0 ? -minutes : minutes);
     unsigned year = (unsigned)(tm.tm_year + 1900) % 10000;
     (void)snprintf(log->local, sizeof log->local, "%02u/%s/%04u:%02u:%02u:%02u %c%02u%02u",
-                   (unsigned)tm.tm_mday % 100, months[tm.tm_mon], year, (unsigned)tm.tm_hour % 100,
-                   (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100, sign, east / 60 % 100,
-                   east % 60);
+                   (unsigned)tm.tm_mday % 100, fw_month_names[tm.tm_mon], year,
+                   (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100,
+                   sign, east / 60 % 100, east % 60);
     (void)snprintf(log->iso, sizeof log->iso, "%04u-%02u-%02uT%02u:%02u:%02u%c%02u:%02u", year,
                    (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100,
                    (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100,

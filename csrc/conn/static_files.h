@@ -24,9 +24,11 @@ const fw_folder *fw__static_asked(const fw_folder *folders, const fw_head *head,
  * refused (conn->response.by is FW_BY_CORE): what more may come of it is thrown away. */
 bool fw__static_make(struct fw_conn *conn, const fw_folder *folder, const fw_static_path *path,
                      fw_static_reply *reply);
-void fw__static_begin(struct fw_conn *conn, const fw_static_reply *reply); /* sends it */
+/* Sends it. */
 void fw__static_begin(struct fw_conn *conn, const fw_static_reply *reply);
-void fw__static_go_on(struct fw_conn *conn); /* conn->out is empty */
-void fw__static_drop(struct fw_conn *conn);  /* closes the file, if there is one */
+/* Sends more of the file; conn->out is empty. */
+void fw__static_go_on(struct fw_conn *conn);
+/* Closes the file, if there is one. */
+void fw__static_drop(struct fw_conn *conn);
 
 #endif

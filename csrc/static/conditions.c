@@ -1,73 +1,11 @@
 /* static/conditions.c -- see conditions.h. */
 #include "static/conditions.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "http/date.h"
+
 #define IS(slice, text) fw_slice_is((slice), (text), sizeof(text) - 1)
-
-/* ---- Dates --------------------------------------------------------------------------------------- */
-
-typedef struct {
-    int year, day, hour, minute, second;
-    char month[4];
-} parts;
-
-static int month_of(const char *name)
-{
-    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    for (int month = 0; month < 12; month++)
-        if (memcmp(names + 3 * (size_t)month, name, 3) == 0)
-            return month + 1;
-    return 0;
-}
-
-/* Days since 1970 of the Gregorian calendar; the year begins in March, so that a leap day ends it. */
-static int64_t days_of(int64_t year, int month, int day)
-{
-    year -= month <= 2;
-    int64_t era = year / 400;
-    int64_t of_era = year - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-static bool read_parts(const char *text, size_t len, parts *got)
-{
-    int end = -1;
-    if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &got->day, got->month,
-               &got->year, &got->hour, &got->minute, &got->second, &end) == 6 &&
-        end == (int)len)
-        return true;
-    if (sscanf(text, "%*9[A-Za-z], %2d-%3[A-Za-z]-%2d %2d:%2d:%2d GMT%n", &got->day, got->month,
-               &got->year, &got->hour, &got->minute, &got->second, &end) == 6 &&
-        end == (int)len) {
-        got->year += got->year < 70 ? 2000 : 1900;
-        return true;
-    }
-    return sscanf(text, "%*3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d%n", got->month, &got->day,
-                  &got->hour, &got->minute, &got->second, &got->year, &end) == 6 &&
-           end == (int)len;
-}
-
-bool fw__read_date(fw_slice text, int64_t *seconds)
-{
-    char copy[40]; /* the longest has 33: Wednesday */
-    parts got = {0};
-    if (text.len >= sizeof copy)
-        return false;
-    memcpy(copy, text.at, text.len);
-    copy[text.len] = '\0';
-    if (!read_parts(copy, text.len, &got))
-        return false;
-    int month = strlen(got.month) == 3 ? month_of(got.month) : 0;
-    if (!month || got.day < 1 || got.day > 31 || got.hour < 0 || got.hour > 23 || got.minute < 0 ||
-        got.minute > 59 || got.second < 0 || got.second > 60 || got.year < 1)
-        return false;
-    *seconds =
-        days_of(got.year, month, got.day) * 86400 + got.hour * 3600 + got.minute * 60 + got.second;
-    return true;
-}
 
 /* ---- Entity tags ----------------------------------------------------------------------------------- */
 
@@ -135,13 +73,13 @@ int fw__conditions(const fw_head *head, fw_slice etag, int64_t modified)
     if (all.match) {
         if (!all.matched)
             return 412;
-    } else if (all.unmodified == 1 && fw__read_date(all.unmodified_value, &date) &&
+    } else if (all.unmodified == 1 && fw_read_date(all.unmodified_value, &date) &&
                modified > date) {
         return 412;
     }
     if (all.none_match)
         return all.none_matched ? 304 : 200;
-    if (all.since == 1 && fw__read_date(all.since_value, &date) && modified <= date)
+    if (all.since == 1 && fw_read_date(all.since_value, &date) && modified <= date)
         return 304;
     return 200;
 }

@@ -11,7 +11,4 @@
  * etag: strong, with its quotes; modified: seconds since 1970. */
 int fw__conditions(const fw_head *head, fw_slice etag, int64_t modified);
 
-/* An HTTP-date in any of the forms of RFC 9110 5.6.7; false: it is none. */
-bool fw__read_date(fw_slice text, int64_t *seconds);
-
 #endif

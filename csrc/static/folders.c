@@ -151,16 +151,15 @@ static size_t etag_of(const struct stat *known, char *out, size_t size)
 static void describe(found *file, const fw_head *head, const fw_date *now, char *fields)
 {
     char etag[96];
-    fw_date modified = {0};
+    char modified[FW_DATE_SIZE];
     fw_slice tag = {etag, etag_of(&file->known, etag, sizeof etag)};
     int64_t when = (int64_t)MTIME(&file->known).tv_sec;
     file->status = fw__conditions(head, tag, when);
     /* RFC 9110 8.8.2.1: never later than Date */
-    fw_date_refresh(&modified, when > now->second ? now->second : (time_t)when, NULL);
+    size_t dated = fw_write_date(when > now->second ? now->second : (time_t)when, modified);
     int len = snprintf(fields, FIELDS_SIZE, "ETag: %s\r\nCache-Control: no-cache\r\n", etag);
-    if (modified.len)
-        len += snprintf(fields + len, FIELDS_SIZE - (size_t)len, "Last-Modified%.*s",
-                        (int)modified.len - 4, modified.text + 4);
+    if (dated)
+        len += snprintf(fields + len, FIELDS_SIZE - (size_t)len, "Last-Modified: %s\r\n", modified);
     if (file->status == 200)
         (void)snprintf(fields + len, FIELDS_SIZE - (size_t)len,
                        "Content-Type: %s\r\nContent-Length: %llu\r\n"

@@ -18,6 +18,7 @@
 #define fw_parse_head_like portable_parse_head_like
 #define fw_percent_decode portable_percent_decode
 #define fw_slice_is portable_slice_is
+#define fw_slice_equals portable_slice_equals
 #define fw_valid_host portable_valid_host
 
 #endif

@@ -299,6 +299,8 @@ TEST(slices_compare_without_case_and_only_as_a_whole)
     CHECK(!fw_slice_is(SLICE("closed"), "close", 5));
     CHECK(!fw_slice_is(SLICE("keep\ralive"), "keep-alive", 10));
     CHECK(!fw_slice_is(SLICE("\x03lose"), "close", 5));
+    CHECK(fw_slice_equals(SLICE("GET"), "GET", 3) && !fw_slice_equals(SLICE("get"), "GET", 3));
+    CHECK(!fw_slice_equals(SLICE("GETS"), "GET", 3));
     CHECK(fw_slice_is(SLICE(""), "", 0));
 }
 
