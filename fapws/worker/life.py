@@ -171,6 +171,7 @@ class Worker:
 
     def serve(self) -> int:
         """Boots and serves; returns the exit status."""
+        self._signals.show_crashes()
         self._signals.take()
         failure = ""
         try:

@@ -35,6 +35,14 @@ class WorkerSignals:
             signal.SIGINT: self._on_other,
         }
         self._mask: set[signal.Signals | int] = set()
+        self._shows_crashes = False
+
+    def show_crashes(self) -> None:
+        """A fault such as SIGSEGV writes the Python stacks before it ends the process. Called once,
+        before the import: what an application, or ``-X faulthandler``, has chosen for itself stays."""
+        if not faulthandler.is_enabled():
+            faulthandler.enable(file=self._stacks, all_threads=True)
+            self._shows_crashes = True
 
     def take(self) -> None:
         """From now on; again whenever the application has had its way. Only the main thread may call this."""
@@ -76,6 +84,8 @@ class WorkerSignals:
                     signal.signal(number, usual)
         except ValueError:
             pass  # forked by a thread that is not the main one even now
+        if self._shows_crashes and self._stacks != 2 and faulthandler.is_enabled():
+            faulthandler.enable(file=2)  # our own descriptor is closed, and may become another file
         os.close(self.fd)
         os.close(self._writer)
         self.let_come()

@@ -42,6 +42,53 @@ def test_killed_worker_is_replaced_and_the_others_go_on(house: House, load: type
     house.assert_nothing_is_left()
 
 
+CRASHES = """\
+import faulthandler, os, signal
+
+{setup}
+
+def crash_here(number):
+    os.kill(os.getpid(), number)
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path.startswith("/crash/"):
+        crash_here(getattr(signal, path[7:]))
+    body = b"hello\\n"
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGBUS"])
+def test_worker_that_a_fault_ends_leaves_its_python_stack_in_the_log(house: House, name: str) -> None:
+    house.write_app(CRASHES.format(setup=""))
+    house.configure(listen=f"unix:{house.unix}")
+    house.start()
+    with connect(house, None) as client:
+        client.sendall(f"GET /crash/{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        house.wait_log(rf"was killed by {name}")
+    house.wait_log(r"in crash_here")
+    assert "Fatal Python error: " in house.log()
+    assert house.get(None).startswith(b"hello")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
+def test_fault_is_told_where_the_application_wants_it(house: House) -> None:
+    own = house.directory / "own"
+    house.write_app(CRASHES.format(setup=f"faulthandler.enable(open({str(own)!r}, 'w'))"))
+    house.configure(listen=f"unix:{house.unix}")
+    house.start()
+    with connect(house, None) as client:
+        client.sendall(b"GET /crash/SIGSEGV HTTP/1.1\r\nHost: x\r\n\r\n")
+        house.wait_log(r"was killed by SIGSEGV")
+    assert "in crash_here" in own.read_text()
+    assert "in crash_here" not in house.log()
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
 def test_killed_master_frees_the_port_and_a_new_start_works(house: House, until: Until) -> None:
     port = unused_port()
     house.configure(workers=2, listen=f"127.0.0.1:{port}, unix:{house.unix}")
