@@ -7,7 +7,7 @@ import time
 
 from fapws.lean import Any, Mapping, MappingProxyType, NamedTuple, signal
 from fapws.settings.source import absolute
-from fapws.supervisor.errors import FAILED, NOT_ALLOWED, NOT_CONFIGURED
+from fapws.supervisor.errors import FAILED, NOT_ALLOWED, NOT_CONFIGURED, NOT_RUNNING
 from fapws.supervisor.process import pidfile
 
 MARGIN = 10.0
@@ -210,3 +210,14 @@ def find(path: str) -> Place:
                 except ValueError as error:
                     raise Ended(NOT_CONFIGURED, f"fapwsctl: {path}: {entry.key}: {error}") from None
     return Place(**values)
+
+
+def running_control(path: str, command: str) -> str:
+    """The control socket of a server that runs. Raises Ended."""
+    place = find(path)
+    if not look(place).running:
+        raise Ended(NOT_RUNNING, "fapws: not running")
+    if not place.control:
+        text = f"fapwsctl: {command} needs a control socket, and none is configured"
+        raise Ended(NOT_CONFIGURED, text)
+    return place.control

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fapws.cli.arguments import COMMANDS
 from fapws.cli.fapwsctl import _COMMANDS
 
 COMPLETION = Path(__file__).resolve().parents[2] / "conf" / "completion"
@@ -50,3 +51,7 @@ def test_lists_for_ksh_hold_every_command() -> None:
     text = (COMPLETION / "fapwsctl.ksh").read_text()
     for words in re.findall(r"^set -A \w+ -- (.*)$", text, re.M):
         assert set(words.split()) - {"-c"} == set(_COMMANDS)
+
+
+def test_command_line_knows_every_command_and_no_other() -> None:
+    assert list(COMMANDS) == list(_COMMANDS)

@@ -36,8 +36,11 @@ STANDARD_LIBRARY = {
 ON_DEMAND = {
     "fapws._evwsgi",
     "fapws.base",
+    "fapws.cli.arguments",
+    "fapws.cli.configured",
     "fapws.cli.control_client",
     "fapws.cli.fapwsctl",
+    "fapws.cli.queries",
     "fapws.cli.status_text",
     "fapws.compat.check",
     "fapws.compat.extras",

@@ -1,0 +1,128 @@
+"""The command line of fapwsctl."""
+
+from __future__ import annotations
+
+from fapws import __version__
+from fapws.cli.find_server import Ended
+from fapws.lean import NamedTuple, NoReturn
+from fapws.supervisor.errors import DONE, USAGE
+
+DEFAULT_FILE = "/etc/fapws.ini"
+
+USAGE_TEXT = f"""\
+usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
+
+  start [-F]   start in the background and wait until it serves; -F: stay in the foreground
+  stop         finish what is under way, then end
+  restart      stop, then start
+  reload       read configuration and application again, without losing a request
+  upgrade      run new code of Fapws itself, in the same process, without losing a request
+  reopen       open the log files again, after they were renamed
+  scale POOL N give a pool N workers, until the next reload
+  drain [POOL] be not ready for clients, serve on, and wait until nothing is in flight
+  undrain [POOL]
+               be ready again
+  status       show the workers
+  health       exit 0 if every pool serves as configured
+  configtest   check the configuration, touch nothing
+  dump         show every option's value in force and where it comes from
+
+  -c, --config FILE      the configuration (default: {DEFAULT_FILE})
+  -j, --json             reply with one JSON object
+  -t, --timeout SECONDS  wait no longer (default: what the configuration's own timeouts allow)
+  --version              print the version
+
+exit codes: 0 done, 1 failed, 2 usage, 4 not allowed, 6 not configured, 7 not running;
+of status: 0 running, 1 dead with a pidfile, 3 stopped, 4 unknown
+"""
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    command: str
+    file: str = DEFAULT_FILE
+    json: bool = False
+    seconds: float | None = None
+    foreground: bool = False
+    arguments: tuple[str, ...] = ()
+    """What stands behind the command."""
+
+
+class Words(NamedTuple):
+    """How many words stand behind a command."""
+
+    least: int = 0
+    most: int = 0
+
+
+COMMANDS = {
+    "start": Words(),
+    "stop": Words(),
+    "restart": Words(),
+    "reload": Words(),
+    "upgrade": Words(),
+    "reopen": Words(),
+    "scale": Words(2, 2),
+    "drain": Words(0, 1),
+    "undrain": Words(0, 1),
+    "status": Words(),
+    "health": Words(),
+    "configtest": Words(),
+    "dump": Words(),
+}
+
+
+def parse_arguments(arguments: list[str]) -> Options:
+    """The options, in any order. Raises Ended with the usage."""
+    options = Options("")
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word in ("-h", "--help"):
+            raise Ended(DONE, USAGE_TEXT)
+        if word == "--version":
+            raise Ended(DONE, f"fapwsctl {__version__}")
+        if word in ("-c", "--config"):
+            options = options._replace(file=_value(word, rest))
+        elif word in ("-t", "--timeout"):
+            options = options._replace(seconds=_seconds(_value(word, rest)))
+        elif word in ("-j", "--json"):
+            options = options._replace(json=True)
+        elif word in ("-F", "--foreground"):
+            options = options._replace(foreground=True)
+        elif word in COMMANDS and not options.command:
+            options = options._replace(command=word)
+        elif word and options.command and len(options.arguments) < COMMANDS[options.command].most:
+            options = options._replace(arguments=(*options.arguments, word))
+        else:
+            usage(f"{word!r} is not understood")
+    if not options.command:
+        usage("no command")
+    least = COMMANDS[options.command].least
+    if len(options.arguments) < least:
+        usage(f"{options.command} needs {least} words behind it")
+    if options.foreground and options.command != "start":
+        usage("-F goes with start only")
+    return options
+
+
+def _value(option: str, rest: list[str]) -> str:
+    if not rest:
+        usage(f"{option} needs a value")
+    return rest.pop(0)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        usage(f"-t takes a number of seconds, not {text!r}")
+    return seconds
+
+
+def usage(complaint: str) -> NoReturn:
+    """The command line makes no sense. Raises Ended."""
+    raise Ended(USAGE, f"fapwsctl: {complaint}\n{USAGE_TEXT}")
