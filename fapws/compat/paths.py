@@ -168,9 +168,9 @@ class Paths:
         return []
 
     def _refuse(
-        self, start_response: StartResponse, status: str, kind: str, content: bytes
+        self, start_response: StartResponse, status: str, kind: str, content: bytes, *exc_info: Any
     ) -> Iterable[bytes]:
-        start_response(status, fapws_base.with_ident([("Content-Type", kind)], self._base.config))
+        start_response(status, fapws_base.with_ident([("Content-Type", kind)], self._base.config), *exc_info)
         return [content]
 
     def _fail(self, error: Exception, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -190,7 +190,8 @@ class Paths:
         if getattr(settings, "send_traceback_to_browser", False):
             kind, content = _PLAIN, text
         encoded = content.encode("utf-8", "replace")
-        return self._refuse(start_response, "500 Internal Server Error", kind, encoded)
+        exc_info = type(error), error, error.__traceback__
+        return self._refuse(start_response, "500 Internal Server Error", kind, encoded, exc_info)
 
 
 def _take_over(start: Start_response, given: Any) -> None:

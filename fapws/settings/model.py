@@ -130,6 +130,8 @@ class Pool(NamedTuple):
     static: tuple[tuple[str, str], ...] = ()
     """Folders whose files the core serves: what their paths begin with (empty, or /... without a slash at its
     end), and where they are."""
+    warmup: tuple[str, ...] = ()
+    """Requests before READY, each as ``GET http://shop.example/health``; see fapws.settings.warmups."""
     ready_path: str = ""
     """The core's own path that tells whether clients may be sent here; empty: none."""
     log_ready: bool = False

@@ -170,6 +170,10 @@ OPTIONS: tuple[Option, ...] = (
            "clients; for balancers that see only the pool's own address; empty: none"),
     Option("log_ready", POOL, "boolean", "no",
            "write what ready_path is answered to the access log too"),
+    Option("warmup", POOL, "warmups", "",
+           "requests that a new worker makes of its application before clients come, such as "
+           "GET http://shop.example/health; a status of 500 or above or an exception is a failed boot, and a "
+           "reload then changes nothing; several are separated by commas", shared=False),
     Option("static", POOL, "statics", "",
            "folders whose files the core serves itself, without the application, as PATH:FOLDER such as "
            "/static:/srv/blog/static; several are separated by commas; the longest path counts",
@@ -521,6 +525,14 @@ def _format_statics(folders: tuple[tuple[str, str], ...]) -> str:
     return ", ".join(f"{prefix or '/'}:{folder}" for prefix, folder in folders)
 
 
+def _parse_warmups(text: str, _base_directory: str) -> tuple[str, ...]:
+    if not text:
+        return ()
+    from fapws.settings.warmups import parse_warmups  # few have any
+
+    return parse_warmups(text)
+
+
 def _parse_reload(text: str, _base_directory: str) -> str:
     if text not in ("rolling", "frugal"):
         raise ValueError("must be rolling or frugal")
@@ -568,5 +580,6 @@ KINDS: dict[str, Kind] = {
     "prefix": Kind(_parse_prefix, str),
     "path": Kind(_parse_path, str),
     "statics": Kind(_parse_statics, _format_statics, lines=True),
+    "warmups": Kind(_parse_warmups, ", ".join, lines=True),
     "field": Kind(_parse_field, str),
 }

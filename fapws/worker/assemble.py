@@ -16,7 +16,7 @@ from fapws.descriptors import adopt
 from fapws.lean import Any, Callable
 from fapws.settings.log_targets import OFF
 from fapws.settings.model import Network, Pool
-from fapws.wsgi.environ import listener_base
+from fapws.wsgi.environ import Environ, listener_base
 from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
 from fapws.wsgi.serve import Server, Settings, base_environ
 
@@ -46,21 +46,10 @@ def make_server(
     listeners = [adopt(descriptor) for descriptor in descriptors]
     if pool.reuseport:
         _open_queues(listeners, pool.backlog)
-    wants_heads = getattr(application, "wants_heads", False)
-    if pool.script_name:
-        application = Mounted(application, pool.script_name)
-    if pool.trusted_proxies:
-        from fapws.wsgi.forwarded import Forwarded
-
-        application = Forwarded(application, pool.trusted_proxies, pool.forwarded, pool.access_log != OFF)
-    if any(listener.family == getattr(_socket, "AF_UNIX", None) for listener in listeners):
-        application = UnixServerName(application)
-    if pool.early_hints:
-        application = EarlyHints(application)
-    server = Server(application, settings_of(pool, multiprocess), row)
-    if wants_heads:
+    server = Server(surround(application, pool, listeners), settings_of(pool, multiprocess), row)
+    if getattr(application, "wants_heads", False):
         server.keep_heads()
-    common = base_environ("", f"fapws/{__version__}", multiprocess)
+    common = common_environ(multiprocess)
     for listener in listeners:
         server.listen(listener.fileno(), listener_base(listener, common))
         listener.detach()  # the core's from now on
@@ -69,6 +58,33 @@ def make_server(
     if pool.proxy_protocol:
         _expect_proxies(server, pool.trusted_proxies, len(listeners))
     return server
+
+
+def common_environ(multiprocess: bool) -> Environ:
+    """What the environ of every request begins with."""
+    return base_environ("", f"fapws/{__version__}", multiprocess)
+
+
+def surround(
+    application: Callable[..., Any], pool: Pool, listeners: list[_socket.socket]
+) -> Callable[..., Any]:
+    """The application with what its pool's options put around it."""
+    if pool.script_name:
+        application = Mounted(application, pool.script_name)
+    if pool.trusted_proxies:
+        from fapws.wsgi.forwarded import Forwarded
+
+        application = Forwarded(application, pool.trusted_proxies, pool.forwarded, pool.access_log != OFF)
+    if any(is_unix(listener) for listener in listeners):
+        application = UnixServerName(application)
+    if pool.early_hints:
+        application = EarlyHints(application)
+    return application
+
+
+def is_unix(listener: _socket.socket) -> bool:
+    """Whether its clients have no address."""
+    return bool(listener.family == getattr(_socket, "AF_UNIX", None))
 
 
 def _open_queues(listeners: list[_socket.socket], backlog: int) -> None:

@@ -29,6 +29,7 @@ from fapws.settings.model import Pool, split_callable
 from fapws.worker import helpers, loop_owner
 from fapws.worker.assemble import (
     check_spool,
+    common_environ,
     log_to_standard_error,
     make_server,
     promise,
@@ -141,6 +142,7 @@ class Worker:
 
     def __init__(self, spec: WorkerSpec) -> None:
         self.pid = os.getpid()
+        self._born = time.monotonic()
         self._spec = spec
         self._decoder = Decoder(FROM_MASTER)
         self._channel = spec.channel
@@ -215,6 +217,8 @@ class Worker:
         """None: the script was a program of fapws3 and has served by itself."""
         spec = self._spec
         self._guard_lifeline()
+        if spec.pool.warmup:
+            import fapws.worker.warmup  # noqa: F401  # neither below chroot nor without rights can it be found
         self._confinement.begin()
         prepare(spec.pool)
         loop_owner.host = loop_owner.WorkerHost(spec.pool, spec.slot, spec.listeners, self)
@@ -226,14 +230,16 @@ class Worker:
             raise
 
     def answer_by(self, application: Callable[..., Any]) -> None:
-        """READY, requests, drain. Raises CannotConfine or OSError before READY."""
+        """READY, requests, drain. Raises CannotConfine, LoadError or OSError before READY."""
         try:
             self._streams.fill_gaps()
             self.confine()
             self._signals.take()  # an application's import may have changed them
+            if self._spec.pool.warmup:
+                self._warm_up(application)
             server = self._server = self._make_server(application)
             promise(self._spec.pool)
-        except (CannotConfine, OSError) as error:
+        except (CannotConfine, LoadError, OSError) as error:
             self._refused = error
             raise
         self.helpers = helpers.running()
@@ -244,6 +250,21 @@ class Worker:
         if self._spec.pool.autoreload and self._spec.slot == 0:  # one of them is enough to tell
             server.add_ticker(self._source_ticker())
         loop_owner.serve(server)
+
+    def _warm_up(self, application: Callable[..., Any]) -> None:
+        """Before this worker holds a socket of the pool that clients could come by. Raises LoadError."""
+        from fapws.worker.warmup import warm_up
+
+        spec = self._spec
+        timeout = spec.pool.boot_timeout
+        deadline = self._born + timeout if timeout else None
+        try:
+            common = common_environ(spec.multiprocess)
+            warm_up(application, spec.pool, spec.listeners, common, deadline, self._streams.for_stacks)
+        finally:
+            if os.getpid() != self.pid:
+                forks.leave(self.errors, sys.exc_info()[1])
+        self._signals.take()  # and so may its first request
 
     def confine(self) -> None:
         """Between the import and the first client. Raises CannotConfine."""
