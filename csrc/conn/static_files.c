@@ -77,7 +77,8 @@ static bool keep_small(fw_conn *conn)
     char *bytes = conn->worker->read_buffer;
     size_t done = 0, size = (size_t)sending->left; /* a small file: it fits into the buffer */
     while (done < size) {
-        ssize_t got = pread(sending->fd, bytes + done, size - done, (off_t)done);
+        ssize_t got =
+            pread(sending->fd, bytes + done, size - done, (off_t)(sending->offset + done));
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
@@ -95,13 +96,14 @@ static bool hold_file(fw_conn *conn, const fw_static_reply *reply)
         close(reply->file);
         return false;
     }
-    *sending = (fw_sending){.fd = reply->file, .left = reply->size};
+    *sending =
+        (fw_sending){.fd = reply->file, .offset = reply->part.first, .left = reply->part.size};
     conn->request.sending = sending;
     if (++conn->worker->spool.files > CROWD && !conn->socket.bounded) {
         conn->socket.bounded = true;
         fw__bound_unsent(conn->socket.fd);
     }
-    return reply->size > SMALL || keep_small(conn);
+    return reply->part.size > SMALL || keep_small(conn);
 }
 
 void fw__static_begin(fw_conn *conn, const fw_static_reply *reply)

@@ -7,6 +7,7 @@
 
 #include "http/parser.h"
 #include "static/folders.h"
+#include "static/reply.h"
 
 struct fw_conn;
 

@@ -1,4 +1,4 @@
-/* static/conditions.h -- whether a request is to be answered in view of what the client has (RFC 9110 13). Pure. */
+/* static/conditions.h -- what a request is answered with in view of what the client has (RFC 9110 13 and 14). Pure. */
 #ifndef FAPWS_STATIC_CONDITIONS_H
 #define FAPWS_STATIC_CONDITIONS_H
 
@@ -6,9 +6,18 @@
 #include <stdint.h>
 
 #include "http/parser.h"
+#include "static/ranges.h"
 
-/* 200: yes; 304: the client has it; 412: it wanted another one. In the order of RFC 9110 13.2.2, for GET and HEAD.
- * etag: strong, with its quotes; modified: seconds since 1970. */
-int fw__conditions(const fw_head *head, fw_slice etag, int64_t modified);
+/* What a client may have heard of a file. */
+typedef struct {
+    fw_slice etag;    /* strong, with its quotes */
+    int64_t modified; /* seconds since 1970 */
+    int64_t now;      /* the same, of this response */
+    uint64_t size;
+} fw_file_state;
+
+/* In the order of RFC 9110 13.2.2, for GET and HEAD. 200: the file; 206: range of it; 304: the client has it; 412: it
+ * wanted another one; 416: it wants bytes that the file does not have. range: NULL for HEAD, which has none. */
+int fw__conditions(const fw_head *head, const fw_file_state *file, fw_range *range);
 
 #endif

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import email.utils
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from support.server import Server
+from support.static_site import Site, read_all
 
 APP = """
 def application(environ, start_response):
@@ -19,41 +18,7 @@ def application(environ, start_response):
     return [("application " + environ["PATH_INFO"]).encode("latin-1")]
 """
 SECRET = b"outside of the folder"
-PATIENCE = 30.0
 FORMAT = 'access_format = "$request" $status $body_bytes_sent'
-
-
-class Reply(NamedTuple):
-    status: int
-    fields: dict[str, str]
-    content: bytes
-
-
-class Site(NamedTuple):
-    server: Server
-    root: Path
-    log: Path
-
-    def ask(self, target: str, *fields: str, method: str = "GET", version: str = "1.1") -> Reply:
-        lines = (f"{method} {target} HTTP/{version}", "Host: x", "Connection: close", *fields, "", "")
-        return self.say("\r\n".join(lines).encode("latin-1"))
-
-    def say(self, text: bytes) -> Reply:
-        with self.connect() as sock:
-            sock.sendall(text)
-            return read_all(sock)
-
-    def connect(self) -> socket.socket:
-        assert isinstance(self.server.address, tuple)
-        return socket.create_connection(self.server.address, PATIENCE)
-
-
-def read_all(sock: socket.socket) -> Reply:
-    whole = b"".join(iter(lambda: sock.recv(65536), b""))
-    head, _, content = whole.partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-    return Reply(int(first.split()[1]), fields, content)
 
 
 @pytest.fixture(scope="module")
