@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "http/template.h"
 
 #define TEXT_MARGIN 2048 /* bytes: the peer, the method, the version, a record of another kind */
 #define SHAPE_MARGIN 64  /* bytes: ":1.1:", the listener's number, ":Content-Length", ":Host" */
@@ -214,8 +215,55 @@ static void add_target(fw_batch *batch, const fw_given *given, const fw_head *he
     add_field(batch, given->peer.at, given->peer.len);
 }
 
-void fw__batch_request(fw_batch *batch, fw_shapes *shapes, const fw_given *given,
-                       const fw_head *head)
+/* The shape's number, if a head with the same names brought it before and it is still there; or -1. */
+static int noted_shape(const fw_shapes *shapes, const fw_given *given, const fw_head *head)
+{
+    if (!head->like || head->like->note.serial == 0)
+        return -1;
+    const fw_template_note *note = &head->like->note;
+    if (shapes->slots[note->number].serial != note->serial || note->listener != given->listener ||
+        note->nameless != given->nameless || note->method_len != head->method.len ||
+        memcmp(note->method, head->method.at, head->method.len) != 0)
+        return -1;
+    return note->number;
+}
+
+/* For the next head with the same names. Only if each field became a value: another one has the same, hidden
+ * ones are told to the log each time, and authority and chunked coding are never in a template. */
+static void note_shape(const fw_shapes *shapes, const fw_given *given, const fw_head *head,
+                       int number)
+{
+    if (!head->like || head->method.len > FW_METHOD_NOTED)
+        return;
+    fw_template_note *note = &head->like->note;
+    *note = (fw_template_note){.serial = shapes->slots[number].serial,
+                               .number = number,
+                               .listener = given->listener,
+                               .nameless = given->nameless,
+                               .method_len = (uint8_t)head->method.len};
+    memcpy(note->method, head->method.at, head->method.len);
+}
+
+/* A request of which only the values are to be told; false: nothing is added. */
+static bool add_noted(fw_batch *batch, const fw_shapes *shapes, const fw_given *given,
+                      const fw_head *head)
+{
+    int kind = noted_shape(shapes, given, head);
+    if (kind < 0)
+        return false;
+    bool has_lf = false;
+    size_t path_len = fw_percent_decode(head->path, batch->text + batch->text_used, &has_lf);
+    if (has_lf)
+        return false;
+    add_target(batch, given, head, path_len);
+    for (size_t i = 0; i < head->field_count; i++)
+        add_field(batch, head->fields[i].value.at, head->fields[i].value.len);
+    add_record(batch, kind, given->connection, add_content(batch, given));
+    return true;
+}
+
+static void add_described(fw_batch *batch, fw_shapes *shapes, const fw_given *given,
+                          const fw_head *head)
 {
     fw_slice values[FW_FIELDS_MAX + 1];
     size_t value_count = 0;
@@ -229,6 +277,8 @@ void fw__batch_request(fw_batch *batch, fw_shapes *shapes, const fw_given *given
     int kind = -1;
     if (!head->repeated && !has_lf)
         kind = fw__shape_find(shapes, batch->shape, shape_len, &define);
+    if (kind >= 0 && value_count == head->field_count)
+        note_shape(shapes, given, head, kind);
     if (kind < 0 || define) {
         add_field(batch, batch->shape, shape_len);
         path = batch->text + batch->text_used;
@@ -246,5 +296,12 @@ void fw__batch_request(fw_batch *batch, fw_shapes *shapes, const fw_given *given
     for (size_t i = 0; i < value_count; i++)
         add_field(batch, values[i].at, values[i].len);
     add_record(batch, kind, given->connection, add_content(batch, given));
+}
+
+void fw__batch_request(fw_batch *batch, fw_shapes *shapes, const fw_given *given,
+                       const fw_head *head)
+{
+    if (!add_noted(batch, shapes, given, head))
+        add_described(batch, shapes, given, head);
     batch->requests++;
 }

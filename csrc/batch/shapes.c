@@ -51,6 +51,7 @@ int fw__shape_find(fw_shapes *shapes, const char *text, size_t len, bool *define
         victim = (size_t)(hash >> 40) % SET_SIZE;
     if (!shape_admit(&set[victim], text, len, hash))
         return -1;
+    set[victim].serial = ++shapes->admitted;
     *define = true;
     return (int)(first + victim);
 }

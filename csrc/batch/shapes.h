@@ -11,12 +11,14 @@
 typedef struct {
     uint64_t hash;      /* of the text; 0: empty slot */
     uint64_t candidate; /* hash that missed here last: admitted when it comes again */
+    uint64_t serial;    /* of the shape that is here now; no other one ever has it */
     char *text;         /* METHOD:VERSION:LISTENER:NAME:NAME... */
     size_t len;
 } fw_shape;
 
 typedef struct {
     fw_shape slots[FW_SHAPES];
+    uint64_t admitted; /* shapes so far */
 } fw_shapes;
 
 /* The number of the cached shape of text, or -1. *define: the caller must be told first. */

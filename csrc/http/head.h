@@ -26,7 +26,7 @@ int fw__read_target(fw_head *head);
 int fw__read_fields(fw_reader *reader, size_t max_fields, fw_head *head);
 
 /* template.c: reads all of them by a template; false: nothing is read, and they are to be read as above. */
-bool fw__fields_like(fw_reader *reader, size_t max_fields, fw_head *head, const fw_template *known);
+bool fw__fields_like(fw_reader *reader, size_t max_fields, fw_head *head, fw_template *known);
 void fw__template_keep(fw_template *known, const fw_head *head, const char *end);
 
 #endif

@@ -36,11 +36,12 @@ typedef struct {
     size_t field_count;
     int64_t content_length; /* -1: none given */
     bool chunked;
-    bool keep_alive;      /* what the version and Connection ask for */
-    bool expect_continue; /* Expect: 100-continue, of a 1.1 request (1.0: ignored) */
-    int host;             /* index of the Host field, -1: none */
-    bool repeated;        /* some field name occurs twice (compared without case); also set when
+    bool keep_alive;          /* what the version and Connection ask for */
+    bool expect_continue;     /* Expect: 100-continue, of a 1.1 request (1.0: ignored) */
+    int host;                 /* index of the Host field, -1: none */
+    bool repeated;            /* some field name occurs twice (compared without case); also set when
                              * many long names are too much alike to tell cheaply */
+    struct fw_template *like; /* of the same version and names (template.h), or NULL */
 } fw_head;
 
 static inline bool fw_head_has_content(const fw_head *head)

@@ -58,7 +58,7 @@ static bool read_like(fw_reader *reader, const fw_template *known, const fw_temp
            read_value(reader, line, field);
 }
 
-bool fw__fields_like(fw_reader *reader, size_t max_fields, fw_head *head, const fw_template *known)
+bool fw__fields_like(fw_reader *reader, size_t max_fields, fw_head *head, fw_template *known)
 {
     if (known->count == 0 || known->count > max_fields || known->minor != head->minor ||
         head->authority.len != 0)
@@ -73,6 +73,7 @@ bool fw__fields_like(fw_reader *reader, size_t max_fields, fw_head *head, const 
     head->field_count = known->count;
     head->host = known->host;
     head->keep_alive = known->keep_alive;
+    head->like = known;
     return true;
 }
 
@@ -118,6 +119,7 @@ void fw__template_keep(fw_template *known, const fw_head *head, const char *end)
         return; /* what is known may come again behind it */
     size_t used = 0;
     known->count = 0;
+    known->note = (fw_template_note){0};
     for (size_t i = 0; i < head->field_count; i++) {
         bool last = i + 1 == head->field_count;
         const char *next = last ? end - 2 : head->fields[i + 1].name.at;

@@ -8,6 +8,7 @@
 
 #define FW_TEMPLATE_LINES 32   /* a section with more is not kept */
 #define FW_TEMPLATE_BYTES 1536 /* the same; a browser's has 500 to 1,000 */
+#define FW_METHOD_NOTED 8      /* bytes; nothing is noted for a longer method */
 
 typedef struct {
     uint16_t start; /* where it stands in bytes */
@@ -18,11 +19,23 @@ typedef struct {
     bool steers; /* another value might change what is done with the connection */
 } fw_template_line;
 
+/* What a caller has found out of a head with these names, for the next one. It sees to it that nothing but names,
+ * version and what stands here decided about it; another template begins without. */
 typedef struct {
+    uint64_t serial; /* of the shape (batch/shapes.h); 0: nothing is noted */
+    int number;      /* of the shape */
+    int listener;
+    bool nameless;
+    uint8_t method_len;
+    char method[FW_METHOD_NOTED];
+} fw_template_note;
+
+typedef struct fw_template {
     unsigned count; /* 0: nothing is known */
     int minor;
     int host;
     bool keep_alive;
+    fw_template_note note;
     fw_template_line lines[FW_TEMPLATE_LINES];
     char bytes[FW_TEMPLATE_BYTES];
 } fw_template;

@@ -172,6 +172,123 @@ TEST(random_names_push_out_no_shape_in_use)
     close_both();
 }
 
+/* ---- Numbers that are noted with a template (http/template.h) -------------------------------------- */
+
+static bool is_noted(int64_t number)
+{
+    for (size_t i = 0; i < FW_TEMPLATES; i++) {
+        const fw_template_note *note = &here.worker->templates[i].note;
+        if (note->serial && note->number == number)
+            return true;
+    }
+    return false;
+}
+
+static int64_t number_of(const char *line, const char *fields)
+{
+    int64_t number = -1;
+    for (int i = 0; i < 4; i++) /* the first ones tell it, then the note does */
+        number = ask(line, fields)->kind;
+    CHECK(number >= 0 && is_noted(number));
+    return number;
+}
+
+TEST(what_differs_beside_the_names_is_not_given_the_noted_number)
+{
+    open_both();
+    int64_t number = number_of("GET /x%20y?q HTTP/1.1", "A: 1\r\n");
+    const test_record *request = ask("GET /%41%0Ab HTTP/1.1", "A: 2\r\n");
+    CHECK(request->kind == FW_REQUEST_RAW && strcmp(request->path, "/%41%0Ab") == 0);
+    CHECK(strcmp(request->shape, "GET:1.1:0:Host:A") == 0 && strcmp(request->value[1], "2") == 0);
+    request = ask("GET /%41 HTTP/1.1", "A: 3\r\n");
+    CHECK(request->kind == number && strcmp(request->path, "/A") == 0);
+    static const char *const methods[] = {"PUT", "GETS", "GE", "G", "EIGHTEEN", "NINETEEN9"};
+    for (size_t i = 0; i < 3 * sizeof methods / sizeof *methods; i++) {
+        char line[100];
+        char expected[100];
+        const char *method = methods[i / 3];
+        (void)snprintf(line, sizeof line, "%s / HTTP/1.1", method);
+        (void)snprintf(expected, sizeof expected, "%s:1.1:0:Host:A", method);
+        CHECK(strcmp(ask(line, "A: 4\r\n")->shape, expected) == 0);
+    }
+    CHECK(strcmp(ask("GET http://b/ HTTP/1.1", "A: 1\r\n")->value[0], "b") == 0);
+    CHECK(ask("GET / HTTP/1.1", "A: 1\r\n")->kind == number);
+    close_both();
+}
+
+TEST(a_hidden_name_is_never_noted)
+{
+    open_both();
+    for (int i = 0; i < 4; i++) {
+        const test_record *request = ask("GET / HTTP/1.1", "A: 1\r\nB_C: 2\r\nD: 3\r\n");
+        CHECK(strcmp(request->shape, "GET:1.1:0:Host:A:D") == 0 && request->values == 3);
+        CHECK(strcmp(request->value[2], "3") == 0);
+        CHECK(request->kind < 0 || !is_noted(request->kind));
+    }
+    close_both();
+}
+
+/* More clients than templates, so that they have all of them in common with others. */
+TEST(another_listener_has_numbers_of_its_own)
+{
+    open_both();
+    int64_t number = number_of("GET / HTTP/1.1", "A: 1\r\n");
+    for (int i = 0; i < 4 * FW_TEMPLATES; i++) {
+        test_client other;
+        bool local = i % 3 == 2;
+        if (local)
+            client_open_unix(&here, &other);
+        else
+            client_open(&here, &other);
+        client_ask(&here, &other, "GET / HTTP/1.1", "A: 1\r\n");
+        const test_record *request = site_request(&here);
+        CHECK(strcmp(request->shape, local ? "GET:1.1:1:Host:A" : "GET:1.1:0:Host:A") == 0);
+        CHECK((request->kind == number) == !local);
+        client_close(&other);
+    }
+    close_both();
+}
+
+TEST(a_remote_address_that_is_a_proxys_own_is_told_each_time)
+{
+    site_open(&here, NULL);
+    CHECK(fw_expect_proxy(here.worker, 0) == 0);
+    for (int i = 0; i < 4 * FW_TEMPLATES; i++) {
+        bool nameless = i % 3 == 2;
+        client_open(&here, &one);
+        client_say(&here, &one,
+                   nameless ? "PROXY UNKNOWN\r\n" : "PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n");
+        const test_record *request = ask("GET / HTTP/1.1", "A: 1\r\n");
+        CHECK(strcmp(request->shape, nameless ? "GET:1.1:0?:Host:A" : "GET:1.1:0:Host:A") == 0);
+        client_close(&one);
+    }
+    site_close(&here);
+}
+
+TEST(a_number_that_another_shape_has_got_is_not_used_any_more)
+{
+    test_client other;
+    open_both();
+    int64_t number = number_of("GET / HTTP/1.1", "A: 1\r\n");
+    test_client first = one;
+    client_open(&here, &other);
+    one = other;
+    bool gone = false;
+    for (int i = 0; i < 100 * FW_SHAPES && !gone; i++) {
+        char fields[100];
+        (void)snprintf(fields, sizeof fields, "X-%d: 1\r\n", i / 2);
+        const test_record *request = ask("GET / HTTP/1.1", fields);
+        gone = request->kind == number && request->defines;
+    }
+    CHECK(gone);
+    other = one;
+    one = first;
+    const test_record *request = ask("GET / HTTP/1.1", "A: 2\r\n");
+    CHECK(strcmp(request->shape, "GET:1.1:0:Host:A") == 0 && request->kind == FW_REQUEST);
+    client_close(&other);
+    close_both();
+}
+
 /* ---- The table alone --------------------------------------------------------------------------- */
 
 static fw_shapes shapes;
