@@ -39,20 +39,25 @@ class Verdict(NamedTuple):
         return "met" if self.figure <= self.target.limit else "not met"
 
 
-_RIVALS = [("fastpysgi", 0.90), ("bjoern", 0.85), ("gunicorn", 0.15)]
 TARGETS = (
-    *(Target("hello", peer, limit) for peer, limit in _RIVALS),
-    Target("hello", "nginx", 1.10),
-    *(Target("browser", peer, limit) for peer, limit in _RIVALS),
-    Target("oneshot", BEST_PYTHON, 0.85),
-    Target("oneshot", "nginx", 0.90),
-    *(Target(name, BEST_PYTHON, 1.00) for name in ("baseline", "pipelined", "limited", "upload", "stream")),
-    Target("file-1m", "nginx", 1.15),
-    Target("file-100m", "nginx", 1.15),
-    Target(MEMORY, "uwsgi", 1.00),
+    Target("hello", "fastpysgi", 0.75),
+    Target("hello", "bjoern", 0.75),
+    Target("hello", "gunicorn", 0.06),
+    Target("hello", "nginx", 0.90),
+    Target("browser", "fastpysgi", 0.70),
+    Target("browser", "bjoern", 0.60),
+    Target("oneshot", BEST_PYTHON, 0.65),
+    Target("oneshot", "nginx", 0.58),
+    *(Target(name, BEST_PYTHON, 0.85) for name in ("baseline", "pipelined", "limited")),
+    Target("upload", "uwsgi", 1.90),
+    Target("stream", "fastpysgi", 0.95),
+    Target("file-4k", "nginx", 1.60),
+    Target("file-1m", "nginx", 1.20),
+    Target("file-100m", "nginx", 0.90),
+    Target(MEMORY, "uwsgi", 0.80),
     Target(MEMORY, "gunicorn", 0.45),
-    Target(IDLE, NO_PEER, 10.0),
-    Target(READY, NO_PEER, 150.0),
+    Target(IDLE, NO_PEER, 3.0),
+    Target(READY, NO_PEER, 60.0),
     Target(FAIR_KEPT, NO_PEER, 1.5),
     Target(FAIR_SINGLE, NO_PEER, 1.5),
 )
