@@ -12,8 +12,21 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import fair, machine, markdown, measure, memory, plan, plot, startup, syscalls, tools
-from .install import InstallError, Venv, build_load
+from . import (
+    crowd,
+    fair,
+    machine,
+    markdown,
+    measure,
+    memory,
+    network,
+    plan,
+    plot,
+    startup,
+    syscalls,
+    tools,
+)
+from .install import InstallError, Venv, build_floor, build_load
 from .peers import FAPWS, PEERS, Recipe
 from .results import Json, Outcome, as_json, merge
 from .text import text
@@ -22,7 +35,7 @@ from .workloads import DEFAULT, GROUPS, WORKLOADS, write_files
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parents[1]
 OUTPUT = TREE / "build" / "bench"
-BESIDE = ("memory", "startup", "syscalls", "fair")
+BESIDE = ("memory", "startup", "syscalls", "fair", "crowd")
 """What is measured beside the workloads."""
 
 EXIT_MEASURED = 0
@@ -91,8 +104,12 @@ def _bench(options: argparse.Namespace, found: tools.Tools) -> int:
         build_load(HERE / "load.c", OUTPUT / "load")
     except (OSError, InstallError) as error:
         return _give_up(str(error))
-    absent = _install(recipes, venvs, found)
+    names = [name for name in options.workloads if _can(name, found)]
+    frameworks = {one for name in names for one in WORKLOADS[name].frameworks}
+    absent = _install(recipes, sorted(frameworks), venvs, found)
     recipes = [recipe for recipe in recipes if recipe.name not in absent]
+    reached = network.enter()  # not before: what is installed comes from outside
+    _say(f"congestion control: {reached}")
     setting = measure.Setting(
         OUTPUT / "venv" / "bin",
         OUTPUT / "venv-pypy" / "bin",
@@ -103,11 +120,10 @@ def _bench(options: argparse.Namespace, found: tools.Tools) -> int:
         server_core,
         client_core,
     )
-    names = [name for name in options.workloads if _can(name, found)]
     made = _plan(options, recipes, names)
     neighbours = machine.Neighbours()
     outcome = Outcome(
-        machine=machine.describe(str(setting.bin / "python")),
+        machine=machine.describe(str(setting.bin / "python"), reached),
         versions={recipe.name: machine.version(recipe, venvs.of(recipe)) for recipe in recipes},
         neighbours=0.0,
         absent=absent,
@@ -128,21 +144,39 @@ def _measure(
     setting: measure.Setting,
 ) -> Outcome:
     made, beside = outcome.plan, options.beside
+    whole = _doing("memory", recipes)
     if "memory" in beside:
-        outcome = outcome._replace(memory=memory.measure(recipes, setting, made.rounds, _say))
+        outcome = outcome._replace(memory=memory.measure(whole, setting, made.rounds, _say))
     if "startup" in beside:
         outcome = outcome._replace(
-            startup=startup.measure(recipes, setting, made.rounds, _say), imports=startup.imports(setting)
+            startup=startup.measure(whole, setting, made.rounds, _say), imports=startup.imports(setting)
         )
     if "fair" in beside:
-        outcome = outcome._replace(fair=fair.measure(setting, made.rounds, made.seconds, _say))
+        rounds = min(made.rounds, plan.FAIR_ROUNDS)
+        outcome = outcome._replace(fair=fair.measure(setting, rounds, made.seconds, _say))
+    if "crowd" in beside:
+        few = [one for one in whole if options.peers_given or one.name in (FAPWS.name, *crowd.PEERS)]
+        rounds = min(made.rounds, plan.CROWD_ROUNDS)
+        outcome = outcome._replace(crowd=crowd.measure(few, setting, rounds, _say))
     if "syscalls" in beside:
         traced = [name for name in names if options.names_given] or list(syscalls.WORKLOADS_TRACED)
-        outcome = outcome._replace(syscalls=syscalls.measure(recipes, traced, setting, _say))
+        told = options.peers_given
+        outcome = outcome._replace(syscalls=syscalls.measure(recipes, traced, setting, told, _say))
         if options.names_given:
             return outcome
-    speed = {name: measure.speed(recipes, WORKLOADS[name], setting, made, _say) for name in names}
+    speed = {}
+    for name in names:
+        asked = _asked(options, recipes, name)
+        speed[name] = measure.speed(asked, WORKLOADS[name], setting, made, _say)
     return outcome._replace(speed=speed)
+
+
+def _doing(name: str, recipes: Sequence[Recipe]) -> list[Recipe]:
+    return [recipe for recipe in recipes if recipe.does is None or name in recipe.does]
+
+
+def _asked(options: argparse.Namespace, recipes: Sequence[Recipe], name: str) -> list[Recipe]:
+    return [one for one in recipes if measure.asked(one, WORKLOADS[name], options.peers_given)]
 
 
 def _plan(options: argparse.Namespace, recipes: Sequence[Recipe], names: Sequence[str]) -> plan.Plan:
@@ -150,29 +184,37 @@ def _plan(options: argparse.Namespace, recipes: Sequence[Recipe], names: Sequenc
     asked = [
         plan.Cell(recipe.near, WORKLOADS[name].fixed)
         for name in names
-        for recipe in recipes
-        if recipe.does is None or name in recipe.does
+        for recipe in _asked(options, recipes, name)
     ]
-    beside = plan.beside(options.beside, [recipe.near for recipe in recipes], options.rounds)
+    beside = plan.beside(options.beside, [one.near for one in _doing("memory", recipes)], options.rounds)
     made = plan.make(asked, options.rounds, options.seconds, options.minutes * 60 - beside)
     took = plan.seconds(made, asked) + beside
     _say(
-        f"{len(asked)} servers under workloads, {made.rounds} rounds of {made.seconds} s "
-        f"({made.far_rounds} of {made.far_seconds} s for slow servers): about {took / 60:.0f} min"
+        f"{len(asked)} servers under workloads, {made.rounds} rounds of {made.seconds:g} s "
+        f"({made.far_rounds} of {made.far_seconds:g} s for slow servers): about {took / 60:.0f} min"
     )
     if took > options.minutes * 60:
         _say(f"more than the {options.minutes} min of MINUTES: choose with ONLY, PEERS, ROUNDS, SECONDS")
     return made
 
 
-def _install(recipes: Sequence[Recipe], venvs: Venvs, found: tools.Tools) -> dict[str, str]:
-    """Install what is asked for. Returns what could not be, and why."""
+def _install(
+    recipes: Sequence[Recipe], frameworks: Sequence[str], venvs: Venvs, found: tools.Tools
+) -> dict[str, str]:
+    """Install what is asked for. Returns the servers that could not be, and why."""
     absent = {}
+    for name in frameworks:
+        try:
+            venvs.of(FAPWS).require(name)
+        except (InstallError, OSError) as error:
+            _say(f"{name}: {error}")  # its workloads then fail for every server
     for recipe in recipes:
         try:
             if recipe.distribution == FAPWS.distribution:
                 _say(f"installing: {recipe.name}")
                 venvs.of(recipe).install_tree(TREE)
+            elif recipe.built:
+                build_floor(HERE / "floor.c", venvs.of(recipe))
             elif recipe.distribution:
                 venvs.of(recipe).require(recipe.distribution)
             elif tools.program(recipe.name) is None:
@@ -184,14 +226,14 @@ def _install(recipes: Sequence[Recipe], venvs: Venvs, found: tools.Tools) -> dic
 
 
 def _can(name: str, found: tools.Tools) -> bool:
-    if WORKLOADS[name].tool in found.missing:
-        _say(f"{name}: not measured, {WORKLOADS[name].tool} is missing")
-        return False
-    return True
+    missing = {WORKLOADS[name].tool, *(["chrt"] if WORKLOADS[name].burst else [])} & set(found.missing)
+    if missing:
+        _say(f"{name}: not measured, {', '.join(sorted(missing))} is missing")
+    return not missing
 
 
 def _fapws_measured(data: Json) -> bool:
-    rows = [*data["memory"], *data["startup"], *data["syscalls"], *data["fair"]]
+    rows = [row for name in BESIDE for row in data[name]]
     for workload in data["speed"].values():
         rows += workload["servers"]
     ours = [row for row in rows if row.get("server", "fapws") == "fapws"]
@@ -236,9 +278,11 @@ def _options(arguments: Sequence[str] | None, environ: Mapping[str, str] = os.en
     known = (*WORKLOADS, *GROUPS, *BESIDE)
     add("--only", metavar="NAMES", default=environ.get("ONLY"), help=f"(ONLY) of {', '.join(known)}")
     add("--peers", metavar="NAMES", default=environ.get("PEERS"), help=f"(PEERS) of {', '.join(PEERS)}; none")
-    add("--rounds", type=_positive, default=environ.get("ROUNDS") or "5", help="(ROUNDS; default: 5)")
+    rounds = environ.get("ROUNDS") or str(plan.ROUNDS)
+    add("--rounds", type=_positive, default=rounds, help=f"(ROUNDS; default: {plan.ROUNDS})")
     seconds = environ.get("SECONDS") or None
-    add("--seconds", type=_positive, default=seconds, help="(SECONDS) of a round; default: as MINUTES allow")
+    help_seconds = "(SECONDS) of a round; default: as MINUTES allow"
+    add("--seconds", type=_positive_part, default=seconds, help=help_seconds)
     minutes = environ.get("MINUTES") or str(plan.MINUTES)
     add(
         "--minutes",
@@ -255,6 +299,7 @@ def _options(arguments: Sequence[str] | None, environ: Mapping[str, str] = os.en
     options.workloads = [name for name in only if name in WORKLOADS]
     options.beside = [name for name in only if name in BESIDE]
     options.names_given = bool(options.only)
+    options.peers_given = bool(options.peers)
     options.whole = not options.only and not options.peers
     if options.peers == "none":
         options.peers = []
@@ -275,6 +320,13 @@ def _positive(given: str) -> int:
     number = int(given)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _positive_part(given: str) -> float:
+    number = float(given)
+    if not number > 0:
+        raise argparse.ArgumentTypeError("must be more than 0")
     return number
 
 

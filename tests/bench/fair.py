@@ -29,9 +29,9 @@ class Fair(NamedTuple):
     failure: str | None = None
 
 
-def measure(setting: Setting, rounds: int, seconds: int, say: Say) -> list[Fair]:
+def measure(setting: Setting, rounds: int, seconds: float, say: Say) -> list[Fair]:
     """Workers and client share all cores: with both workers on one, the kernel's choice would be another."""
-    kept = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
+    kept = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(round(seconds), 1)}s", "--latency"]
     single = ["ab", "-q", f"-n{REQUESTS}", f"-c{CONNECTIONS}"]
     return [
         _fair("keep-alive", kept, setting, rounds, say),

@@ -35,7 +35,7 @@ class Venv:
     def __init__(self, python: str, home: Path, logs: Path, copies: bool = True) -> None:
         """Made if it is not there. PyPy's programs find their library by the link only: copies=False."""
         self.bin = home / "bin"
-        self._home = home
+        self.home = home
         self._logs = logs
         if not (self.bin / "python").exists():
             how = "--copies" if copies else "--symlinks"
@@ -58,10 +58,10 @@ class Venv:
 
         Nothing is done while the sources are those that were installed last.
         """
-        stamp, state = self._home / "tree", _checksum(tree)
+        stamp, state = self.home / "tree", _checksum(tree)
         if stamp.exists() and stamp.read_text() == state and self.version("fapws"):
             return
-        source, wheels = self._home / "source", self._home / "wheels"
+        source, wheels = self.home / "source", self.home / "wheels"
         for folder in (source, wheels):
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(tree, source, symlinks=True, ignore=NOT_SOURCE)
@@ -78,7 +78,7 @@ class Venv:
         self._run(name, pip + list(arguments))
 
     def _run(self, name: str, command: list[str]) -> None:
-        log = self._logs / f"install-{self._home.name}-{name}.log"
+        log = self._logs / f"install-{self.home.name}-{name}.log"
         with log.open("w") as out:
             status = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode
         if status:
@@ -102,6 +102,24 @@ def build_load(source: Path, target: Path) -> None:
         return
     command = ["cc", "-O2", "-std=c11", "-Wall", "-Wextra", "-o", str(target), str(source)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise InstallError(_reason(ran.stderr) or f"{source.name} does not compile")
+
+
+def build_floor(source: Path, venv: Venv) -> None:
+    """Compile floor.c into the venv, unless it is newer than its source."""
+    script = "import sysconfig as s; print(s.get_path('include'), s.get_path('purelib'))"
+    asked = subprocess.run(
+        [str(venv.bin / "python"), "-c", script], capture_output=True, text=True, check=True
+    )
+    include, packages = asked.stdout.split()
+    target = Path(packages) / "bench_floor.so"
+    if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
+        return
+    command = ["cc", "-O2", "-std=c11", "-shared", "-fPIC", f"-I{include}"]
+    ran = subprocess.run(
+        [*command, "-o", str(target), str(source)], capture_output=True, text=True, check=False
+    )
     if ran.returncode:
         raise InstallError(_reason(ran.stderr) or f"{source.name} does not compile")
 

@@ -1,5 +1,6 @@
 /* load.c -- an HTTP/1.1 client for what wrk and ab cannot do.
  * usage: load -c CONNECTIONS [-n REQUESTS | -d SECONDS] [-r PER_CONNECTION] [-l LENGTH] HOST PORT <REQUEST
+ *        load -b -c CONNECTIONS [-d SECONDS] HOST PORT <REQUEST  bursts
  *        load -c CONNECTIONS -s BYTES HOST PORT <REQUEST         slow readers
  *
  * The request is read from standard input, bytes as they go out; -l appends so many bytes of content.
@@ -7,6 +8,10 @@
  * way are answered, so that every request a server has worked on is counted: with contents of 20 MB
  * the rest would not be a small one. Contents with a Content-Length are dropped in the kernel
  * (MSG_TRUNC): the client must not be what is measured.
+ *
+ * A burst sends a request on every connection before it reads any response. With client and server on
+ * one core, both SCHED_BATCH, what a faster server saves is not lost in waking a client that sleeps.
+ * Sixteen zeros in a request become a number that is another one each time. Both: small requests only.
  *
  * Slow readers ask once and then read BYTES ten times a second; "ready" is printed when all have
  * read, and SIGTERM ends them with the numbers that are still connected and that were served at all.
@@ -18,6 +23,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -61,7 +67,10 @@ static struct {
     size_t length;
     int epoll;
     uint64_t wanted, deadline, begun, completed, wrong, reconnected;
+    uint64_t longest;           /* us; of all requests */
     unsigned per_connection;
+    bool burst;
+    char *number;               /* sixteen digits in the request, or NULL */
     uint64_t buckets[BUCKETS];
 } run;
 static volatile sig_atomic_t stop;
@@ -126,7 +135,8 @@ static void open_connection(conn *c, int window)
     if (connect(c->fd, (struct sockaddr *)&run.address, sizeof run.address))
         fail("connect");
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-    if (epoll_ctl(run.epoll, EPOLL_CTL_ADD, c->fd, &event))
+    /* A burst needs no epoll, and waking it would be part of what the server's send costs. */
+    if (!run.burst && epoll_ctl(run.epoll, EPOLL_CTL_ADD, c->fd, &event))
         fail("epoll_ctl");
     c->answered = 0;
     c->busy = c->closing = false;
@@ -161,15 +171,26 @@ static void send_rest(conn *c)
         wait_for(c, EPOLLIN);
 }
 
+static void leave(conn *c)
+{
+    close(c->fd);
+    c->fd = -1;
+    c->busy = false;
+}
+
 static void begin(conn *c)
 {
-    if (!may_begin()) {
+    if (!run.burst && !may_begin()) { /* a burst that has begun is sent whole */
         /* Some servers work on one connection at a time: an idle one would keep the others waiting. */
-        close(c->fd);
-        c->fd = -1;
+        leave(c);
         return;
     }
     run.begun++;
+    if (run.number) {
+        char digits[17];
+        snprintf(digits, sizeof digits, "%016llx", (unsigned long long)run.begun);
+        memcpy(run.number, digits, 16);
+    }
     c->busy = true;
     c->stage = HEAD;
     c->used = c->sent = 0;
@@ -186,11 +207,20 @@ static void reopen(conn *c)
 
 static void answered(conn *c)
 {
-    run.buckets[bucket_of(now_us() - c->began)]++;
+    uint64_t took = now_us() - c->began;
+    run.buckets[bucket_of(took)]++;
+    if (took > run.longest)
+        run.longest = took;
     run.completed++;
     c->busy = false;
     c->answered++;
-    if (may_begin() && (c->closing || (run.per_connection && c->answered >= run.per_connection)))
+    bool over = c->closing || (run.per_connection && c->answered >= run.per_connection);
+    if (run.burst) {
+        if (over)
+            leave(c);
+        return;
+    }
+    if (over && may_begin())
         reopen(c);
     begin(c);
 }
@@ -280,14 +310,11 @@ static void on_end(conn *c)
         run.wrong++;
         run.begun--;
     }
-    close(c->fd);
-    if (!may_begin()) {
-        c->fd = -1;
-        c->busy = false;
+    if (run.burst || !may_begin()) {
+        leave(c);
         return;
     }
-    open_connection(c, 0);
-    run.reconnected++;
+    reopen(c);
     begin(c);
 }
 
@@ -311,7 +338,50 @@ static void on_readable(conn *c)
         on_end(c);
 }
 
-/* ---- The two kinds of run ---------------------------------------------------------------------- */
+/* ---- The kinds of run -------------------------------------------------------------------------- */
+
+static void report(uint64_t start)
+{
+    double took = (double)(now_us() - start) / 1e6;
+    double told = run.burst ? 0 : 1; /* in a burst a request waits for those before it */
+    printf("requests %llu\nper_second %.2f\np50_ms %.3f\np99_ms %.3f\nlongest_ms %.3f\nwrong %llu\nreconnected %llu\n",
+        (unsigned long long)run.completed, (double)run.completed / took, told * percentile(0.50),
+        told * percentile(0.99), told * (double)run.longest / 1000, (unsigned long long)run.wrong,
+        (unsigned long long)run.reconnected);
+}
+
+static void read_whole(conn *c)
+{
+    while (c->busy) {
+        struct pollfd one = {.fd = c->fd, .events = POLLIN};
+        on_readable(c);
+        if (c->busy && poll(&one, 1, SILENCE_MS) == 0) {
+            errno = ETIMEDOUT;
+            fail("no answer");
+        }
+    }
+}
+
+static void send_bursts(conn *conns, unsigned count, double seconds)
+{
+    uint64_t start = now_us();
+    run.deadline = start + (uint64_t)(seconds * 1e6);
+    while (may_begin()) {
+        for (unsigned i = 0; i < count; i++) {
+            /* Not before it is used: a server that closes each connection would wait at it. */
+            if (conns[i].fd < 0)
+                open_connection(&conns[i], 0);
+            begin(&conns[i]);
+        }
+        for (unsigned i = 0; i < count; i++)
+            read_whole(&conns[i]);
+        if (run.wrong > run.completed + count) {
+            errno = 0;
+            fail("more wrong answers than right ones");
+        }
+    }
+    report(start);
+}
 
 static void measure(conn *conns, unsigned count, double seconds)
 {
@@ -338,10 +408,7 @@ static void measure(conn *conns, unsigned count, double seconds)
             fail("more wrong answers than right ones");
         }
     }
-    double took = (double)(now_us() - start) / 1e6;
-    printf("requests %llu\nper_second %.2f\np50_ms %.3f\np99_ms %.3f\nwrong %llu\nreconnected %llu\n",
-        (unsigned long long)run.completed, (double)run.completed / took, percentile(0.50), percentile(0.99),
-        (unsigned long long)run.wrong, (unsigned long long)run.reconnected);
+    report(start);
 }
 
 static void read_slowly(conn *conns, unsigned count, size_t bytes)
@@ -387,6 +454,7 @@ static void read_request(size_t extra)
         fail("request");
     memcpy(run.request, head, n);
     memset(run.request + n, 'x', extra);
+    run.number = memmem(run.request, n, "0000000000000000", 16);
 }
 
 int main(int argc, char **argv)
@@ -394,8 +462,9 @@ int main(int argc, char **argv)
     unsigned count = 1;
     double seconds = 1;
     size_t extra = 0, slow = 0;
-    for (int option; (option = getopt(argc, argv, "c:n:d:r:l:s:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "bc:n:d:r:l:s:")) != -1;) {
         switch (option) {
+        case 'b': run.burst = true; break;
         case 'c': count = (unsigned)atoi(optarg); break;
         case 'n': run.wanted = strtoull(optarg, NULL, 10); break;
         case 'd': seconds = atof(optarg); break;
@@ -424,6 +493,8 @@ int main(int argc, char **argv)
     }
     if (slow)
         read_slowly(conns, count, slow);
+    else if (run.burst)
+        send_bursts(conns, count, seconds);
     else
         measure(conns, count, seconds);
     return 0;

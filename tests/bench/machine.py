@@ -19,8 +19,9 @@ _PYPY_VERSION = "import sys; print('%d.%d.%d' % sys.pypy_version_info[:3])"
 _PYTHON_VERSION = "import platform as p; print(p.python_implementation(), p.python_version())"
 
 
-def describe(python: str) -> dict[str, str]:
+def describe(python: str, network: str) -> dict[str, str]:
     return {
+        "network": network,
         "date": time.strftime("%Y-%m-%d %H:%M %Z"),
         "cpu": _cpu_model(),
         "cores": str(len(os.sched_getaffinity(0))),
@@ -57,6 +58,8 @@ def version(recipe: Recipe, venv: Venv) -> str:
             [str(venv.bin / "python"), "-c", "import sys; print('%d.%d.%d' % sys.pypy_version_info[:3])"]
         )
         return f"{venv.version(str(recipe.distribution)) or '?'} on PyPy {python}"
+    if recipe.built:
+        return ""
     if recipe.distribution:
         return venv.version(recipe.distribution) or "?"
     return _first(r"nginx/(\S+)", _output([tools.program(recipe.name) or recipe.name, "-v"]))

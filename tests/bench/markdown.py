@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from .results import Json, slowest_imports
+from .results import FORGETS, Json, slowest_imports
 from .targets import FAIR_KEPT, FAIR_SINGLE
 from .text import per_request, target_figures, target_name
 
@@ -21,7 +21,7 @@ README_WORKLOADS = {
     "browser": "browser, 13 headers",
     "oneshot": "one connection a request",
 }
-PIECES = ("run", "speed", "latency", "memory", "startup", "imports", "syscalls", "fair", "targets")
+PIECES = ("run", "speed", "latency", "memory", "startup", "imports", "syscalls", "fair", "crowd", "targets")
 
 
 class MarkError(ValueError):
@@ -41,7 +41,7 @@ def put(page: str, pieces: Mapping[str, str]) -> str:
 
 def pages(data: Json) -> dict[str, dict[str, str]]:
     """Page -> mark -> what stands between."""
-    makers = (_run, _speed, _latency, _memory, _startup, _imports, _syscalls, _fair, _targets)
+    makers = (_run, _speed, _latency, _memory, _startup, _imports, _syscalls, _fair, _crowd, _targets)
     pieces = {f"bench-{name}": make(data) for name, make in zip(PIECES, makers)}
     return {README: {"bench": readme(data)}, PERFORMANCE: pieces}
 
@@ -115,9 +115,10 @@ def _servers(data: Json) -> list[str]:
 
 def _run(data: Json) -> str:
     plan, m = data["plan"], data["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in data["versions"].items())
+    versions = ", ".join(f"{name} {version}".strip() for name, version in data["versions"].items())
     lines = [
         f"{_where(data)}, {m['memory']}; wrk {m['wrk']}, ab {m.get('ab', '?')}. {versions}. "
+        f"Congestion control: {m['network']}. "
         f"{plan['rounds']} rounds of {plan['seconds']} s; {plan['far_rounds']} of {plan['far_seconds']} s "
         "for the servers that cost several times as much."
     ]
@@ -126,31 +127,32 @@ def _run(data: Json) -> str:
 
 
 def _speed(data: Json) -> str:
-    workloads = list(data["speed"])
-    rows = [["server", *workloads]]
-    failures = []
-    for server in _servers(data):
-        cells = [_cell(data, workload, server) for workload in workloads]
-        rows.append(
-            [f"**{server}**", *(f"**{cell}**" for cell in cells)] if server == "fapws" else [server, *cells]
-        )
+    servers = _servers(data)
+    rows = [["workload", *(f"**{name}**" if name == "fapws" else name for name in servers)]]
+    remarks = []
     for workload, found in data["speed"].items():
+        cells = [_cell(data, workload, server) for server in servers]
+        rows.append([workload, *(f"**{c}**" if s == "fapws" else c for s, c in zip(servers, cells))])
         for one in found["servers"]:
             if one["failure"]:
-                failures.append(f"- {one['server']} fails at {workload}: {one['failure']}")
-    return "\n".join([table(rows), *([""] if failures else []), *failures])
+                remarks.append(f"- {one['server']} fails at {workload}: {one['failure']}")
+            elif one["calls_close"] is False:
+                remarks.append(f"- {one['server']} at {workload}: {FORGETS}")
+    return "\n".join([table(rows), *([""] if remarks else []), *remarks])
 
 
 def _latency(data: Json) -> str:
-    rows = [["server", *(f"{name}, p50 / p99 ms" for name in data["speed"])]]
-    for server in data["versions"]:
-        cells = []
-        for workload in data["speed"].values():
-            one = next(
-                (one for one in workload["servers"] if one["server"] == server and one["p99_ms"]), None
-            )
-            cells.append(f"{_median(one['p50_ms'])} / {_median(one['p99_ms'])}" if one else "-")
-        rows.append([server, *cells])
+    rows = [["p50 / p99 ms", *data["versions"]]]
+    for name, workload in data["speed"].items():
+        found = {one["server"]: one for one in workload["servers"] if one["p99_ms"]}
+        cells = [
+            f"{_median(found[server]['p50_ms'])} / {_median(found[server]['p99_ms'])}"
+            if server in found
+            else "-"
+            for server in data["versions"]
+        ]
+        if found:  # in bursts and pipelined, a request waits for those before it
+            rows.append([name, *cells])
     return table(rows)
 
 
@@ -206,6 +208,17 @@ def _fair(data: Json) -> str:
         worst = "one got none" if one["worst"] >= 1e6 else f"{one['worst']:.2f}"
         vain = "-" if one["in_vain"] is None else f"{one['in_vain']:.2f}"
         rows.append([one["how"], judged[name], worst, _median(one["wakeups"], 2), vain])
+    return table(rows)
+
+
+def _crowd(data: Json) -> str:
+    rows = [["server", "longest wait, ms", "of the rounds", "before they close, ms"]]
+    for one in data["crowd"]:
+        if one["failure"]:
+            rows.append([one["server"], f"fails: {one['failure']}", "-", "-"])
+            continue
+        bounds = f"{one['wait_ms']['low']:.1f} to {one['wait_ms']['high']:.1f}"
+        rows.append([one["server"], _median(one["wait_ms"]), bounds, _median(one["quiet_ms"])])
     return table(rows)
 
 

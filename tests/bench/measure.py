@@ -54,6 +54,10 @@ class Setting(NamedTuple):
     def on_client_core(self, command: Sequence[str]) -> list[str]:
         return ["taskset", "-c", str(self.client_core), *command]
 
+    def on_server_core(self, command: Sequence[str]) -> list[str]:
+        """Where a burst is sent from: neither wakes the other before it has done all its work."""
+        return [*server.BATCH, "taskset", "-c", str(self.server_core), *command]
+
 
 class Round(NamedTuple):
     answered: clients.Answered
@@ -75,6 +79,18 @@ def reason(error: BaseException) -> str:
     return (str(error) or repr(error)).strip().splitlines()[0][:200]
 
 
+def asked(recipe: Recipe, workload: Workload, told: bool) -> bool:
+    """Whether the server is measured in this row: all that can when they are named (told), else a few.
+
+    A server that costs many times as much is in the rows that show it: its rounds take time from
+    those that are close together.
+    """
+    if recipe.does is not None and workload.name not in recipe.does:
+        return False
+    ours = recipe.name == "fapws"
+    return told or ours or workload.peers is None or recipe.name in workload.peers
+
+
 def speed(
     recipes: Sequence[Recipe], workload: Workload, setting: Setting, plan: Plan, say: Say
 ) -> list[Speed]:
@@ -83,49 +99,62 @@ def speed(
     with contextlib.ExitStack() as stack:
         servers = []
         for recipe in recipes:
-            if recipe.does is not None and workload.name not in recipe.does:
-                continue
             try:
                 one = stack.enter_context(_started(recipe, workload, setting))
-                results[recipe.name] = Speed(recipe.name, [], server.probe(one, workload.asks))
-                if workload.depth > 1:
-                    server.probe_pipeline(one, workload.depth)
-                _round(one, workload, setting, recipe.warm_up)
-                servers.append(one)
+                results[recipe.name] = Speed(recipe.name, [], _facts(one, workload))
+                asked = _with_cookie(one, workload)
+                _round(one, asked, setting, min(recipe.warm_up, plan.seconds_of(True, workload.fixed) * 5))
+                servers.append((one, asked))
             except FAILURES as error:
                 results[recipe.name] = Speed(recipe.name, [], failure=reason(error))
                 say(f"{workload.name}: {recipe.name} fails: {reason(error)}")
         for number in range(plan.rounds):
             say(f"{workload.name}: round {number + 1} of {plan.rounds}")
-            for one in list(servers):
+            for one, asked in list(servers):
                 name = one.recipe.name
                 if number >= plan.rounds_of(one.recipe.near):
                     continue
                 try:
                     seconds = plan.seconds_of(one.recipe.near, workload.fixed)
-                    results[name].rounds.append(_round(one, workload, setting, seconds))
+                    results[name].rounds.append(_round(one, asked, setting, seconds))
                 except FAILURES as error:
                     results[name] = results[name]._replace(failure=reason(error))
                     say(f"{workload.name}: {name} fails: {reason(error)}")
-                    servers.remove(one)
+                    servers.remove((one, asked))
     return list(results.values())
+
+
+def _facts(one: Server, workload: Workload) -> Facts:
+    facts = server.probe(one, workload.asks)
+    if workload.depth > 1:
+        server.probe_pipeline(one, workload.depth)
+    return facts._replace(closes=server.calls_close(one)) if workload.counts_closes else facts
+
+
+def _with_cookie(one: Server, workload: Workload) -> Workload:
+    if not workload.session:
+        return workload
+    head, end = workload.request[:-2], workload.request[-2:]
+    return workload._replace(request=head + server.cookie(one) + end)
 
 
 def _started(
     recipe: Recipe, workload: Workload, setting: Setting
 ) -> contextlib.AbstractContextManager[Server]:
     place = setting.place(recipe, workload.name)
-    return server.running(recipe, place, str(setting.server_core), workload.app, workload.asks[0])
+    place = place._replace(workers=workload.workers, settings=workload.settings)
+    core = str(setting.server_core)
+    return server.running(recipe, place, core, workload.app, workload.asks[0], workload.burst)
 
 
-def _round(one: Server, workload: Workload, setting: Setting, seconds: int) -> Round:
+def _round(one: Server, workload: Workload, setting: Setting, seconds: float) -> Round:
     goal = clients.Goal(one.port, seconds, setting.load)
     with contextlib.ExitStack() as stack:
         if workload.readers:
             stack.enter_context(slow_readers(goal, workload.readers, setting))
         pids = one.pids()
         cpu, began = proc.cpu_seconds(pids), time.monotonic()
-        said = client(workload.command(goal), workload.request, setting, seconds)
+        said = client(workload.command(goal), workload.request, setting, seconds, workload.burst)
         elapsed = time.monotonic() - began
         try:
             cpu = proc.cpu_seconds(pids) - cpu
@@ -135,11 +164,13 @@ def _round(one: Server, workload: Workload, setting: Setting, seconds: int) -> R
     return Round(answered, cpu * 1e6 / answered.requests, cpu / elapsed)
 
 
-def client(command: Sequence[str], request: bytes, setting: Setting, seconds: int) -> str:
+def client(
+    command: Sequence[str], request: bytes, setting: Setting, seconds: float, burst: bool = False
+) -> str:
     """Run a client on its core to its end. Returns what it printed; raises ClientError when it failed."""
     try:
         ran = subprocess.run(
-            setting.on_client_core(command),
+            setting.on_server_core(command) if burst else setting.on_client_core(command),
             input=request,
             capture_output=True,
             check=False,
@@ -147,7 +178,7 @@ def client(command: Sequence[str], request: bytes, setting: Setting, seconds: in
         )
     except subprocess.TimeoutExpired:
         raise clients.ClientError(
-            f"the client had not ended after {seconds + CLIENT_GRACE_SECONDS} s"
+            f"the client had not ended after {seconds + CLIENT_GRACE_SECONDS:.0f} s"
         ) from None
     if ran.returncode:
         said = ran.stderr.decode(errors="replace").strip().splitlines()

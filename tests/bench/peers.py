@@ -19,7 +19,7 @@ ROOM = 12_000  # connections; 10,000 of them idle in `memory`
 
 NGINX_CONF = """\
 {user}
-worker_processes 1;
+worker_processes {workers};
 daemon off;
 pid {scratch}/nginx.pid;
 error_log {scratch}/nginx-error.log;
@@ -57,7 +57,7 @@ workers = {workers}
 backlog = {backlog}
 max_connections = {room}
 max_body_size = 64m
-"""
+{settings}"""
 
 
 class Place(NamedTuple):
@@ -65,6 +65,8 @@ class Place(NamedTuple):
     apps: Path  # the folder with hello.py and work.py
     scratch: Path  # for this one start, empty
     public: Path  # the files of the workload `file`
+    workers: int = 1
+    settings: tuple[str, ...] = ()  # lines for the configuration of fapws that a workload asks for
 
 
 class Recipe(NamedTuple):
@@ -78,9 +80,10 @@ class Recipe(NamedTuple):
     near: bool = False  # a rival, or named in a target: gets all rounds; the others are cut first
     does: frozenset[str] | None = None  # the workloads that make sense for it; None: all
     environment: tuple[tuple[str, str], ...] = ()
+    built: bool = False  # by the bench, of its own sources
 
 
-def fapws_ini(place: Place, port: int, app: str, workers: int = 1, error_log: str = "stderr") -> Path:
+def fapws_ini(place: Place, port: int, app: str, error_log: str = "stderr") -> Path:
     """The configuration of fapws for a start in place."""
     module, _, function = app.partition(":")
     text = FAPWS_INI.format(
@@ -88,10 +91,11 @@ def fapws_ini(place: Place, port: int, app: str, workers: int = 1, error_log: st
         script=f"{place.apps / module}.py:{function}",
         apps=place.apps,
         port=port,
-        workers=workers,
+        workers=place.workers,
         backlog=BACKLOG,
         room=ROOM,
         error_log=error_log,
+        settings="".join(f"{line}\n" for line in place.settings),
     )
     path = place.scratch / "fapws.ini"
     path.write_text(text)
@@ -123,8 +127,10 @@ def _uwsgi(place: Place, port: int, app: str) -> list[str]:
     # http11-socket: the one way in which a uWSGI worker keeps alive without a router process.
     where = ["--http11-socket", f"127.0.0.1:{port}", "--listen", str(BACKLOG)]
     file = ["--wsgi-file", str(place.apps / f"{module}.py"), "--callable", function, "--need-app"]
+    file += ["--pythonpath", str(place.apps)]
     quiet = ["--disable-logging", "--die-on-term"]
-    return [str(place.bin / "uwsgi"), *where, "--master", "--processes", "1", *file, *quiet]
+    many = ["--master", "--processes", str(place.workers)]
+    return [str(place.bin / "uwsgi"), *where, *many, *file, *quiet]
 
 
 def _granian(place: Place, port: int, app: str) -> list[str]:
@@ -142,6 +148,7 @@ def _nginx(place: Place, port: int, app: str) -> list[str]:
         user=user,
         scratch=place.scratch,
         public=place.public,
+        workers=place.workers,
         port=port,
         backlog=BACKLOG,
         room=ROOM,
@@ -152,16 +159,17 @@ def _nginx(place: Place, port: int, app: str) -> list[str]:
     return [*program, "-p", str(place.scratch), "-c", str(conf)]
 
 
-_NO_CONTENT = frozenset(
-    {"hello", "browser", "oneshot", "pipelined", "limited", "memory", "startup", "syscalls"}
-)
+_BEYOND_SPEED = frozenset({"memory", "startup", "syscalls", "crowd"})
+_NO_CONTENT = _BEYOND_SPEED | {"hello", "browser", "oneshot", "pipelined", "limited"}
 _FILES = frozenset({"file-4k", "file-1m", "file-100m", "slow"})
+_MANY = frozenset({f"workers-{workers}x{clients}" for workers in (1, 8, 16, 64) for clients in (1, 64)})
+_FLOOR = frozenset({"burst-hello", "burst-browser"})
 
 _MASTER, _ONE = "master + 1 worker", "1 process"
 FAPWS = Recipe("fapws", "fapws", _MASTER, _fapws, near=True)
 RECIPES = (
     FAPWS,
-    Recipe("fapws-pypy", "fapws", _MASTER, _fapws, "on PyPy: the same tree", pypy=True, warm_up=5, near=True),
+    Recipe("fapws-pypy", "fapws", _MASTER, _fapws, "on PyPy: the same tree", pypy=True, warm_up=5),
     Recipe("bjoern", "bjoern", _ONE, _runner("bjoern"), near=True),
     Recipe("fastpysgi", "fastpysgi", _ONE, _runner("fastpysgi"), near=True),
     Recipe(
@@ -171,9 +179,19 @@ RECIPES = (
         _nginx,
         "no Python: `return 200` is the floor, files by sendfile; room for 12,000 connections",
         near=True,
-        does=_NO_CONTENT | _FILES,
+        does=_NO_CONTENT | _FILES | _MANY,
     ),
     Recipe("uwsgi", "uWSGI", _MASTER, _uwsgi, near=True),
+    Recipe(
+        "floor",
+        None,
+        _ONE,
+        _runner("floor"),
+        "no server: floor.c, the least that CPython can cost",
+        near=True,
+        does=_FLOOR,
+        built=True,
+    ),
     Recipe("granian", "granian", _MASTER, _granian, "one blocking thread", near=True),
     Recipe(
         "gunicorn",
@@ -181,7 +199,6 @@ RECIPES = (
         _MASTER,
         _gunicorn(),
         "sync worker, control socket on as by default",
-        near=True,
     ),
     Recipe(
         "gunicorn-gthread",

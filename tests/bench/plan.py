@@ -15,21 +15,24 @@ TRACED_WORKLOADS = 3
 FAIR_SECONDS = 4.0  # of one round
 MEMORY_STARTS, FAR_MEMORY_STARTS = 3, 1
 STARTS, FAR_STARTS = 11, 3
+CROWD_SECONDS = 4.0  # of one round of one server
 SECONDS = 5
+ROUNDS = 9  # by default
+FAIR_ROUNDS = CROWD_ROUNDS = 5
 LEAST_ROUNDS = 3  # of a server that is no rival
 
 
 class Plan(NamedTuple):
     rounds: int
-    seconds: int
+    seconds: float
     far_rounds: int  # of the servers that cost several times as much as fapws
-    far_seconds: int
+    far_seconds: float
     told: bool = False  # the length of a round was asked for: a workload's own is not used
 
     def rounds_of(self, near: bool) -> int:
         return self.rounds if near else self.far_rounds
 
-    def seconds_of(self, near: bool, fixed: int | None) -> int:
+    def seconds_of(self, near: bool, fixed: float | None) -> float:
         if not near:
             return self.far_seconds
         return self.seconds if self.told or fixed is None else fixed
@@ -39,7 +42,7 @@ class Cell(NamedTuple):
     """One server under one workload."""
 
     near: bool
-    fixed: int | None  # seconds of a round, by the workload's own wish
+    fixed: float | None  # seconds of a round, by the workload's own wish
 
 
 def seconds(plan: Plan, cells: Sequence[Cell]) -> float:
@@ -51,7 +54,7 @@ def seconds(plan: Plan, cells: Sequence[Cell]) -> float:
     )
 
 
-def make(cells: Sequence[Cell], rounds: int, told_seconds: int | None, available: float) -> Plan:
+def make(cells: Sequence[Cell], rounds: int, told_seconds: float | None, available: float) -> Plan:
     """The longest rounds that fit into the seconds available; what fits not even then is cut no more.
 
     Slow servers lose first: a difference of several times needs no long rounds to be seen.
@@ -59,7 +62,7 @@ def make(cells: Sequence[Cell], rounds: int, told_seconds: int | None, available
     few = min(rounds, LEAST_ROUNDS)
     if told_seconds is not None:
         whole = Plan(rounds, told_seconds, rounds, told_seconds, told=True)
-        cut = Plan(rounds, told_seconds, few, 1, told=True)
+        cut = Plan(rounds, told_seconds, few, min(told_seconds, 1), told=True)
         return whole if seconds(whole, cells) <= available else cut
     choice = Plan(rounds, 1, few, 1)
     for length in range(SECONDS, 0, -1):
@@ -87,6 +90,7 @@ def beside(names: Sequence[str], servers: Sequence[bool], rounds: int) -> float:
         "memory": sum(memory_starts(near, rounds) for near in servers) * MEMORY_SECONDS,
         "startup": sum(starts(near, rounds) for near in servers) * STARTUP_SECONDS,
         "syscalls": TRACED_WORKLOADS * len(servers) * TRACE_SECONDS,
-        "fair": 2 * rounds * FAIR_SECONDS,
+        "fair": 2 * min(rounds, FAIR_ROUNDS) * FAIR_SECONDS,
+        "crowd": 2 * min(rounds, CROWD_ROUNDS) * CROWD_SECONDS,
     }
     return sum(needed[name] for name in names)

@@ -185,7 +185,8 @@ def _bar(
 ) -> list[str]:
     """A name, a bar from the line of fapws, and its figure; or why there is none."""
     ours = row.server == "fapws"
-    colour = FAPWS if row.server.startswith("fapws") else OTHER if row.server == "nginx" else PYTHON
+    other = OTHER if row.server in ("nginx", "floor") else PYTHON
+    colour = FAPWS if row.server.startswith("fapws") else other
     middle = y + ROW / 2 + 4
     weight = "bold" if ours else "normal"
     ink = colour if ours else INK

@@ -42,7 +42,7 @@ def tree(root: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for pid in _all_pids():
         try:
-            parent = parse_parent((PROC / str(pid) / "stat").read_text())
+            parent = parse_parent((PROC / str(pid) / "stat").read_text(errors="replace"))
         except OSError:  # it has ended since
             continue
         children.setdefault(parent, []).append(pid)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import fair
+from .crowd import Crowd
 from .fair import Fair
 from .measure import Speed
 from .memory import Phases, Rest
@@ -14,11 +15,24 @@ from .peers import BY_NAME
 from .plan import Plan
 from .startup import SHOWN, Import, Start
 from .syscalls import Calls
-from .targets import FAIR_KEPT, FAIR_SINGLE, IDLE, MEMORY, READY, TARGETS, judge
+from .targets import (
+    CROWD,
+    FAIR_KEPT,
+    FAIR_SINGLE,
+    IDLE,
+    MEMORY,
+    QUOTIENTS,
+    READY,
+    SLOW_WAIT,
+    TARGETS,
+    judge,
+)
 from .workloads import WORKLOADS
 
-FORMAT = 2
+FORMAT = 3
 LEAST_CPU_SECONDS = 0.1  # of a round: with less, a round is more chance than figure
+
+FORGETS = "does not call close(), against PEP 3333"
 
 Json = dict[str, Any]
 
@@ -37,6 +51,7 @@ class Outcome(NamedTuple):
     imports: Sequence[Import] = ()
     syscalls: Sequence[Calls] = ()
     fair: Sequence[Fair] = ()
+    crowd: Sequence[Crowd] = ()
 
 
 def spread(figures: Sequence[float]) -> Json | None:
@@ -70,6 +85,7 @@ def as_json(outcome: Outcome) -> Json:
         "imports": [one._asdict() for one in outcome.imports],
         "syscalls": [_syscalls(one) for one in outcome.syscalls],
         "fair": [_fair(one) for one in outcome.fair],
+        "crowd": [_crowd(one) for one in outcome.crowd],
     }
     data["targets"] = verdicts(data)
     return data
@@ -92,6 +108,7 @@ def _speed(workload: str, one: Speed, ours: Sequence[float]) -> Json:
         "failure": one.failure,
         "keeps_alive": one.facts.keeps_alive if one.facts else None,
         "serves_connections_side_by_side": one.facts.shares if one.facts else None,
+        "calls_close": one.facts.closes if one.facts else None,
         "cpu_us": spread(_cpu(one)),
         "fapws_to_it": ratio(ours, _cpu(one)) if comparable else None,
         "per_second": spread([a.per_second for a in answered]),
@@ -113,6 +130,8 @@ def _notes(workload: str, one: Speed) -> list[str]:
         notes.append("closes the connection after each answer")
     if kept and one.facts and not one.facts.shares:
         notes.append("serves one kept connection and lets all others wait: p50 and p99 are of that one")
+    if one.facts and one.facts.closes is False:
+        notes.append(FORGETS)
     used = [r.cpu_us * 1e-6 * r.answered.requests for r in one.rounds]
     if used and min(used) < LEAST_CPU_SECONDS:
         notes.append(f"only {min(used):.2f} s of CPU time in a round: longer rounds are needed")
@@ -185,6 +204,16 @@ def _fair(one: Fair) -> Json:
     }
 
 
+def _crowd(one: Crowd) -> Json:
+    return {
+        "server": one.server,
+        "failure": one.failure,
+        "wait_ms": spread(one.waits_ms),
+        "quiet_ms": spread(one.quiet_ms),
+        "rounds": {"waits_ms": one.waits_ms, "quiet_ms": one.quiet_ms},
+    }
+
+
 def _finite(figure: float) -> float:
     """JSON has no infinity; a worker that got nothing counts as a millionth."""
     return min(figure, 1e6)
@@ -199,6 +228,11 @@ def costs(data: Json) -> dict[str, dict[str, float]]:
     found[MEMORY] = _medians(data["memory"], "rest_pss_mb")
     found[IDLE] = _medians(data["memory"], "idle_adds_mb")
     found[READY] = _medians(data["startup"], "ready_ms")
+    found[CROWD] = _medians(data["crowd"], "wait_ms")
+    found[SLOW_WAIT] = _medians(data["speed"].get("slow", {"servers": []})["servers"], "p99_ms")
+    for name, (over, under) in QUOTIENTS.items():
+        above, below = found.get(over, {}), found.get(under, {})
+        found[name] = {server: above[server] / below[server] for server in above if server in below}
     for name, one in zip((FAIR_KEPT, FAIR_SINGLE), data["fair"]):
         if one["busiest_to_idlest"] is not None and not one["failure"]:
             found[name] = {"fapws": one["busiest_to_idlest"]}
@@ -209,9 +243,18 @@ def _medians(rows: Sequence[Json], key: str) -> dict[str, float]:
     return {row["server"]: row[key]["median"] for row in rows if row[key] and not row["failure"]}
 
 
+def forgetful(data: Json, workload: str) -> set[str]:
+    """The servers that did not call close()."""
+    servers = data["speed"].get(workload, {"servers": []})["servers"]
+    return {one["server"] for one in servers if one["calls_close"] is False}
+
+
 def verdicts(data: Json) -> list[Json]:
     figures = costs(data)
-    judged = [judge(target, figures.get(target.measured, {})) for target in TARGETS]
+    judged = [
+        judge(target, figures.get(target.measured, {}), forgetful(data, target.measured))
+        for target in TARGETS
+    ]
     return [
         {**one.target._asdict(), "peer": one.peer, "figure": one.figure, "verdict": one.word}
         for one in judged
@@ -222,7 +265,7 @@ def merge(first: Json, second: Json) -> Json:
     """The sections of both; the second's where it has any. For runs made one after the other."""
     merged = {**first, "speed": {**first["speed"], **second["speed"]}}
     merged["versions"] = {**first["versions"], **second["versions"]}
-    for section in ("memory", "startup", "imports", "syscalls", "fair"):
+    for section in ("memory", "startup", "imports", "syscalls", "fair", "crowd"):
         merged[section] = second[section] or first[section]
     merged["targets"] = verdicts(merged)
     return merged

@@ -24,6 +24,8 @@ ANSWER_SECONDS = 2.0  # a server that has nothing else to do and takes longer do
 LARGE_ANSWER_SECONDS = 10.0  # the same for 100 MB, or with 20 MB to be read first
 SMALL = 100_000  # bytes
 PIPELINED = b"Hello world!"
+BATCH = ("chrt", "-b", "0")
+CLOSED_ASKS = 10
 
 
 class ServerError(Exception):
@@ -35,6 +37,7 @@ class Facts(NamedTuple):
 
     keeps_alive: bool  # a second request on the same connection is answered
     shares: bool  # another connection is answered while the first one is kept open
+    closes: bool | None = None  # close() of what the application returned is called (PEP 3333)
 
 
 class Server(NamedTuple):
@@ -49,13 +52,21 @@ class Server(NamedTuple):
 
 @contextlib.contextmanager
 def running(
-    recipe: Recipe, place: Place, core: str, app: str = "hello:application", ask: Ask | None = None
+    recipe: Recipe,
+    place: Place,
+    core: str,
+    app: str = "hello:application",
+    ask: Ask | None = None,
+    batch: bool = False,
 ) -> Iterator[Server]:
-    """A server that has given its first right answer, on the core it is bound to."""
+    """A server that has given its first right answer, on the core it is bound to.
+
+    batch: by SCHED_BATCH, so that it does not take the core from a client that is waking it.
+    """
     place.scratch.mkdir(parents=True, exist_ok=True)
     log = place.scratch / "server.log"
     port = _free_port()
-    command = ["taskset", "-c", core, *recipe.command(place, port, app)]
+    command = [*(BATCH if batch else ()), "taskset", "-c", core, *recipe.command(place, port, app)]
     began = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -105,6 +116,32 @@ def probe_pipeline(server: Server, depth: int) -> None:
                 answers += piece
     if answers.count(PIPELINED) < depth:
         raise ServerError(f"answered {answers.count(PIPELINED)} of {depth} pipelined requests")
+
+
+def calls_close(server: Server) -> bool:
+    """Whether each response is closed: the application of the workload counts it, and tells at /closed."""
+    with contextlib.closing(_connect(server)) as connection:
+        before = _closed_so_far(connection)
+        for _ in range(CLOSED_ASKS):
+            _ask(connection, Ask())
+        return _closed_so_far(connection) - before >= CLOSED_ASKS
+
+
+def _closed_so_far(connection: http.client.HTTPConnection) -> int:
+    connection.request("GET", "/closed")
+    return int(connection.getresponse().read())
+
+
+def cookie(server: Server) -> bytes:
+    """The field by which a client that has been here before names its session."""
+    with contextlib.closing(_connect(server)) as connection:
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        answer.read()
+        given = answer.getheader("Set-Cookie")
+    if not given:
+        raise ServerError("began no session")
+    return b"Cookie: " + given.split(";")[0].encode() + b"\r\n"
 
 
 def _wait_for_answer(server: Server, ask: Ask, log: Path) -> None:

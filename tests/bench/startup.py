@@ -87,10 +87,10 @@ def daemon(
     recipe: Recipe, setting: Setting, purpose: str, workers: int, cores: str, python: Sequence[str] = ()
 ) -> Iterator[tuple[list[str], int, str]]:
     """fapws as a daemon: the beginning of a fapwsctl command for it, its port, what its start said."""
-    place = setting.place(recipe, purpose)
+    place = setting.place(recipe, purpose)._replace(workers=workers)
     place.scratch.mkdir(parents=True, exist_ok=True)
     port = server._free_port()
-    ini = fapws_ini(place, port, "hello:application", workers, str(place.scratch / "error.log"))
+    ini = fapws_ini(place, port, "hello:application", str(place.scratch / "error.log"))
     ctl = [str(place.bin / "python"), *python, str(place.bin / "fapwsctl"), "-c", str(ini)]
     log = place.scratch / "start.log"
     # A file, not a pipe: the daemon keeps what it was started with until it has its own log.

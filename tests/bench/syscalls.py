@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from . import clients, server
 from .clients import CONNECTIONS
-from .measure import FAILURES, Say, Setting, client, reason
+from .measure import FAILURES, Say, Setting, asked, client, reason
 from .peers import Recipe
 from .workloads import WORKLOADS, Workload
 
@@ -55,11 +55,14 @@ class Calls(NamedTuple):
     failure: str | None = None
 
 
-def measure(recipes: Sequence[Recipe], names: Sequence[str], setting: Setting, say: Say) -> list[Calls]:
+def measure(
+    recipes: Sequence[Recipe], names: Sequence[str], setting: Setting, told: bool, say: Say
+) -> list[Calls]:
+    """told: the servers were chosen by name."""
     results = []
     for name in names:
         for recipe in recipes:
-            if recipe.does is not None and name not in recipe.does:
+            if not asked(recipe, WORKLOADS[name], told):
                 continue
             say(f"syscalls: {name}: {recipe.name}")
             try:

@@ -111,13 +111,14 @@ requests 50000
 per_second 48459.90
 p50_ms 1.536
 p99_ms 11.264
+longest_ms 15.5
 wrong 3
 reconnected 4946
 """
 
 
 def test_load_figures_are_read() -> None:
-    assert clients.parse_load(LOAD) == clients.Answered(50000, 48459.9, 1.536, 11.264, 3, 0, 0)
+    assert clients.parse_load(LOAD) == clients.Answered(50000, 48459.9, 1.536, 11.264, 3, 0, 0, 15.5)
 
 
 def test_load_that_gave_up_is_an_error_and_shows_its_last_line() -> None:

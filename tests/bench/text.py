@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .results import Json, slowest_imports
-from .targets import BEST_PYTHON, NO_PEER, TITLES, UNITS
+from .targets import BEST_CLOSING, BEST_PYTHON, NO_PEER, TITLES, UNITS
 
 QUIET_CORES = 0.2  # what other programs may use of the machine before the figures carry a warning
 
@@ -19,6 +19,7 @@ def text(data: Json) -> str:
         ("imports", _imports),
         ("syscalls", _syscalls),
         ("fair", _fair),
+        ("crowd", _crowd),
     )
     parts += [write(data) for name, write in sections if data[name]]
     parts.append(targets(data))
@@ -41,6 +42,7 @@ def _heading(data: Json) -> str:
         f"{m['date']}: {m['cpu']}, {m['cores']} cores, {m['memory']}, {m['system']}, {m['kernel']}",
         f"{m['python']}; wrk {m['wrk']}; other programs used {data['cores_used_by_others']:.2f} of a core",
         "servers: " + ", ".join(f"{name} {version}" for name, version in data["versions"].items()),
+        f"Network: {m['network']}.",
         "One core for the server, one for the client; one worker, no access log, one application.",
         "CPU us/request: of all processes of the server, user and system, counted in nanoseconds.",
         "requests/s is the server's own limit only where its core was busy, else the client's.",
@@ -200,6 +202,19 @@ def _fair(data: Json) -> str:
     return "\n".join([table(rows), *notes])
 
 
+def _crowd(data: Json) -> str:
+    rows = [["server", "longest wait ms", "(min-max)", "before ms"]]
+    for one in data["crowd"]:
+        if one["wait_ms"]:
+            found = one["wait_ms"]
+            between = f"({found['low']:.1f}-{found['high']:.1f})"
+            rows.append(
+                [one["server"], f"{found['median']:.1f}", between, f"{one['quiet_ms']['median']:.1f}"]
+            )
+    notes = [f"  FAILED: {one['server']}: {one['failure']}" for one in data["crowd"] if one["failure"]]
+    return "\n".join(["crowd: one client while 10,000 idle connections close", table(rows), *notes])
+
+
 def _share(figure: float | None) -> str:
     if figure is None:
         return "-"
@@ -222,7 +237,7 @@ def target_name(one: Json) -> str:
     if one["against"] == NO_PEER:
         return title
     against = one["against"]
-    if against == BEST_PYTHON and one["peer"]:
+    if against in (BEST_PYTHON, BEST_CLOSING) and one["peer"]:
         against = f"{against} ({one['peer']})"
     return f"{title}, fapws : {against}"
 

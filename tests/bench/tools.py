@@ -16,6 +16,7 @@ PROGRAMS = {
     "wrk": "wrk",
     "ab": "apache2-utils",
     "taskset": "util-linux",
+    "chrt": "util-linux",
     "nginx": "nginx-light",
     "cc": "gcc libc6-dev",
     "pkg-config": "pkg-config",

@@ -23,6 +23,12 @@ def fastpysgi(app, port, backlog):  # type: ignore[no-untyped-def]
     fastpysgi.run(app, HOST, port)
 
 
+def floor(app, port, backlog):  # type: ignore[no-untyped-def]
+    import bench_floor
+
+    bench_floor.serve(app, port, backlog)
+
+
 def waitress(app, port, backlog):  # type: ignore[no-untyped-def]
     import waitress
 
@@ -71,7 +77,7 @@ def sanic(app, port, backlog):  # type: ignore[no-untyped-def]
     own.run(host=HOST, port=port, backlog=backlog, access_log=False, single_process=True, motd=False)
 
 
-SERVERS = (bjoern, fastpysgi, waitress, cheroot, netius, werkzeug, sanic)
+SERVERS = (bjoern, fastpysgi, floor, waitress, cheroot, netius, werkzeug, sanic)
 
 
 def main():  # type: ignore[no-untyped-def]
