@@ -107,9 +107,14 @@ def _own(number: int) -> int:
     except OSError:
         pass  # a pipe of another user, or one that nobody reads
     try:
-        fd = fcntl.fcntl(number, _COPY, FIRST_FREE_DESCRIPTOR)
+        return copy_of(number)
     except OSError:
         return number
+
+
+def copy_of(number: int) -> int:
+    """Another descriptor of the same file, closed by an exec, none of 0 to 2. Raises OSError."""
+    fd: int = fcntl.fcntl(number, _COPY, FIRST_FREE_DESCRIPTOR)
     os.set_inheritable(fd, False)
     return fd
 

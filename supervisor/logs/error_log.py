@@ -7,12 +7,11 @@ and told once it is over: a full disk costs lines, not requests.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 
 from fapws.lean import Sequence
-from fapws.outlet import FIRST_FREE_DESCRIPTOR, Outlet, write_now
+from fapws.outlet import Outlet, copy_of, write_now
 from fapws.settings.log_targets import STDERR, facility_of
 from fapws.visible import visible, visible_octets
 
@@ -190,7 +189,7 @@ def open_file(path: str, mode: int) -> int:
         number = _STANDARD.get(path, -1)
         if error.errno == errno.ENXIO and number >= 0:
             # A socket, as the journal's: it has no name to be opened by.
-            return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR)
+            return copy_of(number)
         if error.errno != errno.ENOENT:
             raise
         fd = os.open(path, flags | create, mode)

@@ -160,7 +160,8 @@ class House:
             stderr=output,
         )
         self._processes.append(process)
-        wait_until(self.control.exists, "it takes commands")
+        wait_until(lambda: self.control.exists() or process.poll() is not None, "it takes commands")
+        assert process.poll() is None, f"it left with status {process.poll()}"
         wait_until(lambda: self.status()["state"] == "running", "it serves")
         return process
 

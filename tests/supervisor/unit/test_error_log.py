@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,3 +104,22 @@ def test_link_is_followed_only_where_nobody_else_can_put_it(tmp_path: Path, ther
     log.write("line")
     log.close()
     assert "line" in target.read_text()
+
+
+OPENS_ITS_OUTPUT = """
+import fcntl, os
+vars(fcntl).pop("F_DUPFD_CLOEXEC", None)
+from fapws.supervisor.logs.error_log import open_file
+fd = open_file("/dev/stdout", 0o600)
+os.write(fd, b"descriptor %d, inherited: %s" % (fd > 2, str(os.get_inheritable(fd)).encode()))
+"""
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="elsewhere a socket can be opened by that name"
+)
+def test_socket_as_output_is_opened_without_what_pypy_does_not_have() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        subprocess.run([sys.executable, "-c", OPENS_ITS_OUTPUT], stdout=theirs, check=True, timeout=60)
+        assert ours.recv(100) == b"descriptor 1, inherited: False"
