@@ -222,6 +222,8 @@ class Worker:
         self._confinement.begin()
         prepare(spec.pool)
         loop_owner.host = loop_owner.WorkerHost(spec.pool, spec.slot, spec.listeners, self)
+        if spec.pool.autoreload and spec.slot == 0 and not spec.pool.chroot:
+            self._watch = _watch_sources(spec.pool)
         try:
             return load(spec.pool)
         except LoadError:
@@ -334,10 +336,9 @@ class Worker:
             raise OSError("no thread can be started")
 
     def _source_ticker(self) -> Ticker:
-        from fapws.worker.watch import SourceWatch
-
-        script = self._spec.pool.script.partition(":")[0]
-        watch = self._watch = SourceWatch([script] if script else [])
+        watch = self._watch
+        if watch is None:  # below chroot, where the files outside cannot be seen any more
+            watch = self._watch = _watch_sources(self._spec.pool)
         next_look = time.monotonic()
 
         def look(now: float, idle: bool) -> int:
@@ -414,6 +415,13 @@ class Worker:
 def _group(pool: Pool) -> int:
     """A number for the workers that listen on the same sockets, made from the pool's name; never 0."""
     return int.from_bytes(pool.name.encode(), "big") % _GROUPS + 1
+
+
+def _watch_sources(pool: Pool) -> SourceWatch:
+    from fapws.worker.watch import SourceWatch
+
+    script = split_callable(pool.script)[0] if pool.script else ""
+    return SourceWatch([script] if script else [])
 
 
 def _exit_status(leaving: SystemExit, log: errors.ErrorLog) -> int:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from fapws.lean import Iterable, NamedTuple
+from fapws.lean import Any, Iterable, NamedTuple
 
 _STANDARD_LIBRARY = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
 _PACKAGE_DIRECTORIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -25,10 +25,15 @@ class _Stamp(NamedTuple):
 class SourceWatch:
     """The Python files that the process has loaded, less the standard library's, installed
     packages' and Fapws's own; extra names more, such as the script. Files loaded later join by
-    themselves."""
+    themselves.
+
+    Made before the application is read: a file that is saved after Python has read it has changed, also
+    while the rest is still being loaded.
+    """
 
     def __init__(self, extra: Iterable[str] = ()) -> None:
         self._extra = tuple(extra)
+        self._as_found = _note_before_reading()
         self._stamps: dict[str, _Stamp | None] = {}
         self._missing: set[str] = set()
         self._modules_seen = -1
@@ -82,7 +87,40 @@ class SourceWatch:
         loaded = (_source(name, module) for name, module in modules)
         for path in (*self._extra, *loaded):
             if path and path not in self._stamps:
-                self._stamps[path] = _stamp(path)
+                self._stamps[path] = self._first_stamp(path)
+
+    def _first_stamp(self, path: str) -> _Stamp | None:
+        """As it was when Python found it. A file that is gone by now may have been made for one import."""
+        now = _stamp(path)
+        return now and self._as_found.pop(path, now)
+
+
+class _Noting:
+    """Finds what the finder of files finds, and notes how a source file is before Python reads it."""
+
+    def __init__(self, finder: Any) -> None:
+        self._finder = finder
+        self.stamps: dict[str, _Stamp | None] = {}
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """As PathFinder's."""
+        spec = self._finder.find_spec(name, path, target)
+        if spec is not None and spec.has_location and spec.origin.endswith(".py"):
+            file = os.path.abspath(spec.origin)
+            self.stamps[file] = _stamp(file)
+        return spec
+
+
+def _note_before_reading() -> dict[str, _Stamp | None]:
+    """What is noted from now on in this process; at every import that asks the finder of files."""
+    for place, finder in enumerate(sys.meta_path):
+        if isinstance(finder, _Noting):
+            return finder.stamps
+        if getattr(finder, "__name__", "") == "PathFinder":
+            noting = _Noting(finder)
+            sys.meta_path.insert(place, noting)
+            return noting.stamps
+    return {}
 
 
 def _source(name: str, module: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -18,6 +19,12 @@ def script(tmp_path: Path) -> Path:
     path = tmp_path / "s.py"
     path.write_text("one\n")
     return path
+
+
+@pytest.fixture(autouse=True)
+def finders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch adds one of its own, for as long as the process lives."""
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
 
 
 def load(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
@@ -130,3 +137,36 @@ def test_file_of_a_traceback_that_was_saved_since_the_last_change_has_changed(sc
     os.utime(ahead, ns=(now, now + 3600 * 10**9))
     watch.add_named_in("".join(f'  File "{path}", line 1\n' for path in (before, since, ahead)))
     assert [watch.changed(), watch.changed()] == [str(since), ""]
+
+
+def test_file_saved_while_it_is_imported_has_changed(script, tmp_path, monkeypatch) -> None:
+    """What Python has read is not what is there now."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    saved = tmp_path / "saved_while_imported.py"
+    saved.write_text("import pathlib\npathlib.Path(__file__).write_text('')\n")
+    untouched = tmp_path / "untouched_by_its_import.py"
+    untouched.write_text("")
+    watch = SourceWatch([str(script)])
+    for path in (untouched, saved):
+        importlib.import_module(path.stem)
+        monkeypatch.delitem(sys.modules, path.stem, raising=False)
+        load(monkeypatch, path)
+    assert [watch.changed(), watch.changed()] == [str(saved), ""]
+
+
+def test_file_that_was_made_for_one_import_and_removed_is_no_change(script, tmp_path, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = tmp_path / "made_for_one_import.py"
+    made.write_text("")
+    watch = SourceWatch([str(script)])
+    importlib.import_module(made.stem)
+    load(monkeypatch, made)
+    made.unlink()
+    assert [watch.changed() for _ in range(3)] == [""] * 3
+
+
+def test_watches_note_imports_once(script) -> None:
+    SourceWatch([str(script)])
+    finders = len(sys.meta_path)
+    SourceWatch([str(script)])
+    assert len(sys.meta_path) == finders

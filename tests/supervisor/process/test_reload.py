@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.house import HELLO, House, Load, Until
@@ -278,6 +279,27 @@ def test_mended_file_reloads_though_only_the_failed_reload_had_loaded_it(house: 
     house.wait_log("helper_of_this_test.py has changed: reloading")
     house.wait_log("reload done")
     house.ctl("stop")
+
+
+def test_script_saved_while_a_worker_loads_it_is_loaded_again(house: House, until: Until) -> None:
+    house.configure(listen=f"unix:{house.unix}", pool="autoreload = yes")
+    house.start()
+    fifo = house.directory / "fifo"
+    os.mkfifo(fifo)
+    hello = house.app.read_text()
+    house.write_app(f"with open({str(fifo)!r}) as file:\n    file.read()\n{hello}")
+    writer = until(lambda: opened_by_a_reader(fifo), "the new worker has read the script and runs it")
+    house.greeting("saved")
+    os.close(writer)
+    until(lambda: house.get(None).startswith(b"saved"), "what was saved last serves")
+    house.ctl("stop")
+
+
+def opened_by_a_reader(fifo: Path) -> int | None:
+    try:
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
 
 
 # ---- A reload that has to wait --------------------------------------------------------------------
