@@ -67,7 +67,9 @@ class Chain:
             elif hasattr(part, "read"):
                 yield from _blocks(part)
             elif hasattr(part, "__iter__"):
-                yield from part
+                # "yield from" would call its close() too, if this is ended before it is.
+                for piece in part:  # noqa: UP028
+                    yield piece
             else:
                 raise TypeError(bad_content(part))
 

@@ -233,7 +233,9 @@ def _redirected(environ: Environ, to: LocalRedirect, count: int) -> Environ:
 
 def _closing(result: Iterable[bytes]) -> Iterator[bytes]:
     try:
-        yield from result
+        # "yield from" would call its close() too, if this is ended before it is.
+        for piece in result:  # noqa: UP028
+            yield piece
     finally:
         close = getattr(result, "close", None)
         if close is not None:
