@@ -42,6 +42,13 @@ python=$(find_python)
 # ---- .venv: made anew when it is broken, the clone was moved, or another Python is asked for ----------
 if ! python_answers .venv/bin/python || [ "$(cat .venv/.base 2>/dev/null)" != "$python" ] ||
     [ "$(cat .venv/.place 2>/dev/null)" != "$(pwd -P)" ]; then
+    # Before 3.10 pip asks distutils where to install, and that puts a variable of the environment there.
+    case $(pwd -P) in
+        *\$[A-Za-z_]*)
+            "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+                die "pip of Python 3.9 takes the \$ in $(pwd -P) for a variable: use a newer one (PYTHON=...) or another path"
+            ;;
+    esac
     say "making .venv with $python"
     rm -rf .venv
     "$python" -m venv .venv

@@ -26,6 +26,8 @@ MAKES = [
     )
     for name in ("make", "bmake")
 ]
+DOLLARS = sys.version_info >= (3, 10)
+"""Whether pip can install where the path has a `$` and a name; see the test of an older one."""
 needs_accelerator = pytest.mark.skipif(
     sys.implementation.name != "cpython" or bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     reason="the accelerator is for CPython with its lock: runs there",
@@ -38,11 +40,33 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Its path is more than a #! line can hold, and means something else to a shell.
     """
-    folder = tmp_path_factory.mktemp("clone") / f"a $HOME of {'x' * 230}"
+    folder = tmp_path_factory.mktemp("clone") / f"a {'$HOME' if DOLLARS else '$'} of {'x' * 230}"
     folder.mkdir()
     tree = copy_tree(folder / "fapws")
     run("make", "build", cwd=tree, PYTHON=os.path.realpath(sys.executable), FAPWS_PURE="0")
     return tree
+
+
+def test_an_older_pip_is_not_let_loose_in_a_path_with_a_variable(tmp_path: Path) -> None:
+    """It would install into another folder: /home/of/somebody for $HOME."""
+    tree = copy_tree(tmp_path / "a $HOME")
+    older = tmp_path / "python3.9"
+    older.write_text(
+        f'#!/bin/sh\ncase $2 in *"(3, 10)"*) exit 1 ;; esac\nexec {shlex.quote(sys.executable)} "$@"\n'
+    )
+    older.chmod(0o755)
+    done = subprocess.run(
+        ["make", "build"],
+        cwd=tree,
+        env=clean_environment(PYTHON=str(older)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert f"takes the $ in {tree} for a variable" in done.stderr
+    assert not (tree / ".venv").exists()
 
 
 def files_below(folder: Path) -> list[str]:
