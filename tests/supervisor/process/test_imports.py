@@ -151,6 +151,8 @@ def test_what_reads_the_configuration_does_not_stay_with_a_daemon(house: House) 
     """Nor what talks to a server that runs: the command that starts becomes the master."""
     house.write_app(APP)
     house.configure()
+    call = "import sys; from fapws.cli.fapwsctl import main; sys.exit(main())"
+    house.program = [sys.executable, "-c", call]  # as the installed script; -m loads re and enum on 3.9
     house.start()
     port = int(house.status()["pools"][0]["listen"][0].rsplit(":", 1)[1])
     loaded = set(requests.get(f"http://127.0.0.1:{port}/", timeout=10).text.split("\n"))
