@@ -338,6 +338,17 @@ int fw_guard_lifeline(int fd, uint32_t grace_ms, const char *log);
  * it: how many bytes there was room for, or -1 if it cannot be written at all (no reader, a full disk). */
 int64_t fw_write_now(int fd, const void *data, size_t len);
 
+/* A handler of the signal is there that writes Python stacks to the socket fd: from now on they stand between an
+ * "S" and a NUL, never inside a message of fw_send_message(), and in no other file that gets the
+ * number fd. 0 or a negative code. Of one process; in the thread that receives signals. */
+int fw_wrap_stacks(int signum, int fd);
+
+/* Ends that. 1: the handler is the one that was wrapped again; 0: it was not ours any more, and stays. */
+int fw_unwrap_stacks(int signum);
+
+/* Sends the whole message, waiting where it must; any thread may. 0, or FW_ESYSTEM: nobody reads there. */
+int fw_send_message(int fd, const void *data, size_t len);
+
 /* cffi: end */
 
 #endif

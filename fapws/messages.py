@@ -1,7 +1,8 @@
 """What a master and its worker say to each other over their socketpair.
 
 Each message is a NamedTuple; ``encode`` and ``Decoder.feed`` are the only places that know the bytes:
-one type byte, four bytes of length (big-endian), then the payload (UTF-8).
+one type byte, four bytes of length (big-endian), then the payload (UTF-8). Stacks are different, because the
+handler of a signal writes them, piece by piece: ``S``, the text, NUL (csrc/sys/stacks.c).
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ class Changed(NamedTuple):
     """Worker to master (autoreload): a source file of the application has changed."""
 
     path: str
+
+
+class Stacks(NamedTuple):
+    """Worker to master, on SIGUSR2: the Python stacks of all its threads, whatever it is doing."""
+
+    text: str
 
 
 class Drain(NamedTuple):
@@ -55,9 +62,9 @@ class Broken(NamedTuple):
     reason: str
 
 
-Message = Union[Ready, Failed, Changed, Drain, TurnAway, Welcome, Ping, Reopened, Broken]
+Message = Union[Ready, Failed, Changed, Stacks, Drain, TurnAway, Welcome, Ping, Reopened, Broken]
 
-FROM_WORKER: frozenset[type[Message]] = frozenset((Ready, Failed, Changed))
+FROM_WORKER: frozenset[type[Message]] = frozenset((Ready, Failed, Changed, Stacks))
 FROM_MASTER: frozenset[type[Message]] = frozenset((Drain, TurnAway, Welcome, Ping, Reopened, Broken))
 
 _TYPES: dict[bytes, type[Message]] = {
@@ -71,10 +78,14 @@ _TYPES: dict[bytes, type[Message]] = {
     b"L": Reopened,
     b"B": Broken,
 }
+_STACKS, _STACKS_END = b"S", b"\0"
 _LETTERS = {kind: letter for letter, kind in _TYPES.items()}
 _HEAD = 5
 MAX_PAYLOAD = 256 * 1024
 """Bytes; a longer text is cut, so that a message never blocks a socketpair for long."""
+STACKS_SENT = 16 * 2**20
+"""Bytes of stacks that are read; more than 100 frames each of 100 threads, which faulthandler shows, take."""
+_CUT = b"\n(more than that is left out)\n"
 
 
 def encode(message: Message) -> bytes:
@@ -90,22 +101,63 @@ class Decoder:
         """``allowed``: what the other side may say."""
         self._allowed = allowed
         self._buffer = b""
+        self._stacks = b""
+        """What has come of stacks, with their first byte; MAX_PAYLOAD of it at most."""
+        self._stacks_sent = 0
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages that are complete now. Raises ValueError on bytes that are no allowed message."""
         self._buffer += data
         messages: list[Message] = []
         at = 0
-        while len(self._buffer) - at >= _HEAD:
-            kind = _TYPES.get(self._buffer[at : at + 1])
-            size = int.from_bytes(self._buffer[at + 1 : at + _HEAD], "big")
-            if kind not in self._allowed or size > (MAX_PAYLOAD if kind._fields else 0):
-                raise ValueError(f"not a message: {self._buffer[at : at + 16]!r}")
-            end = at + _HEAD + size
-            if len(self._buffer) < end:
+        while at < len(self._buffer):
+            stacks = self._stacks or self._buffer[at : at + 1] == _STACKS
+            message, end = self._stacks_from(at) if stacks else self._message_from(at)
+            if message is not None:
+                messages.append(message)
+            if at == end:
                 break
-            payload = self._buffer[at + _HEAD : end].decode("utf-8", "replace")
             at = end
-            messages.append(kind(payload) if kind._fields else kind())
         self._buffer = self._buffer[at:]
         return messages
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the rest of a message is still to come."""
+        return bool(self._buffer or self._stacks)
+
+    def last_words(self) -> list[Message]:
+        """At the end of the stream: stacks that were not whole."""
+        return [self._whole_stacks()] if self._stacks else []
+
+    def _message_from(self, at: int) -> tuple[Message | None, int]:
+        """A message that begins there, and where it ends; none, and the same place: more is to come."""
+        if len(self._buffer) - at < _HEAD:
+            return None, at
+        kind = _TYPES.get(self._buffer[at : at + 1])
+        size = int.from_bytes(self._buffer[at + 1 : at + _HEAD], "big")
+        if kind not in self._allowed or size > (MAX_PAYLOAD if kind._fields else 0):
+            raise ValueError(f"not a message: {self._buffer[at : at + 16]!r}")
+        end = at + _HEAD + size
+        if len(self._buffer) < end:
+            return None, at
+        payload = self._buffer[at + _HEAD : end].decode("utf-8", "replace")
+        return (kind(payload) if kind._fields else kind()), end
+
+    def _stacks_from(self, at: int) -> tuple[Message | None, int]:
+        """Takes what there is of stacks: they may be long, and only a part is kept."""
+        end = self._buffer.find(_STACKS_END, at)
+        piece = self._buffer[at:] if end < 0 else self._buffer[at:end]
+        self._stacks_sent += len(piece)
+        if Stacks not in self._allowed or self._stacks_sent > STACKS_SENT:
+            raise ValueError(f"not a message: {piece[:16]!r}")
+        self._stacks += piece[: MAX_PAYLOAD - len(self._stacks)]
+        if end < 0:
+            return None, len(self._buffer)
+        return self._whole_stacks(), end + 1
+
+    def _whole_stacks(self) -> Stacks:
+        cut = _CUT if self._stacks_sent > len(self._stacks) else b""
+        text = (self._stacks[1:] + cut).decode("utf-8", "replace")
+        self._stacks, self._stacks_sent = b"", 0
+        return Stacks(text)

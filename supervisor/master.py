@@ -24,12 +24,16 @@ from .errors import FAILED, NOT_CONFIGURED, TAKEN, CannotStart
 from .listen.lookup import look_up
 from .listen.sleeping_pools import SleepingPools
 from .process import title, worker_process
+from .questioning import Questioning
 from .reload_orders import ReloadOrders
 from .resources import Resources
 from .upgrade.handover import Saved
 from .upgrade.old_code import Upgrade
 from .waiting import Readiness
 from .worker_orders import WorkerOrders
+
+_LAST_WORDS = 0.5
+"""Seconds that an upgrade waits for the rest of a message of a worker."""
 
 Tell = Callable[[int, str], None]
 """Is told the outcome of the start once: exit status (0: it serves) and the text for people."""
@@ -97,8 +101,10 @@ class Master:
         self._upgrade = Upgrade(resources.waiter, resources.signals, self._save, self._post)
         resources.workers.on_other = self._upgrade.on_child
         resources.workers.on_exit = self._on_exit
+        self._questioning = Questioning(resources, lambda: self.state)
+        resources.workers.on_stacks = self._questioning.on_stacks
         commands = Commands(self, self._post, resources.conversations, self._reopen_logs)
-        resources.conversations.commands = commands.table()
+        resources.conversations.commands = {**commands.table(), **self._questioning.table()}
         self._orders = self._make_orders()
         for pool in self.state.config.pools:
             if pool.name in self.state.asleep:
@@ -175,6 +181,7 @@ class Master:
             resources.workers.renew_logs(resources.logs)
         self._reload_orders.end_overdue(time.monotonic())
         resources.monitoring.end_overdue(time.monotonic())
+        self._questioning.end_overdue(time.monotonic())
         self._post(events.Tick())
         if resources.notifier.listens:
             resources.notifier.status(self._reload_orders.summary())
@@ -184,7 +191,7 @@ class Master:
         wakeup = decide.next_wakeup(self.state, now)
         resources = self._resources
         others = (resources.notifier.beat(now), resources.logs.look_due, self._reload_orders.due)
-        return max(0.0, min(wakeup, resources.monitoring.due, *others) - now)
+        return max(0.0, min(wakeup, resources.monitoring.due, self._questioning.due, *others) - now)
 
     def _on_ready(self, ready: Readiness) -> None:
         resources = self._resources
@@ -200,6 +207,7 @@ class Master:
 
     def _on_exit(self, number: int, pool: str, code: int) -> None:
         self._resources.books.worker_ends(self.state.children.get(number), pool, code)
+        self._questioning.on_exit(number)
 
     def _post(self, event: events.Event) -> None:
         """Tells the core; what its actions bring about is told after it, in order."""
@@ -295,6 +303,7 @@ class Master:
     def _leap(self, _action: actions.Leap) -> None:
         self._resources.error_log.write("upgrading in place")
         self._resources.workers.write_partial_lines()
+        self._resources.workers.hear_to_the_end(_LAST_WORDS)
         self._upgrade.leap()
 
     def _upgrade_failed(self, action: actions.UpgradeFailed) -> None:

@@ -94,7 +94,7 @@ class WorkerOrders:
         age = time.monotonic() - child.born
         self._log.write(texts.hanging(child, pid, age, line, action.stopped))
         if not action.stopped:
-            self._workers.signal(child.number, signal.SIGUSR2)
+            self._workers.ask_stacks(child.number, for_log=True)
 
     def spared(self, action: actions.Spared) -> None:
         """Logs it."""

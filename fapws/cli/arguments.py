@@ -23,6 +23,8 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   undrain [POOL]
                be ready again
   status       show the workers
+  stack [POOL[/N]]
+               show the Python stacks of workers, with the requests in hand
   health       exit 0 if every pool serves as configured
   configtest   check the configuration, touch nothing
   dump         show every option's value in force and where it comes from
@@ -67,6 +69,7 @@ COMMANDS = {
     "drain": Words(0, 1),
     "undrain": Words(0, 1),
     "status": Words(),
+    "stack": Words(0, 1),
     "health": Words(),
     "configtest": Words(),
     "dump": Words(),

@@ -89,7 +89,7 @@ def _write(result: Result, as_json: bool) -> None:
         print(json.dumps({**words, **text, **result.values}))
     elif result.text:
         # What was asked for goes to standard output, also if the reply is "stopped".
-        expected = result.status == DONE or "state" in result.values
+        expected = result.status == DONE or "state" in result.values or "stacks" in result.values
         print(visible(result.text.rstrip("\n")), file=sys.stdout if expected else sys.stderr)
 
 
@@ -273,6 +273,7 @@ _COMMANDS: dict[str, Callable[[Options], Result]] = {
     "drain": drain,
     "undrain": undrain,
     "status": _query,
+    "stack": _query,
     "health": _query,
     "configtest": _query,
     "dump": _query,

@@ -63,8 +63,16 @@ def status(options: Options) -> Result:
     return Result(STATUS_RUNNING, "" if options.json else status_text.render(reply), reply)
 
 
+def stack(options: Options) -> Result:
+    """What workers are doing."""
+    from fapws.cli import stack
+
+    return stack.stack(options)
+
+
 COMMANDS: dict[str, Callable[[Options], Result]] = {
     "status": status,
+    "stack": stack,
     "configtest": configtest,
     "dump": dump,
     "health": health,

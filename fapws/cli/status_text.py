@@ -24,7 +24,7 @@ def render(reply: dict[str, Any]) -> str:
     """Lines for people, of a status with RSS."""
     lines = [
         f"fapws: {reply['state']} (pid {reply['pid']}), generation {reply['generation']}, "
-        f"up {_span(reply['uptime'])}"
+        f"up {span(reply['uptime'])}"
     ]
     for pool in reply["pools"]:
         stage = reply.get("draining", {}).get(pool["name"], "")
@@ -41,14 +41,14 @@ def _worker_row(worker: dict[str, Any]) -> tuple[str, ...]:
         f"{worker['pool']}/{worker['slot']}",
         str(worker["pid"] or "-"),
         worker["state"],
-        _span(worker["age"]),
+        span(worker["age"]),
         str(worker["generation"]),
         str(worker["requests"]),
         str(worker["in_flight"]),
         str(worker["connections"]),
         f"{worker['rss'] / 2**20:.1f}M" if worker["rss"] else "-",
         f"{worker['cpu']:.1f}s" if worker["cpu"] is not None else "-",
-        f"{worker['request']} ({_span(worker['request_age'] or 0)})" if worker.get("request") else "",
+        f"{worker['request']} ({span(worker['request_age'] or 0)})" if worker.get("request") else "",
     )
 
 
@@ -68,12 +68,12 @@ def _history(reply: dict[str, Any]) -> list[str]:
     reload = reply["last_reload"]
     if reload:
         word = "done" if reload["ok"] else "failed"
-        lines.append(texts.after(f"{LAST_RELOAD}: {word} {_span(reload['ago'])} ago", reload["text"]))
-    lines += [f"death {_span(death['ago'])} ago: {death['text']}" for death in reply["last_deaths"]]
+        lines.append(texts.after(f"{LAST_RELOAD}: {word} {span(reload['ago'])} ago", reload["text"]))
+    lines += [f"death {span(death['ago'])} ago: {death['text']}" for death in reply["last_deaths"]]
     return lines
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """A length of time in the unit that suits it: 12s, 5m, 3h, 2d."""
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= 2 * size:

@@ -91,7 +91,7 @@ def run(spec: WorkerSpec) -> NoReturn:
     Exit status: 0 after a drain, 1 when it could not boot (Failed was sent before).
     SIGTERM: drain as at a stop (take what the backlog holds). SIGHUP, SIGINT: ignored.
     Drain message: as at a reload. End of lifeline: drain, and after drain_timeout the end.
-    SIGUSR2: the Python stacks go to standard error, whatever the worker is doing.
+    SIGUSR2: the Python stacks go to the master, whatever the worker is doing.
     """
     status = 1
     log = errors.ErrorLog()
@@ -158,7 +158,7 @@ class Worker:
         self._watch: SourceWatch | None = None
         self._sent_along: list[int] = []
         """Descriptors that have come before the message they belong to was whole."""
-        self._signals = WorkerSignals(self._streams.for_stacks)
+        self._signals = WorkerSignals(spec.channel, self._streams.for_crashes)
         os.set_blocking(spec.channel, True)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
@@ -262,7 +262,7 @@ class Worker:
         deadline = self._born + timeout if timeout else None
         try:
             common = common_environ(spec.multiprocess)
-            warm_up(application, spec.pool, spec.listeners, common, deadline, self._streams.for_stacks)
+            warm_up(application, spec.pool, spec.listeners, common, deadline, self._streams.for_crashes)
         finally:
             if os.getpid() != self.pid:
                 forks.leave(self.errors, sys.exc_info()[1])
@@ -355,12 +355,8 @@ class Worker:
     # ---- What the master and the system say -----------------------------------------------------
 
     def _send(self, message: Message) -> None:
-        try:
-            data = encode(message)
-            while data:
-                data = data[os.write(self._channel, data) :]
-        except OSError:
-            pass  # the master is dead: the lifeline tells
+        data = encode(message)
+        lib.fw_send_message(self._channel, data, len(data))  # the lifeline tells when the master is dead
 
     def _on_wake(self) -> None:
         self._signals.read()

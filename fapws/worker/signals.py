@@ -10,19 +10,22 @@ from __future__ import annotations
 import faulthandler
 import os
 
+from fapws._core import lib
 from fapws.lean import FrameType, signal
 
 STACK_SIGNAL = signal.SIGUSR2
-"""The worker writes the Python stacks of its threads to its standard error."""
+"""The worker sends the Python stacks of its threads to its master, whatever it is doing."""
 _READ_SIZE = 4096
 
 
 class WorkerSignals:
     """SIGTERM is noted and wakes the loop; SIGHUP and SIGINT concern the master alone."""
 
-    def __init__(self, stacks: int = 2) -> None:
-        """``stacks``: the descriptor to which the stacks are written."""
-        self._stacks = stacks
+    def __init__(self, channel: int, crashes: int = 2) -> None:
+        """``channel``: to the master, which gets the stacks that it asks for. ``crashes``: the descriptor to
+        which they are written by a fault that ends the process."""
+        self._channel = channel
+        self._crashes = crashes
         self.term_noted = False
         self.fd, self._writer = os.pipe()
         """``fd`` is readable when a signal came."""
@@ -41,7 +44,7 @@ class WorkerSignals:
         """A fault such as SIGSEGV writes the Python stacks before it ends the process. Called once,
         before the import: what an application, or ``-X faulthandler``, has chosen for itself stays."""
         if not faulthandler.is_enabled():
-            faulthandler.enable(file=self._stacks, all_threads=True)
+            faulthandler.enable(file=self._crashes, all_threads=True)
             self._shows_crashes = True
 
     def take(self) -> None:
@@ -55,7 +58,9 @@ class WorkerSignals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (*self._handlers, STACK_SIGNAL))
         # Away first: over a handler that the application has set since, registering does nothing.
         faulthandler.unregister(STACK_SIGNAL)
-        faulthandler.register(STACK_SIGNAL, file=self._stacks, all_threads=True, chain=False)
+        faulthandler.register(STACK_SIGNAL, file=self._channel, all_threads=True, chain=False)
+        if lib.fw_wrap_stacks(STACK_SIGNAL, self._channel) < 0:
+            faulthandler.register(STACK_SIGNAL, file=self._crashes, all_threads=True, chain=False)
 
     def read(self) -> None:
         """Empties the pipe."""
@@ -84,7 +89,10 @@ class WorkerSignals:
                     signal.signal(number, usual)
         except ValueError:
             pass  # forked by a thread that is not the main one even now
-        if self._shows_crashes and self._stacks != 2 and faulthandler.is_enabled():
+        if lib.fw_unwrap_stacks(STACK_SIGNAL) == 1:  # else it is the application's by now
+            faulthandler.unregister(STACK_SIGNAL)
+            faulthandler.register(STACK_SIGNAL, file=2, all_threads=True, chain=False)
+        if self._shows_crashes and self._crashes != 2 and faulthandler.is_enabled():
             faulthandler.enable(file=2)  # our own descriptor is closed, and may become another file
         os.close(self.fd)
         os.close(self._writer)

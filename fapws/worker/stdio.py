@@ -29,9 +29,9 @@ class StandardStreams:
         self._streams = (one, one if shared else Stream(2))
 
     @property
-    def for_stacks(self) -> int:
-        """The descriptor to which the watchdog's question is answered, from within a signal handler. What the
-        master empties takes all of it; what nobody may read must not hold the handler."""
+    def for_crashes(self) -> int:
+        """The descriptor to which a fault writes the stacks, from within a signal handler. What the master
+        empties takes all of it; what nobody may read must not hold the handler."""
         return 2 if self._log is not None else self._streams[1].fd
 
     def write_error(self, data: bytes) -> None:

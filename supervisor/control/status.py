@@ -113,13 +113,13 @@ def _workers(state: State, facts: Facts, now: float) -> list[dict[str, Any]]:
                 "in_flight": view.score.in_flight,
                 "connections": view.score.connections,
                 "request": view.score.request_line or None,
-                "request_age": _request_age(view),
+                "request_age": request_age(view),
             }
         )
     return rows
 
 
-def _request_age(view: WorkerView) -> float | None:
+def request_age(view: WorkerView) -> float | None:
     """Seconds since the batch of the request in hand was given out, or its last sign of life."""
     if not view.score.busy_since:
         return None

@@ -28,10 +28,30 @@ from .scoreboard import Row
 CHANGES_MAX = 40
 """Messages on changed files in CHANGES_SECONDS; an honest worker looks twice a second."""
 CHANGES_SECONDS = 10.0
+STACKS_MAX = 10
+"""Stacks in STACKS_SECONDS that a worker may tell without being asked; more are dropped."""
+STACKS_SECONDS = 10.0
 LAST_HELPINGS = 16
 """Reads after a worker's death: a socket holds less."""
 _READ_SIZE = 65536
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Pace:
+    """Counts what may come so often in so much time."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._count = 0
+        self._since = 0.0
+
+    def allows(self, now: float) -> bool:
+        """Whether one more may come; counts it."""
+        if now - self._since > self._seconds:
+            self._count, self._since = 0, now
+        self._count += 1
+        return self._count <= self._most
 
 
 class Judge:
@@ -41,18 +61,16 @@ class Judge:
         self._autoreload = autoreload
         self._booted = False
         """It has said how its start went, or an earlier master has heard it."""
-        self._changes = 0
-        self._since = 0.0
+        self._changes = Pace(CHANGES_MAX, CHANGES_SECONDS)
 
     def hear(self, message: messages.Message, now: float) -> None:
         """Raises ValueError."""
+        if isinstance(message, messages.Stacks):
+            return  # their length is bounded, and what nobody asked for is dropped
         if isinstance(message, messages.Changed):
             if not self._autoreload:
                 raise ValueError("it tells of changed files though autoreload is off")
-            if now - self._since > CHANGES_SECONDS:
-                self._changes, self._since = 0, now
-            self._changes += 1
-            if self._changes > CHANGES_MAX:
+            if not self._changes.allows(now):
                 raise ValueError("it tells of changed files again and again")
         elif self._booted:
             raise ValueError("it tells of its start more than once")
@@ -88,6 +106,10 @@ class Process:
         self.autoreload = autoreload
         """Of its pool, when the worker started."""
         self._judge = Judge(autoreload)
+        self.unasked = Pace(STACKS_MAX, STACKS_SECONDS)
+        """Of stacks that nobody has asked for."""
+        self.logs_stacks = False
+        """Whether the next stacks are to be written to the log."""
 
     def receive(self, helpings: int = 1) -> list[messages.Message]:
         """What the worker has said, so many helpings of it; closes the channel at its end.
@@ -111,6 +133,15 @@ class Process:
                 self._judge.hear(message, time.monotonic())
                 received.append(message)
         return received
+
+    @property
+    def is_heard_in_part(self) -> bool:
+        """Whether the rest of a message is on its way."""
+        return self.channel >= 0 and self._decoder.unfinished
+
+    def last_words(self) -> list[messages.Message]:
+        """After its death: what it was about to say."""
+        return self._decoder.last_words()
 
     def send(self, message: messages.Message, fds: Sequence[int] = ()) -> bool:
         """Whether the worker can be told; False: its channel is closed or full."""

@@ -7,6 +7,7 @@ tells through ``post``.
 from __future__ import annotations
 
 import os
+import time
 
 from fapws import messages
 from fapws.lean import Callable, NamedTuple, signal
@@ -29,6 +30,7 @@ _REASON_MAX = 16384
 """Characters; a message that does not fit into the socket at once would be cut in two."""
 _PATH_MAX = 1024
 """Characters of a changed file's name that are logged."""
+_PAUSE = 0.002
 _WAIT = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
 
 
@@ -64,6 +66,8 @@ class Workers:
         self.on_other: Callable[[int, int], None] = lambda _pid, _code: None
         """Is told of children that are no workers: PID, and how it ended."""
         self.gone: dict[str, Score] = {}
+        self.on_stacks: Callable[[int, Process, str], None] = lambda _number, _process, _text: None
+        """Is told the stacks that a worker sends: number, process, text of several lines."""
         self.on_exit: Callable[[int, str, int], None] = lambda _number, _pool, _code: None
         """Is told of a worker's end before the core is: number, pool, and how it ended."""
         self.gone_tallies: dict[str, Words] = {}
@@ -165,6 +169,29 @@ class Workers:
         for process in self._processes.values():
             if process.output:
                 process.output.write_partial_line()
+
+    def hear_to_the_end(self, seconds: float) -> None:
+        """Before an upgrade: the successor would not understand the rest of a message. One that takes
+        longer than that is given up with its worker."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            halves = [(n, process) for n, process in self._processes.items() if process.is_heard_in_part]
+            if not halves:
+                return
+            time.sleep(_PAUSE)
+            for number, process in halves:
+                self._hear(number, process)
+
+    def ask_stacks(self, number: int, for_log: bool) -> None:
+        """Has a worker send them. ``for_log``: they are written there, also if somebody else asks."""
+        process = self._processes.get(number)
+        if process:
+            process.logs_stacks = process.logs_stacks or for_log
+            process.signal(signal.SIGUSR2)
+
+    def number_of(self, pid: int) -> int:
+        """The worker with this PID; 0: there is none."""
+        return next((n for n, process in self._processes.items() if process.pid == pid), 0)
 
     def send(self, number: int, message: messages.Message) -> bool:
         """Whether it could be told."""
@@ -293,6 +320,8 @@ class Workers:
             path = visible_line(message.path[:_PATH_MAX])
             self._say(f"pool {pool} says that {path} has changed: reloading it")
             self._post(events.ReloadAsked(pool=pool))
+        elif isinstance(message, messages.Stacks):
+            self.on_stacks(number, self._processes[number], message.text)
 
     def _changed(self, number: int, process: Process, status: int) -> None:
         if os.WIFSTOPPED(status):
@@ -312,6 +341,8 @@ class Workers:
 
     def _bury(self, number: int, process: Process, code: int) -> None:
         self._hear(number, process, worker_process.LAST_HELPINGS)  # reads its channel to the end first
+        for message in process.last_words():
+            self._on_message(number, message)
         if process.output and process.output.fd >= 0:
             self._waiter.forget(process.output.fd)
             process.output.take_last_words()

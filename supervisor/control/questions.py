@@ -1,0 +1,124 @@
+"""Questions of fapwsctl that a worker itself has to answer: which it may not, or late, or in vain.
+
+The master asks, nobody else can; what a worker says is bounded (fapws.messages) and only handed on. Every
+question has an end: the answer, the worker's death, or a deadline.
+"""
+
+from __future__ import annotations
+
+import time
+from math import inf
+
+from fapws.lean import Any, Callable, NamedTuple, signal
+
+from ..core import worker_states as states
+from ..core.children import Child
+from ..core.decide import State
+from ..process.caught import catches
+from ..process.scoreboard import WorkerView
+from ..process.workers import Workers
+from .control_socket import Client, Request
+from .conversations import Conversations
+from .status import request_age
+
+STACK_SECONDS = 5.0
+"""A handler runs at once, whatever the worker is doing; but the machine may have much to do."""
+_BOOTED = (states.SERVING, states.HUNG, states.DRAINING)
+
+
+class Question(NamedTuple):
+    """One that is under way."""
+
+    due: float
+    """Monotonic seconds."""
+    late: str
+    """What is said then."""
+    facts: dict[str, Any]
+    """What the master knows of the worker, as it was when it was asked."""
+
+
+class Questions:
+    """Those under way, by topic and worker."""
+
+    def __init__(self, workers: Workers, conversations: Conversations, state: Callable[[], State]) -> None:
+        self._workers = workers
+        self._conversations = conversations
+        self._state = state
+        self._open: dict[tuple[str, int], Question] = {}
+
+    def obey(self, client: Client, request: Request) -> None:
+        """A command."""
+        pid = request.get("pid")
+        number = self._workers.number_of(pid) if type(pid) is int else 0
+        child = self._state().children.get(number)
+        if child is None:
+            client.reply(False, error=f"there is no worker with pid {pid!r}")
+        else:
+            self._ask_stacks(client, child, request)
+
+    @property
+    def due(self) -> float:
+        """The next deadline, in monotonic seconds."""
+        return min((question.due for question in self._open.values()), default=inf)
+
+    def end_overdue(self, now: float) -> None:
+        """Tells those who have waited in vain."""
+        for (kind, number), question in list(self._open.items()):
+            if question.due <= now:
+                self._end(kind, number, False, error=question.late)
+
+    def on_exit(self, number: int) -> None:
+        """The worker will not answer any more."""
+        for kind, asked in list(self._open):
+            if asked == number:
+                self._end(kind, number, False, error="it has ended meanwhile")
+
+    def on_stacks(self, number: int, text: str) -> bool:
+        """Whether somebody waits for them."""
+        question = self._open.get(("stack", number))
+        if question is None:
+            return False
+        self._end("stack", number, True, text=text, **question.facts)
+        return True
+
+    # ---- Details --------------------------------------------------------------------------------
+
+    def _ask_stacks(self, client: Client, child: Child, request: Request) -> None:
+        number = child.number
+        why_not = self._why_not(child, request)
+        if why_not:
+            client.reply(False, error=why_not)
+            return
+        self._conversations.wait_for(_topic("stack", number), client)
+        if ("stack", number) not in self._open:
+            late = f"it has not answered within {STACK_SECONDS:g} s: it is stopped, or holds the signal back"
+            facts = self._facts(number)
+            self._open["stack", number] = Question(time.monotonic() + STACK_SECONDS, late, facts)
+            self._workers.ask_stacks(number, for_log=False)
+
+    def _why_not(self, child: Child, request: Request) -> str:
+        """Why it cannot be sent the signal; empty: it can. Where nobody catches it, it would end the process:
+        while a worker boots, and where the application has taken the signal away since."""
+        view = self._workers.views()[child.number]
+        if child.state not in _BOOTED or not view.score.beat:
+            return f"it is {child.state}, and answers no questions"
+        caught = catches(view.pid, signal.SIGUSR2)
+        if caught is None:
+            caught = request.get("caught")  # the system tells ps, which the caller has asked
+        if caught is True:
+            return ""
+        if caught is False:
+            return "its application has taken SIGUSR2 for itself, which would end it"
+        return "this system does not tell whether it would survive SIGUSR2"
+
+    def _facts(self, number: int) -> dict[str, Any]:
+        view = self._workers.views().get(number, WorkerView(0, self._workers.score(number)))
+        return {"request": view.score.request_line or None, "request_age": request_age(view)}
+
+    def _end(self, kind: str, number: int, ok: bool, **values: Any) -> None:
+        del self._open[kind, number]
+        self._conversations.tell(_topic(kind, number), ok, **values)
+
+
+def _topic(kind: str, number: int) -> str:
+    return f"{kind} {number}"

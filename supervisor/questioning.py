@@ -1,0 +1,63 @@
+"""What the master's loop knows of questions to workers: nothing, and no module of it, until somebody asks."""
+
+from __future__ import annotations
+
+import time
+from math import inf
+
+from fapws.lean import TYPE_CHECKING, Callable
+
+from .control.control_socket import Client, Request
+from .control.conversations import Command
+from .core.decide import State
+from .process.worker_process import Process
+from .resources import Resources
+
+if TYPE_CHECKING:
+    from .control.questions import Questions
+
+
+class Questioning:
+    """Brings the questions in with the first command that asks one. Stacks that nobody waits for are
+    logged."""
+
+    def __init__(self, resources: Resources, state: Callable[[], State]) -> None:
+        """``state``: gives the core's state as it is now."""
+        self._resources = resources
+        self._state = state
+        self._questions: Questions | None = None
+
+    def table(self) -> dict[str, Command]:
+        """What each command calls."""
+        return {"stack": self._obey}
+
+    @property
+    def due(self) -> float:
+        """When end_overdue() has something to do, in monotonic seconds."""
+        return self._questions.due if self._questions else inf
+
+    def end_overdue(self, now: float) -> None:
+        """Tells clients whose worker does not answer."""
+        if self._questions:
+            self._questions.end_overdue(now)
+
+    def on_exit(self, number: int) -> None:
+        """A worker has ended."""
+        if self._questions:
+            self._questions.on_exit(number)
+
+    def on_stacks(self, number: int, process: Process, text: str) -> None:
+        """A worker has sent its stacks."""
+        asked = self._questions is not None and self._questions.on_stacks(number, text)
+        if process.logs_stacks or (not asked and process.unasked.allows(time.monotonic())):
+            process.logs_stacks = False
+            lines = text.rstrip("\n").encode("utf-8", "backslashreplace").split(b"\n")
+            self._resources.error_log.write_lines(lines, f"{process.pool}/{process.slot}[{process.pid}]")
+
+    def _obey(self, client: Client, request: Request) -> None:
+        if self._questions is None:
+            from .control.questions import Questions
+
+            resources = self._resources
+            self._questions = Questions(resources.workers, resources.conversations, self._state)
+        self._questions.obey(client, request)
