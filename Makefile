@@ -32,6 +32,8 @@ help:
 	@echo 'make bench      measure against other servers (ONLY=hello,browser PEERS=bjoern,nginx; B=--help)'
 	@echo 'make soak       long runs: slow attacks, slow readers, uploads, idle clients (S="idle": only some)'
 	@echo 'make dist       source distribution and wheel into dist/'
+	@echo 'make wheels     source distribution and wheels for machines without a compiler (ONLY=x86_64-manylinux: one)'
+	@echo 'make try-wheel  install the wheel for this machine in an environment without a compiler, and serve'
 	@echo 'make install    programs, man pages, examples below PREFIX=/usr/local (DESTDIR= for packagers)'
 	@echo 'make uninstall  remove what make install brought'
 	@echo 'make clean      remove everything that was built, .venv too'
@@ -110,6 +112,15 @@ dist:
 	@rm -rf dist
 	@.venv/bin/python -m build --no-isolation --outdir dist .
 
+wheels:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh wheels
+	@sh tools/wheels.sh build $(ONLY)
+	@sh tools/wheels.sh check
+
+try-wheel:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh wheels
+	@sh tools/wheels.sh try
+
 install: build
 	@.venv/bin/python -B tools/install.py --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
 
@@ -121,4 +132,4 @@ clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build run test test-c test-libuv portable portable-run test-pypy test-pure test-asan valgrind fuzz chaos lint generated bench soak dist install uninstall clean
+.PHONY: help build run test test-c test-libuv portable portable-run test-pypy test-pure test-asan valgrind fuzz chaos lint generated bench soak dist wheels try-wheel install uninstall clean

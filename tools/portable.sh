@@ -3,6 +3,7 @@
 # (zig's, with the headers of their C libraries; tools/setup.sh portable installs it into .venv).
 # usage: tools/portable.sh check [TARGET...]     every file of csrc/ compiles, without a single warning
 #        tools/portable.sh run [TARGET...]       the C tests, with UBSan where zig has it
+#        tools/portable.sh headers               leaves Python's headers for all of them in build/portable/python
 #
 # run is for Linux: static programs, under qemu-user unless this machine runs them itself.
 set -eu
@@ -119,6 +120,7 @@ run() {
 case $work in
     run) run "$@" ;;
     check) check "$@" ;;
+    headers) copy_python_headers ;;
     one) check_one "$1" ;;
-    *) die 'usage: tools/portable.sh check|run [TARGET...]' ;;
+    *) die 'usage: tools/portable.sh check|run [TARGET...] | headers' ;;
 esac

@@ -1,12 +1,13 @@
 #!/bin/sh
 # setup.sh -- from a clone to a .venv that runs it; each step is skipped while nothing it reads changed.
-# usage: tools/setup.sh build|test|lint|dist|portable
+# usage: tools/setup.sh build|test|lint|dist|portable|wheels
 #
 #   build   .venv with Fapws in it, by plain path: .venv/bin/fapws runs the clone's own files
 #   test    build, and what tests/ imports
 #   lint    build, and ruff and mypy
 #   dist    build, and the PyPA builder
 #   portable  build, and a C compiler for other systems
+#   wheels  dist and portable, and what looks at wheels
 #
 # A step's stamp in .venv holds a checksum of what it read; times are not trusted (git sets them).
 set -eu
@@ -107,7 +108,8 @@ case $purpose in
     lint) set -- tools/requirements-lint.txt tests/requirements.txt ;;
     dist) set -- tools/requirements-dist.txt ;;
     portable) set -- tools/requirements-portable.txt ;;
-    *) die "usage: tools/setup.sh build|test|lint|dist|portable" ;;
+    wheels) set -- tools/requirements-dist.txt tools/requirements-portable.txt tools/requirements-wheels.txt ;;
+    *) die "usage: tools/setup.sh build|test|lint|dist|portable|wheels" ;;
 esac
 [ "$purpose" = build ] || for file in "$@"; do
     name=$(echo "$file" | tr '/.' '--')
