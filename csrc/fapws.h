@@ -105,11 +105,34 @@ typedef struct {
     uint64_t reserved[2];
 } fw_tally;
 
+#define FW_LAST_REQUESTS 32 /* that a worker leaves for its crash record */
+#define FW_LAST_TARGET 120  /* bytes of the target of each */
+#define FW_LAST_LINE 144    /* bytes of its line: a method, a space, a target */
+
+/* A request that has its response, or the head of one. */
+typedef struct {
+    int64_t connection;
+    uint32_t ms;    /* from the whole request to the response; FW_LAST_GOES_ON: it has no end yet */
+    char status[3]; /* digits */
+    uint8_t line_len; /* bytes of line */
+    char line[FW_LAST_LINE];
+} fw_last_request;
+
+/* A worker's last requests, in shared memory as well, for whoever wants to know why it died: fw_remember(). */
+typedef struct {
+    uint64_t count; /* ever; the next one goes to requests[count % FW_LAST_REQUESTS] */
+    fw_last_request requests[FW_LAST_REQUESTS];
+} fw_last;
+
+#define FW_LAST_GOES_ON 0xFFFFFFFF
+
 /* Both return NULL / negative code on failure. settings are copied. score may be NULL (the worker
  * then keeps a private one) and must outlive the worker otherwise. */
 fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score);
 /* Before the first connection: counts there as well. tally must outlive the worker. */
 int fw_count(fw_worker *worker, fw_tally *tally);
+/* Before the first connection: keeps its last requests there. last must outlive the worker. */
+int fw_remember(fw_worker *worker, fw_last *last);
 /* Closes every connection and listener. Calls that a caller still makes for a worker that is gone are
  * refused with FW_ETHREAD if they are made for NULL. */
 void fw_worker_free(fw_worker *worker);

@@ -204,6 +204,14 @@ int fw_count(fw_worker *worker, fw_tally *tally)
     return 0;
 }
 
+int fw_remember(fw_worker *worker, fw_last *last)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    worker->last = last;
+    return 0;
+}
+
 static void close_inherited(int *fd)
 {
     if (*fd >= 0)

@@ -56,6 +56,7 @@ struct fw_worker {
     fw_score *score;      /* never read: others may write there too. The true figures are here: */
     fw_score own_score;
     fw_tally *tally; /* NULL: nobody wants it */
+    fw_last *last;   /* NULL: nobody wants it */
     uint64_t
         given_out; /* with a tally: ns at which the batch in hand was given out; 0: there is none */
     uint64_t beat; /* of the score */

@@ -11,6 +11,7 @@ from .control import status
 from .core import actions, events, texts
 from .core.decide import State
 from .errors import CannotStart
+from .process.last_requests import GOES_ON
 from .process.worker_process import Inheritance
 from .process.workers import Post
 from .resources import Resources
@@ -112,7 +113,9 @@ class WorkerOrders:
         line = self._workers.score(child.number).request_line
         if line and not child.hung:
             text += f", in hand: {line}"
-        self._log.write(f"{text}; {texts.refill(action.delay)}{texts.boot_reason(child)}")
+        last = self._last_requests(child.number)
+        told = f"{text}; {texts.refill(action.delay)}{texts.boot_reason(child)}"
+        self._log.write("\n".join((told, *texts.last_requests(last))))
         death = status.Death(time.monotonic(), child.pool, child.slot, pid, text)
         self.deaths = (*self.deaths, death)[-status.DEATHS_KEPT :]
 
@@ -121,4 +124,11 @@ class WorkerOrders:
         number = action.child.number
         text = texts.death_draining(action.child, self._workers.pid(number), action.status)
         line = self._workers.score(number).request_line
-        self._log.write(f"{text}, in hand: {line}" if line else text)
+        told = f"{text}, in hand: {line}" if line else text
+        self._log.write("\n".join((told, *texts.last_requests(self._last_requests(number)))))
+
+    def _last_requests(self, number: int) -> tuple[str, ...]:
+        return tuple(
+            texts.answered(found.line, found.status, found.ms, found.ms == GOES_ON)
+            for found in self._workers.last_requests(number)
+        )

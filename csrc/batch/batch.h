@@ -77,6 +77,8 @@ void fw__batch_request(fw_batch *batch, fw_shapes *shapes, const fw_given *given
                        const fw_head *head);
 
 /* request_line.c: the score's request_line, which shows the request that the caller works on. */
+/* The line of a request that waits for its response; NULL: it is of an earlier batch. */
+const fw_given_line *fw__request_line_of(fw_batch *batch, int64_t connection);
 void fw__request_line_add(fw_batch *batch, int64_t connection, fw_slice method, size_t target,
                           size_t target_len);
 void fw__request_line_first(fw_batch *batch, fw_score *score);

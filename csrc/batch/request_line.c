@@ -40,9 +40,21 @@ void fw__request_line_first(fw_batch *batch, fw_score *score)
     show(batch, score);
 }
 
+/* One that was left without a response, because its client has gone, does not hold the others up. */
+const fw_given_line *fw__request_line_of(fw_batch *batch, int64_t connection)
+{
+    for (unsigned at = batch->current; at < batch->requests; at++) {
+        if (batch->lines[at].connection != connection)
+            continue;
+        batch->current = at;
+        return &batch->lines[at];
+    }
+    return NULL;
+}
+
 void fw__request_line_responded(fw_batch *batch, fw_score *score, int64_t connection)
 {
-    if (batch->current >= batch->requests || batch->lines[batch->current].connection != connection)
+    if (!fw__request_line_of(batch, connection))
         return; /* the response of a stream of an earlier batch: it has no line here */
     batch->current++;
     show(batch, score);

@@ -40,7 +40,7 @@ typedef struct {
 typedef struct {
     union {
         size_t seen;    /* until it is given out: bytes of conn->in that were FW_MORE already */
-        uint64_t began; /* then, with a tally: ns at which it was */
+        uint64_t began; /* then, with a tally or last requests: ns at which it was */
     };
     fw_content *content; /* from FW_CONN_CONTENT on; in memory: until the request is given out */
     fw_kept_head *kept_head; /* NULL: it was not asked for */
@@ -51,6 +51,7 @@ typedef struct {
     bool is_head;            /* the method is HEAD, as far as it is known */
     bool late;               /* its head has got its extra time, see read_late() */
     bool direct;             /* its content, and what comes behind it, goes past conn->in */
+    uint8_t place; /* with last requests: its place among them, once its response has begun */
 } fw_request;
 
 /* Whose response is on its way. */

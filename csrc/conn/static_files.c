@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "conn/conn.h"
+#include "conn/last_requests.h"
 #include "error.h"
 #include "worker.h"
 
@@ -36,6 +38,22 @@ void fw__static_drop(fw_conn *conn)
     conn->worker->accepting.made_room = true; /* a descriptor */
 }
 
+/* A file's response is known at once: how long a client takes to read it is not asked. */
+static void remember(fw_conn *conn, const fw_head *head, int status)
+{
+    const char digits[3] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+                            (char)('0' + status % 10)};
+    char method[FW_LAST_METHOD] = {0};
+    fw_told_request told = {.connection = conn->id,
+                            .method = method,
+                            .method_len =
+                                head->method.len < sizeof method ? head->method.len : sizeof method,
+                            .target = head->target,
+                            .status = digits};
+    memcpy(method, head->method.at, told.method_len);
+    conn->request.place = fw__last_add(conn->worker->last, &told);
+}
+
 bool fw__static_make(fw_conn *conn, const fw_folder *folder, const fw_static_path *path,
                      fw_static_reply *reply)
 {
@@ -60,6 +78,8 @@ bool fw__static_make(fw_conn *conn, const fw_folder *folder, const fw_static_pat
     worker->score->requests++;
     if (worker->tally)
         conn->request.began = uv_hrtime();
+    if (worker->last)
+        remember(conn, head, reply->status);
     return true;
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conn/last_requests.h"
 #include "error.h"
 #include "worker.h"
 
@@ -137,6 +138,25 @@ static int64_t respond_sized(fw_conn *conn, const char *content, size_t size)
     return rest;
 }
 
+_Static_assert(FW_METHOD_KEPT >= FW_LAST_METHOD, "as much can be read");
+
+/* For whoever wants to know why this worker died. */
+static void remember(fw_conn *conn, const char *status, bool goes_on)
+{
+    fw_worker *worker = conn->worker;
+    const fw_given_line *line = fw__request_line_of(&worker->batch, conn->id);
+    if (!line)
+        return;
+    fw_told_request told = {.connection = conn->id,
+                            .method = line->method,
+                            .method_len = line->method_len,
+                            .target = {worker->batch.text + line->target, line->target_len},
+                            .status = status,
+                            .ms = goes_on ? FW_LAST_GOES_ON
+                                          : fw__last_ms(worker->beat, conn->request.began)};
+    conn->request.place = fw__last_add(worker->last, &told);
+}
+
 /* What was cut off counts as not taken while something else is not taken either, because the caller
  * keeps the last bytes of what it gave. It is noted at the end. */
 static int64_t add_excess(int64_t rest, int64_t excess, int64_t notes)
@@ -171,6 +191,8 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
                 fw__access_cut(conn->request.access, 0);
         }
     }
+    if (worker->last)
+        remember(conn, head, false);
     fw__request_line_responded(&worker->batch, worker->score, connection);
     return add_excess(respond_sized(conn, content, content_size), excess, response.notes);
 }
@@ -186,6 +208,8 @@ static int64_t begin(fw_worker *worker, int64_t connection, const char *head, si
         code = fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch));
     if (code)
         return code;
+    if (worker->last)
+        remember(conn, head, true);
     fw__request_line_begun(&worker->batch, worker->score, connection);
     response_bound(conn);
     conn->out_held = true; /* the head waits for the first piece */
@@ -333,6 +357,9 @@ int64_t fw_end(fw_worker *worker, int64_t connection)
             fw__access_cut(conn->request.access, 0);
         conn->response.last = true;
     }
+    if (worker->last)
+        fw__last_ended(worker->last, conn->request.place, conn->id,
+                       fw__last_ms(worker->beat, conn->request.began));
     conn->response.wants_writable = false;
     if (fw__out_send(conn, NULL, 0) < 0)
         return fw__response_lost(conn);

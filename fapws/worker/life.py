@@ -81,6 +81,8 @@ class WorkerSpec(NamedTuple):
     """What stands before each of these lines."""
     tally: Any = None
     """Where this worker counts for metrics: a writable buffer; None: nowhere."""
+    last: Any = None
+    """Where it keeps its last requests, likewise."""
     ready: bool = True
     """Whether the pool is to be sent clients."""
 
@@ -315,6 +317,8 @@ class Worker:
         self._log_access(server, application)
         if spec.tally is not None:
             server.count(spec.tally)
+        if spec.last is not None:
+            server.remember(spec.last)
         if not spec.ready:
             server.set_ready(False)
         server.watch(self._signals.fd, self._on_wake)

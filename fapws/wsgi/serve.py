@@ -193,6 +193,11 @@ class Server:
         self._tally = ffi.from_buffer("fw_tally *", tally)
         lib.fw_count(self.core, self._tally)
 
+    def remember(self, last: Any) -> None:
+        """Before the first connection: keeps its last requests in a writable buffer."""
+        self._last = ffi.from_buffer("fw_last *", last)
+        lib.fw_remember(self.core, self._last)
+
     def set_ready(self, ready: bool) -> None:
         """Whether clients are to be sent here; see fw_set_ready()."""
         lib.fw_set_ready(self.core, ready)

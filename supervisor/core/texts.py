@@ -93,6 +93,19 @@ def death_draining(child: Child, pid: int, status: int) -> str:
     return f"worker {child.name} (pid {pid}) {ending(status)} {when}"
 
 
+def answered(line: str, status: str, ms: int, goes_on: bool) -> str:
+    """A request that a worker has responded to."""
+    return f"{line}: {status}, {'not to its end' if goes_on else f'{ms} ms'}"
+
+
+def last_requests(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Lines that follow the line on a death. Where nothing else does, their blanks keep them apart from lines
+    of the master's own."""
+    if not lines:
+        return ()
+    return ("  responses before that, the latest at the end:", *(f"  {line}" for line in lines))
+
+
 def hung_in_request(seconds: float) -> str:
     """A request takes longer than it may."""
     return f"no sign of life for {seconds:.1f} s in a request (request_timeout)"

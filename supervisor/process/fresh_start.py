@@ -27,9 +27,10 @@ _PADDING = "-" * 64
 def write_needs(spec: WorkerSpec, row: Row) -> int:
     """What the worker has to know; the descriptor of the file. Raises OSError."""
     needs = {
-        "spec": plain(spec._replace(row=None, neighbours=None, tally=None)),
+        "spec": plain(spec._replace(row=None, neighbours=None, tally=None, last=None)),
         "place": row.place(),
         "tally": tuple(row.tally_place()) if row.tally else None,
+        "last": tuple(row.last_place()) if row.last else None,
         "path": list(sys.path),
         "argv": list(sys.argv),
     }

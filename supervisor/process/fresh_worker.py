@@ -52,17 +52,19 @@ def _spec(known: dict[str, Any], board: int) -> WorkerSpec:
     from fapws.settings.plain import KINDS, rebuilt
     from fapws.worker.life import WorkerSpec
 
-    offset, size, start, length = known["place"]
-    length_of_tally = known["tally"][3] if known["tally"] else ffi.sizeof("fw_tally")
-    if (length, length_of_tally) != (ffi.sizeof("fw_score"), ffi.sizeof("fw_tally")):
-        raise ValueError("the files of Fapws are of another version than the running master; restart it")
-    page = memoryview(mmap.mmap(board, size, offset=offset))
-    tally = None
-    if known["tally"]:
-        at, whole, first, _ = known["tally"]
-        tally = memoryview(mmap.mmap(board, whole, offset=at))[first : first + length_of_tally]
+    for key, kind in (("place", "fw_score"), ("tally", "fw_tally"), ("last", "fw_last")):
+        if known[key] and known[key][3] != ffi.sizeof(kind):
+            raise ValueError("the files of Fapws are of another version than the running master; restart it")
+
+    def mapped(place: tuple[int, int, int, int]) -> tuple[memoryview, memoryview]:
+        offset, size, start, length = place
+        page = memoryview(mmap.mmap(board, size, offset=offset))
+        return page, page[start : start + length]
+
+    page, row = mapped(known["place"])
+    tally, last = (mapped(known[key])[1] if known[key] else None for key in ("tally", "last"))
     spec: WorkerSpec = rebuilt(known["spec"], {**KINDS, "WorkerSpec": WorkerSpec})
-    return spec._replace(row=page[start : start + length], neighbours=page.toreadonly(), tally=tally)
+    return spec._replace(row=row, neighbours=page.toreadonly(), tally=tally, last=last)
 
 
 def _keep_memory_still() -> None:

@@ -20,9 +20,10 @@ import struct
 from fapws.lean import NamedTuple
 from fapws.settings.core_limits import REQUEST_LINE
 
+from .last_requests import LAST_SIZE, LastRequests
 from .tallies import TALLY_SIZE, Place, Tally, Words
 
-LAYOUT = 3
+LAYOUT = 4
 """Changes when rows of another version cannot be read any more."""
 SCORE_WORDS = 16
 SCORE_SIZE = SCORE_WORDS * 8 + REQUEST_LINE
@@ -30,10 +31,12 @@ SCORE_SIZE = SCORE_WORDS * 8 + REQUEST_LINE
 _ROW = struct.Struct(f"={SCORE_WORDS}Q{REQUEST_LINE}s")
 _EMPTY = bytes(SCORE_SIZE)
 _PAGE = mmap.ALLOCATIONGRANULARITY
+_LASTS = -(-(_PAGE // SCORE_SIZE * LAST_SIZE) // _PAGE) * _PAGE
+"""Bytes of the last requests of a page's rows, which stand behind it: whole pages."""
 _TALLIES = _PAGE // SCORE_SIZE * TALLY_SIZE
-"""Bytes of the tallies of a page's rows, which stand behind it: whole pages."""
-_BLOCK = _PAGE + _TALLIES
-"""From one page to the next. The file ends behind its last page until a tally there is wanted."""
+"""Bytes of their tallies, which stand behind these: whole pages, too."""
+_BLOCK = _PAGE + _LASTS + _TALLIES
+"""From one page to the next. The file ends behind what of its last block is wanted."""
 
 
 class Score(NamedTuple):
@@ -92,6 +95,8 @@ class Row:
         self._known = Score()
         self.tally: Tally | None = None
         """Where its worker counts for metrics, if it does."""
+        self.last: LastRequests | None = None
+        """Where its worker keeps its last requests, if there is room for them."""
         self.pool = pool
         self.number = number
         """Its place in the pool's file, from 0."""
@@ -111,7 +116,12 @@ class Row:
     def tally_place(self) -> Place:
         """The same for its tally."""
         start = self._offset // SCORE_SIZE * TALLY_SIZE
-        return Place(self._block() * _BLOCK + _PAGE, _TALLIES, start, TALLY_SIZE)
+        return Place(self._block() * _BLOCK + _PAGE + _LASTS, _TALLIES, start, TALLY_SIZE)
+
+    def last_place(self) -> Place:
+        """And for its last requests."""
+        start = self._offset // SCORE_SIZE * LAST_SIZE
+        return Place(self._block() * _BLOCK + _PAGE, _LASTS, start, LAST_SIZE)
 
     def _block(self) -> int:
         return self.number // (_PAGE // SCORE_SIZE)
@@ -153,8 +163,8 @@ class _Board:
         self.fd = fd
         self._pool = pool
         self._pages: list[mmap.mmap] = []
-        self._tallies: dict[int, mmap.mmap] = {}
-        """By their offset in the file; only those that are wanted."""
+        self._others: dict[int, mmap.mmap] = {}
+        """What stands behind them, by its offset in the file; only what is wanted."""
         self.rows: list[Row] = []
         self.free: list[Row] = []
         for _ in range(0, os.fstat(fd).st_size, _BLOCK):
@@ -171,13 +181,22 @@ class _Board:
     def count(self, row: Row) -> Tally:
         """Maps the row's tally. Raises OSError."""
         place = row.tally_place()
-        pages = self._tallies.get(place.offset)
+        row.tally = Tally(self._pages_of(place), place.start)
+        return row.tally
+
+    def remember(self, row: Row) -> LastRequests:
+        """Maps the row's last requests. Raises OSError."""
+        place = row.last_place()
+        row.last = LastRequests(self._pages_of(place), place)
+        return row.last
+
+    def _pages_of(self, place: Place) -> mmap.mmap:
+        pages = self._others.get(place.offset)
         if pages is None:
             if os.fstat(self.fd).st_size < place.offset + place.size:
                 os.ftruncate(self.fd, place.offset + place.size)
-            pages = self._tallies[place.offset] = _map(self.fd, place.offset, place.size)
-        row.tally = Tally(pages, place.start)
-        return row.tally
+            pages = self._others[place.offset] = _map(self.fd, place.offset, place.size)
+        return pages
 
     def close(self) -> None:
         """Closes the file, and unmaps the memory unless a view of it is still in use."""
@@ -185,7 +204,7 @@ class _Board:
         self.unmap()
 
     def unmap(self) -> None:
-        for page in (*self._pages, *self._tallies.values()):
+        for page in (*self._pages, *self._others.values()):
             try:
                 page.close()
             except BufferError:
@@ -248,10 +267,19 @@ class Scoreboard:
             tally.clear()
         return tally
 
+    def remember(self, row: Row, anew: bool = True) -> None:
+        """Has a row's worker keep its last requests, if there is room (RLIMIT_FSIZE); ``anew``: from none."""
+        try:
+            last = self._boards[row.pool].remember(row)
+        except OSError:
+            return
+        if anew:
+            last.clear()
+
     def give_back(self, row: Row) -> None:
         """Its worker has been reaped."""
         row.clear()  # else other workers would leave connections to a dead one
-        row.tally = None
+        row.tally = row.last = None
         board = self._boards[row.pool]
         board.free.append(row)
         if len(board.free) == len(board.rows):

@@ -237,6 +237,7 @@ def fork(
         access_prefix=line_prefix(pool),
         row=row.buffer(),
         tally=row.tally.buffer() if row.tally else None,
+        last=row.last.buffer() if row.last else None,
         neighbours=row.neighbours(),
         multiprocess=pool.workers > 1,
     )

@@ -19,6 +19,7 @@ from ..logs.all_logs import Logs
 from ..logs.error_log import Log
 from ..waiting import Waiter
 from . import scoreboard, worker_process
+from .last_requests import LastRequest
 from .scoreboard import Score, Scoreboard, WorkerView
 from .tallies import BUSY, NOTHING, Words, add
 from .worker_process import Inheritance, Process, memory_of, now_ms
@@ -105,6 +106,7 @@ class Workers:
         row, name = None, action.pool.name
         try:
             row = self.board.take(name)
+            self.board.remember(row)
             if counts:
                 self.board.count(row)
             apart = isolate and not self._known <= {name}
@@ -142,6 +144,7 @@ class Workers:
                 worker.autoreload,
                 worker.slot,
             )
+            self.board.remember(row, anew=False)
             if worker.counts:
                 self.board.count(row, anew=False)
         self.board.free_all_but({(worker.pool, worker.row) for worker in workers})
@@ -266,6 +269,11 @@ class Workers:
         """Its row."""
         process = self._processes.get(number)
         return process.row.read(now_ms()) if process else Score()
+
+    def last_requests(self, number: int) -> tuple[LastRequest, ...]:
+        """What it has answered last; the latest at the end."""
+        process = self._processes.get(number)
+        return process.row.last.read() if process and process.row.last else ()
 
     def views(self) -> dict[int, WorkerView]:
         """All workers, for the status."""

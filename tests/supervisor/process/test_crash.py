@@ -89,6 +89,32 @@ def test_fault_is_told_where_the_application_wants_it(house: House) -> None:
     house.assert_nothing_is_left()
 
 
+@pytest.mark.parametrize("isolate", ["yes", "no"])
+def test_death_is_told_with_the_requests_before_it(house: House, isolate: str) -> None:
+    house.write_app(CRASHES.format(setup=""))
+    # With a second pool, a worker gets a Python of its own.
+    other = f"[app:other]\nscript = {house.app}\nlisten = unix:{house.unix}.other\n"
+    house.configure(listen=f"unix:{house.unix}", more=other)
+    text = house.ini.read_text()
+    house.ini.write_text(text.replace("[fapws]\n", f"[fapws]\nisolate = {isolate}\n"))
+    house.start()
+    with connect(house, None) as client:
+        for number in range(40):
+            client.sendall(f"GET /{number}/{'x' * 200} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+        client.sendall(b"GET /crash/SIGKILL HTTP/1.1\r\nHost: x\r\n\r\n")
+        house.wait_log(r"\| +GET /39/.*")
+    told = re.findall(r"\|   GET /(\d+)/(x+): 200, \d+ ms$", house.log(), re.MULTILINE)
+    assert [int(number) for number, _ in told] == list(range(8, 40))
+    assert {len(f"/{number}/{rest}") for number, rest in told} == {120}
+    assert "in hand: GET /crash/SIGKILL" in house.log()
+    os.kill(next(w["pid"] for w in house.status()["workers"] if w["pool"] == "other"), signal.SIGKILL)
+    house.wait_log(r"worker other/0 .*was killed by SIGKILL")
+    assert "responses before that" not in house.log().rpartition("worker other/0")[2]
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
 def test_killed_master_frees_the_port_and_a_new_start_works(house: House, until: Until) -> None:
     port = unused_port()
     house.configure(workers=2, listen=f"127.0.0.1:{port}, unix:{house.unix}")

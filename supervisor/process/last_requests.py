@@ -1,0 +1,66 @@
+"""A worker's last requests, in an area of its own behind its row of the scoreboard: told when it dies.
+
+An area is an ``fw_last`` of csrc/fapws.h, written by its worker with plain stores and read once it has ended.
+A worker may write anything there: what is read has a largest size, and what cannot be a request is left out.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+
+from fapws.lean import NamedTuple
+from fapws.visible import visible_line
+
+from .tallies import Place
+
+KEPT = 32
+LINE_SIZE = 144
+LINE_MAX = 137
+"""Bytes of a line: method, a space, the target as far as it is kept."""
+GOES_ON = 2**32 - 1
+"""ms of a response that has no end."""
+_COUNT = struct.Struct("=Q")
+_REQUEST = struct.Struct(f"=qI3sB{LINE_SIZE}s")
+LAST_SIZE = _COUNT.size + KEPT * _REQUEST.size
+"""Bytes; equals sizeof(fw_last)."""
+
+
+class LastRequest(NamedTuple):
+    """One that has its response, or the head of one."""
+
+    line: str
+    """Method and target, made printable."""
+    status: str
+    ms: int
+
+
+class LastRequests:
+    """One worker's."""
+
+    def __init__(self, pages: mmap.mmap, place: Place) -> None:
+        self._pages = pages
+        self.place = place
+
+    def buffer(self) -> memoryview:
+        """The writable bytes, for the worker."""
+        start = self.place.start
+        return memoryview(self._pages)[start : start + LAST_SIZE]
+
+    def read(self) -> tuple[LastRequest, ...]:
+        """The latest at the end."""
+        (count,) = _COUNT.unpack_from(self._pages, self.place.start)
+        places = range(max(0, count - KEPT), count)
+        found = (self._at(number % KEPT) for number in places)
+        return tuple(request for request in found if request is not None)
+
+    def clear(self) -> None:
+        """For the next worker."""
+        _COUNT.pack_into(self._pages, self.place.start, 0)
+
+    def _at(self, number: int) -> LastRequest | None:
+        at = self.place.start + _COUNT.size + number * _REQUEST.size
+        _, ms, status, length, line = _REQUEST.unpack_from(self._pages, at)
+        if not status.isdigit() or not 0 < length <= LINE_MAX:
+            return None
+        return LastRequest(visible_line(line[:length].decode("latin-1")), status.decode("ascii"), ms)
