@@ -77,7 +77,7 @@ def test_worker_that_a_fault_ends_leaves_its_python_stack_in_the_log(house: Hous
 
 def test_fault_is_told_where_the_application_wants_it(house: House) -> None:
     own = house.directory / "own"
-    house.write_app(CRASHES.format(setup=f"faulthandler.enable(open({str(own)!r}, 'w'))"))
+    house.write_app(CRASHES.format(setup=f"faulthandler.enable(open({str(own)!r}, 'a'))"))
     house.configure(listen=f"unix:{house.unix}")
     house.start()
     with connect(house, None) as client:
