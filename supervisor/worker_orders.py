@@ -41,7 +41,7 @@ class WorkerOrders:
         else:
             state = self._state()
             config = (state.reload or state).config
-            counts = config.status is not None
+            counts = config.status is not None or action.pool.reload_watch > 0
             reason = self._workers.start(action, fds, self._inheritance, config.isolate, counts)
         if reason:
             self._post(events.WorkerFailed(action.worker, reason))

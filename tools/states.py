@@ -13,10 +13,10 @@ from types import ModuleType
 
 from pages import write_or_check
 
-from fapws.supervisor.core import drain_rules, upgrade_rules, worker_states
+from fapws.supervisor.core import canary_rules, drain_rules, upgrade_rules, worker_states
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "architecture.md"
-SOURCES = "supervisor/core/worker_states.py, core/drain_rules.py and core/upgrade_rules.py"
+SOURCES = "supervisor/core/worker_states.py and {drain,canary,upgrade}_rules.py beside it"
 Cell = worker_states.Cell
 NOTHING = worker_states.NOTHING
 
@@ -71,6 +71,8 @@ def render(page: str) -> str:
     page = replaced(page, "states", worker_states, f"    [*] --> {born} : start", f"    {gone} --> [*]")
     ready, leaving = name(drain_rules.READY), name(drain_rules.LEAVING)
     page = replaced(page, "drain", drain_rules, f"    [*] --> {ready}", f"    {leaving} --> [*]")
+    booting, proved = name(canary_rules.BOOTING), name(canary_rules.PROVED)
+    page = replaced(page, "canary", canary_rules, f"    [*] --> {booting} : start", f"    {proved} --> [*]")
     return replaced(
         page, "upgrade", upgrade_rules, "", f"    {name(upgrade_rules.LEAPING)} --> [*] : the new code"
     )

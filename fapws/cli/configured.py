@@ -69,4 +69,5 @@ def longest_reload(path: str) -> float:
         pools = _pools(path)
     except ConfigError:
         return _LONGEST_STOP
-    return 2 * sum((p.workers + 1) * (p.boot_timeout + p.drain_timeout) for p in pools) + MARGIN
+    watched = max(p.reload_watch for p in pools)
+    return 2 * (sum((p.workers + 1) * (p.boot_timeout + p.drain_timeout) for p in pools) + watched) + MARGIN

@@ -141,6 +141,9 @@ class _Builder:
         if pool.chroot:
             pool = self._with_inner_spool(section, pool, given)
         self._check_confinement(section, pool)
+        if pool.reload == "frugal" and pool.reload_watch:
+            text = "reload_watch needs room for one worker more, which reload = frugal does not take"
+            self._report_setting(name, "reload_watch", text)
         if pool.script and self._look and len(self._problems) == before:
             pool = self._with_script_settings(section, pool, given)
         return pool

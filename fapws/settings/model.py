@@ -114,6 +114,8 @@ class Pool(NamedTuple):
     """Seconds without a client after which they leave again."""
     reload: str = "rolling"
     """``rolling``, or ``frugal``: stop one, start one."""
+    reload_watch: float = 0.0
+    """Seconds that the first worker of a reload serves beside the old ones before others follow; 0: off."""
     request_timeout: float = 300.0
     """Seconds without a sign of life after which a worker is killed; 0: off."""
     max_requests: int = 0

@@ -158,6 +158,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("reload", POOL, "reload", "rolling",
            "rolling: a new worker serves before an old one leaves; frugal: after a trial, each old "
            "worker leaves before its successor starts, for want of memory"),
+    Option("reload_watch", POOL, "time", "0",
+           "time that the first new worker of a reload serves beside the old ones before others follow; if "
+           "it dies, hangs or gives more responses of 5xx than they do, the old ones stay; 0: off", 0, 3600),
     Option("autoreload", POOL, "boolean", "no",
            "restart the workers when a source file of the application changes"),
     Option("access_log", POOL, "access_log", "off",

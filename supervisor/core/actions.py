@@ -132,7 +132,7 @@ class Died(NamedTuple):
     """Seconds from its fork."""
     requests: int
     delay: float
-    """Seconds until the slot is filled again."""
+    """Seconds until the slot is filled again; ``inf``: it was a canary, and nobody follows."""
 
 
 class DiedDraining(NamedTuple):

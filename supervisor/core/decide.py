@@ -1,8 +1,8 @@
 """What the master does next: ``step(state, event, now) -> (state, actions)``. Pure.
 
 The master's own life is BOOTING -> RUNNING -> STOPPING -> ENDED, and while it runs a reload may be
-on its way: CHECKING the new configuration, then a CANARY in every pool, then ROLLING the rest over;
-or UNDOING, when a canary failed. An upgrade in place waits for all of that (upgrade_rules.py).
+on its way: CHECKING the new configuration, then a CANARY in every pool, WATCHING them, then ROLLING
+the rest over; or UNDOING, when a canary failed. An upgrade in place waits for all of that (upgrade_rules.py).
 
 Whatever the event, a step then compares what there is with what there should be and orders the
 difference, until there is none: an event that is lost or comes twice cannot leave a hole.
@@ -17,7 +17,7 @@ from math import inf
 
 from fapws.lean import Any, Callable
 
-from . import actions, drain_rules, events, rolling, texts, upgrade_rules, upkeep
+from . import actions, canary_rules, drain_rules, events, rolling, texts, upgrade_rules, upkeep
 from . import worker_states as states
 from .children import Child
 from .rolling import ROLL_ATTEMPTS
@@ -31,6 +31,7 @@ from .turn import (
     RUNNING,
     STOPPING,
     UNDOING,
+    WATCHING,
     Reload,
     State,
     Turn,
@@ -48,6 +49,7 @@ __all__ = [
     "RUNNING",
     "STOPPING",
     "UNDOING",
+    "WATCHING",
     "Reload",
     "State",
     "next_wakeup",
@@ -80,7 +82,8 @@ def step(state: State, event: events.Event, now: float) -> tuple[State, list[act
 def next_wakeup(state: State, now: float) -> float:
     """When a Tick is due at the latest, in monotonic seconds; ``inf``: never."""
     due = state.due if state.queued and state.reload is None else inf
-    moments = (state.look_at, due, state.stop_at, state.upgrade.deadline if state.upgrade else inf)
+    watched, trial = canary_rules.next_end(state), state.upgrade.deadline if state.upgrade else inf
+    moments = (state.look_at, due, state.stop_at, watched, trial)
     later = (moment for moment in moments if moment > now and state.phase == RUNNING)
     return min(state.children.next_deadline(now), *later, inf)
 
@@ -177,10 +180,21 @@ def on_exited(turn: Turn, event: events.WorkerExited) -> None:
         turn.state = turn.state._replace(status=1, reason=texts.start_failure(child, reason))
         _stop(turn, fast=True)
     elif rolling.is_canary(turn, child):
-        turn.enter(child, states.GONE, inf)
-        rolling.undo(turn, child, texts.boot_failure(child, event.status, turn.now - child.born))
+        _canary_died(turn, child, event)
     else:
         _crashed(turn, child, event)
+
+
+def _canary_died(turn: Turn, child: Child, event: events.WorkerExited) -> None:
+    """Nobody follows it: the reload goes back."""
+    age = turn.now - child.born
+    turn.enter(child, states.GONE, inf)
+    if child.state == states.STARTING or (child.state == states.KILLED and not child.hung):
+        rolling.undo(turn, child, texts.boot_failure(child, event.status, age))
+    else:
+        turn.order(actions.Died(child, event.status, age, event.requests, inf))
+        how = texts.canary_death(child, event.status, age, event.requests)
+        rolling.undo(turn, child, canary_rules.died(turn, child, how))
 
 
 def _crashed(turn: Turn, child: Child, event: events.WorkerExited) -> None:

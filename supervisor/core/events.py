@@ -70,6 +70,10 @@ class Vital(NamedTuple):
     """Whether a client waits there, and it has not said that it takes none now."""
     in_flight: int = 0
     """Requests with the application, and responses that it has not ended."""
+    responses: int = -1
+    """Complete ones of the application; -1: it does not count them."""
+    errors: int = 0
+    """Those of them with a status of 5xx."""
 
 
 class Seen(NamedTuple):

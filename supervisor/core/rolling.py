@@ -1,10 +1,11 @@
 """The rules of a reload: check, canary, roll, or undo. Pure; functions over a Turn.
 
-A canary in every pool comes first. Once all of them serve, the new configuration is in force and the
-rest is rolled over: replacement ready, then its predecessor drains, one at a time. A *frugal* pool
-has no room for a process more than its workers: there the canary leaves again once it has proved
-itself, and then each old worker drains before its successor starts, while the sockets stay open. The
-successor of a frugal pool is not ordered here: Turn.fill() starts a worker in each slot that is empty.
+A canary in every pool comes first. Once all of them have proved themselves (canary_rules.py), the new
+configuration is in force and the rest is rolled over: replacement ready, then its predecessor drains, one
+at a time. A *frugal* pool has no room for a process more than its workers: there the canary leaves again
+once it has proved itself, and then each old worker drains before its successor starts, while the sockets
+stay open. The successor of a frugal pool is not ordered here: Turn.fill() starts a worker in each slot that
+is empty.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from math import inf
 
 from fapws.settings.model import Config, Pool
 
-from . import actions, texts
+from . import actions, canary_rules, texts
 from . import worker_states as states
 from .children import Child
-from .turn import CANARY, CHECKING, FRUGAL, ROLLING, RUNNING, UNDOING, Reload, Turn
+from .turn import CANARY, CHECKING, FRUGAL, ROLLING, RUNNING, UNDOING, WATCHING, Reload, Turn
 
 ROLL_ATTEMPTS = 3
 """Failures in a row of one replacement, after its canary had been good, that end a reload."""
@@ -30,37 +31,56 @@ def go_on(turn: Turn) -> None:
     if reload is None:
         if turn.state.queued and turn.state.announced and turn.state.due <= turn.now:
             _begin(turn)
-    elif reload.stage == CANARY:
-        if turn.start_canaries(reload.config, reload.generation, reload.only):
-            _commit(turn, reload)
-            _roll(turn)
+    elif reload.stage in (CANARY, WATCHING):
+        _prove(turn, reload)
     elif reload.stage == ROLLING:
         _roll(turn)
-    elif reload.stage == UNDOING and not any(c.generation == reload.generation for c in turn.children):
-        end(turn, False, reload.reason)
+    elif reload.stage == UNDOING:
+        _retire_canaries(turn, reload.generation)
+        if not any(c.generation == reload.generation for c in turn.children):
+            end(turn, False, reload.reason)
+
+
+def _prove(turn: Turn, reload: Reload) -> None:
+    """Goes on to the next canary, or to the others once all are good enough; or back."""
+    verdict = canary_rules.judge(turn)
+    if verdict is not None:
+        undo(turn, verdict.canary, verdict.reason)
+    elif reload.stage == WATCHING or turn.start_canaries(reload.config, reload.generation, reload.only):
+        reload = turn.reload()
+        if canary_rules.all_proved(turn.state):
+            _commit(turn, reload)
+            _roll(turn)
+        else:
+            turn.state = turn.state._replace(reload=reload._replace(stage=WATCHING))
 
 
 def is_canary(turn: Turn, child: Child) -> bool:
     """Whether the worker is a canary of the reload under way, which fails if the worker does."""
     reload = turn.state.reload
-    return reload is not None and reload.stage == CANARY and child.generation == reload.generation
+    alone = reload is not None and reload.stage in (CANARY, WATCHING, UNDOING)
+    return alone and reload is not None and child.generation == reload.generation
 
 
 def undo(turn: Turn, canary: Child, reason: str) -> None:
-    """A canary failed: the other canaries are retired, and when they have left, the reload has failed."""
-    reload = turn.state.reload
-    assert reload is not None
-    failed = reload._replace(stage=UNDOING, reason=reason, failed=canary.pool)
-    turn.state = turn.state._replace(reload=failed)
+    """A canary failed: all of them are retired, and when they have left, the reload has failed."""
+    reload = turn.reload()
+    if reload.stage != UNDOING:
+        failed = reload._replace(stage=UNDOING, reason=reason, failed=canary.pool)
+        turn.state = turn.state._replace(reload=failed)
+        _retire_canaries(turn, reload.generation)
+
+
+def _retire_canaries(turn: Turn, generation: int) -> None:
+    """But one that hangs: its stack is on the way, and then it is killed."""
     for child in turn.children:
-        if child.generation == reload.generation:
+        if child.generation == generation and child.state != states.HUNG:
             turn.retire(child)
 
 
 def end(turn: Turn, ok: bool, text: str) -> None:
     """The reload has ended; the queued one begins."""
-    reload = turn.state.reload
-    assert reload is not None
+    reload = turn.reload()
     pools = frozenset((reload.failed,)) if reload.failed else reload.only
     turn.state = turn.state._replace(reload=None)
     turn.order(actions.ReloadDone(ok, text, turn.state.config, pools))
@@ -150,8 +170,7 @@ def _roll_next(turn: Turn) -> None:
         elif pool is not None and turn.room(old.pool):
             turn.start(pool, old.slot, turn.state.generation)
     elif not turn.children.any_state(states.STARTING):
-        reload = turn.state.reload
-        assert reload is not None
+        reload = turn.reload()
         seconds = turn.now - reload.began
         end(turn, True, texts.reload_success(reload.generation, reload.replaced, seconds))
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from math import inf
 
-from fapws.lean import signal
+from fapws.lean import TYPE_CHECKING, signal
 
 from . import worker_states as states
 from .children import Child
+
+if TYPE_CHECKING:
+    from .turn import Share
 
 
 def plural(count: int, noun: str) -> str:
@@ -53,6 +56,18 @@ def start_failure(child: Child, reason: str) -> str:
 def reload_success(generation: int, replaced: int, seconds: float) -> str:
     """What a reload did."""
     return f"generation {generation}, {plural(replaced, 'worker')} replaced in {seconds:.1f} s"
+
+
+def canary_death(child: Child, status: int, age: float, requests: int) -> str:
+    """How the first worker of a new generation ended after it had served."""
+    how = f"{ending(status)}: {child.hung}" if child.hung else f"{ending(status)} after {age:.1f} s"
+    return f"{how}, {plural(requests, 'request')} served"
+
+
+def worse(canary: Share, before: Share | None) -> str:
+    """What a canary has responded, and what the old workers."""
+    text = f"{canary.errors} of {canary.responses} answers were 5xx"
+    return f"{text}, before {before.errors} of {before.responses}" if before else text
 
 
 def unchanged(names: list[str]) -> str:
@@ -161,6 +176,8 @@ def scale_failed(child: Child) -> str:
 
 def refill(delay: float) -> str:
     """What follows a death."""
+    if delay == inf:
+        return "the reload goes back"
     return f"the next one starts in {delay:.1f} s" if delay else "the next one starts at once"
 
 

@@ -2,8 +2,9 @@
 
 ``State`` is everything that is remembered between two events; ``Turn`` is a step on its way from one
 State to the next, with the words that all the rules share. The rules are in decide.py (first start,
-deaths, stop), rolling.py (reload), upgrade_rules.py (the upgrade in place) upkeep.py (hanging, recycling,
-sleeping, scaling) and drain_rules.py (whether a pool is to be sent clients).
+deaths, stop), rolling.py (reload), canary_rules.py (whether its first worker is good enough),
+upgrade_rules.py (the upgrade in place), upkeep.py (hanging, recycling, sleeping, scaling) and drain_rules.py
+(whether a pool is to be sent clients).
 """
 
 from __future__ import annotations
@@ -29,8 +30,31 @@ FRUGAL = "frugal"
 
 CHECKING = "checking"
 CANARY = "canary"
+WATCHING = "watching"
+"""Every canary serves, and not each has done so for its pool's reload_watch."""
 ROLLING = "rolling"
 UNDOING = "undoing"
+
+
+class Share(NamedTuple):
+    """Responses of an application, and how many of them had a status of 5xx."""
+
+    responses: int = 0
+    errors: int = 0
+
+
+class Watch(NamedTuple):
+    """The canary of one pool; canary_rules.py has its rules."""
+
+    pool: str
+    stage: str
+    until: float = inf
+    """When its time is over, in monotonic seconds."""
+    canary: Share = Share()
+    before: Share | None = None
+    """Those of the old workers; None: they do not count theirs."""
+    since: tuple[tuple[int, Share], ...] | None = None
+    """What each of them, by number, had given when the watch began; None: not known yet."""
 
 
 class Reload(NamedTuple):
@@ -50,6 +74,8 @@ class Reload(NamedTuple):
     """The pools that it concerns; empty: all, and the master's own options."""
     failed: str = ""
     """UNDOING: the pool whose canary failed."""
+    watches: tuple[Watch, ...] = ()
+    """Of the canaries that serve, or have served."""
 
 
 class Upgrade(NamedTuple):
@@ -149,7 +175,7 @@ class Turn:
                 drain_timeout=pool.drain_timeout,
                 failures=failures,
                 replaces=replaces,
-                alone=pool.workers == 1,
+                alone=pool.workers == 1 and not pool.reload_watch,
                 active_at=self.now,
             )
         )
@@ -199,11 +225,23 @@ class Turn:
                 if slot not in taken and self.room(pool.name):
                     self.start(pool, slot, self.state.generation)
 
+    def reload(self) -> Reload:
+        """The one under way, where there must be one."""
+        reload = self.state.reload
+        assert reload is not None
+        return reload
+
     # ---- Questions ------------------------------------------------------------------------------
 
     def pool(self, name: str) -> Pool | None:
         """The pool of this name in the configuration in force."""
         return next((pool for pool in self.state.config.pools if pool.name == name), None)
+
+    def pool_of(self, child: Child) -> Pool | None:
+        """The pool that a worker was started for: a canary's is not in force yet."""
+        reload = self.state.reload
+        config = reload.config if reload and child.generation == reload.generation else self.state.config
+        return next((pool for pool in config.pools if pool.name == child.pool), None)
 
     def target(self, pool: Pool) -> int:
         """How many workers it is to have now."""

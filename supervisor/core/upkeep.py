@@ -12,7 +12,7 @@ from math import inf
 
 from fapws.settings.model import Config, Pool
 
-from . import actions, drain_rules, events, texts
+from . import actions, canary_rules, drain_rules, events, texts
 from . import worker_states as states
 from .children import Child
 from .turn import Turn
@@ -54,7 +54,8 @@ def look_interval(config: Config) -> float:
 
 def look_when_due(turn: Turn) -> None:
     """Orders a look when it is time."""
-    interval = min(look_interval(turn.state.config), drain_rules.look_interval(turn.state))
+    others = drain_rules.look_interval(turn.state), canary_rules.look_interval(turn.state)
+    interval = min(look_interval(turn.state.config), *others)
     if turn.children.any_state(states.HUNG):
         interval = min(interval, LOOK_HUNG)
     if turn.state.look_at <= turn.now:
@@ -70,7 +71,7 @@ def seen(turn: Turn, event: events.Seen) -> None:
         child = turn.children.get(vital.worker)
         if child is None or child.state not in (states.SERVING, states.HUNG):
             continue
-        pool = turn.pool(child.pool)
+        pool = turn.pool_of(child)
         if vital.connections or vital.requests != child.requests:
             child = child._replace(active_at=turn.now, requests=vital.requests)
             turn.children.put(child)
@@ -84,6 +85,7 @@ def seen(turn: Turn, event: events.Seen) -> None:
     for pool in turn.state.config.pools:
         _maybe_sleep(turn, pool)
     drain_rules.seen(turn, event)
+    canary_rules.seen(turn, event)
 
 
 # ---- Hanging -------------------------------------------------------------------------------------

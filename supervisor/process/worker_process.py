@@ -239,7 +239,7 @@ def fork(
         tally=row.tally.buffer() if row.tally else None,
         last=row.last.buffer() if row.last else None,
         neighbours=row.neighbours(),
-        multiprocess=pool.workers > 1,
+        multiprocess=pool.workers > 1 or pool.reload_watch > 0,  # then two serve for a while
     )
     mask = signals.block()
     needs = -1

@@ -21,7 +21,7 @@ from ..waiting import Waiter
 from . import scoreboard, worker_process
 from .last_requests import LastRequest
 from .scoreboard import Score, Scoreboard, WorkerView
-from .tallies import BUSY, NOTHING, Words, add
+from .tallies import BUSY, CLASSES, DURATION, NOTHING, Words, add
 from .worker_process import Inheritance, Process, memory_of, now_ms
 
 Post = Callable[[events.Event], None]
@@ -290,6 +290,7 @@ class Workers:
     @staticmethod
     def _vital(number: int, process: Process, now: int, waits: bool) -> events.Vital:
         score = process.row.read(now)
+        words = process.row.tally.read() if process.row.tally else None
         return events.Vital(
             worker=number,
             beat=score.beat,
@@ -301,6 +302,8 @@ class Workers:
             rss=memory_of(process.pid) or score.rss,
             taken=score.accepted + score.gave_way + score.accept_pauses,
             waits=waits and not score.shut,
+            responses=sum(words[CLASSES:DURATION]) if words else -1,
+            errors=words[CLASSES + 5] if words else 0,
         )
 
     def _hear(self, number: int, process: Process, helpings: int = 1) -> None:

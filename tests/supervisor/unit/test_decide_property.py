@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fapws.settings.model import Config, Pool
 from fapws.supervisor.core import actions, decide, drain_rules, events, outlook, rolling
+from fapws.supervisor.core import canary_rules as canaries
 from fapws.supervisor.core import upgrade_rules as upgrades
 from fapws.supervisor.core import worker_states as states
 
 NAMES = ("blog", "shop", "wiki")
 FRUGAL = "shop"
 ON_DEMAND = "wiki"
+WATCHED = "blog"
+WATCH = 6.0
+"""Seconds that the canary of that pool is watched."""
 MOST = 3
 DELAY = 4.0
 """Seconds that a service with the pool on demand stays after it was told to stop."""
@@ -33,6 +39,7 @@ def make_config(workers: dict[str, int]) -> Config:
             idle_timeout=10.0,
             reload="frugal" if name == FRUGAL else "rolling",
             stop_delay=DELAY if name == ON_DEMAND else 0.0,
+            reload_watch=WATCH if name == WATCHED else 0.0,
         )
         for name, count in sorted(workers.items())
     )
@@ -73,13 +80,20 @@ class Supervisor(RuleBasedStateMachine):
         self.told: dict[int, bool] = {}
         """By number: whether the worker believes that it is to be sent clients."""
         self.stop_asked = False
+        self.responses: dict[int, tuple[int, int]] = {}
+        """By number: what a worker has responded, and how much of it was 5xx."""
+        self.told_responses: dict[int, tuple[int, int]] = {}
+        """The same, as the core was last told."""
         self.tell(events.Boot())
 
     # ---- The world ------------------------------------------------------------------------------
 
     def tell(self, event: events.Event) -> None:
-        serving_before = set(self.serving)
+        serving_before, generation = set(self.serving), self.state.generation
+        canaries_before = {c.number for c in self.state.children if c.generation > generation}
         self.state, ordered = decide.step(self.state, event, self.now)
+        if self.state.generation != generation:
+            self.check_canaries(canaries_before)
         retired = [a.worker for a in ordered if isinstance(a, actions.SendDrain)]
         if retired and isinstance(event, events.WorkerReady):
             self.check_successors(retired, serving_before | {event.worker})
@@ -96,6 +110,17 @@ class Supervisor(RuleBasedStateMachine):
             had = any(self.processes.get(number) == pool.name for number in serving)
             if had and pool.name != FRUGAL:
                 assert any(self.processes.get(number) == pool.name for number in left)
+
+    def check_canaries(self, numbers: set[int]) -> None:
+        """Whatever has happened, none is followed before its time, nor one that is plainly worse."""
+        mine = self.state.children.of_pool(WATCHED)
+        told = self.told_responses
+        for canary in (child for child in mine if child.number in numbers & self.serving):
+            assert self.now >= canary.since + WATCH
+            ours = told.get(canary.number, (0, 0))
+            others = [told[c.number] for c in mine if c.number != canary.number and c.number in told]
+            if others and not any(errors for _, errors in others):
+                assert ours[0] < 20 or ours[1] * 20 < ours[0], "worse, and nobody went back"
 
     def act(self, action: actions.Action) -> None:
         assert not self.ended, "nothing follows Exit"
@@ -136,7 +161,9 @@ class Supervisor(RuleBasedStateMachine):
                 # A reload that was given up leaves old workers serving.
                 self.limits[name] = max(self.limits.get(name, 0), self.count(name) - 1)
         elif isinstance(action, actions.Died):
-            assert 0.0 <= action.delay <= states.BACKOFF_MAX
+            canary = action.child.generation > self.state.generation
+            assert canary == (action.delay == inf)
+            assert canary or 0.0 <= action.delay <= states.BACKOFF_MAX
         elif isinstance(action, actions.Exit):
             assert not self.processes, "ended before every child was reaped"
             assert not self.trial, "ended before the trial was reaped"
@@ -206,16 +233,42 @@ class Supervisor(RuleBasedStateMachine):
             self.serving.add(starting[0])
             self.tell(events.WorkerReady(starting[0]))
 
+    @precondition(lambda self: self.state.reload and self.state.reload.stage == decide.WATCHING)
+    @rule(bad=st.booleans())
+    def canaries_respond(self, bad: bool) -> None:
+        """Many responses by all; those of the canaries are good, or have errors that nobody else's have."""
+        reload, generation = self.state.reload, self.state.generation
+        assert reload is not None
+        children = [child for child in self.state.children if child.number in self.processes]
+        for child in children:
+            new = child.generation == reload.generation
+            responses, errors = self.said(child.number)
+            self.responses[child.number] = responses + 1000, errors + (200 if bad and new else 0)
+        watched = {watch.pool for watch in reload.watches if watch.stage == canaries.WATCHED}
+        old = [c for c in children if c.active and c.generation < reload.generation and c.pool in watched]
+        compared = old and not any(self.said(child.number)[1] for child in old)
+        self.seen(0.0, False, 0, 1, 1, False, 1)
+        if bad and compared:
+            assert self.state.generation == generation
+            assert self.state.reload is None or self.state.reload.stage != decide.WATCHING, "it goes back"
+
     @precondition(lambda self: self.processes)
     @rule(choice=st.integers(0, 100), status=st.sampled_from([0, 1, -9]), says=st.booleans())
     def dies(self, choice: int, status: int, says: bool) -> None:
         number = self.pick(choice)
+        child, reload = self.state.children.get(number), self.state.reload
+        watched = reload.generation if reload and reload.stage == decide.WATCHING else 0
+        canary = child is not None and child.generation == watched
         if says:
             self.tell(events.WorkerFailed(number, "why\n"))
         del self.processes[number]
         self.serving.discard(number)
         self.killed.discard(number)
+        generation = self.state.generation
         self.tell(events.WorkerExited(number, status))
+        if canary:
+            assert self.state.reload is None or self.state.reload.stage != decide.WATCHING
+            assert self.state.generation == generation, "it goes back"
 
     @precondition(lambda self: not self.ended)
     @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 3.0, 5.0, 31.0, 100.0]))
@@ -239,11 +292,26 @@ class Supervisor(RuleBasedStateMachine):
         self, silent: float, busy: bool, requests: int, connections: int, few: int, waits: bool, taken: int
     ) -> None:
         vitals = (
-            events.Vital(n, self.beat(n, silent), silent, busy, requests, connections, 0, taken, waits)
+            events.Vital(
+                *(n, self.beat(n, silent), silent, busy, requests, connections, 0, taken, waits, 0),
+                *self.said(n),
+            )
             for n in self.processes
             if n % few == 0
         )
-        self.tell(events.Seen(tuple(vitals)))
+        told = tuple(vitals)
+        self.told_responses.update((vital.worker, (vital.responses, vital.errors)) for vital in told)
+        self.tell(events.Seen(told))
+
+    def said(self, number: int) -> tuple[int, int]:
+        return self.responses.get(number, (0, 0))
+
+    @precondition(lambda self: self.processes)
+    @rule(choice=st.integers(0, 100), count=st.sampled_from([1, 19, 400]), bad=st.sampled_from([0, 1, 20]))
+    def respond(self, choice: int, count: int, bad: int) -> None:
+        number = self.pick(choice)
+        responses, errors = self.said(number)
+        self.responses[number] = responses + count, errors + min(bad, count)
 
     @precondition(lambda self: self.processes)
     @rule(choice=st.integers(0, 100), goes_on=st.booleans())
@@ -390,7 +458,15 @@ class Supervisor(RuleBasedStateMachine):
             (child.has_process and child.state != states.SERVING) or child.state == states.BACKING_OFF
             for child in self.state.children
         )
+        if reload.stage == decide.WATCHING:
+            waiting = decide.next_wakeup(self.state, self.now) <= self.now + WATCH
         assert waiting, reload
+
+    @invariant()
+    def nothing_but_a_canary_is_new_before_it_has_proved_itself(self) -> None:
+        new = [child for child in self.state.children if child.generation > self.state.generation]
+        assert len({child.pool for child in new}) == len(new)
+        assert all(child.slot == 0 for child in new)
 
     @invariant()
     def a_reload_that_was_asked_for_begins(self) -> None:
