@@ -103,7 +103,7 @@ class Master:
         resources.workers.on_exit = self._on_exit
         self._questioning = Questioning(resources, lambda: self.state)
         resources.workers.on_stacks = self._questioning.on_stacks
-        commands = Commands(self, self._post, resources.conversations, self._reopen_logs)
+        commands = Commands(self, self._post, resources.conversations, self._reopen_logs, resources.troubles)
         resources.conversations.commands = {**commands.table(), **self._questioning.table()}
         self._orders = self._make_orders()
         for pool in self.state.config.pools:
@@ -363,6 +363,7 @@ class Master:
             gone=resources.workers.gone,
             deaths=self._worker_orders.deaths,
             last_reload=self._reload_orders.last,
+            troubles=resources.troubles.kept,
             drain_clients=resources.conversations.waiting(drain_topic("")),
             other_clients=resources.conversations.not_waiting(),
             service=resources.notifier.service,

@@ -50,6 +50,8 @@ class Questioning:
         """A worker has sent its stacks."""
         asked = self._questions is not None and self._questions.on_stacks(number, text)
         if process.logs_stacks or (not asked and process.unasked.allows(time.monotonic())):
+            if process.logs_stacks:
+                self._resources.troubles.note_stack(number, text)
             process.logs_stacks = False
             lines = text.rstrip("\n").encode("utf-8", "backslashreplace").split(b"\n")
             self._resources.error_log.write_lines(lines, f"{process.pool}/{process.slot}[{process.pid}]")

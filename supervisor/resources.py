@@ -14,6 +14,7 @@ from fapws.settings.model import Config
 from .control.commands import View
 from .control.control_socket import ControlSocket
 from .control.conversations import Conversations
+from .control.troubles import Troubles
 from .errors import TAKEN, CannotStart, PlaceTaken, refused
 from .listen.listeners import Listeners
 from .listen.lookup import Opened
@@ -85,6 +86,7 @@ class Resources:
         self.control = ControlSocket(config.control, group, *given) if config.control else None
         self.conversations = Conversations(self.control, self.waiter)
         self._undo.append(self.conversations.close)
+        self.troubles = Troubles(saved.troubles if saved else ())
         self.books = Books(saved.books if saved else None)
         self.monitoring = Monitoring(self, view)
         self._undo.append(self.monitoring.close)

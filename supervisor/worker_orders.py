@@ -8,7 +8,10 @@ from fapws import messages
 from fapws.lean import Callable, signal
 
 from .control import status
+from .control.troubles import BOOT, CRASH, HANG, Trouble
 from .core import actions, events, texts
+from .core import worker_states as states
+from .core.children import Child
 from .core.decide import State
 from .errors import CannotStart
 from .process.last_requests import GOES_ON
@@ -28,6 +31,7 @@ class WorkerOrders:
         self._listeners = resources.listeners
         self._workers = resources.workers
         self._log = resources.error_log
+        self._troubles = resources.troubles
         self._inheritance = Inheritance(resources.lifeline[0], resources.logs)
         self._state = state
         self._post = post
@@ -81,6 +85,7 @@ class WorkerOrders:
         children = [child for child in state.children if child.pool in pools and child.active]
         somebody_waits = self._listeners.somebody_waits
         waiting = {child.number for child in children if somebody_waits(pools[child.pool], child.slot)}
+        self._troubles.look(self._workers.refusals())
         self._post(self._workers.look(waiting))
 
     def send_ping(self, action: actions.SendPing) -> None:
@@ -118,14 +123,33 @@ class WorkerOrders:
         self._log.write("\n".join((told, *texts.last_requests(last))))
         death = status.Death(time.monotonic(), child.pool, child.slot, pid, text)
         self.deaths = (*self.deaths, death)[-status.DEATHS_KEPT :]
+        booted = child.state in (states.SERVING, states.HUNG)
+        in_hand = f", in hand: {line}" if line and child.hung else ""
+        self._remember(child, HANG if child.hung else CRASH if booted else BOOT, text + in_hand, last)
 
     def died_draining(self, action: actions.DiedDraining) -> None:
         """Logs it, with the request that is lost by that."""
         number = action.child.number
         text = texts.death_draining(action.child, self._workers.pid(number), action.status)
         line = self._workers.score(number).request_line
-        told = f"{text}, in hand: {line}" if line else text
-        self._log.write("\n".join((told, *texts.last_requests(self._last_requests(number)))))
+        text = f"{text}, in hand: {line}" if line else text
+        last = self._last_requests(number)
+        self._log.write("\n".join((text, *texts.last_requests(last))))
+        self._remember(action.child, CRASH, text, last)
+
+    def _remember(self, child: Child, kind: str, text: str, last: tuple[str, ...]) -> None:
+        self._troubles.add(
+            Trouble(
+                at=time.monotonic(),
+                kind=kind,
+                pool=child.pool,
+                text=text,
+                traceback=child.reason.rstrip("\n"),
+                stack=self._troubles.take_stack(child.number),
+                printed=self._workers.printed(child.number),
+                requests=last,
+            )
+        )
 
     def _last_requests(self, number: int) -> tuple[str, ...]:
         return tuple(

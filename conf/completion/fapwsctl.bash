@@ -14,7 +14,7 @@ _fapwsctl() {
     local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} word command='' words
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
-            start | stop | restart | reload | upgrade | reopen | scale | drain | undrain | status | stack | health | configtest | dump)
+            start | stop | restart | reload | upgrade | reopen | scale | drain | undrain | status | stack | why | health | configtest | dump)
                 command=$word
                 ;;
         esac
@@ -32,7 +32,7 @@ _fapwsctl() {
                 :-*) words='-c --config -j --json -t --timeout -h --help' ;;
                 start:-*) words='-F --foreground -t --timeout -j --json' ;;
                 *:-*) words='-t --timeout -j --json' ;;
-                :*) words='start stop restart reload upgrade reopen scale drain undrain status stack health configtest dump' ;;
+                :*) words='start stop restart reload upgrade reopen scale drain undrain status stack why health configtest dump' ;;
                 *) return ;;
             esac
             ;;

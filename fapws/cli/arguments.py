@@ -25,6 +25,7 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   status       show the workers
   stack [POOL[/N]]
                show the Python stacks of workers, with the requests in hand
+  why          show what has failed last, with what is known of it, and what to do next
   health       exit 0 if every pool serves as configured
   configtest   check the configuration, touch nothing
   dump         show every option's value in force and where it comes from
@@ -70,6 +71,7 @@ COMMANDS = {
     "undrain": Words(0, 1),
     "status": Words(),
     "stack": Words(0, 1),
+    "why": Words(),
     "health": Words(),
     "configtest": Words(),
     "dump": Words(),

@@ -1,4 +1,4 @@
-"""The commands of fapwsctl that only look: configtest, dump, health and status."""
+"""The commands of fapwsctl that only look: configtest, dump, health, stack, status and why."""
 
 from __future__ import annotations
 
@@ -70,9 +70,17 @@ def stack(options: Options) -> Result:
     return stack.stack(options)
 
 
+def why(options: Options) -> Result:
+    """What has failed last."""
+    from fapws.cli import why
+
+    return why.why(options)
+
+
 COMMANDS: dict[str, Callable[[Options], Result]] = {
     "status": status,
     "stack": stack,
+    "why": why,
     "configtest": configtest,
     "dump": dump,
     "health": health,

@@ -13,6 +13,7 @@ from ..core.decide import BOOTING, RUNNING, State
 from . import status
 from .control_socket import Client, Request
 from .conversations import Command, Conversations
+from .troubles import Troubles
 
 UPGRADE = "upgrade"
 """The topic of clients that wait for the end of an upgrade."""
@@ -51,8 +52,10 @@ class Commands:
         post: Callable[[events.Event], None],
         conversations: Conversations,
         reopen_logs: Callable[[], str],
+        troubles: Troubles,
     ) -> None:
         """``post``: tells the core. ``reopen_logs``: returns a complaint, or an empty text."""
+        self._troubles = troubles
         self._view = view
         self._post = post
         self._conversations = conversations
@@ -70,6 +73,7 @@ class Commands:
             "stop": self._stop,
             "undrain": self._undrain,
             "upgrade": self._upgrade,
+            "why": self._why,
         }
 
     def _ping(self, client: Client, _request: Request) -> None:
@@ -77,6 +81,16 @@ class Commands:
 
     def _status(self, client: Client, _request: Request) -> None:
         client.reply(True, **status.describe(self._view.state, self._view.facts(), time.monotonic()))
+
+    def _why(self, client: Client, _request: Request) -> None:
+        state, facts = self._view.state, self._view.facts()
+        now = {
+            "summary": status.summary(state, facts.last_reload),
+            "uptime": round(time.monotonic() - facts.began, 3),
+            "config": state.config.path,
+            "error_log": state.config.error_log,
+        }
+        client.reply(True, failures=self._troubles.describe(), **now)
 
     def _reopen(self, client: Client, _request: Request) -> None:
         complaint = self._reopen_logs()

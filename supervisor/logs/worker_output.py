@@ -9,6 +9,7 @@ import os
 import time
 
 from fapws.lean import Callable, Sequence
+from fapws.visible import visible
 
 LINE_MAX = 8192
 """Bytes; a longer line goes to the log in pieces, so that memory stays bounded."""
@@ -25,6 +26,7 @@ class Output:
         self.fd = fd
         self._write = write
         self._rest = b""
+        self._recent = b""
         os.set_blocking(fd, False)
 
     def drain(self) -> bool:
@@ -69,7 +71,12 @@ class Output:
                 break
         self.close()
 
+    def recent(self) -> str:
+        """The end of what came, for whoever asks why it ended."""
+        return visible(self._recent[-_RECENT:].decode("utf-8", "backslashreplace"))
+
     def _take(self, data: bytes) -> None:
+        self._recent = (self._recent + data)[-_RECENT:] if len(data) < _RECENT else data[-_RECENT:]
         *lines, rest = (self._rest + data).split(b"\n")
         whole = [line[at : at + LINE_MAX] for line in lines for at in range(0, len(line) or 1, LINE_MAX)]
         while len(rest) > LINE_MAX:
@@ -80,6 +87,8 @@ class Output:
             self._write(whole)
 
 
+_RECENT = 4096
+"""Bytes of what a worker printed that are remembered: room for the stack of a fault."""
 _LAST_SECONDS = 0.05
 """What a pipe holds is one helping, and the next finds its end. A flood of empty lines, or children that
 print for ever, must not hold the master."""

@@ -275,6 +275,23 @@ class Workers:
         process = self._processes.get(number)
         return process.row.last.read() if process and process.row.last else ()
 
+    def printed(self, number: int) -> str:
+        """The end of what it has printed; empty where it writes to standard error itself."""
+        process = self._processes.get(number)
+        return process.output.recent() if process and process.output else ""
+
+    def refusals(self) -> dict[str, tuple[int, int]]:
+        """By pool: requests that the core itself has refused, and complete responses, ever."""
+        counts: dict[str, tuple[int, int]] = {
+            pool: (score.refused, score.responses) for pool, score in self.gone.items()
+        }
+        now = now_ms()
+        for process in self._processes.values():
+            refused, responses = counts.get(process.pool, (0, 0))
+            score = process.row.read(now)
+            counts[process.pool] = (refused + score.refused, responses + score.responses)
+        return counts
+
     def views(self) -> dict[int, WorkerView]:
         """All workers, for the status."""
         now = now_ms()

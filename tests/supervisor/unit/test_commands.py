@@ -13,6 +13,7 @@ from fapws.settings.model import Config, Pool
 from fapws.supervisor.control import status
 from fapws.supervisor.control.commands import UPGRADE, Commands, scale_topic
 from fapws.supervisor.control.conversations import Conversations
+from fapws.supervisor.control.troubles import Troubles
 from fapws.supervisor.core import decide, events
 from fapws.supervisor.waiting import make_waiter
 
@@ -39,7 +40,7 @@ class Desk:
         self.complaint = ""
         self.conversations = Conversations(None, make_waiter())
         reopen = lambda: self.complaint  # noqa: E731
-        self.commands = Commands(self.view, self.told.append, self.conversations, reopen).table()
+        self.commands = Commands(self.view, self.told.append, self.conversations, reopen, Troubles()).table()
         self._ours, theirs = socket.socketpair()
         self.client = self.conversations.adopt(theirs.detach())
 

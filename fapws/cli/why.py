@@ -1,0 +1,148 @@
+"""fapwsctl why: one page on what has failed last, from what the master remembers, and what to do next."""
+
+from __future__ import annotations
+
+import os
+
+from fapws.cli.arguments import Options
+from fapws.cli.find_server import MARGIN, Ended, Result, ask, running_control
+from fapws.cli.status_text import span
+from fapws.lean import Any
+from fapws.settings.scan import Section, scan
+from fapws.supervisor.errors import DONE, NOT_RUNNING
+
+_TAIL_LINES = 40
+_TAIL_BYTES = 65536
+_FAULT = "Fatal Python error"
+
+_NAMES = {
+    "reload": "a reload that failed",
+    "boot": "a worker that could not start",
+    "crash": "a worker that died",
+    "hang": "a worker that hung",
+    "refusals": "a storm of refused requests",
+}
+_KEYS = {
+    "reload": ("script", "reload"),
+    "boot": ("script", "boot_timeout"),
+    "crash": ("script",),
+    "hang": ("script", "request_timeout"),
+    "refusals": ("listen", "max_header_size", "max_body_size", "max_spool", "debug"),
+}
+"""The keys of the INI file that have to do with a failure."""
+_ADVICE = {
+    "reload": (
+        "The old code and configuration serve on: nobody was cut off.",
+        "Mend what is said above, then: fapwsctl configtest, and fapwsctl reload.",
+    ),
+    "boot": (
+        "Mend what the traceback says, then: fapwsctl reload. The master tries again by itself, too.",
+        "If it only takes long to start, raise boot_timeout.",
+    ),
+    "crash": (
+        "A signal such as SIGSEGV comes from C code: the stack names the call; look at that module first.",
+        "SIGKILL that nobody sent: the system lacked memory. See dmesg; set max_rss, or have fewer workers.",
+        "Send the requests above again, in their order, to a copy of the service.",
+    ),
+    "hang": (
+        "The stack shows where it stood: a call without a timeout, a lock, or a loop.",
+        "Give that call a timeout; raise request_timeout only if a request may take so long.",
+        "fapwsctl stack shows what the workers are doing now.",
+    ),
+    "refusals": (
+        "Set debug = 1 in the section above and reload: the log then says why each request is refused.",
+        "docs/refusals.md leads from the reason to the rule; a status address counts them by reason.",
+    ),
+}
+
+
+def why(options: Options) -> Result:
+    """The page. Raises Ended."""
+    try:
+        control = running_control(options.file, options.command)
+    except Ended as ended:
+        if ended.result.status != NOT_RUNNING:
+            raise
+        return Result(NOT_RUNNING, ended.result.text + _end_of_log(options.file))
+    reply = ask(control, "why", options.seconds or MARGIN)
+    failures = reply["failures"]
+    values = {name: reply[name] for name in ("failures", "summary", "uptime", "config")}
+    return Result(DONE, "" if options.json else _page(reply, failures), values)
+
+
+def _page(reply: dict[str, Any], failures: list[dict[str, Any]]) -> str:
+    now = f"now: {reply['summary']}"
+    if not failures:
+        return f"fapws: nothing has failed that the master knows of (up {span(reply['uptime'])})\n{now}"
+    last = failures[0]
+    place = f" in pool {last['pool']}" if last["pool"] else ""
+    lines = [f"fapws: the last failure, {span(last['ago'])} ago, was {_NAMES[last['kind']]}{place}"]
+    lines += _behind(last["text"])
+    lines += _part("traceback", last["traceback"])
+    lines += _part("stack", last["stack"])
+    lines += _part(*_printed(last["printed"]))
+    lines += _part("requests answered before, the latest at the end", "\n".join(last["requests"]))
+    lines += _part("configured in", "\n".join(_places(reply["config"], last)))
+    lines += _part("what to do next", "\n".join(_ADVICE[last["kind"]]))
+    lines += _part(
+        "failures before", "\n".join(f"{span(f['ago'])} ago: {_first(f['text'])}" for f in failures[1:])
+    )
+    return "\n".join((*lines, now, f"error log: {reply['error_log']}"))
+
+
+def _behind(text: str) -> list[str]:
+    """Words that may be a worker's stand behind blanks: they cannot pass for the page's own lines."""
+    return [f"  {line}" for line in text.rstrip("\n").split("\n")]
+
+
+def _part(name: str, text: str) -> list[str]:
+    return [f"{name}:", *_behind(text)] if text.strip() else []
+
+
+def _first(text: str) -> str:
+    return text.split("\n", 1)[0]
+
+
+def _printed(text: str) -> tuple[str, str]:
+    """Of what it printed, the stack of a fault if there is one, else all that is remembered."""
+    at = text.rfind(_FAULT)
+    return ("stack", text[at:]) if at >= 0 else ("printed last", text)
+
+
+def _places(path: str, failure: dict[str, Any]) -> list[str]:
+    """Lines of the INI file: the pool's section, and the options that have to do with it."""
+    try:
+        with open(path, "rb") as file:
+            sections = scan(file.read(), path).sections
+    except OSError as error:
+        return [f"{path}: {error.strerror}"] if path else []
+    names = (f"app:{failure['pool']}", "fapws")
+    found = [section for name in names for section in sections if section.name == name]
+    keys = _KEYS[failure["kind"]]
+    return [line for section in found for line in _lines(path, section, keys)] or [path]
+
+
+def _lines(path: str, section: Section, keys: tuple[str, ...]) -> list[str]:
+    lines = [
+        f"{path}:{entry.line}: {entry.key} = {entry.value}" for entry in section.entries if entry.key in keys
+    ]
+    return (
+        [f"{path}:{section.line}: [{section.name}]", *map(_first, lines)]
+        if lines or section.name != "fapws"
+        else []
+    )
+
+
+def _end_of_log(path: str) -> str:
+    """Of a server that does not run, the log is all there is; empty where it cannot be read."""
+    from fapws.settings import ini
+    from fapws.settings.problems import ConfigError
+
+    try:
+        log = ini.read(path, look=False).error_log
+        with open(log, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            lines = file.read(_TAIL_BYTES).decode("utf-8", "backslashreplace").rstrip("\n").split("\n")
+    except (OSError, ConfigError):
+        return ""
+    return "\n".join((f"; the end of {log}:", *(f"  {line}" for line in lines[-_TAIL_LINES:])))

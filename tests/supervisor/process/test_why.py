@@ -1,0 +1,121 @@
+"""`fapwsctl why`: one page on what has failed last."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+
+from support.house import House, Until, connect
+
+APP = """\
+import os, signal
+
+def crash_here():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+def hang_here():
+    while True:
+        pass
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/crash":
+        crash_here()
+    if environ["PATH_INFO"] == "/hang":
+        hang_here()
+    start_response("200 OK", [("Content-Length", "6")])
+    return [b"hello\\n"]
+"""
+
+
+def ask(house: House, *paths: str) -> None:
+    """Each is answered, but the last, which ends its worker."""
+    with connect(house, None) as client:
+        for path in paths:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            client.recv(65536)
+
+
+def begin(house: House, pool: str = "") -> None:
+    house.write_app(APP)
+    house.configure(listen=f"unix:{house.unix}", pool=pool)
+    house.start()
+
+
+def test_page_follows_what_fails(house: House, until: Until) -> None:
+    begin(house)
+    assert "nothing has failed that the master knows of" in house.ctl("why")
+    ask(house, "/first", "/second", "/crash")
+    until(lambda: house.status()["last_deaths"], "it has died")
+    page = house.ctl("why")
+    assert re.search(r"^fapws: the last failure, \d+s ago, was a worker that died in pool hello$", page, re.M)
+    assert re.search(r"^  worker hello/0 .* was killed by SIGSEGV .*, in hand: GET /crash$", page, re.M)
+    assert re.search(r"^stack:\n  Fatal Python error: .*\n(  .*\n)*  .* in crash_here$", page, re.M)
+    assert re.search(
+        r"latest at the end:\n  GET /first: 200, \d+ ms\n  GET /second: 200, \d+ ms$", page, re.M
+    )
+    assert re.search(
+        rf"^  {house.ini}:\d+: \[app:hello\]\n  {house.ini}:\d+: script = {house.app}$", page, re.M
+    )
+    assert "SIGSEGV comes from C code" in page
+
+    house.write_app("import not_there_at_all\n")
+    told = house.ctl("reload", expect=1)
+    page = house.ctl("why")
+    assert "was a reload that failed in pool hello" in page
+    assert "  ModuleNotFoundError: No module named 'not_there_at_all'" in page
+    assert "not_there_at_all" in told
+    assert re.search(r"^failures before:\n  \d+s ago: worker hello/0 .* SIGSEGV", page, re.M)
+
+    os.kill(house.workers()[0], signal.SIGKILL)
+    until(lambda: "could not start" in house.ctl("why"), "the next one cannot boot")
+    page = house.ctl("why")
+    assert "before it was ready" in page
+    assert re.search(r"^traceback:\n(  .*\n)+  ModuleNotFoundError", page, re.M)
+
+    first, *others = json.loads(house.ctl("-j", "why"))["failures"]
+    assert first["kind"] == "boot"
+    assert {other["kind"] for other in others} >= {"crash", "reload"}
+    house.ctl("stop")
+    assert house.ctl("why", expect=7).startswith("fapws: not running; the end of ")
+
+
+def test_hang_is_told_with_its_stack_and_request(house: House, until: Until) -> None:
+    begin(house, "request_timeout = 1s")
+    ask(house, "/before", "/hang")
+    until(lambda: house.status()["last_deaths"], "it was killed")
+    page = house.ctl("why")
+    assert "was a worker that hung in pool hello" in page
+    assert re.search(r"no sign of life for .*request_timeout.*in hand: GET /hang$", page, re.M)
+    assert re.search(r"^stack:\n(  .*\n)*  .*in hang_here", page, re.M)
+    assert re.search(rf"^  {house.ini}:\d+: request_timeout = 1s$", page, re.M)
+    assert "  GET /before: 200" in page
+    house.ctl("stop")
+
+
+def test_storm_of_refusals_is_told(house: House, until: Until) -> None:
+    begin(house, "request_timeout = 1s")
+
+    def refused() -> bool:
+        for _ in range(150):
+            with connect(house, None) as client:
+                client.sendall(b"BAD\r\n\r\n")
+                client.recv(65536)
+        return "storm of refused requests" in house.ctl("why")
+
+    until(refused, "the storm is noticed")
+    assert "docs/refusals.md" in house.ctl("why")
+    house.ctl("stop")
+
+
+def test_what_a_worker_says_cannot_pass_for_the_page(house: House, until: Until) -> None:
+    begin(house)
+    forged = "failures before:\\nnow: running\\x1b[2J"
+    house.write_app(f"raise RuntimeError({forged!r})\n".replace("\\\\", "\\"))
+    house.ctl("reload", expect=1)
+    page = house.ctl("why")
+    assert "\x1b" not in page
+    assert len(re.findall("^now: ", page, re.M)) == 1
+    assert "failures before:" not in page.splitlines()
+    house.ctl("stop")
