@@ -3,8 +3,17 @@
 __version__ = "5.0.0.dev1"
 
 
-def __getattr__(name: str) -> str:
-    """``fapws.version``, which fapws3 had: a sentence made when a program asks for it."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fapws.embedding.run import run as run
+
+
+def __getattr__(name: str) -> object:
+    """What few programs ask for: run(), and ``fapws.version``, a sentence that fapws3 had."""
+    if name == "run":
+        from fapws.embedding.run import run
+
+        return run
     if name != "version":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from fapws._evwsgi import libev_version

@@ -38,7 +38,7 @@ ROOMS = {
     "ground": Room(
         "fapws/__init__.py fapws/lean.py fapws/messages.py fapws/descriptors.py fapws/visible.py"
         " fapws/reuse_port.py fapws/dates.py fapws/percent.py fapws/tracebacks.py fapws/outlet.py",
-        late="compat",
+        late="compat embedding",
     ),
     "settings": Room("fapws/settings/", "ground", late="compat"),
     "wsgi": Room("fapws/wsgi/", "ground settings"),
@@ -62,6 +62,7 @@ ROOMS = {
         late="upgrade",
     ),
     "cli": Room("fapws/cli/ fapws/__main__.py", "ground settings basics core process control", late="master"),
+    "embedding": Room("fapws/embedding/ fapws/testing.py", "ground settings", late="master"),
     "contrib": Room("fapws/contrib/"),
 }
 """From the bottom to the top: each room's arrows lead to rooms above it in this table."""

@@ -18,6 +18,10 @@ class Source(NamedTuple):
     directory: str = ""
     """Where its relative paths start."""
 
+    def held_in_memory(self) -> str:
+        """Why another program cannot read it; empty: it can."""
+        return ""
+
     def __call__(self) -> Config:
         """The configuration as it is now. Raises ConfigError."""
         if self.path:

@@ -40,7 +40,11 @@ class Upgrade:
     def try_new_code(self) -> None:
         """Starts the child. TrialEnded follows."""
         try:
-            self._trial = Trial(encode(self._save()))
+            saved = self._save()
+            if reason := saved.source.held_in_memory():
+                self._post(events.TrialEnded(reason))
+                return
+            self._trial = Trial(encode(saved))
         except (OSError, ImportError) as error:
             self._post(events.TrialEnded(f"the new code cannot be tried: {_reason(error)}"))
             return
