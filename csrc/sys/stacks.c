@@ -54,7 +54,16 @@ static void give_back(void)
         (void)kill(getpid(), number);
 }
 
-static void on_signal(int signum)
+/* CPython's handler takes one argument, PyPy's three. */
+static void dump(int signum, siginfo_t *info, void *context)
+{
+    if (wrapped.sa_flags & SA_SIGINFO)
+        wrapped.sa_sigaction(signum, info, context);
+    else
+        wrapped.sa_handler(signum);
+}
+
+static void on_signal(int signum, siginfo_t *info, void *context)
 {
     int before = errno;
     if (atomic_exchange(&busy, true)) {
@@ -64,7 +73,7 @@ static void on_signal(int signum)
     } else {
         if (is_still_the_channel()) {
             mark(BEGIN);
-            wrapped.sa_handler(signum);
+            dump(signum, info, context);
             mark(END);
         }
         give_back();
@@ -75,8 +84,8 @@ static void on_signal(int signum)
 static bool is_ours(int signum)
 {
     struct sigaction now;
-    return sigaction(signum, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) &&
-           now.sa_handler == on_signal;
+    return sigaction(signum, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
+           now.sa_sigaction == on_signal;
 }
 
 int fw_wrap_stacks(int signum, int fd)
@@ -87,13 +96,14 @@ int fw_wrap_stacks(int signum, int fd)
         return 0;
     if (sigaction(signum, NULL, &now) < 0 || fstat(fd, &found) < 0)
         return FW_ESYSTEM;
-    if ((now.sa_flags & SA_SIGINFO) || now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN)
+    if (!(now.sa_flags & SA_SIGINFO) && (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN))
         return FW_ESTATE;
     wrapped = now;
     known = found;
     channel = fd;
     number = signum;
-    now.sa_handler = on_signal;
+    now.sa_sigaction = on_signal;
+    now.sa_flags |= SA_SIGINFO;
     return sigaction(signum, &now, NULL) < 0 ? FW_ESYSTEM : 0;
 }
 

@@ -19,6 +19,12 @@ static void dump(int signum)
     CHECK(write(target, "two\n", 4) == 4);
 }
 
+static void dump_by_three(int signum, siginfo_t *info, void *context)
+{
+    CHECK(info && context);
+    dump(signum);
+}
+
 static void handle(void (*handler)(int))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
@@ -48,6 +54,23 @@ TEST(stacks_stand_between_their_marks)
     CHECK(raise(SIGUSR2) == 0);
     CHECK(take(ends[1], room, sizeof room) == 8); /* the handler alone */
     CHECK(fw_unwrap_stacks(SIGUSR2) == 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+TEST(a_handler_of_three_arguments_gets_them)
+{
+    int ends[2];
+    char room[64];
+    struct sigaction action = {.sa_sigaction = dump_by_three, .sa_flags = SA_SIGINFO};
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    target = ends[0];
+    CHECK(sigemptyset(&action.sa_mask) == 0);
+    CHECK(sigaction(SIGUSR2, &action, NULL) == 0);
+    CHECK(fw_wrap_stacks(SIGUSR2, ends[0]) == 0);
+    CHECK(raise(SIGUSR2) == 0);
+    CHECK(take(ends[1], room, sizeof room) == 10 && memcmp(room, "Sone\ntwo\n\0", 10) == 0);
+    CHECK(fw_unwrap_stacks(SIGUSR2) == 1);
     close(ends[0]);
     close(ends[1]);
 }
