@@ -101,7 +101,7 @@ class Master:
         self._upgrade = Upgrade(resources.waiter, resources.signals, self._save, self._post)
         resources.workers.on_other = self._upgrade.on_child
         resources.workers.on_exit = self._on_exit
-        self._questioning = Questioning(resources, lambda: self.state)
+        self._questioning = Questioning(resources, self)
         resources.workers.on_stacks = self._questioning.on_stacks
         commands = Commands(self, self._post, resources.conversations, self._reopen_logs, resources.troubles)
         resources.conversations.commands = {**commands.table(), **self._questioning.table()}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from math import inf
 
-from fapws.lean import TYPE_CHECKING, Callable
+from fapws.lean import TYPE_CHECKING
 
+from .control.commands import View
 from .control.control_socket import Client, Request
 from .control.conversations import Command
-from .core.decide import State
 from .process.worker_process import Process
 from .resources import Resources
 
@@ -21,15 +21,14 @@ class Questioning:
     """Brings the questions in with the first command that asks one. Stacks that nobody waits for are
     logged."""
 
-    def __init__(self, resources: Resources, state: Callable[[], State]) -> None:
-        """``state``: gives the core's state as it is now."""
+    def __init__(self, resources: Resources, view: View) -> None:
         self._resources = resources
-        self._state = state
+        self._view = view
         self._questions: Questions | None = None
 
     def table(self) -> dict[str, Command]:
         """What each command calls."""
-        return {"stack": self._obey}
+        return {"stack": self._obey, "top": self._tell_figures}
 
     @property
     def due(self) -> float:
@@ -56,10 +55,15 @@ class Questioning:
             lines = text.rstrip("\n").encode("utf-8", "backslashreplace").split(b"\n")
             self._resources.error_log.write_lines(lines, f"{process.pool}/{process.slot}[{process.pid}]")
 
+    def _tell_figures(self, client: Client, _request: Request) -> None:
+        from .control.figures import describe
+
+        client.reply(True, **describe(self._view.state, self._view.facts(), time.monotonic()))
+
     def _obey(self, client: Client, request: Request) -> None:
         if self._questions is None:
             from .control.questions import Questions
 
             resources = self._resources
-            self._questions = Questions(resources.workers, resources.conversations, self._state)
+            self._questions = Questions(resources.workers, resources.conversations, lambda: self._view.state)
         self._questions.obey(client, request)

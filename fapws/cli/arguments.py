@@ -25,6 +25,8 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   status       show the workers
   stack [POOL[/N]]
                show the Python stacks of workers, with the requests in hand
+  top [-d SECONDS] [-b] [-n TIMES]
+               show what they do in each interval (2 s), drawn again and again; -b: printed
   why          show what has failed last, with what is known of it, and what to do next
   health       exit 0 if every pool serves as configured
   configtest   check the configuration, touch nothing
@@ -48,6 +50,12 @@ class Options(NamedTuple):
     json: bool = False
     seconds: float | None = None
     foreground: bool = False
+    delay: float = 2.0
+    """Seconds between two looks of top."""
+    batch: bool = False
+    """Whether top prints instead of drawing."""
+    times: int = 0
+    """How many times; 0: until it is told to end."""
     arguments: tuple[str, ...] = ()
     """What stands behind the command."""
 
@@ -71,6 +79,7 @@ COMMANDS = {
     "undrain": Words(0, 1),
     "status": Words(),
     "stack": Words(0, 1),
+    "top": Words(),
     "why": Words(),
     "health": Words(),
     "configtest": Words(),
@@ -91,7 +100,13 @@ def parse_arguments(arguments: list[str]) -> Options:
         if word in ("-c", "--config"):
             options = options._replace(file=_value(word, rest))
         elif word in ("-t", "--timeout"):
-            options = options._replace(seconds=_seconds(_value(word, rest)))
+            options = options._replace(seconds=_seconds(word, _value(word, rest)))
+        elif word in ("-d", "--delay"):
+            options = options._replace(delay=_seconds(word, _value(word, rest)))
+        elif word in ("-n", "--times"):
+            options = options._replace(times=_number(word, _value(word, rest)))
+        elif word in ("-b", "--batch"):
+            options = options._replace(batch=True)
         elif word in ("-j", "--json"):
             options = options._replace(json=True)
         elif word in ("-F", "--foreground"):
@@ -109,6 +124,8 @@ def parse_arguments(arguments: list[str]) -> Options:
         usage(f"{options.command} needs {least} words behind it")
     if options.foreground and options.command != "start":
         usage("-F goes with start only")
+    if options.command != "top" and (options.batch, options.times, options.delay) != (False, 0, 2.0):
+        usage("-b, -d and -n go with top only")
     return options
 
 
@@ -118,14 +135,20 @@ def _value(option: str, rest: list[str]) -> str:
     return rest.pop(0)
 
 
-def _seconds(text: str) -> float:
+def _seconds(option: str, text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < float("inf"):
-        usage(f"-t takes a number of seconds, not {text!r}")
+        usage(f"{option} takes a number of seconds, not {text!r}")
     return seconds
+
+
+def _number(option: str, text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 10**9:
+        usage(f"{option} takes a number from 1 on, not {text!r}")
+    return int(text)
 
 
 def usage(complaint: str) -> NoReturn:

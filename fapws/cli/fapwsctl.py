@@ -274,6 +274,7 @@ _COMMANDS: dict[str, Callable[[Options], Result]] = {
     "undrain": undrain,
     "status": _query,
     "stack": _query,
+    "top": _query,
     "why": _query,
     "health": _query,
     "configtest": _query,

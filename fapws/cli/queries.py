@@ -70,6 +70,13 @@ def stack(options: Options) -> Result:
     return stack.stack(options)
 
 
+def top(options: Options) -> Result:
+    """The same, again and again."""
+    from fapws.cli import top
+
+    return top.top(options)
+
+
 def why(options: Options) -> Result:
     """What has failed last."""
     from fapws.cli import why
@@ -80,6 +87,7 @@ def why(options: Options) -> Result:
 COMMANDS: dict[str, Callable[[Options], Result]] = {
     "status": status,
     "stack": stack,
+    "top": top,
     "why": why,
     "configtest": configtest,
     "dump": dump,

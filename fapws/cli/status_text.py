@@ -31,8 +31,8 @@ def render(reply: dict[str, Any]) -> str:
         words = pool_words(pool["name"], pool["serving"], pool["workers"], stage)
         lines.append(f"{words} on {', '.join(pool['listen'])}")
     lines += [f"{key} on {url}" for key, url in reply.get("monitors", {}).items()]
-    lines += _table([_HEADINGS, *map(_worker_row, reply["workers"]), _total_row(reply)])
-    lines += _history(reply)
+    lines += table([_HEADINGS, *map(_worker_row, reply["workers"]), _total_row(reply)])
+    lines += history(reply)
     return "\n".join(lines)
 
 
@@ -58,12 +58,18 @@ def _total_row(reply: dict[str, Any]) -> tuple[str, ...]:
     return ("total", "", "", "", "", *counts, "", "", "")
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def table(rows: Sequence[tuple[str, ...]], left: Sequence[int] | None = None) -> list[str]:
+    """Lines. ``left``: the columns that begin at the left, a space apart; the others end at the right. None:
+    all begin at the left, two spaces apart."""
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    if left is None:
+        return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    places = [str.ljust if at in left else str.rjust for at in range(len(widths))]
+    return [" ".join(put(*cell) for put, cell in zip(places, zip(row, widths))).rstrip() for row in rows]
 
 
-def _history(reply: dict[str, Any]) -> list[str]:
+def history(reply: dict[str, Any]) -> list[str]:
+    """How the last reload ended, and the last deaths."""
     lines = []
     reload = reply["last_reload"]
     if reload:
