@@ -121,6 +121,8 @@ class Master:
             actions.Look: workers.look,
             actions.SendPing: workers.send_ping,
             actions.Hung: workers.hung,
+            actions.Slow: workers.slow,
+            actions.SlowOver: workers.slow_over,
             actions.Spared: workers.spared,
             actions.Recycling: workers.recycling,
             actions.Died: workers.died,
@@ -206,6 +208,7 @@ class Master:
             self._post(events.Knocked(pool))
 
     def _on_exit(self, number: int, pool: str, code: int) -> None:
+        self._worker_orders.on_exit(number)
         self._resources.books.worker_ends(self.state.children.get(number), pool, code)
         self._questioning.on_exit(number)
 

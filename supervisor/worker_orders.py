@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from fapws import messages
-from fapws.lean import Callable, signal
+from fapws.lean import TYPE_CHECKING, Callable, signal
 
 from .control import status
 from .control.troubles import BOOT, CRASH, HANG, Trouble
@@ -18,6 +18,9 @@ from .process.last_requests import GOES_ON
 from .process.worker_process import Inheritance
 from .process.workers import Post
 from .resources import Resources
+
+if TYPE_CHECKING:
+    from .slow_requests import Slowness
 
 
 class WorkerOrders:
@@ -35,6 +38,8 @@ class WorkerOrders:
         self._inheritance = Inheritance(resources.lifeline[0], resources.logs)
         self._state = state
         self._post = post
+        self._slowness: Slowness | None = None
+        """None: no request was found slow so far."""
 
     def start(self, action: actions.Start) -> None:
         """Forks it; what prevents that counts as a failed start."""
@@ -101,6 +106,24 @@ class WorkerOrders:
         self._log.write(texts.hanging(child, pid, age, line, action.stopped))
         if not action.stopped:
             self._workers.ask_stacks(child.number, for_log=True)
+
+    def slow(self, action: actions.Slow) -> None:
+        """Logs it, with a stack."""
+        if self._slowness is None:
+            from .slow_requests import Slowness
+
+            self._slowness = Slowness(self._workers, self._log.write)
+        self._slowness.slow(action)
+
+    def slow_over(self, action: actions.SlowOver) -> None:
+        """Logs it."""
+        if self._slowness is not None:
+            self._slowness.over(action)
+
+    def on_exit(self, number: int) -> None:
+        """Before a worker's row is given back: it may have finished a slow request at last."""
+        if self._slowness is not None:
+            self._slowness.on_exit(number)
 
     def spared(self, action: actions.Spared) -> None:
         """Logs it."""

@@ -118,6 +118,8 @@ class Pool(NamedTuple):
     """Seconds that the first worker of a reload serves beside the old ones before others follow; 0: off."""
     request_timeout: float = 300.0
     """Seconds without a sign of life after which a worker is killed; 0: off."""
+    slow_request: float = 0.0
+    """Seconds after which a request that still runs is told in the log; 0: off."""
     max_requests: int = 0
     max_requests_jitter: int = 0
     max_rss: int = 0

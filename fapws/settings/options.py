@@ -142,6 +142,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("request_timeout", POOL, "time", "5m",
            "a worker that gives no sign of life for this long, or takes none of the clients that wait, is "
            "killed, its Python stack in the error log; 0: off", 0, DAY),
+    Option("slow_request", POOL, "time", "0",
+           "a request with which the application is busy for longer is told in the error log while it runs, "
+           "with its stack, and when it is over; 0: off", 0, DAY),
     Option("max_requests", POOL, "integer", "0",
            "a worker that has served so many requests is replaced; 0: off", 0, 10**9),
     Option("max_requests_jitter", POOL, "integer", "0",

@@ -58,6 +58,21 @@ class Hung(NamedTuple):
     stopped: bool
 
 
+class Slow(NamedTuple):
+    """Its request in hand takes longer than slow_request: log it, with its stack."""
+
+    child: Child
+    seconds: float
+
+
+class SlowOver(NamedTuple):
+    """That request has its response, or a piece of it: log it."""
+
+    child: Child
+    seconds: float
+    """At least so long it took, up to the worker's latest sign of life."""
+
+
 class Spared(NamedTuple):
     """It was taken for hung, and has gone on."""
 
@@ -192,6 +207,8 @@ Action = Union[
     Look,
     SendPing,
     Hung,
+    Slow,
+    SlowOver,
     Spared,
     Recycling,
     WatchPool,

@@ -52,6 +52,8 @@ class Child(NamedTuple):
     """What it had done at its listeners when it was last seen."""
     deaf_since: float = 0.0
     """Since when a client waits there and it does nothing; 0: it does."""
+    slow: int = 0
+    """Its stamp when its request in hand was found slow; 0: none is."""
     alone: bool = False
     """Whether it tells applications that there is no other worker (wsgi.multiprocess)."""
 

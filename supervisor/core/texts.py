@@ -148,6 +148,18 @@ def hanging(child: Child, pid: int, age: float, request: str, stopped: bool) -> 
     return f"worker {child.name} (pid {pid}, age {age:.1f} s) hangs: {child.hung}{inside}; {follows}"
 
 
+def slow(child: Child, pid: int, request: str, seconds: float, stack: str) -> str:
+    """The line for a request that takes long; ``stack``: why there is none, or empty."""
+    follows = f"no stack: {stack}" if stack else "its stack follows"
+    what = f"has been busy for {seconds:.1f} s (slow_request), in hand: {request}"
+    return f"worker {child.name} (pid {pid}) {what}; {follows}"
+
+
+def slow_over(name: str, pid: int, request: str, what: str) -> str:
+    """The line for its end."""
+    return f"worker {name} (pid {pid}) is over it: {request}: {what}"
+
+
 def spared(child: Child, pid: int) -> str:
     """It goes on after all."""
     return f"worker {child.name} (pid {pid}) goes on, so it is not killed"

@@ -46,7 +46,7 @@ def look_interval(config: Config) -> float:
         if pool.max_requests or pool.max_rss:
             interval = min(interval, LOOK_COUNTS)
         idle_timeout = 0.0 if pool.min_workers else pool.idle_timeout
-        for limit in (pool.request_timeout, pool.max_lifetime, idle_timeout):
+        for limit in (pool.request_timeout, pool.slow_request, pool.max_lifetime, idle_timeout):
             if limit:
                 interval = min(interval, max(LOOK_MIN, min(LOOK_MAX, limit / 10)))
     return interval
@@ -68,6 +68,7 @@ def look_when_due(turn: Turn) -> None:
 def seen(turn: Turn, event: events.Seen) -> None:
     """From the scoreboard: does a worker hang, is it worn out, is its pool without clients?"""
     for vital in event.vitals:
+        _notice_slow(turn, vital)
         child = turn.children.get(vital.worker)
         if child is None or child.state not in (states.SERVING, states.HUNG):
             continue
@@ -86,6 +87,26 @@ def seen(turn: Turn, event: events.Seen) -> None:
         _maybe_sleep(turn, pool)
     drain_rules.seen(turn, event)
     canary_rules.seen(turn, event)
+
+
+# ---- Slow requests -------------------------------------------------------------------------------
+
+
+def _notice_slow(turn: Turn, vital: events.Vital) -> None:
+    """A worker stamps its row when it gets work and with each response and piece of one: an old stamp with a
+    request in hand means that the application has been busy with it ever since."""
+    child = turn.children.get(vital.worker)
+    pool = turn.pool(child.pool) if child is not None else None
+    if child is None or pool is None:
+        return
+    if child.slow and vital.beat != child.slow:
+        turn.order(actions.SlowOver(child, max(0, vital.beat - child.slow) / 1000))
+        child = child._replace(slow=0)
+        turn.children.put(child)
+    if pool.slow_request and vital.busy and vital.silent >= pool.slow_request and not child.slow:
+        child = child._replace(slow=vital.beat)
+        turn.children.put(child)
+        turn.order(actions.Slow(child, vital.silent))
 
 
 # ---- Hanging -------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import mmap
 import struct
 
 from fapws.lean import NamedTuple
-from fapws.visible import visible_line
 
 from .tallies import Place
 
@@ -49,10 +48,15 @@ class LastRequests:
 
     def read(self) -> tuple[LastRequest, ...]:
         """The latest at the end."""
-        (count,) = _COUNT.unpack_from(self._pages, self.place.start)
+        count = self.count()
         places = range(max(0, count - KEPT), count)
         found = (self._at(number % KEPT) for number in places)
         return tuple(request for request in found if request is not None)
+
+    def count(self) -> int:
+        """How many there were, with those that are forgotten."""
+        (count,) = _COUNT.unpack_from(self._pages, self.place.start)
+        return int(count)
 
     def clear(self) -> None:
         """For the next worker."""
@@ -63,4 +67,10 @@ class LastRequests:
         _, ms, status, length, line = _REQUEST.unpack_from(self._pages, at)
         if not status.isdigit() or not 0 < length <= LINE_MAX:
             return None
-        return LastRequest(visible_line(line[:length].decode("latin-1")), status.decode("ascii"), ms)
+        return LastRequest(printable(line[:length]), status.decode("ascii"), ms)
+
+
+def printable(line: bytes) -> str:
+    """A target may hold any byte above 32."""
+    text = line.decode("latin-1")
+    return "".join(c if " " <= c <= "~" else f"\\x{ord(c):02x}" for c in text)

@@ -20,7 +20,7 @@ import struct
 from fapws.lean import NamedTuple
 from fapws.settings.core_limits import REQUEST_LINE
 
-from .last_requests import LAST_SIZE, LastRequests
+from .last_requests import LAST_SIZE, LastRequests, printable
 from .tallies import TALLY_SIZE, Place, Tally, Words
 
 LAYOUT = 4
@@ -129,7 +129,7 @@ class Row:
     def read(self, now: int) -> Score:
         """What the worker has counted so far, as far as it makes sense; now: ms of the workers' clock."""
         *words, line = _ROW.unpack_from(self._page, self._offset)
-        said = Score._make((*words[:_COUNTS], _printable(line.partition(b"\0")[0])))
+        said = Score._make((*words[:_COUNTS], printable(line.partition(b"\0")[0])))
         self._known = sensible(said, self._known, now)
         return self._known
 
@@ -330,12 +330,6 @@ def nameless_file_with(what: str, data: bytes) -> int:
         os.close(fd)
         raise
     return fd
-
-
-def _printable(line: bytes) -> str:
-    """A target may hold any byte above 32."""
-    text = line.decode("latin-1")
-    return "".join(c if " " <= c <= "~" else f"\\x{ord(c):02x}" for c in text)
 
 
 def add(total: Score, more: Score) -> Score:

@@ -275,6 +275,11 @@ class Workers:
         process = self._processes.get(number)
         return process.row.last.read() if process and process.row.last else ()
 
+    def answered(self, number: int) -> int:
+        """How many requests it has answered; 0 where it keeps no last requests."""
+        process = self._processes.get(number)
+        return process.row.last.count() if process and process.row.last else 0
+
     def printed(self, number: int) -> str:
         """The end of what it has printed; empty where it writes to standard error itself."""
         process = self._processes.get(number)

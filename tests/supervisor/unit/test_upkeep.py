@@ -66,6 +66,7 @@ class Core:
         ({"request_timeout": 2.0}, 0.2),
         ({"request_timeout": 0.01}, 0.1),
         ({"max_requests": 7}, 1.0),
+        ({"slow_request": 3.0}, 0.3),
         ({"idle_timeout": 7.0}, inf),
         ({"idle_timeout": 7.0, "min_workers": 0}, 0.7),
     ],
@@ -456,3 +457,36 @@ def test_frugal_reload_stops_when_the_successors_fail() -> None:
     (done,) = core.all(actions.ReloadDone)
     assert not done.ok
     assert core.state_of(2) == states.SERVING
+
+
+# ---- Slow requests -------------------------------------------------------------------------------
+
+
+def test_slow_request_is_told_once_and_when_it_is_over() -> None:
+    core = Core(slow_request=1.0)
+    core.seen(1, beat=500, silent=0.9, busy=True)
+    assert core.all(actions.Slow) == []
+    core.seen(1, after=0.1, beat=500, silent=1.1, busy=True)
+    assert [slow.seconds for slow in core.all(actions.Slow)] == [1.1]
+    core.seen(1, after=0.1, beat=500, silent=1.2, busy=True)
+    assert core.all(actions.Slow) == core.all(actions.SlowOver) == []
+    core.seen(1, after=0.1, beat=1800, silent=0.0, busy=True)
+    assert [over.seconds for over in core.all(actions.SlowOver)] == [1.3]
+    core.seen(1, after=0.1, beat=1900, silent=0.0)
+    assert core.all(actions.SlowOver) == []
+
+
+def test_next_request_may_be_slow_as_well() -> None:
+    core = Core(slow_request=1.0)
+    core.seen(1, beat=500, silent=1.1, busy=True)
+    core.seen(1, after=2.0, beat=1700, silent=1.4, busy=True)
+    assert len(core.all(actions.SlowOver)) == len(core.all(actions.Slow)) == 1
+
+
+def test_idle_worker_is_not_slow_nor_any_where_it_is_off() -> None:
+    core = Core(slow_request=1.0)
+    core.seen(1, beat=500, silent=99.0)
+    assert core.all(actions.Slow) == []
+    core = Core()
+    core.seen(1, beat=500, silent=99.0, busy=True)
+    assert core.all(actions.Slow) == []
