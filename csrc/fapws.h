@@ -49,6 +49,8 @@ typedef struct {
     const char *
         ready_path; /* GET or HEAD of it asks whether clients may be sent here; NULL or "": none; copied */
     uint32_t log_ready; /* not 0: those responses are in the access log, too */
+    uint64_t
+        static_cache; /* bytes of memory for files of fw_serve_folder() that are kept; 0: none is */
 } fw_settings;
 
 #define FW_REQUEST_LINE 128 /* bytes of a request line in the scoreboard, with the NUL */

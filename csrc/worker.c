@@ -231,12 +231,14 @@ int fw_let_go(fw_worker *worker)
         if (conn->request.content)
             close_inherited(&conn->request.content->file);
         if (conn->request.sending)
-            close_inherited(&conn->request.sending->fd);
+            close_inherited(&conn->request.sending->file->fd);
     }
     for (int i = 0; i < worker->accepting.count; i++)
         close_inherited(&worker->accepting.listeners[i].fd);
     for (fw_folder *folder = worker->folders; folder; folder = folder->next)
         close_inherited(&folder->fd);
+    if (worker->statics)
+        fw__cache_let_go(&worker->statics->cache);
     close_inherited(&worker->pollset.fd);
     return 0;
 }
@@ -255,6 +257,7 @@ void fw_worker_free(fw_worker *worker)
     for (int token = 0; token < FW_WATCHES; token++)
         (void)fw_unwatch(worker, token);
     close_loop(worker);
+    fw__statics_free(worker->statics);
     fw__pollset_free(&worker->pollset);
     if (worker->access_log)
         fw__access_log_free(worker->access_log);

@@ -81,12 +81,13 @@ struct fw_worker {
     uv_timer_t drain_timer;
     fw_crowd crowd;
     bool draining;
-    bool stopping;      /* it drains because the service stops */
-    bool away;          /* no client is to be sent here */
-    bool closing;       /* connections end with their next response: it drains, or is away */
-    size_t ready_len;   /* of settings.ready_path; 0: none */
-    bool keep_heads;    /* fw_keep_heads() was called */
-    fw_folder *folders; /* whose files the core serves; NULL: none */
+    bool stopping;       /* it drains because the service stops */
+    bool away;           /* no client is to be sent here */
+    bool closing;        /* connections end with their next response: it drains, or is away */
+    size_t ready_len;    /* of settings.ready_path; 0: none */
+    bool keep_heads;     /* fw_keep_heads() was called */
+    fw_folder *folders;  /* whose files the core serves; NULL: none */
+    fw_statics *statics; /* NULL until one of them is asked for */
     fw_watched watches[FW_WATCHES];
 
     fw_batch batch;

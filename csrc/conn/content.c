@@ -59,17 +59,23 @@ bool fw__content_slow(fw_content *content, uint64_t now)
 
 /* ---- The temporary file --------------------------------------------------------------------------- */
 
+static bool none_left(const fw_spool *spool)
+{
+    const fw_settings *settings = spool->settings;
+    return settings->max_descriptors &&
+           (uint64_t)*spool->open + spool->files >=
+               (uint64_t)settings->max_descriptors + settings->spare_descriptors;
+}
+
 /* Whether len bytes more may be written to a temporary file, and counts them. */
 static bool spool_take(fw_content *content, size_t len)
 {
     fw_spool *spool = content->spool;
     const fw_settings *settings = spool->settings;
-    uint64_t files = (uint64_t)*spool->open + spool->files;
     if (settings->max_spool && len > settings->max_spool - spool->bytes)
         return false;
     if (content->spooled == 0) {
-        if (settings->max_descriptors &&
-            files >= (uint64_t)settings->max_descriptors + settings->spare_descriptors)
+        if (none_left(spool) && !(fw__spool_spare(spool) && !none_left(spool)))
             return false;
         spool->files++;
     }
@@ -94,7 +100,10 @@ static int spool_write(int fd, const char *bytes, size_t len)
 
 static int content_spool(fw_content *content)
 {
-    content->file = fw__temporary_file(content->spool->settings->spool_directory);
+    const char *directory = content->spool->settings->spool_directory;
+    content->file = fw__temporary_file(directory);
+    if (content->file < 0 && fw__spool_spare(content->spool))
+        content->file = fw__temporary_file(directory);
     if (content->file < 0)
         return FW_ESPOOL;
     size_t len = fw_buffer_len(&content->memory);

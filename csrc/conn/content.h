@@ -9,15 +9,17 @@
 #include "fapws.h"
 #include "http/chunked.h"
 #include "http/parser.h"
+#include "static/cache.h"
 
 /* What all requests of a worker hold in temporary files, until they have their responses. */
 typedef struct {
     const fw_settings *settings;
     const uint32_t *open; /* connections, which take descriptors too */
     uint64_t bytes;
-    uint32_t files;
-    uint64_t reserved; /* bytes of contents that settings->body_pool bounds */
-    uint64_t told;     /* uv_now() of the last FW_SPOOL_FULL record; 0: never */
+    uint32_t files;         /* and those that the core serves */
+    uint64_t reserved;      /* bytes of contents that settings->body_pool bounds */
+    uint64_t told;          /* uv_now() of the last FW_SPOOL_FULL record; 0: never */
+    fw_static_cache *cache; /* whose descriptors can be given back; NULL: none */
 } fw_spool;
 
 /* Who takes a content from the socket. */
@@ -47,6 +49,13 @@ typedef struct {
     bool chunked;
     fw_chunked decoder;
 } fw_content;
+
+/* Descriptors are short: gives back those that files keep in case that somebody asks for them. Whether there were
+ * some. */
+static inline bool fw__spool_spare(fw_spool *spool)
+{
+    return spool->cache && fw__cache_give_back(spool->cache);
+}
 
 fw_content *fw__content_new(fw_spool *spool, const fw_head *head, uint64_t now);
 /* RFC 9110 15.5.9: whether a content that is not complete comes too slowly to wait for. */

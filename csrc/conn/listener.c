@@ -27,11 +27,17 @@ static int arm(fw_listener *listener, bool open)
     return code;
 }
 
-static bool has_room(const fw_worker *worker)
+static bool has_descriptors(const fw_worker *worker)
 {
     uint32_t most = worker->settings.max_descriptors;
-    return worker->table.open < worker->settings.max_connections &&
-           (most == 0 || worker->table.open + worker->spool.files < most);
+    return most == 0 || worker->table.open + worker->spool.files < most;
+}
+
+static bool has_room(fw_worker *worker)
+{
+    if (worker->table.open >= worker->settings.max_connections)
+        return false;
+    return has_descriptors(worker) || (fw__spool_spare(&worker->spool) && has_descriptors(worker));
 }
 
 /* Out of the set; fw__listeners_update() puts them in again. */
@@ -113,6 +119,10 @@ static bool accept_one(fw_listener *listener)
     switch (-fd) {
     case EMFILE:
     case ENFILE:
+        if (fw__spool_spare(&listener->worker->spool))
+            return true; /* now there may be one for the client */
+        starve(listener->worker, 0);
+        return false;
     case ENOBUFS:
     case ENOMEM: starve(listener->worker, 0); return false;
     case EAGAIN:

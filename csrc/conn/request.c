@@ -277,8 +277,8 @@ static bool serves_file(fw_conn *conn, const incoming *bytes, size_t head_len)
     if (good) {
         fw__static_begin(conn, &reply);
     } else {
-        if (reply.file >= 0)
-            close(reply.file);
+        if (reply.file)
+            fw__file_release(reply.file);
         fw__conn_lost(conn);
     }
     return true;

@@ -1,23 +1,57 @@
 /* conn/static_files.c -- sends the files that the core serves itself.
- * Owns:   conn->request.sending, from the head of such a response to its last byte.
+ * Owns:   worker->statics; conn->request.sending, from the head of such a response to its last byte.
  * Never:  blocks on the socket, sends more than TURN_BYTES at once, so that others have their turn. A disk that is
  *         slow holds up the worker for the time that one piece takes. */
 #include "conn/static_files.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "conn/conn.h"
 #include "conn/last_requests.h"
 #include "error.h"
 #include "worker.h"
 
-#define TURN_BYTES 262144u
-#define SMALL 16384u /* bytes of a file that go with their head, in one call */
-#define CROWD 64     /* files under way; beyond that the kernel takes little of each */
+#define TURN_BYTES 1048576u
+#define CROWD 64      /* files under way; beyond that the kernel takes little of each */
+#define SWEEP_MS 5000 /* between two looks for files that nobody has asked for */
+
+/* ---- What is there from the first file on --------------------------------------------------------- */
+
+static void on_sweep(uv_timer_t *timer)
+{
+    fw_worker *worker = timer->data;
+    fw_static_cache *cache = &worker->statics->cache;
+    fw__cache_sweep(cache, uv_now(timer->loop));
+    worker->accepting.made_room = true;
+    if (cache->count == 0)
+        uv_timer_stop(timer);
+}
+
+static fw_statics *statics_of(fw_worker *worker)
+{
+    if (worker->statics)
+        return worker->statics;
+    fw_statics *made = calloc(1, sizeof *made);
+    if (!made)
+        return NULL;
+    fw__cache_new(&made->cache, worker->settings.static_cache, &worker->spool.files);
+    (void)uv_timer_init(&worker->loop, &made->timer); /* cannot fail */
+    made->timer.data = worker;
+    worker->statics = made;
+    worker->spool.cache = &made->cache;
+    return made;
+}
+
+void fw__statics_free(fw_statics *statics)
+{
+    if (statics)
+        fw__cache_clear(&statics->cache);
+    free(statics);
+}
+
+/* ---- The response ----------------------------------------------------------------------------------- */
 
 const fw_folder *fw__static_asked(const fw_folder *folders, const fw_head *head,
                                   fw_static_path *path)
@@ -31,10 +65,10 @@ void fw__static_drop(fw_conn *conn)
     fw_sending *sending = conn->request.sending;
     if (!sending)
         return;
-    close(sending->fd);
+    fw__file_release(sending->file);
     free(sending);
     conn->request.sending = NULL;
-    conn->worker->spool.files--;
+    conn->worker->statics->sending--;
     conn->worker->accepting.made_room = true; /* a descriptor */
 }
 
@@ -54,16 +88,30 @@ static void remember(fw_conn *conn, const fw_head *head, int status)
     conn->request.place = fw__last_add(conn->worker->last, &told);
 }
 
+static int make(fw_worker *worker, const fw_folder *folder, const fw_static_path *path,
+                fw_static_reply *reply)
+{
+    fw_statics *statics = statics_of(worker);
+    if (!statics)
+        return FW_EMEMORY;
+    fw_cache_time now = {uv_now(&worker->loop), (int64_t)worker->date.second};
+    fw_static_site site = {folder, &statics->cache, now};
+    int code = fw__static_reply(&site, path, &worker->head, &worker->date, reply, &worker->scratch);
+    if (statics->cache.count && !uv_is_active((uv_handle_t *)&statics->timer))
+        (void)uv_timer_start(&statics->timer, on_sweep, SWEEP_MS, SWEEP_MS);
+    return code;
+}
+
 bool fw__static_make(fw_conn *conn, const fw_folder *folder, const fw_static_path *path,
                      fw_static_reply *reply)
 {
     fw_worker *worker = conn->worker;
     const fw_head *head = &worker->head;
     bool content = fw_head_has_content(head);
-    *reply = (fw_static_reply){.file = -1, .close = !head->keep_alive || worker->closing};
+    *reply = (fw_static_reply){.close = !head->keep_alive || worker->closing};
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
     fw_buffer_clear(&worker->scratch);
-    if (fw__static_reply(folder, path, head, &worker->date, reply, &worker->scratch))
+    if (make(worker, folder, path, reply))
         return false;
     if (conn->request.access)
         fw__access_refused(conn->request.access, reply->status, reply->head_len);
@@ -83,72 +131,81 @@ bool fw__static_make(fw_conn *conn, const fw_folder *folder, const fw_static_pat
     return true;
 }
 
+/* From now on the response is a user of the file. */
+static bool hold_file(fw_conn *conn, const fw_static_reply *reply)
+{
+    fw_sending *sending = malloc(sizeof *sending);
+    if (!sending)
+        return false;
+    *sending = (fw_sending){reply->file, reply->part.first, reply->part.size};
+    conn->request.sending = sending;
+    if (++conn->worker->statics->sending > CROWD && !conn->socket.bounded) {
+        conn->socket.bounded = true;
+        fw__bound_unsent(conn->socket.fd);
+    }
+    return true;
+}
+
+/* The head, and with it content that is in memory; what the socket does not take is kept. */
+static int send_head(fw_conn *conn, const fw_static_reply *reply)
+{
+    fw_buffer *head = &conn->worker->scratch;
+    struct iovec pieces[2] = {{fw_buffer_at(head), fw_buffer_len(head)}};
+    int count = 1;
+    if (reply->file && reply->file->content) {
+        pieces[1].iov_base = reply->file->content + reply->part.first;
+        pieces[1].iov_len = (size_t)reply->part.size;
+        count = 2;
+    }
+    int64_t sent = fw__out_send(conn, pieces, count);
+    if (sent < 0)
+        return (int)sent;
+    size_t taken = (size_t)sent;
+    for (int i = 0; i < count; i++) {
+        size_t used = taken < pieces[i].iov_len ? taken : pieces[i].iov_len;
+        taken -= used;
+        if (fw__out_keep(conn, (char *)pieces[i].iov_base + used, pieces[i].iov_len - used))
+            return FW_EMEMORY;
+    }
+    return 0;
+}
+
+void fw__static_begin(fw_conn *conn, const fw_static_reply *reply)
+{
+    bool entered = fw__conn_enter(conn, FW_CONN_FLUSHING);
+    int code = entered ? send_head(conn, reply) : 0;
+    bool held = entered && code == 0 && reply->file && !reply->file->content;
+    if (held && !hold_file(conn, reply)) {
+        code = FW_EMEMORY;
+        held = false;
+    }
+    if (reply->file && !held)
+        fw__file_release(reply->file);
+    if (!entered)
+        return;
+    if (code) {
+        fw__conn_lost(conn);
+    } else if (fw_buffer_len(&conn->out)) {
+        fw__conn_wait_to_send(conn);
+        fw__conn_listen(conn);
+    } else if (held) {
+        fw__static_go_on(conn);
+    } else {
+        fw__conn_responded(conn);
+    }
+}
+
+/* ---- Piece by piece --------------------------------------------------------------------------------- */
+
 /* The file is no longer what its head says: no response that looks whole is made of it. */
 static void cut(fw_conn *conn)
 {
     if (conn->request.access)
         fw__access_cut(conn->request.access, 0);
+    if (conn->request.sending->left ==
+        0) /* only so can what the kernel has not sent yet look cut */
+        fw__reset_on_close(conn->socket.fd);
     fw__conn_close(conn);
-}
-
-static bool keep_small(fw_conn *conn)
-{
-    fw_sending *sending = conn->request.sending;
-    char *bytes = conn->worker->read_buffer;
-    size_t done = 0, size = (size_t)sending->left; /* a small file: it fits into the buffer */
-    while (done < size) {
-        ssize_t got =
-            pread(sending->fd, bytes + done, size - done, (off_t)(sending->offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        done += (size_t)got;
-    }
-    fw__static_drop(conn);
-    return fw__out_keep(conn, bytes, done) == 0;
-}
-
-static bool hold_file(fw_conn *conn, const fw_static_reply *reply)
-{
-    fw_sending *sending = malloc(sizeof *sending);
-    if (!sending) {
-        close(reply->file);
-        return false;
-    }
-    *sending =
-        (fw_sending){.fd = reply->file, .offset = reply->part.first, .left = reply->part.size};
-    conn->request.sending = sending;
-    if (++conn->worker->spool.files > CROWD && !conn->socket.bounded) {
-        conn->socket.bounded = true;
-        fw__bound_unsent(conn->socket.fd);
-    }
-    return reply->part.size > SMALL || keep_small(conn);
-}
-
-void fw__static_begin(fw_conn *conn, const fw_static_reply *reply)
-{
-    fw_buffer *head = &conn->worker->scratch;
-    if (fw__out_keep(conn, fw_buffer_at(head), fw_buffer_len(head))) {
-        if (reply->file >= 0)
-            close(reply->file);
-        fw__conn_close(conn);
-        return;
-    }
-    if (!fw__conn_enter(conn, FW_CONN_FLUSHING)) {
-        if (reply->file >= 0)
-            close(reply->file);
-        return;
-    }
-    if (reply->file >= 0 && !hold_file(conn, reply)) {
-        cut(conn);
-        return;
-    }
-    fw__conn_wait_to_send(conn);
-    if (conn->request.sending && fw__out_flush(conn, true))
-        fw__conn_lost(conn);
-    else
-        fw__out_writable(conn);
 }
 
 /* One turn; what the last call said of it. */
@@ -160,7 +217,7 @@ static int64_t send_turn(fw_conn *conn, uint64_t *done)
     int64_t sent = 1;
     *done = 0;
     while (*done < turn) {
-        sent = fw__sendfile(conn->socket.fd, sending->fd, (int64_t)sending->offset,
+        sent = fw__sendfile(conn->socket.fd, sending->file->fd, (int64_t)sending->offset,
                             (size_t)(turn - *done), worker->read_buffer, FW_READ_SIZE);
         if (sent <= 0)
             break;
@@ -176,16 +233,17 @@ static int64_t send_turn(fw_conn *conn, uint64_t *done)
 
 void fw__static_go_on(fw_conn *conn)
 {
+    fw_sending *sending = conn->request.sending;
     uint64_t done;
     int64_t sent = send_turn(conn, &done);
     conn->response.wants_writable = false;
-    if (conn->request.sending->left == 0) {
+    if (sent == FW_EGONE) {
+        fw__conn_lost(conn);
+    } else if ((sent <= 0 && sent != FW_MORE) || (done && fw__file_rewritten(sending->file))) {
+        cut(conn);
+    } else if (sending->left == 0) {
         fw__static_drop(conn);
         fw__conn_responded(conn);
-    } else if (sent == FW_EGONE) {
-        fw__conn_lost(conn);
-    } else if (sent <= 0 && sent != FW_MORE) {
-        cut(conn);
     } else {
         conn->response.wants_writable = true;
         if (done)

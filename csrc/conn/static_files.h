@@ -5,15 +5,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <uv.h>
+
 #include "http/parser.h"
+#include "static/cache.h"
 #include "static/folders.h"
 #include "static/reply.h"
 
 struct fw_conn;
+struct fw_worker;
+
+/* What a worker has of files, from the first request for one on. */
+typedef struct {
+    fw_static_cache cache;
+    uv_timer_t timer; /* forgets files of the cache; runs while there are some */
+    uint32_t sending; /* responses under way whose files are not in memory */
+} fw_statics;
+
+void fw__statics_free(fw_statics *statics); /* its timer is closed; NULL: nothing */
 
 /* What is still to be sent of a file, behind the bytes of conn->out. */
 typedef struct fw_sending {
-    int fd;
+    fw_static_file *file;
     uint64_t offset;
     uint64_t left;
 } fw_sending;

@@ -1,14 +1,13 @@
 /* static/folders.c -- see folders.h. */
 #include "static/folders.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "error.h"
-#include "sys/beneath.h"
+
+#define INDEX "index.html"
 
 /* ---- Which folder ---------------------------------------------------------------------------------- */
 
@@ -50,51 +49,37 @@ const fw_folder *fw__folder_of(const fw_folder *folders, const fw_static_path *p
 
 /* ---- Which file -------------------------------------------------------------------------------------- */
 
-static int status_of(int error)
+/* The path below the folder into name, of FW_FILE_NAME bytes, and 200; or what the client hears instead. */
+static int name_of(const fw_folder *folder, const fw_static_path *path, char *name, bool *index)
 {
-    if (error == EMFILE || error == ENFILE || error == ENOMEM)
-        return 503;
-    return error == EIO ? 500 : 404;
+    if (path->bad)
+        return 404;
+    if (path->len == folder->prefix_len)
+        return 308;
+    size_t len = path->len - folder->prefix_len - 1; /* without the first slash */
+    memcpy(name, path->text + folder->prefix_len + 1, len + 1);
+    *index = len == 0 || name[len - 1] == '/';
+    if (*index)
+        memcpy(name + len, INDEX, sizeof INDEX);
+    return 200;
 }
 
 /* A folder without a slash behind it is told to the client as one, or links in its page would lead nowhere. */
-static void look(int folder, fw_found *file)
+fw_static_file *fw__folder_find(const fw_static_site *site, const fw_static_path *path, int *status)
 {
-    file->fd = fw__open_beneath(folder, file->name);
-    if (file->fd < 0) {
-        file->status = status_of(-file->fd);
-        file->fd = -1;
-        return;
+    char name[FW_FILE_NAME];
+    bool index = false;
+    *status = name_of(site->folder, path, name, &index);
+    if (*status != 200)
+        return NULL;
+    fw_static_file *file =
+        fw__cache_get(site->cache, path, site->folder->fd, name, site->now, status);
+    if (file && fw__file_rewritten(file)) { /* what its head would say is no longer true */
+        fw__file_release(file);
+        fw__cache_forget(site->cache, path);
+        file = fw__cache_get(site->cache, path, site->folder->fd, name, site->now, status);
     }
-    file->status = 404;
-    if (fstat(file->fd, &file->known) == 0) {
-        if (S_ISREG(file->known.st_mode))
-            file->status = 200;
-        else if (S_ISDIR(file->known.st_mode))
-            file->status = 308;
-    }
-    if (file->status != 200) {
-        close(file->fd);
-        file->fd = -1;
-    }
-}
-
-void fw__folder_find(const fw_folder *folder, const fw_static_path *path, fw_found *file)
-{
-    file->fd = -1;
-    file->status = 404;
-    if (path->bad)
-        return;
-    if (path->len == folder->prefix_len) {
-        file->status = 308;
-        return;
-    }
-    size_t len = path->len - folder->prefix_len - 1; /* without the first slash */
-    memcpy(file->name, path->text + folder->prefix_len + 1, len + 1);
-    bool index = len == 0 || file->name[len - 1] == '/';
-    if (index)
-        memcpy(file->name + len, FW_INDEX, sizeof FW_INDEX);
-    look(folder->fd, file);
-    if (index && file->status == 308) /* a folder of the name index.html */
-        file->status = 404;
+    if (index && *status == 308) /* a folder of the name index.html */
+        *status = 404;
+    return file;
 }

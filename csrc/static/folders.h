@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
+#include "static/cache.h"
+#include "static/file.h"
 #include "static/path.h"
 
 typedef struct fw_folder {
@@ -25,15 +26,15 @@ void fw__folders_free(fw_folder *folders);
 /* The folder that a path lies in: that of the longest prefix; NULL: none. */
 const fw_folder *fw__folder_of(const fw_folder *folders, const fw_static_path *path);
 
-#define FW_INDEX "index.html"
-
+/* Where a file is looked for. */
 typedef struct {
-    int fd;     /* the caller's from now on; -1: none */
-    int status; /* 200: fd is a file; otherwise what the client hears */
-    char name[FW_STATIC_PATH + sizeof FW_INDEX]; /* below the folder */
-    struct stat known;
-} fw_found;
+    const fw_folder *folder;
+    fw_static_cache *cache;
+    fw_cache_time now;
+} fw_static_site;
 
-void fw__folder_find(const fw_folder *folder, const fw_static_path *path, fw_found *file);
+/* The file that the path means, of which the caller is a user; NULL: *status says what the client hears. */
+fw_static_file *fw__folder_find(const fw_static_site *site, const fw_static_path *path,
+                                int *status);
 
 #endif

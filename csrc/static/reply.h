@@ -15,14 +15,15 @@
 
 typedef struct {
     int status;
-    int file;        /* to be sent behind the head, the caller's from now on; -1: nothing */
+    fw_static_file
+        *file;       /* to be sent behind the head, the caller is a user of it; NULL: nothing */
     fw_range part;   /* of the file that is sent */
     size_t head_len; /* bytes of out that are the head; what is behind them is the content */
     bool close;      /* in: the connection ends with it; out: it does in any case */
 } fw_static_reply;
 
 /* Writes head, and content if it is no file's, to the end of out. 0 or FW_EMEMORY. */
-int fw__static_reply(const fw_folder *folder, const fw_static_path *path, const fw_head *head,
+int fw__static_reply(const fw_static_site *site, const fw_static_path *path, const fw_head *head,
                      const fw_date *date, fw_static_reply *reply, fw_buffer *out);
 
 #endif

@@ -66,6 +66,7 @@ class Limits(NamedTuple):
     write_timeout: float = 30.0
     min_body_rate: int = 500
     """Bytes a second."""
+    static_cache: int = 8 * 2**20
 
 
 class Pool(NamedTuple):

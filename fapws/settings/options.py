@@ -184,6 +184,10 @@ OPTIONS: tuple[Option, ...] = (
            "folders whose files the core serves itself, without the application, as PATH:FOLDER such as "
            "/static:/srv/blog/static; several are separated by commas; the longest path counts",
            shared=False),
+    Option("static_cache", POOL, "size", "8m",
+           "memory of a worker for files of static that were asked for not long ago: small ones, up to "
+           "16 KB, and what is known of larger ones, which stay open; 0: each request opens its file",
+           0, 2**40),
     Option("script_name", POOL, "prefix", "",
            "path under which a proxy shows the application, such as /blog", shared=False),
     Option("strict_paths", POOL, "boolean", "no",

@@ -1,0 +1,306 @@
+/* test_static_cache.c -- which files are kept, for how long, and what is told of those that change. */
+#include "check.h"
+#include "static/cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LARGE (FW_SMALL_FILE + 1)
+
+static char top[32];
+static int root;
+static uint32_t opened;
+static fw_static_cache cache;
+static fw_cache_time now;
+
+/* Files are made now, so to the cache it is a minute later: their times can be trusted. */
+static void set_up(uint64_t budget)
+{
+    (void)snprintf(top, sizeof top, "/tmp/fapws-cache-XXXXXX");
+    CHECK(mkdtemp(top) != NULL);
+    root = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK(root >= 0);
+    opened = 0;
+    now.ms = 5000;
+    now.second = (int64_t)time(NULL) + 60;
+    fw__cache_new(&cache, budget, &opened);
+}
+
+static void make(const char *name, const char *text, size_t size)
+{
+    int fd = openat(root, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    CHECK((size == 0 || ftruncate(fd, (off_t)size) == 0) && close(fd) == 0);
+}
+
+static void replace(const char *name, const char *text)
+{
+    make("new", text, 0);
+    CHECK(renameat(root, "new", root, name) == 0);
+}
+
+static void tear_down(void)
+{
+    char command[64];
+    fw__cache_clear(&cache);
+    CHECK(opened == 0 && cache.weight == 0 && cache.count == 0 && cache.described == 0);
+    CHECK(close(root) == 0);
+    (void)snprintf(command, sizeof command, "rm -r %s", top);
+    CHECK(system(command) == 0);
+}
+
+static fw_static_file *get(const char *name, int *status)
+{
+    fw_static_path path = {.len = strlen(name) + 1};
+    (void)snprintf(path.text, sizeof path.text, "/%s", name);
+    return fw__cache_get(&cache, &path, root, name, now, status);
+}
+
+/* What a request would hear: the status, and for a small file whether that is its text. */
+static int ask(const char *name, const char *text)
+{
+    int status;
+    fw_static_file *file = get(name, &status);
+    if (!file)
+        return status;
+    bool good = !text || (file->content && file->stamp.size == strlen(text) &&
+                          memcmp(file->content, text, strlen(text)) == 0);
+    fw__file_release(file);
+    return good ? status : -1;
+}
+
+TEST(a_file_is_compared_with_the_folder_once_a_second)
+{
+    set_up(1 << 20);
+    make("a", "one", 0);
+    CHECK(ask("a", "one") == 200 && cache.count == 1);
+    replace("a", "two, and longer");
+    now.ms += FW_CACHE_CHECK_MS - 1;
+    CHECK(ask("a", "one") == 200);
+    now.ms += 1;
+    CHECK(ask("a", "two, and longer") == 200 && cache.count == 1);
+    CHECK(unlinkat(root, "a", 0) == 0);
+    CHECK(ask("a", NULL) == 200);
+    now.ms += FW_CACHE_CHECK_MS;
+    CHECK(ask("a", NULL) == 404 && cache.count == 0);
+    tear_down();
+}
+
+TEST(a_file_that_has_not_changed_stays_what_it_is)
+{
+    int status;
+    set_up(1 << 20);
+    make("a", "one", 0);
+    make("large", "", LARGE);
+    fw_static_file *small = get("a", &status), *large = get("large", &status);
+    for (int i = 0; i < 3; i++) {
+        now.ms += FW_CACHE_CHECK_MS;
+        fw_static_file *again = get("a", &status), *also = get("large", &status);
+        CHECK(again == small && also == large && opened == 1);
+        fw__file_release(again);
+        fw__file_release(also);
+    }
+    fw__file_release(small);
+    fw__file_release(large);
+    tear_down();
+}
+
+TEST(a_file_written_to_in_place_is_another_although_it_is_as_long)
+{
+    static const struct timespec times[2] = {{1000, 0}, {1000, 5}};
+    set_up(1 << 20);
+    make("a", "one", 0);
+    CHECK(ask("a", "one") == 200);
+    make("a", "two", 0);
+    CHECK(utimensat(root, "a", times, 0) == 0);
+    now.ms += FW_CACHE_CHECK_MS;
+    CHECK(ask("a", "two") == 200);
+    tear_down();
+}
+
+TEST(a_name_that_leads_to_a_link_or_nowhere_is_told_within_a_second)
+{
+    set_up(1 << 20);
+    make("a", "one", 0);
+    CHECK(ask("a", "one") == 200);
+    CHECK(renameat(root, "a", root, "b") == 0 && symlinkat("b", root, "a") == 0);
+    now.ms += FW_CACHE_CHECK_MS;
+    CHECK(ask("a", NULL) == 404);
+    CHECK(mkdirat(root, "folder", 0755) == 0 && ask("folder", NULL) == 308);
+    tear_down();
+}
+
+TEST(small_files_need_no_descriptor_and_large_ones_one)
+{
+    set_up(1 << 20);
+    make("empty", "", 0);
+    make("small", "x", FW_SMALL_FILE);
+    make("large", "x", LARGE);
+    CHECK(ask("empty", "") == 200 && ask("small", NULL) == 200 && opened == 0);
+    CHECK(ask("large", NULL) == 200 && opened == 1 && cache.count == 3);
+    CHECK(cache.weight > FW_SMALL_FILE && cache.weight < 2 * FW_SMALL_FILE);
+    tear_down();
+}
+
+TEST(a_file_that_changed_a_moment_ago_is_not_kept)
+{
+    set_up(1 << 20);
+    make("a", "one", 0);
+    now.second = (int64_t)time(NULL);
+    CHECK(ask("a", "one") == 200 && cache.count == 0);
+    make("a", "two", 0);
+    CHECK(ask("a", "two") == 200 && cache.count == 0);
+    now.second += 60;
+    CHECK(ask("a", "two") == 200 && cache.count == 1);
+    tear_down();
+}
+
+TEST(the_budget_holds_and_those_asked_for_last_stay)
+{
+    char name[16];
+    set_up(100000);
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof name, "%d", i);
+        make(name, name, FW_SMALL_FILE);
+        CHECK(ask(name, NULL) == 200 && ask("0", NULL) == 200 && cache.weight <= 100000);
+    }
+    CHECK(cache.count == 5);
+    replace("0", "new");
+    replace("1", "new");
+    replace("19", "new");
+    CHECK(ask("0", NULL) == 200 && ask("0", "new") == -1 && ask("19", "new") == -1);
+    CHECK(ask("1", "new") == 200);
+    tear_down();
+}
+
+TEST(without_a_budget_nothing_is_kept)
+{
+    set_up(0);
+    make("a", "one", 0);
+    make("large", "", LARGE);
+    CHECK(ask("a", "one") == 200 && ask("large", NULL) == 200);
+    CHECK(cache.count == 0 && opened == 0);
+    tear_down();
+    set_up(10); /* less than any file takes */
+    make("a", "one", 0);
+    CHECK(ask("a", "one") == 200 && cache.count == 0);
+    tear_down();
+}
+
+TEST(count_and_descriptors_have_bounds)
+{
+    char name[16];
+    set_up(1 << 30);
+    for (unsigned i = 0; i < FW_CACHE_FILES + 100; i++) {
+        (void)snprintf(name, sizeof name, "%u", i);
+        make(name, "", i < FW_CACHE_OPEN + 50 ? LARGE : 1);
+        CHECK(ask(name, NULL) == 200 && opened == cache.described);
+        CHECK(cache.count <= FW_CACHE_FILES && cache.described <= FW_CACHE_OPEN);
+    }
+    CHECK(cache.count == FW_CACHE_FILES);
+    tear_down();
+}
+
+TEST(what_nobody_asks_for_is_forgotten)
+{
+    set_up(1 << 20);
+    make("a", "", LARGE);
+    make("b", "", LARGE);
+    CHECK(ask("a", NULL) == 200);
+    now.ms += FW_CACHE_AGE_MS - 1;
+    CHECK(ask("b", NULL) == 200);
+    fw__cache_sweep(&cache, now.ms);
+    CHECK(cache.count == 2);
+    now.ms += 1;
+    fw__cache_sweep(&cache, now.ms);
+    CHECK(cache.count == 1 && opened == 1);
+    now.ms += FW_CACHE_AGE_MS;
+    fw__cache_sweep(&cache, now.ms);
+    CHECK(cache.count == 0 && opened == 0);
+    tear_down();
+}
+
+TEST(descriptors_that_nobody_uses_are_given_back)
+{
+    int status;
+    set_up(1 << 20);
+    make("idle", "", LARGE);
+    make("used", "", LARGE);
+    make("small", "s", 0);
+    CHECK(ask("idle", NULL) == 200 && ask("small", "s") == 200);
+    fw_static_file *used = get("used", &status);
+    CHECK(opened == 2 && fw__cache_give_back(&cache) && opened == 1);
+    CHECK(!fw__cache_give_back(&cache) && cache.count == 1);
+    CHECK(used && used->fd >= 0 && !fw__file_rewritten(used));
+    fw__file_release(used);
+    tear_down();
+}
+
+TEST(a_file_is_opened_with_a_descriptor_that_was_given_back)
+{
+    static int fds[256];
+    struct rlimit before, few;
+    int count = 0;
+    set_up(1 << 20);
+    make("kept", "", LARGE);
+    make("other", "", LARGE);
+    CHECK(ask("kept", NULL) == 200 && opened == 1);
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    few = before;
+    few.rlim_cur = 128;
+    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    while (count < 256 && (fds[count] = dup(root)) >= 0)
+        count++;
+    CHECK(errno == EMFILE && ask("other", NULL) == 200 && opened == 1);
+    fw__cache_clear(&cache);
+    fds[count++] = dup(root);
+    CHECK(ask("other", NULL) == 503);
+    while (count)
+        close(fds[--count]);
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    tear_down();
+}
+
+TEST(what_was_written_to_since_it_was_opened_is_noticed)
+{
+    static const struct timespec times[2] = {{1000, 0}, {1000, 5}};
+    int status;
+    set_up(1 << 20);
+    make("grows", "", LARGE);
+    make("same", "", LARGE);
+    make("gone", "", LARGE);
+    fw_static_file *grows = get("grows", &status), *same = get("same", &status),
+                   *gone = get("gone", &status);
+    CHECK(!fw__file_rewritten(grows) && !fw__file_rewritten(same) && !fw__file_rewritten(gone));
+    make("grows", "", LARGE + 1);
+    CHECK(utimensat(root, "same", times, 0) == 0 && unlinkat(root, "gone", 0) == 0);
+    CHECK(fw__file_rewritten(grows) && fw__file_rewritten(same));
+    CHECK(!fw__file_rewritten(gone)); /* its name is not what its bytes are */
+    fw__file_release(grows);
+    fw__file_release(same);
+    fw__file_release(gone);
+    tear_down();
+}
+
+TEST(fields_tell_what_the_file_is)
+{
+    int status;
+    static const char same[] = "Cache-Control: no-cache\r\n";
+    set_up(1 << 20);
+    make("a.css", "p {}", 0);
+    fw_static_file *file = get("a.css", &status);
+    CHECK(file && file->etag.len > 2 && file->etag.at[0] == '"');
+    CHECK(file->etag.at[file->etag.len - 1] == '"');
+    CHECK(memcmp(file->common.at, "ETag: \"", 7) == 0);
+    CHECK(memcmp(file->common.at + file->common.len - sizeof same + 1, same, sizeof same - 1) == 0);
+    CHECK(memcmp(file->content_fields.at, "Last-Modified: ", 15) == 0);
+    CHECK(fw_slice_equals(file->length, "Content-Length: 4\r\n", 19));
+    if (file)
+        fw__file_release(file);
+    tear_down();
+}
