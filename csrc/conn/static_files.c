@@ -95,7 +95,7 @@ static int make(fw_worker *worker, const fw_folder *folder, const fw_static_path
     if (!statics)
         return FW_EMEMORY;
     fw_cache_time now = {uv_now(&worker->loop), (int64_t)worker->date.second};
-    fw_static_site site = {folder, &statics->cache, now};
+    fw_static_site site = {folder, &worker->head, &statics->cache, now};
     int code = fw__static_reply(&site, path, &worker->head, &worker->date, reply, &worker->scratch);
     if (statics->cache.count && !uv_is_active((uv_handle_t *)&statics->timer))
         (void)uv_timer_start(&statics->timer, on_sweep, SWEEP_MS, SWEEP_MS);

@@ -51,7 +51,7 @@ static void drop(fw_static_cache *cache, fw_cached *cached)
     fw_link_remove(&cached->link);
     cache->weight -= weight_of(cached);
     cache->count--;
-    cache->described -= cached->file->fd >= 0;
+    cache->described -= fw__file_descriptors(cached->file);
     fw__file_release(cached->file);
     free(cached);
 }
@@ -93,7 +93,7 @@ static void keep(fw_static_cache *cache, fw_static_file *file, const fw_static_p
     fw_list_append(&cache->recent, &made->link);
     cache->count++;
     cache->weight += weight_of(made);
-    cache->described += file->fd >= 0;
+    cache->described += fw__file_descriptors(file);
     fit(cache);
 }
 
@@ -161,7 +161,7 @@ bool fw__cache_give_back(fw_static_cache *cache)
     while (link != &cache->recent.head) {
         fw_cached *cached = FW_CONTAINER(link, fw_cached, link);
         link = link->next;
-        if (cached->file->fd >= 0)
+        if (fw__file_descriptors(cached->file))
             drop(cache, cached);
     }
     return *cache->open < before;
@@ -174,12 +174,20 @@ void fw__cache_clear(fw_static_cache *cache)
         drop(cache, cached);
 }
 
+static void let_go(fw_static_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+}
+
 void fw__cache_let_go(fw_static_cache *cache)
 {
     for (fw_link *link = cache->recent.head.next; link != &cache->recent.head; link = link->next) {
         fw_static_file *file = FW_CONTAINER(link, fw_cached, link)->file;
-        if (file->fd >= 0)
-            close(file->fd);
-        file->fd = -1;
+        let_go(file);
+        for (int i = 0; i < FW_ENCODINGS; i++)
+            if (file->coded[i])
+                let_go(file->coded[i]);
     }
 }

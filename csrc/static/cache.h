@@ -14,7 +14,7 @@
 #define FW_CACHE_CHECK_MS 1000 /* after which a file is opened and compared again */
 #define FW_CACHE_AGE_MS 30000  /* a file that nobody asks for is forgotten after that time */
 #define FW_CACHE_FILES 1024u   /* at once, so that looking through all of them takes no time */
-#define FW_CACHE_OPEN 256u     /* of them with a descriptor */
+#define FW_CACHE_OPEN 256u     /* descriptors that they have */
 #define FW_CACHE_PLACES 512u   /* of the table; a power of two */
 
 typedef struct fw_cached fw_cached;
@@ -25,7 +25,7 @@ typedef struct {
     uint64_t budget; /* bytes of memory; 0: nothing is kept */
     uint64_t weight; /* bytes of those that are kept */
     uint32_t count;
-    uint32_t described; /* of them with a descriptor */
+    uint32_t described; /* descriptors that they have */
     uint32_t *open;     /* counts all descriptors of files */
 } fw_static_cache;
 

@@ -4,6 +4,7 @@
 #include "static/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,9 @@ bool fw__file_rewritten(const fw_static_file *file)
 
 bool fw__file_settled(const fw_static_file *file, int64_t now)
 {
+    for (int i = 0; i < FW_ENCODINGS; i++)
+        if (file->coded[i] && !fw__file_settled(file->coded[i], now))
+            return false;
     return now > file->stamp.changed && now - file->stamp.changed > SETTLED_SECONDS;
 }
 
@@ -78,26 +82,98 @@ static int status_of(int error)
     return error == EIO ? 500 : 404;
 }
 
-/* The descriptor of a regular file, or -1. A folder is told as such (308). */
-static int open_regular(int folder, const char *name, fw_file_stamp *stamp, int *status)
+typedef struct {
+    int fd; /* -1: none */
+    fw_file_stamp stamp;
+} opened;
+
+/* A file and its siblings. */
+#define ITSELF FW_ENCODINGS
+typedef struct {
+    opened all[FW_ENCODINGS + 1];
+} family;
+
+/* A regular file, and 200; a folder is told as such (308). */
+static int open_regular(int folder, const char *name, opened *file)
 {
     struct stat known;
-    int fd = fw__open_beneath(folder, name);
-    if (fd < 0) {
-        *status = status_of(-fd);
-        return -1;
-    }
-    *status = 404;
+    int status = 404, fd = fw__open_beneath(folder, name);
+    if (fd < 0)
+        return status_of(-fd);
     if (fstat(fd, &known) == 0) {
         if (S_ISREG(known.st_mode)) {
-            *stamp = stamp_of(&known);
-            return fd;
+            file->stamp = stamp_of(&known);
+            file->fd = fd;
+            return 200;
         }
         if (S_ISDIR(known.st_mode))
-            *status = 308;
+            status = 308;
     }
     close(fd);
-    return -1;
+    return status;
+}
+
+static bool ends_with(const char *name, const char *ending)
+{
+    size_t len = strlen(name), ending_len = strlen(ending);
+    return len >= ending_len && strcmp(name + len - ending_len, ending) == 0;
+}
+
+static bool is_coded(const char *name)
+{
+    for (int i = 0; i < FW_ENCODINGS; i++)
+        if (ends_with(name, fw__encodings[i].ending))
+            return true;
+    return false;
+}
+
+/* Without a descriptor, which may be short: most files have no siblings. */
+static bool is_there(int folder, const char *name)
+{
+    struct stat known;
+    return fstatat(folder, name, &known, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void close_family(const family *files)
+{
+    for (int i = 0; i <= ITSELF; i++)
+        if (files->all[i].fd >= 0)
+            close(files->all[i].fd);
+}
+
+static int open_family(int folder, const char *name, family *files)
+{
+    char sibling[FW_FILE_NAME];
+    for (int i = 0; i <= ITSELF; i++)
+        files->all[i].fd = -1;
+    int status = open_regular(folder, name, &files->all[ITSELF]);
+    if (status != 200 || is_coded(name))
+        return status;
+    for (int i = 0; i < FW_ENCODINGS; i++) {
+        (void)snprintf(sibling, sizeof sibling, "%s%s", name, fw__encodings[i].ending);
+        if (!is_there(folder, sibling))
+            continue;
+        status = open_regular(folder, sibling, &files->all[i]);
+        if (status ==
+            503) { /* it may be there: without it the response would not say that it varies */
+            close_family(files);
+            return status;
+        }
+    }
+    return 200;
+}
+
+static bool same_family(const family *files, const fw_static_file *known)
+{
+    if (!known || !same_file(&files->all[ITSELF].stamp, &known->stamp))
+        return false;
+    for (int i = 0; i < FW_ENCODINGS; i++) {
+        const fw_static_file *coded = known->coded[i];
+        if ((files->all[i].fd >= 0) != (coded != NULL) ||
+            (coded && !same_file(&files->all[i].stamp, &coded->stamp)))
+            return false;
+    }
+    return true;
 }
 
 static bool read_whole(int fd, char *content, size_t size)
@@ -141,7 +217,13 @@ typedef struct {
 #define ADD(to, at, ...)                                                                           \
     ((at) + (size_t)snprintf((to)->text + (at), sizeof(to)->text - (at), __VA_ARGS__))
 
-static void write_fields(const fw_file_stamp *stamp, const char *name, fields *out)
+typedef struct {
+    const char *name;   /* that its type is told by */
+    const char *coding; /* Content-Encoding; NULL: none */
+    bool varies;        /* there are others of the family */
+} description;
+
+static void write_fields(const fw_file_stamp *stamp, const description *what, fields *out)
 {
     char date[FW_DATE_SIZE];
     int64_t now = (int64_t)time(NULL);
@@ -149,7 +231,8 @@ static void write_fields(const fw_file_stamp *stamp, const char *name, fields *o
                        inode = stamp->inode;
     out->etag = ADD(out, 0, "ETag: \"%llx-%llx.%lx-%llx\"\r\n", size, second,
                     (unsigned long)stamp->modified_ns, inode);
-    out->common = ADD(out, out->etag, "Cache-Control: no-cache\r\n");
+    out->common = ADD(out, out->etag, "Cache-Control: no-cache\r\n%s",
+                      what->varies ? "Vary: Accept-Encoding\r\n" : "");
     out->content = out->common;
     /* RFC 9110 8.8.2.1: never later than Date */
     if (fw_write_date((time_t)(stamp->modified > now ? now : stamp->modified), date))
@@ -157,25 +240,26 @@ static void write_fields(const fw_file_stamp *stamp, const char *name, fields *o
     out->content = ADD(out, out->content,
                        "Content-Type: %s\r\nAccept-Ranges: bytes\r\n"
                        "X-Content-Type-Options: nosniff\r\n",
-                       fw__media_type(name));
+                       fw__media_type(what->name));
+    if (what->coding)
+        out->content = ADD(out, out->content, "Content-Encoding: %s\r\n", what->coding);
     out->length = ADD(out, out->content, "Content-Length: %llu\r\n", size);
 }
 
 #define ETAG_NAME (sizeof "ETag: " - 1)
 
-static fw_static_file *describe(int fd, const fw_file_stamp *stamp, const char *name,
-                                uint32_t *open)
+static fw_static_file *describe(const opened *from, const description *what, uint32_t *open)
 {
     fields told;
-    write_fields(stamp, name, &told);
+    write_fields(&from->stamp, what, &told);
     fw_static_file *file = malloc(sizeof *file + told.length);
     if (!file)
         return NULL;
     *file =
         (fw_static_file){.users = 1,
-                         .fd = fd,
+                         .fd = from->fd,
                          .open = open,
-                         .stamp = *stamp,
+                         .stamp = from->stamp,
                          .weight = sizeof *file + told.length,
                          .etag = {file->text + ETAG_NAME, told.etag - ETAG_NAME - 2},
                          .common = {file->text, told.common},
@@ -192,6 +276,9 @@ void fw__file_release(fw_static_file *file)
 {
     if (--file->users)
         return;
+    for (int i = 0; i < FW_ENCODINGS; i++)
+        if (file->coded[i])
+            fw__file_release(file->coded[i]);
     if (file->fd >= 0) {
         close(file->fd);
         file->open[0]--;
@@ -200,38 +287,71 @@ void fw__file_release(fw_static_file *file)
     free(file);
 }
 
-static fw_static_file *make(int fd, const fw_file_stamp *stamp, const char *name, uint32_t *open,
-                            int *status)
+uint32_t fw__file_descriptors(const fw_static_file *file)
 {
-    fw_static_file *file = describe(fd, stamp, name, open);
-    *status = 503;
-    if (!file) {
-        close(fd);
-        return NULL;
+    uint32_t count = file->fd >= 0;
+    for (int i = 0; i < FW_ENCODINGS; i++)
+        count += file->coded[i] && file->coded[i]->fd >= 0;
+    return count;
+}
+
+/* Takes the descriptor from what it is made of. */
+static int make(opened *from, const description *what, uint32_t *open, fw_static_file **made)
+{
+    fw_static_file *file = describe(from, what, open);
+    if (!file)
+        return 503;
+    from->fd = -1;
+    int status = from->stamp.size <= FW_SMALL_FILE ? read_small(file) : 200;
+    if (status == 200)
+        *made = file;
+    else
+        fw__file_release(file);
+    return status;
+}
+
+static int make_family(family *files, const char *name, uint32_t *open, fw_static_file **made)
+{
+    unsigned there = 0;
+    for (int i = 0; i < FW_ENCODINGS; i++)
+        there |= (unsigned)(files->all[i].fd >= 0) << i;
+    description what = {name, NULL, there != 0};
+    fw_static_file *file = NULL;
+    int status = make(&files->all[ITSELF], &what, open, &file);
+    for (int i = 0; status == 200 && i < FW_ENCODINGS; i++) {
+        if (files->all[i].fd < 0)
+            continue;
+        what.coding = fw__encodings[i].name;
+        status = make(&files->all[i], &what, open, &file->coded[i]);
+        if (status == 200)
+            file->weight += file->coded[i]->weight;
     }
-    *status = stamp->size <= FW_SMALL_FILE ? read_small(file) : 200;
-    if (*status == 200)
-        return file;
-    fw__file_release(file);
-    return NULL;
+    if (status == 200) {
+        file->there = there;
+        *made = file;
+    } else if (file) {
+        fw__file_release(file);
+    }
+    return status;
 }
 
 fw_static_file *fw__file_open(int folder, const char *name, fw_static_file *known, uint32_t *open,
                               int *status)
 {
+    family files;
+    fw_static_file *file = NULL;
     for (int i = 0; i < TRIES; i++) {
-        fw_file_stamp stamp;
-        int fd = open_regular(folder, name, &stamp, status);
-        if (fd < 0)
+        *status = open_family(folder, name, &files);
+        if (*status != 200)
             return NULL;
-        if (known && same_file(&stamp, &known->stamp)) {
-            close(fd);
+        if (same_family(&files, known)) {
+            close_family(&files);
             known->users++;
-            *status = 200;
             return known;
         }
-        fw_static_file *file = make(fd, &stamp, name, open, status);
-        if (file || *status > 0)
+        *status = make_family(&files, name, open, &file);
+        close_family(&files); /* what was not taken */
+        if (*status > 0)
             return file;
     }
     *status = 503; /* somebody writes to it all the time */

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "http/parser.h"
+#include "static/encodings.h"
 #include "static/path.h"
 
 #define FW_SMALL_FILE 16384u /* bytes of a file that are kept in memory, without a descriptor */
@@ -24,13 +25,16 @@ typedef struct {
     long modified_ns, changed_ns;
 } fw_file_stamp;
 
-typedef struct {
+typedef struct fw_static_file {
     uint32_t users; /* fw__file_release() by the last of them frees it */
     int fd;         /* -1: content has all bytes */
     char *content;  /* NULL: fd has them */
     uint32_t *open; /* counts the descriptors that files have */
+    struct fw_static_file
+        *coded[FW_ENCODINGS]; /* its precompressed siblings, as it has them; NULL: none */
+    unsigned there;           /* a bit for each of them */
     fw_file_stamp stamp;
-    size_t weight; /* bytes of memory */
+    size_t weight; /* bytes of memory, with its siblings */
     fw_slice etag; /* strong, with its quotes */
     /* Fields of the head, one behind the other in text: */
     fw_slice common;         /* of 200, 206 and 304 (RFC 9110 15.4.5) */
@@ -39,12 +43,13 @@ typedef struct {
     char text[];
 } fw_static_file;
 
-/* Opens name below folder. known: what it was before, which is returned if the file has not changed; NULL: nothing.
+/* Opens name below folder, and what lies beside it under the same name with .br, .zst or .gz behind. known: what it was before, which is returned if the file has not changed; NULL: nothing.
  * The caller is one user more of the result. NULL: *status says why: 404, 308 (a folder), 500 or 503.
  * open: counts the descriptor. */
 fw_static_file *fw__file_open(int folder, const char *name, fw_static_file *known, uint32_t *open,
                               int *status);
 void fw__file_release(fw_static_file *file);
+uint32_t fw__file_descriptors(const fw_static_file *file); /* with its siblings */
 
 /* Whether the file behind fd was written to since it was opened, as far as its time and size tell. */
 bool fw__file_rewritten(const fw_static_file *file);

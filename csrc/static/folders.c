@@ -64,6 +64,23 @@ static int name_of(const fw_folder *folder, const fw_static_path *path, char *na
     return 200;
 }
 
+/* In the encoding that the client prefers. */
+static fw_static_file *get(const fw_static_site *site, const fw_static_path *path, const char *name,
+                           int *status)
+{
+    fw_static_file *file =
+        fw__cache_get(site->cache, path, site->folder->fd, name, site->now, status);
+    if (!file || !file->there)
+        return file;
+    fw_encoding choice = fw__choose_encoding(site->head, file->there);
+    if (choice == FW_ENCODINGS)
+        return file;
+    fw_static_file *coded = file->coded[choice];
+    coded->users++;
+    fw__file_release(file);
+    return coded;
+}
+
 /* A folder without a slash behind it is told to the client as one, or links in its page would lead nowhere. */
 fw_static_file *fw__folder_find(const fw_static_site *site, const fw_static_path *path, int *status)
 {
@@ -72,12 +89,11 @@ fw_static_file *fw__folder_find(const fw_static_site *site, const fw_static_path
     *status = name_of(site->folder, path, name, &index);
     if (*status != 200)
         return NULL;
-    fw_static_file *file =
-        fw__cache_get(site->cache, path, site->folder->fd, name, site->now, status);
+    fw_static_file *file = get(site, path, name, status);
     if (file && fw__file_rewritten(file)) { /* what its head would say is no longer true */
         fw__file_release(file);
         fw__cache_forget(site->cache, path);
-        file = fw__cache_get(site->cache, path, site->folder->fd, name, site->now, status);
+        file = get(site, path, name, status);
     }
     if (index && *status == 308) /* a folder of the name index.html */
         *status = 404;

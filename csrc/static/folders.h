@@ -29,11 +29,12 @@ const fw_folder *fw__folder_of(const fw_folder *folders, const fw_static_path *p
 /* Where a file is looked for. */
 typedef struct {
     const fw_folder *folder;
+    const fw_head *head; /* of the request */
     fw_static_cache *cache;
     fw_cache_time now;
 } fw_static_site;
 
-/* The file that the path means, of which the caller is a user; NULL: *status says what the client hears. */
+/* The file that the path means, in the encoding that the client prefers, of which the caller is a user; NULL: *status says what the client hears. */
 fw_static_file *fw__folder_find(const fw_static_site *site, const fw_static_path *path,
                                 int *status);
 

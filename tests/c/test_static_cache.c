@@ -304,3 +304,44 @@ TEST(fields_tell_what_the_file_is)
         fw__file_release(file);
     tear_down();
 }
+
+TEST(siblings_belong_to_their_file)
+{
+    int status;
+    set_up(1 << 20);
+    make("a", "plain", LARGE);
+    make("a.br", "br", LARGE);
+    make("a.gz", "gz", 0);
+    fw_static_file *file = get("a", &status);
+    CHECK(file && file->there == (1u << FW_BROTLI | 1u << FW_GZIP) && opened == 2);
+    CHECK(file->coded[FW_BROTLI]->fd >= 0 && !file->coded[FW_ZSTD]);
+    CHECK(memcmp(file->coded[FW_GZIP]->content, "gz", 2) == 0);
+    CHECK(cache.described == 2 && cache.count == 1);
+    fw__file_release(file);
+    make("a.zst", "zst", 0);
+    now.ms += FW_CACHE_CHECK_MS;
+    file = get("a", &status);
+    CHECK(file && file->there == (1u << FW_ENCODINGS) - 1 && opened == 2);
+    fw_static_file *coded = file->coded[FW_BROTLI];
+    coded->users++; /* a response that is being sent */
+    fw__file_release(file);
+    CHECK(fw__cache_give_back(&cache) && opened == 1 && cache.count == 0);
+    CHECK(!fw__file_rewritten(coded));
+    fw__file_release(coded);
+    CHECK(ask("a.br", NULL) == 200 && ask("a.gz", "gz") == 200);
+    tear_down();
+}
+
+TEST(a_sibling_that_changed_a_moment_ago_is_not_kept_nor_its_file)
+{
+    int status;
+    set_up(1 << 20);
+    make("a", "plain", 0);
+    make("a.gz", "gz", 0);
+    fw_static_file *file = get("a", &status);
+    CHECK(file && cache.count == 1 && fw__file_settled(file, now.second));
+    file->coded[FW_GZIP]->stamp.changed = now.second;
+    CHECK(!fw__file_settled(file, now.second));
+    fw__file_release(file);
+    tear_down();
+}
