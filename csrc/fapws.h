@@ -175,10 +175,27 @@ int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms);
 int fw_set_ready(fw_worker *worker, int ready);
 int64_t fw_open_connections(const fw_worker *worker);
 
+typedef struct {
+    const char *cache_control; /* the value of that field; "": there is none */
+    const char *immutable;     /* names of files that never change: see csrc/static/names.h */
+    size_t immutable_size;
+    const char *types; /* media types that count before those built in: see csrc/static/types.h */
+    size_t types_size;
+    uint32_t
+        links; /* symbolic links that are followed, if they stay in the folder: 0: none; 1: all; 2: those whose
+                     * owner has what they lead to, too */
+    uint32_t fallthrough; /* not 0: what is no file of the folder is the application's */
+    uint32_t
+        only_files; /* not 0, with fallthrough: also other methods than GET and HEAD, and folders without their
+                          * slash */
+} fw_folder_rules;
+
 /* The core itself serves the files below a folder, under paths that are prefix or go on behind it with a slash;
- * the longest prefix counts. prefix: "" for all paths, or "/...", decoded, without a slash at its end (copied). fd: of
- * the folder; the core owns it if the result is 0. FW_ESTATE: that prefix has a folder already. */
-int fw_serve_folder(fw_worker *worker, const char *prefix, size_t prefix_size, int fd);
+ * the longest prefix counts. prefix: "" for all paths, or "/...", decoded, without a slash at its end (copied, as rules
+ * are with what they point to). fd: of the folder; the core owns it if the result is 0. FW_ESTATE: that prefix has a
+ * folder already. */
+int fw_serve_folder(fw_worker *worker, const char *prefix, size_t prefix_size, int fd,
+                    const fw_folder_rules *rules);
 
 /* The access log, a line for each response. The program of its format is compiled from a text by
  * fapws/settings/access_format.py; csrc/access/log.c says what it looks like. FW_ESTATE: it is no program,

@@ -236,7 +236,7 @@ int fw_let_go(fw_worker *worker)
     for (int i = 0; i < worker->accepting.count; i++)
         close_inherited(&worker->accepting.listeners[i].fd);
     for (fw_folder *folder = worker->folders; folder; folder = folder->next)
-        close_inherited(&folder->fd);
+        close_inherited(&folder->place.fd);
     if (worker->statics)
         fw__cache_let_go(&worker->statics->cache);
     close_inherited(&worker->pollset.fd);
@@ -299,11 +299,12 @@ int fw_set_debug(fw_worker *worker, uint32_t level)
     return 0;
 }
 
-int fw_serve_folder(fw_worker *worker, const char *prefix, size_t prefix_size, int fd)
+int fw_serve_folder(fw_worker *worker, const char *prefix, size_t prefix_size, int fd,
+                    const fw_folder_rules *rules)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
-    return fw__folder_add(&worker->folders, prefix, prefix_size, fd);
+    return fw__folder_add(&worker->folders, (fw_slice){prefix, prefix_size}, fd, rules);
 }
 
 int64_t fw_open_connections(const fw_worker *worker)

@@ -270,8 +270,12 @@ static bool serves_file(fw_conn *conn, const incoming *bytes, size_t head_len)
     const fw_folder *folder = fw__static_asked(conn->worker->folders, head, &path);
     if (!folder)
         return false;
+    bool good = fw__static_make(conn->worker, folder, &path, &reply);
+    if (good && reply.passed_on)
+        return false;
     note_request(conn, head, true);
-    bool good = fw__static_make(conn, folder, &path, &reply);
+    if (good)
+        fw__static_note(conn, &reply);
     if (good && conn->response.by == FW_BY_FILES && (head_len < bytes->len || bytes->in_buffer))
         good = keep_rest(conn, bytes, head_len);
     if (good) {

@@ -102,17 +102,20 @@ static int make(fw_worker *worker, const fw_folder *folder, const fw_static_path
     return code;
 }
 
-bool fw__static_make(fw_conn *conn, const fw_folder *folder, const fw_static_path *path,
+bool fw__static_make(fw_worker *worker, const fw_folder *folder, const fw_static_path *path,
                      fw_static_reply *reply)
+{
+    *reply = (fw_static_reply){.close = !worker->head.keep_alive || worker->closing};
+    fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
+    fw_buffer_clear(&worker->scratch);
+    return make(worker, folder, path, reply) == 0;
+}
+
+void fw__static_note(fw_conn *conn, const fw_static_reply *reply)
 {
     fw_worker *worker = conn->worker;
     const fw_head *head = &worker->head;
     bool content = fw_head_has_content(head);
-    *reply = (fw_static_reply){.close = !head->keep_alive || worker->closing};
-    fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
-    fw_buffer_clear(&worker->scratch);
-    if (make(worker, folder, path, reply))
-        return false;
     if (conn->request.access)
         fw__access_refused(conn->request.access, reply->status, reply->head_len);
     fw__response_reset(conn, content ? FW_BY_CORE : FW_BY_FILES);
@@ -121,14 +124,13 @@ bool fw__static_make(fw_conn *conn, const fw_folder *folder, const fw_static_pat
     if (content) {
         fw_buffer_clear(&conn->in);
         worker->score->refused++;
-        return true;
+        return;
     }
     worker->score->requests++;
     if (worker->tally)
         conn->request.began = uv_hrtime();
     if (worker->last)
         remember(conn, head, reply->status);
-    return true;
 }
 
 /* From now on the response is a user of the file. */

@@ -99,17 +99,18 @@ static void keep(fw_static_cache *cache, fw_static_file *file, const fw_static_p
 
 /* ---- Asked for ----------------------------------------------------------------------------------------- */
 
-static fw_static_file *open_anew(fw_static_cache *cache, int folder, const char *name,
+static fw_static_file *open_anew(fw_static_cache *cache, const fw_place *place, const char *name,
                                  fw_static_file *known, int *status)
 {
-    fw_static_file *file = fw__file_open(folder, name, known, cache->open, status);
+    fw_static_file *file = fw__file_open(place, name, known, cache->open, status);
     if (!file && *status == 503 && fw__cache_give_back(cache))
-        file = fw__file_open(folder, name, NULL, cache->open, status);
+        file = fw__file_open(place, name, NULL, cache->open, status);
     return file;
 }
 
-fw_static_file *fw__cache_get(fw_static_cache *cache, const fw_static_path *path, int folder,
-                              const char *name, fw_cache_time now, int *status)
+fw_static_file *fw__cache_get(fw_static_cache *cache, const fw_static_path *path,
+                              const fw_place *place, const char *name, fw_cache_time now,
+                              int *status)
 {
     uint64_t hash = fw_hash_text(path->text, path->len);
     fw_cached *cached = find(cache, path, hash);
@@ -122,7 +123,7 @@ fw_static_file *fw__cache_get(fw_static_cache *cache, const fw_static_path *path
     fw_static_file *known = cached ? cached->file : NULL;
     if (known)
         known->users++; /* whatever becomes of the cache's own use meanwhile */
-    fw_static_file *file = open_anew(cache, folder, name, known, status);
+    fw_static_file *file = open_anew(cache, place, name, known, status);
     cached = find(cache, path, hash);
     if (cached && file == known) {
         cached->checked = now.ms;

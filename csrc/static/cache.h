@@ -38,8 +38,9 @@ typedef struct {
 
 /* The file that is called name below folder, of which the caller is a user; NULL: see fw__file_open(). path: of the
  * request. */
-fw_static_file *fw__cache_get(fw_static_cache *cache, const fw_static_path *path, int folder,
-                              const char *name, fw_cache_time now, int *status);
+fw_static_file *fw__cache_get(fw_static_cache *cache, const fw_static_path *path,
+                              const fw_place *place, const char *name, fw_cache_time now,
+                              int *status);
 void fw__cache_forget(fw_static_cache *cache, const fw_static_path *path);
 
 /* Forgets what nobody has asked for. */

@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "http/date.h"
+#include "static/names.h"
 #include "static/types.h"
 #include "sys/beneath.h"
 
+#define VALUE_MAX 128     /* bytes of a type or Cache-Control; the settings have no longer ones */
 #define FIELDS_SIZE 768   /* bytes of the fields that describe a file */
 #define TRIES 3           /* readings of a file that is being written to */
 #define SETTLED_SECONDS 2 /* no file system's times are coarser */
@@ -94,10 +96,10 @@ typedef struct {
 } family;
 
 /* A regular file, and 200; a folder is told as such (308). */
-static int open_regular(int folder, const char *name, opened *file)
+static int open_regular(const fw_place *place, const char *name, opened *file)
 {
     struct stat known;
-    int status = 404, fd = fw__open_beneath(folder, name);
+    int status = 404, fd = fw__open_beneath(place->fd, name, place->links);
     if (fd < 0)
         return status_of(-fd);
     if (fstat(fd, &known) == 0) {
@@ -141,19 +143,21 @@ static void close_family(const family *files)
             close(files->all[i].fd);
 }
 
-static int open_family(int folder, const char *name, family *files)
+static int open_family(const fw_place *place, const char *name, family *files)
 {
     char sibling[FW_FILE_NAME];
     for (int i = 0; i <= ITSELF; i++)
         files->all[i].fd = -1;
-    int status = open_regular(folder, name, &files->all[ITSELF]);
+    if (fw__media_type(name, place->types).len == 0)
+        return 404; /* named there, so that the application serves it */
+    int status = open_regular(place, name, &files->all[ITSELF]);
     if (status != 200 || is_coded(name))
         return status;
     for (int i = 0; i < FW_ENCODINGS; i++) {
         (void)snprintf(sibling, sizeof sibling, "%s%s", name, fw__encodings[i].ending);
-        if (!is_there(folder, sibling))
+        if (!is_there(place->fd, sibling))
             continue;
-        status = open_regular(folder, sibling, &files->all[i]);
+        status = open_regular(place, sibling, &files->all[i]);
         if (status ==
             503) { /* it may be there: without it the response would not say that it varies */
             close_family(files);
@@ -218,29 +222,49 @@ typedef struct {
     ((at) + (size_t)snprintf((to)->text + (at), sizeof(to)->text - (at), __VA_ARGS__))
 
 typedef struct {
+    const fw_place *place;
     const char *name;   /* that its type is told by */
     const char *coding; /* Content-Encoding; NULL: none */
     bool varies;        /* there are others of the family */
 } description;
 
+/* Of a value that stands in a field, for %.*s. */
+static int shown(fw_slice value)
+{
+    return (int)(value.len < VALUE_MAX ? value.len : VALUE_MAX);
+}
+
+/* Of a name that says which content it has, nobody asks whether it has changed. */
+static size_t add_cache_control(const fw_place *place, const char *name, fields *out, size_t at)
+{
+    if (fw__name_is_of(place->immutable, name))
+        return ADD(out, at, "Cache-Control: max-age=31536000, immutable\r\n");
+    if (place->cache_control.len == 0)
+        return at;
+    return ADD(out, at, "Cache-Control: %.*s\r\n", shown(place->cache_control),
+               place->cache_control.at);
+}
+
 static void write_fields(const fw_file_stamp *stamp, const description *what, fields *out)
 {
+    fw_slice type = fw__media_type(what->name, what->place->types);
     char date[FW_DATE_SIZE];
     int64_t now = (int64_t)time(NULL);
     unsigned long long size = stamp->size, second = (unsigned long long)stamp->modified,
                        inode = stamp->inode;
     out->etag = ADD(out, 0, "ETag: \"%llx-%llx.%lx-%llx\"\r\n", size, second,
                     (unsigned long)stamp->modified_ns, inode);
-    out->common = ADD(out, out->etag, "Cache-Control: no-cache\r\n%s",
-                      what->varies ? "Vary: Accept-Encoding\r\n" : "");
+    out->common = add_cache_control(what->place, what->name, out, out->etag);
+    if (what->varies)
+        out->common = ADD(out, out->common, "Vary: Accept-Encoding\r\n");
     out->content = out->common;
     /* RFC 9110 8.8.2.1: never later than Date */
     if (fw_write_date((time_t)(stamp->modified > now ? now : stamp->modified), date))
         out->content = ADD(out, out->content, "Last-Modified: %s\r\n", date);
     out->content = ADD(out, out->content,
-                       "Content-Type: %s\r\nAccept-Ranges: bytes\r\n"
+                       "Content-Type: %.*s\r\nAccept-Ranges: bytes\r\n"
                        "X-Content-Type-Options: nosniff\r\n",
-                       fw__media_type(what->name));
+                       shown(type), type.at);
     if (what->coding)
         out->content = ADD(out, out->content, "Content-Encoding: %s\r\n", what->coding);
     out->length = ADD(out, out->content, "Content-Length: %llu\r\n", size);
@@ -310,12 +334,13 @@ static int make(opened *from, const description *what, uint32_t *open, fw_static
     return status;
 }
 
-static int make_family(family *files, const char *name, uint32_t *open, fw_static_file **made)
+static int make_family(family *files, const fw_place *place, const char *name, uint32_t *open,
+                       fw_static_file **made)
 {
     unsigned there = 0;
     for (int i = 0; i < FW_ENCODINGS; i++)
         there |= (unsigned)(files->all[i].fd >= 0) << i;
-    description what = {name, NULL, there != 0};
+    description what = {place, name, NULL, there != 0};
     fw_static_file *file = NULL;
     int status = make(&files->all[ITSELF], &what, open, &file);
     for (int i = 0; status == 200 && i < FW_ENCODINGS; i++) {
@@ -335,13 +360,13 @@ static int make_family(family *files, const char *name, uint32_t *open, fw_stati
     return status;
 }
 
-fw_static_file *fw__file_open(int folder, const char *name, fw_static_file *known, uint32_t *open,
-                              int *status)
+fw_static_file *fw__file_open(const fw_place *place, const char *name, fw_static_file *known,
+                              uint32_t *open, int *status)
 {
     family files;
     fw_static_file *file = NULL;
     for (int i = 0; i < TRIES; i++) {
-        *status = open_family(folder, name, &files);
+        *status = open_family(place, name, &files);
         if (*status != 200)
             return NULL;
         if (same_family(&files, known)) {
@@ -349,7 +374,7 @@ fw_static_file *fw__file_open(int folder, const char *name, fw_static_file *know
             known->users++;
             return known;
         }
-        *status = make_family(&files, name, open, &file);
+        *status = make_family(&files, place, name, open, &file);
         close_family(&files); /* what was not taken */
         if (*status > 0)
             return file;

@@ -12,9 +12,19 @@
 #include "http/parser.h"
 #include "static/encodings.h"
 #include "static/path.h"
+#include "sys/beneath.h"
 
 #define FW_SMALL_FILE 16384u /* bytes of a file that are kept in memory, without a descriptor */
 #define FW_FILE_NAME (FW_STATIC_PATH + 16) /* bytes of a path below a folder, with what is added */
+
+/* Where files are looked for, and what is said of all of them; see fw_folder_rules. */
+typedef struct {
+    int fd; /* of the folder */
+    fw_links links;
+    fw_slice cache_control;
+    fw_slice immutable;
+    fw_slice types;
+} fw_place;
 
 /* What tells one state of a file from another. */
 typedef struct {
@@ -43,11 +53,11 @@ typedef struct fw_static_file {
     char text[];
 } fw_static_file;
 
-/* Opens name below folder, and what lies beside it under the same name with .br, .zst or .gz behind. known: what it was before, which is returned if the file has not changed; NULL: nothing.
- * The caller is one user more of the result. NULL: *status says why: 404, 308 (a folder), 500 or 503.
+/* Opens name below the place, and what lies beside it under the same name with .br, .zst or .gz behind. known: what
+ * it was before, which is returned if the file has not changed; NULL: nothing. The caller is one user more of the result. NULL: *status says why: 404, 308 (a folder), 500 or 503.
  * open: counts the descriptor. */
-fw_static_file *fw__file_open(int folder, const char *name, fw_static_file *known, uint32_t *open,
-                              int *status);
+fw_static_file *fw__file_open(const fw_place *place, const char *name, fw_static_file *known,
+                              uint32_t *open, int *status);
 void fw__file_release(fw_static_file *file);
 uint32_t fw__file_descriptors(const fw_static_file *file); /* with its siblings */
 

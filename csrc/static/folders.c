@@ -11,19 +11,44 @@
 
 /* ---- Which folder ---------------------------------------------------------------------------------- */
 
-int fw__folder_add(fw_folder **folders, const char *prefix, size_t len, int fd)
+/* A copy at the end of what the folder has already. */
+static fw_slice keep(fw_folder *folder, size_t *used, const char *bytes, size_t len)
+{
+    char *at = folder->text + *used;
+    if (len)
+        memcpy(at, bytes, len);
+    *used += len;
+    return (fw_slice){at, len};
+}
+
+static fw_folder *make(fw_slice prefix, int fd, const fw_folder_rules *rules)
+{
+    size_t used = 0, control = strlen(rules->cache_control);
+    fw_folder *made =
+        malloc(sizeof *made + prefix.len + control + rules->immutable_size + rules->types_size + 1);
+    if (!made)
+        return NULL;
+    made->prefix = keep(made, &used, prefix.at, prefix.len).at;
+    made->prefix_len = prefix.len;
+    made->fallthrough = rules->fallthrough != 0;
+    made->only_files = rules->only_files != 0;
+    made->place.fd = fd;
+    made->place.links = (fw_links)rules->links;
+    made->place.cache_control = keep(made, &used, rules->cache_control, control);
+    made->place.immutable = keep(made, &used, rules->immutable, rules->immutable_size);
+    made->place.types = keep(made, &used, rules->types, rules->types_size);
+    return made;
+}
+
+int fw__folder_add(fw_folder **folders, fw_slice prefix, int fd, const fw_folder_rules *rules)
 {
     fw_folder **at = folders;
-    for (; *at && (*at)->prefix_len >= len; at = &(*at)->next)
-        if ((*at)->prefix_len == len && memcmp((*at)->prefix, prefix, len) == 0)
+    for (; *at && (*at)->prefix_len >= prefix.len; at = &(*at)->next)
+        if (fw_slice_equals(prefix, (*at)->prefix, (*at)->prefix_len))
             return FW_ESTATE;
-    fw_folder *made = malloc(sizeof *made + len + 1);
+    fw_folder *made = make(prefix, fd, rules);
     if (!made)
         return FW_EMEMORY;
-    made->fd = fd;
-    made->prefix_len = len;
-    memcpy(made->prefix, prefix, len);
-    made->prefix[len] = '\0';
     made->next = *at;
     *at = made;
     return 0;
@@ -33,8 +58,8 @@ void fw__folders_free(fw_folder *folders)
 {
     while (folders) {
         fw_folder *next = folders->next;
-        if (folders->fd >= 0)
-            close(folders->fd);
+        if (folders->place.fd >= 0)
+            close(folders->place.fd);
         free(folders);
         folders = next;
     }
@@ -69,7 +94,7 @@ static fw_static_file *get(const fw_static_site *site, const fw_static_path *pat
                            int *status)
 {
     fw_static_file *file =
-        fw__cache_get(site->cache, path, site->folder->fd, name, site->now, status);
+        fw__cache_get(site->cache, path, &site->folder->place, name, site->now, status);
     if (!file || !file->there)
         return file;
     fw_encoding choice = fw__choose_encoding(site->head, file->there);

@@ -8,19 +8,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fapws.h"
 #include "static/cache.h"
 #include "static/file.h"
 #include "static/path.h"
 
 typedef struct fw_folder {
     struct fw_folder *next; /* with a shorter prefix, or one as long */
-    int fd;
+    fw_place place;
+    bool fallthrough, only_files; /* as in fw_folder_rules */
     size_t prefix_len;
-    char prefix[]; /* "" or "/..." */
+    const char *prefix; /* "" or "/..." */
+    char text[];        /* what prefix and place point to */
 } fw_folder;
 
 /* Adds a folder, and owns fd from now on: 0, FW_EMEMORY or FW_ESTATE (that prefix is there already). */
-int fw__folder_add(fw_folder **folders, const char *prefix, size_t len, int fd);
+int fw__folder_add(fw_folder **folders, fw_slice prefix, int fd, const fw_folder_rules *rules);
 void fw__folders_free(fw_folder *folders);
 
 /* The folder that a path lies in: that of the longest prefix; NULL: none. */

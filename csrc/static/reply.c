@@ -127,22 +127,49 @@ static void judge(const fw_static_file *file, const fw_head *head, const fw_date
         reply->part = (fw_range){0, get ? state.size : 0};
 }
 
+/* Of a folder that leaves what it does not have to the application. */
+static bool is_anothers(const fw_folder *folder, int status, bool reads)
+{
+    return status == 404 || (status == 308 && (folder->only_files || !reads));
+}
+
+/* What the request means; NULL: reply->status says what the client hears, or it is passed on. */
+static fw_static_file *find(const fw_static_site *site, const fw_static_path *path,
+                            const fw_head *head, bool get, fw_static_reply *reply)
+{
+    const fw_folder *folder = site->folder;
+    bool reads = get || fw_slice_equals(head->method, "HEAD", 4);
+    bool content = fw_head_has_content(head);
+    fw_static_file *file = NULL;
+    if (reads && !content) {
+        file = fw__folder_find(site, path, &reply->status);
+        reply->passed_on =
+            !file && folder->fallthrough && is_anothers(folder, reply->status, reads);
+        return file;
+    }
+    if (folder->fallthrough && !folder->only_files) {
+        file = fw__folder_find(site, path, &reply->status);
+        reply->passed_on = !file && is_anothers(folder, reply->status, reads);
+        if (file)
+            fw__file_release(file);
+    }
+    reply->passed_on = reply->passed_on || folder->only_files;
+    reply->status = reads ? 400 : 405;
+    return NULL;
+}
+
 int fw__static_reply(const fw_static_site *site, const fw_static_path *path, const fw_head *head,
                      const fw_date *date, fw_static_reply *reply, fw_buffer *out)
 {
-    bool content = fw_head_has_content(head);
-    fw_static_file *file = NULL;
     bool get = fw_slice_equals(head->method, "GET", 3);
-    reply->status = content ? 400 : 200;
     reply->part = (fw_range){0};
-    if (!get && !fw_slice_equals(head->method, "HEAD", 4))
-        reply->status = 405;
-    else if (!content)
-        file = fw__folder_find(site, path, &reply->status);
+    reply->file = NULL;
+    fw_static_file *file = find(site, path, head, get, reply);
+    if (reply->passed_on)
+        return 0;
     if (file)
         judge(file, head, date, get, reply);
-    reply->close = reply->close || content || reply->status >= 500;
-    reply->file = NULL;
+    reply->close = reply->close || fw_head_has_content(head) || reply->status >= 500;
     int code = write_reply(head, date, file, reply, out);
     if (code == 0 && (reply->status == 200 || reply->status == 206) && reply->part.size > 0)
         reply->file = file;

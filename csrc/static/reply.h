@@ -20,6 +20,7 @@ typedef struct {
     fw_range part;   /* of the file that is sent */
     size_t head_len; /* bytes of out that are the head; what is behind them is the content */
     bool close;      /* in: the connection ends with it; out: it does in any case */
+    bool passed_on;  /* out: the request is the application's, and nothing was written */
 } fw_static_reply;
 
 /* Writes head, and content if it is no file's, to the end of out. 0 or FW_EMEMORY. */

@@ -1,6 +1,7 @@
 /* static/types.c -- see types.h. The types are those of the IANA's registry. */
 #include "static/types.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -74,21 +75,46 @@ static const row types[] = {
     {"zst", "application/zstd"},
 };
 
-#define LONGEST 16 /* bytes of an ending with the NUL */
+#define LONGEST 32 /* bytes of an ending with the NUL */
 
-const char *fw__media_type(const char *path)
+static size_t ending_of(const char *path, char *ending)
 {
-    char ending[LONGEST];
     const char *name = strrchr(path, '/');
     const char *dot = strrchr(name ? name : path, '.');
-    if (dot && strlen(dot + 1) < sizeof ending) {
-        size_t len = 0;
-        for (const char *at = dot + 1; *at; at++)
-            ending[len++] = *at >= 'A' && *at <= 'Z' ? (char)(*at | 0x20) : *at;
-        ending[len] = '\0';
-        for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-            if (strcmp(types[i].ending, ending) == 0)
-                return types[i].type;
+    size_t len = 0;
+    if (!dot || strlen(dot + 1) >= LONGEST)
+        return 0;
+    for (const char *at = dot + 1; *at; at++)
+        ending[len++] = *at >= 'A' && *at <= 'Z' ? (char)(*at | 0x20) : *at;
+    ending[len] = '\0';
+    return len;
+}
+
+static bool find_own(fw_slice own, const char *ending, size_t len, fw_slice *type)
+{
+    const char *at = own.at, *end = own.at + own.len;
+    while (at < end) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        line_end = line_end ? line_end : end;
+        if ((size_t)(line_end - at) > len && at[len] == ' ' && memcmp(at, ending, len) == 0) {
+            *type = (fw_slice){at + len + 1, (size_t)(line_end - at) - len - 1};
+            return true;
+        }
+        at = line_end + 1;
     }
-    return "application/octet-stream";
+    return false;
+}
+
+fw_slice fw__media_type(const char *path, fw_slice own)
+{
+    static const char unknown[] = "application/octet-stream";
+    char ending[LONGEST];
+    size_t len = ending_of(path, ending);
+    fw_slice type = {unknown, sizeof unknown - 1};
+    if (len == 0 || (own.len && find_own(own, ending, len, &type)))
+        return type;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i].ending, ending) == 0)
+            return (fw_slice){types[i].type, strlen(types[i].type)};
+    return type;
 }

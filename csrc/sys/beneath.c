@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sys/links.h"
+
 #if defined(__linux__) && !defined(FW_PORTABLE) && defined(__has_include)
 #if __has_include(<linux/openat2.h>)
 #include <linux/openat2.h>
@@ -65,27 +67,38 @@ static int walk(int root, const char *path)
     }
 }
 
+static int walk_as_told(int root, const char *path, fw_links links)
+{
+    return links == FW_LINKS_NO ? walk(root, path)
+                                : fw__open_by_links(root, path, links == FW_LINKS_OWNER);
+}
+
 #ifdef HAVE_OPENAT2
 
-int fw__open_beneath(int root, const char *path)
+int fw__open_beneath(int root, const char *path, fw_links links)
 {
     struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     long fd;
+    if (links == FW_LINKS_OWNER) /* the call knows nothing of owners */
+        return walk_as_told(root, path, links);
+    if (links == FW_LINKS_NO)
+        how.resolve |= RESOLVE_NO_SYMLINKS;
     do {
         fd = syscall(SYS_openat2, root, path, &how, sizeof how);
     } while (fd < 0 && errno == EINTR);
     if (fd >= 0)
         return (int)fd;
-    /* EPERM: a sandbox that was made before there was this call. */
-    return errno == ENOSYS || errno == EPERM || errno == EAGAIN ? walk(root, path) : -errno;
+    /* EPERM: a sandbox that was made before there was this call. EAGAIN: something was renamed meanwhile. */
+    return errno == ENOSYS || errno == EPERM || errno == EAGAIN ? walk_as_told(root, path, links)
+                                                                : -errno;
 }
 
 #else
 
-int fw__open_beneath(int root, const char *path)
+int fw__open_beneath(int root, const char *path, fw_links links)
 {
-    return walk(root, path);
+    return walk_as_told(root, path, links);
 }
 
 #endif

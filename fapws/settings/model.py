@@ -135,6 +135,15 @@ class Pool(NamedTuple):
     static: tuple[tuple[str, str], ...] = ()
     """Folders whose files the core serves: what their paths begin with (empty, or /... without a slash at its
     end), and where they are."""
+    static_max_age: float = 0.0
+    """Seconds."""
+    static_immutable: tuple[str, ...] = ()
+    """Patterns of fapws.settings.name_patterns."""
+    static_types: str = ""
+    """A file; see fapws.settings.media_types."""
+    static_symlinks: str = "no"
+    """``no``, ``owner`` or ``yes``."""
+    static_fallthrough: bool = False
     warmup: tuple[str, ...] = ()
     """Requests before READY, each as ``GET http://shop.example/health``; see fapws.settings.warmups."""
     ready_path: str = ""

@@ -185,9 +185,21 @@ OPTIONS: tuple[Option, ...] = (
            "/static:/srv/blog/static; several are separated by commas; the longest path counts",
            shared=False),
     Option("static_cache", POOL, "size", "8m",
-           "memory of a worker for files of static that were asked for not long ago: small ones, up to "
-           "16 KB, and what is known of larger ones, which stay open; 0: each request opens its file",
-           0, 2**40),
+           "memory of a worker for files of static that were asked for not long ago: small ones, up to 16 "
+           "KB, and what is known of larger ones, which stay open; 0: each request opens its file", 0, 2**40),
+    Option("static_max_age", POOL, "time", "0",
+           "how long clients keep a file of static without asking whether it has changed; 0: they ask each "
+           "time", 0, 10 * 365 * DAY),
+    Option("static_immutable", POOL, "name_patterns", "",
+           "patterns of names, such as *.[0-9a-f]{8,}.*, whose files never change: clients keep them for a "
+           "year and do not ask; several are separated by spaces"),
+    Option("static_types", POOL, "types", "",
+           "file in the form of mime.types whose media types count before those built in; empty: none"),
+    Option("static_symlinks", POOL, "symlinks", "no",
+           "symbolic links in folders of static that are followed, if they do not leave the folder: no; "
+           "owner, those whose owner has what they lead to, too; yes"),
+    Option("static_fallthrough", POOL, "boolean", "no",
+           "what no folder of static has is the application's; no: it is 404"),
     Option("script_name", POOL, "prefix", "",
            "path under which a proxy shows the application, such as /blog", shared=False),
     Option("strict_paths", POOL, "boolean", "no",
@@ -543,6 +555,31 @@ def _parse_warmups(text: str, _base_directory: str) -> tuple[str, ...]:
     return parse_warmups(text)
 
 
+def _parse_name_patterns(text: str, _base_directory: str) -> tuple[str, ...]:
+    if not text:
+        return ()
+    from fapws.settings.name_patterns import compile_patterns  # few have any
+
+    patterns = values.split_words(text)
+    compile_patterns(patterns)
+    return patterns
+
+
+def _parse_types(text: str, base_directory: str) -> str:
+    path = _parse_file(text, base_directory)
+    if path:
+        from fapws.settings.media_types import check_types  # few have any
+
+        check_types(path)
+    return path
+
+
+def _parse_symlinks(text: str, _base_directory: str) -> str:
+    if text not in ("no", "owner", "yes"):
+        raise ValueError("must be no, owner or yes")
+    return text
+
+
 def _parse_reload(text: str, _base_directory: str) -> str:
     if text not in ("rolling", "frugal"):
         raise ValueError("must be rolling or frugal")
@@ -589,6 +626,9 @@ KINDS: dict[str, Kind] = {
     "reload": Kind(_parse_reload, str),
     "prefix": Kind(_parse_prefix, str),
     "path": Kind(_parse_path, str),
+    "name_patterns": Kind(_parse_name_patterns, values.quote_words, lines=True),
+    "types": Kind(_parse_types, str),
+    "symlinks": Kind(_parse_symlinks, str),
     "statics": Kind(_parse_statics, _format_statics, lines=True),
     "warmups": Kind(_parse_warmups, ", ".join, lines=True),
     "field": Kind(_parse_field, str),

@@ -53,8 +53,8 @@ def make_server(
     for listener in listeners:
         server.listen(listener.fileno(), listener_base(listener, common))
         listener.detach()  # the core's from now on
-    for prefix, folder in pool.static:
-        server.serve_folder(prefix, _inner(pool, folder))
+    if pool.static:
+        _serve_folders(server, pool)
     if pool.proxy_protocol:
         _expect_proxies(server, pool.trusted_proxies, len(listeners))
     return server
@@ -85,6 +85,17 @@ def surround(
 def is_unix(listener: _socket.socket) -> bool:
     """Whether its clients have no address."""
     return bool(listener.family == getattr(_socket, "AF_UNIX", None))
+
+
+def _serve_folders(server: Server, pool: Pool) -> None:
+    from fapws.worker.static_folders import rules_of, serve_folder  # few have any
+
+    try:
+        rules = rules_of(pool, pool.static_types and _inner(pool, pool.static_types))
+    except ValueError as error:  # it was good when the configuration was read
+        raise OSError(f"static_types {pool.static_types}: {error}") from None
+    for prefix, folder in pool.static:
+        serve_folder(server.core, prefix.encode("ascii"), _inner(pool, folder), rules)
 
 
 def _open_queues(listeners: list[_socket.socket], backlog: int) -> None:

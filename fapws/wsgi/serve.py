@@ -136,15 +136,6 @@ class Server:
         if code < 0:
             raise OSError(f"cannot trust another network: {core_text(lib.fw_error_text(code))}")
 
-    def serve_folder(self, prefix: str, folder: str) -> None:
-        """Files of a folder are the core's from now on; see fw_serve_folder(). Raises OSError."""
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        name = prefix.encode("ascii")
-        code = lib.fw_serve_folder(self.core, name, len(name), descriptor)
-        if code < 0:
-            os.close(descriptor)
-            raise OSError(f"cannot serve {folder}: {core_text(lib.fw_error_text(code))}")
-
     def log_access(self, descriptor: int, program: bytes) -> None:
         """Writes a line for each response; program: of fapws.settings.access_format. Raises OSError."""
         code = lib.fw_set_access_format(self.core, program, len(program))

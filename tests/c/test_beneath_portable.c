@@ -1,6 +1,10 @@
-/* test_beneath_portable.c -- test_beneath.c again, without openat2(). */
+/* test_beneath_portable.c -- test_beneath.c again, without openat2() and without Linux's way to look at a link. */
 #define FW_PORTABLE 1
 #define fw__open_beneath portable_open_beneath
+#define fw__open_by_links portable_open_by_links
 #include "sys/beneath.c"
+
+#undef PASS
+#include "sys/links.c"
 
 #include "test_beneath.c"

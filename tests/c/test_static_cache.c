@@ -58,7 +58,8 @@ static fw_static_file *get(const char *name, int *status)
 {
     fw_static_path path = {.len = strlen(name) + 1};
     (void)snprintf(path.text, sizeof path.text, "/%s", name);
-    return fw__cache_get(&cache, &path, root, name, now, status);
+    fw_place place = {.fd = root, .cache_control = {"no-cache", 8}};
+    return fw__cache_get(&cache, &path, &place, name, now, status);
 }
 
 /* What a request would hear: the status, and for a small file whether that is its text. */
