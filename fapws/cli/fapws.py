@@ -23,7 +23,7 @@ EXIT_INTERRUPTED = 130
 
 USAGE = (
     "usage: fapws [-c INI] [-b ADDRESS]... [-w N] [--max-body-size SIZE] [--reload] [--strict-paths]\n"
-    "             [--version] [-h] [APP] [-- ARG...]"
+    "             [--static PATH=FOLDER]... [--version] [-h] [APP] [-- ARG...]"
 )
 EXAMPLES = """
   fapws hello.py                           serve a file with PATHS, application or app
@@ -32,6 +32,7 @@ EXAMPLES = """
   fapws --reload hello.py                  restart when a source file changes
   fapws -w 4 -b :80 -b unix:/tmp/s hello.py   four workers, two addresses
   fapws prog.py -- --verbose one           prog.py finds --verbose and one in sys.argv
+  fapws --static /=/srv/www                files of a folder, without an application
   fapws -c /etc/fapws.ini                  what an INI file says, in the foreground
 """
 HELP = """
@@ -41,6 +42,7 @@ APP            package.module:callable, module:factory(), file.py, file.py:calla
 -w, --workers  worker processes; default 1
 --max-body-size SIZE   largest request content, as 512k, 50m, 2g; default 10m
 --reload       restart the workers when a source file of the application changes
+--static PATH=FOLDER   files of a folder, which the core serves; with or without an APP
 --strict-paths route PATHS and fapws3's routes by WSGI's rule instead of fapws3's
 --version      print the version
 -h, --help     print this

@@ -25,7 +25,7 @@ MASTER_SECTION = "fapws"
 _POOL_PREFIX = "app:"
 _ENV_SUFFIX = ":env"
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
-_ONE_POOL_ONLY = frozenset(("app", "script", "listen", "args"))
+_ONE_POOL_ONLY = frozenset(("app", "script", "listen", "args", "static"))
 """What the command line may say only if there is one pool."""
 _FIRST_FREE_PORT = 1024
 """Below, only root may bind."""
@@ -65,7 +65,8 @@ class _Builder:
         values = self._parse_entries(master, {**MASTER_OPTIONS, **SHARED_OPTIONS})
         shared = {name: values.pop(name) for name in list(values) if name in SHARED_OPTIONS}
         if len(names) > 1 and set(self._overrides) & _ONE_POOL_ONLY:
-            message = f"has {len(names)} pools; an APP, -b or -- of the command line could mean any of them"
+            which = "an APP, -b, --static or -- of the command line could mean any of them"
+            message = f"has {len(names)} pools; {which}"
             raise ConfigError([*self._problems, Problem(self._file, 0, "", "", "", message)])
         pools = [self._pool(name, shared) for name in names]
         self._check_places(pools)
@@ -164,6 +165,9 @@ class _Builder:
         for _, folder in (pool.chroot and pool.static) or ():
             if os.path.commonpath((folder, pool.chroot)) != pool.chroot:
                 self._report(section, None, f"static: {folder} must lie inside chroot, {pool.chroot}")
+        types = pool.static_types
+        if pool.chroot and types and os.path.commonpath((types, pool.chroot)) != pool.chroot:
+            self._report(section, None, f"static_types: {types} must lie inside chroot, {pool.chroot}")
 
     def _with_inner_spool(self, section: Section, pool: Pool, given: Values) -> Pool:
         """The spool directory that a worker below chroot can reach."""
@@ -196,8 +200,9 @@ class _Builder:
         named = [key for key in ("app", "script") if given.get(key, "") != ""]
         if not set(section.name[len(_POOL_PREFIX) :]) <= _NAME_CHARACTERS:
             self._report(section, None, "a pool's name has only letters, digits and - . _")
-        if not named:
-            self._report(section, None, "names no application; set app = module:callable or script = file.py")
+        if not named and given.get("static", ()) == ():
+            told = "names no application; set app = module:callable or script = file.py, or static for files"
+            self._report(section, None, told)
         elif len(named) == 2:
             self._report(section, None, "app and script are both set; a pool serves one application")
 

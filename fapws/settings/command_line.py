@@ -30,6 +30,7 @@ class Arguments(NamedTuple):
     """Bytes; None: not given."""
     reload: bool = False
     strict_paths: bool = False
+    static: tuple[tuple[str, str], ...] = ()
     args: tuple[str, ...] | None = None
     """The program's own, behind ``--``; None: not given."""
     action: str = ""
@@ -46,7 +47,7 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--strict-paths": {"strict_paths": True},
 }
 _ARGS_HINT = "words for the program itself stand behind --"
-_WITH_VALUE = ("-c", "-b", "-w", "--max-body-size")
+_WITH_VALUE = ("-c", "-b", "-w", "--max-body-size", "--static")
 
 
 def parse_arguments(words: list[str], directory: str) -> Arguments:
@@ -65,8 +66,8 @@ def parse_arguments(words: list[str], directory: str) -> Arguments:
             arguments = _take_app(arguments, word)
         else:
             arguments = _take_option(arguments, word, rest, directory)
-    if not arguments.app and not arguments.config and not arguments.action:
-        raise UsageError("nothing to serve: name an APP or an INI file (-c)")
+    if not (arguments.app or arguments.config or arguments.static or arguments.action):
+        raise UsageError("nothing to serve: name an APP, an INI file (-c) or a folder (--static)")
     return arguments
 
 
@@ -80,7 +81,7 @@ def _take_app(arguments: Arguments, word: str) -> Arguments:
 
 def _take_rest(arguments: Arguments, words: tuple[str, ...]) -> Arguments:
     """What stands behind ``--``."""
-    if not (arguments.app or arguments.config) and words:
+    if not (arguments.app or arguments.config or arguments.static) and words:
         return _take_app(arguments, words[0])._replace(args=words[1:] or None)
     return arguments._replace(args=words)
 
@@ -137,11 +138,22 @@ def _take_max_body_size(arguments: Arguments, value: str, directory: str) -> Arg
     return arguments._replace(max_body_size=parse(POOL_OPTIONS["max_body_size"], value, directory))
 
 
+def _take_static(arguments: Arguments, value: str, directory: str) -> Arguments:
+    path, equals, folder = value.partition("=")
+    if not equals:
+        raise ValueError(f"must be a path and a folder, such as /={value}")
+    added = parse(POOL_OPTIONS["static"], f"{path}:{folder}", directory)
+    if added[0][0] in dict(arguments.static):
+        raise ValueError(f"there is a folder for {added[0][0] or '/'} already")
+    return arguments._replace(static=(*arguments.static, *added))
+
+
 _TAKE: dict[str, Callable[[Arguments, str, str], Arguments]] = {
     "-c": _take_config,
     "-b": _take_bind,
     "-w": _take_workers,
     "--max-body-size": _take_max_body_size,
+    "--static": _take_static,
 }
 
 
@@ -152,15 +164,16 @@ def configuration(arguments: Arguments, directory: str) -> Callable[[], Config]:
     """What makes the Config of a command line, now and at every reload.
 
     With -c the INI file is read, and the command line is stronger: -w, --reload and --strict-paths hold
-    for every pool; -b, APP and what stands behind -- take the place of the listeners, the application and
-    the args of its pool, of which there must be one. directory is where relative paths start and where the
-    modules of APP are looked for. Raises UsageError if APP cannot be an application; what is returned
-    raises ConfigError.
+    for every pool; -b, APP, --static and what stands behind -- take the place of the listeners, the
+    application, the folders and the args of its pool, of which there must be one. directory is where
+    relative paths start and where the modules of APP are looked for. Raises UsageError if APP cannot be an
+    application; what is returned raises ConfigError.
     """
     overrides = _overrides(arguments, directory)
     if arguments.config:
         return lambda: read(arguments.config, overrides)
-    found = Scan([Section(f"app:{_pool_name(arguments.app)}", 0, [])], [])
+    name = _pool_name(arguments.app) if arguments.app else "static"
+    found = Scan([Section(f"app:{name}", 0, [])], [])
     return lambda: build(found, "fapws", "", directory, overrides)
 
 
@@ -178,6 +191,8 @@ def _overrides(arguments: Arguments, directory: str) -> dict[str, Any]:
         overrides["autoreload"] = True
     if arguments.strict_paths:
         overrides["strict_paths"] = True
+    if arguments.static:
+        overrides["static"] = arguments.static
     if arguments.args is not None:
         overrides["args"] = arguments.args
     return overrides

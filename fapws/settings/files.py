@@ -90,6 +90,8 @@ def _application_files(pool: Pool) -> Iterator[str]:
     if pool.script:
         yield split_callable(pool.script)[0]
         return
+    if not pool.app:
+        return
     module = split_callable(pool.app)[0].replace(".", "/")
     for directory in (pool.directory, *pool.pythonpath):
         if directory:

@@ -220,7 +220,10 @@ class Worker:
         spec = self._spec
         self._guard_lifeline()
         if spec.pool.warmup:
-            import fapws.worker.warmup  # noqa: F401  # neither below chroot nor without rights can it be found
+            import fapws.worker.warmup  # neither below chroot nor without rights can it be found
+        if spec.pool.static:
+            import fapws.worker.nothing
+            import fapws.worker.static_folders  # noqa: F401  # as above
         self._confinement.begin()
         prepare(spec.pool)
         loop_owner.host = loop_owner.WorkerHost(spec.pool, spec.slot, spec.listeners, self)

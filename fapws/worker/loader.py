@@ -22,6 +22,8 @@ from fapws.worker import loop_owner
 CALLABLE_NAMES = ("application", "app")
 """What a script's WSGI callable may be called, in the order of the search; PATHS comes after
 them."""
+NO_APPLICATION = "fapws.worker.nothing:application"
+"""For a pool that has static folders alone."""
 _SPARE_NAME = "fapws_script"
 _MAIN = "__main__"
 _PROGRAM_NAMES = frozenset(("_evwsgi", "start", "run"))
@@ -81,7 +83,7 @@ def load(pool: Pool) -> Callable[..., Any] | None:
     """
     known = len(sys.modules)
     try:
-        return _load_script(pool) if pool.script else _load_module(pool.app)
+        return _load_script(pool) if pool.script else _load_module(pool.app or NO_APPLICATION)
     except LoadError:
         if _may_end():
             return None

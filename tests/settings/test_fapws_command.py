@@ -91,7 +91,7 @@ def test_arguments_of_the_command_line_are_stronger_and_for_one_pool(hello: Path
     assert config(hello, "-c", str(ini), "--", "three").pools[0].args == ("three",)
     assert config(hello, "-c", str(ini), "--").pools[0].args == ()
     ini.write_text(ini.read_text() + "[app:b]\nscript = hello.py\nlisten = :82\n")
-    with pytest.raises(ConfigError, match="has 2 pools; an APP, -b or -- of the command line"):
+    with pytest.raises(ConfigError, match="has 2 pools; an APP, -b, --static or -- of the command line"):
         config(hello, "-c", str(ini), "--", "three")
     with pytest.raises(UsageError, match="not a:b and c; words for the program itself stand behind --"):
         parse("a:b", "c")
@@ -122,12 +122,32 @@ def test_several_addresses() -> None:
         (["-x", "x"], "-x: unknown option"),
         (["-hx"], "takes no value"),
         (["-c", "a", "-c", "b"], "there is one INI file"),
+        (["--static", "/srv"], "must be a path and a folder, such as /=/srv"),
+        (["--static", "/=/nowhere"], "must be a directory: /nowhere"),
+        (["--static=x=/"], "--static x=/: must be a path and a folder"),
+        (["--static=/=/", "--static", "/=/tmp"], "there is a folder for / already"),
     ],
 )
 def test_bad_arguments_say_why(words: list[str], told: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(*words)
     assert told in str(caught.value)
+
+
+def test_folders_with_and_without_an_application(hello: Path) -> None:
+    (hello / "files").mkdir()
+    folder = str(hello / "files")
+    (pool,) = config(hello, "--static", "/=files").pools
+    assert (pool.name, pool.app, pool.script, pool.static) == ("static", "", "", (("", folder),))
+    (pool,) = config(hello, "--static=/a/=files", "--static", "/b=.", "hello.py").pools
+    assert (pool.name, pool.static) == ("hello", (("/a", folder), ("/b", str(hello))))
+    ini = hello / "fapws.ini"
+    ini.write_text("[app:a]\nstatic = /:files\n")
+    assert config(hello, "-c", str(ini)).pools[0].static == (("", folder),)
+    assert config(hello, "-c", str(ini), "--static", "/x=.").pools[0].static == (("/x", str(hello)),)
+    ini.write_text("[app:a]\nstatic = /:files\n[app:b]\nstatic = /:files\nlisten = :82\n")
+    with pytest.raises(ConfigError, match="has 2 pools; an APP, -b, --static or -- of the command line"):
+        config(hello, "-c", str(ini), "--static", "/x=.")
 
 
 # ---- Configuration -------------------------------------------------------------------------------
