@@ -19,7 +19,7 @@ from fapws.visible import visible
 
 from .control import status
 from .control.commands import UPGRADE, Commands, drain_topic, scale_topic
-from .core import actions, decide, drain_rules, events, texts
+from .core import actions, decide, drain_rules, events, progress, texts
 from .errors import FAILED, NOT_CONFIGURED, TAKEN, CannotStart
 from .listen.lookup import look_up
 from .listen.sleeping_pools import SleepingPools
@@ -220,7 +220,11 @@ class Master:
         self._pumping = True
         try:
             while self._events:
-                self.state, ordered = decide.step(self.state, self._events.popleft(), time.monotonic())
+                before = self.state
+                self.state, ordered = decide.step(before, self._events.popleft(), time.monotonic())
+                if self._resources.conversations.followed:
+                    for text in progress.steps(before, self.state):
+                        self._resources.conversations.tell_step(text)
                 for action in ordered:
                     self._orders[type(action)](action)
         finally:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import _socket
 import time
 
-from fapws.lean import Any
+from fapws.lean import Any, Callable
 from fapws.supervisor.control.control_socket import VERSION
 
 _READ_SIZE = 65536
 _PAUSE = 0.02
 _TIMEOUTS = (TimeoutError, _socket.timeout)
 """One and the same from Python 3.10 on."""
+
+
+OnStep = Callable[[str], None]
 
 
 class NoReply(Exception):
@@ -48,14 +51,17 @@ class Conversation:
         except ConnectionError:
             return  # a server that has too much to do has said so, and hung up
 
-    def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """The reply to a command. Raises NoReply."""
+    def ask(self, command: str, on_step: OnStep | None = None, **arguments: Any) -> dict[str, Any]:
+        """The reply to a command; ``on_step`` is told what the server says before. Raises NoReply."""
         import json  # half a megabyte; a start, which becomes the master, finds nobody to talk to
 
         request = {"v": VERSION, "command": command, **arguments}
         try:
             self._send(json.dumps(request).encode() + b"\n")
             reply = json.loads(self._line())
+            while on_step and isinstance(reply, dict) and "step" in reply:
+                on_step(str(reply["step"]))
+                reply = json.loads(self._line())
         except _TIMEOUTS:
             raise NoReply("no answer in time; it may still finish") from None
         except OSError as error:
@@ -99,10 +105,12 @@ class Conversation:
         return self._sock.recv(_READ_SIZE)
 
 
-def ask(path: str, command: str, seconds: float, **arguments: Any) -> dict[str, Any]:
+def ask(
+    path: str, command: str, seconds: float, on_step: OnStep | None = None, **arguments: Any
+) -> dict[str, Any]:
     """One command, one reply. Raises NoReply, or OSError where no master listens."""
     conversation = Conversation(path, seconds)
     try:
-        return conversation.ask(command, **arguments)
+        return conversation.ask(command, on_step, **arguments)
     finally:
         conversation.close()

@@ -179,10 +179,22 @@ def restart(options: Options) -> Result:
 
 def reload(options: Options) -> Result:
     """Reloads and tells how it went."""
-    reply = _order(options, "reload", signal.SIGHUP, options.seconds or longest_reload(options.file))
+    seconds = options.seconds or longest_reload(options.file)
+    follow: dict[str, Any] = {}
+    if sys.stdout.isatty() and not options.json:
+        follow = {"steps": True, "on_step": _tell_step}
+    reply = _order(options, "reload", signal.SIGHUP, seconds, **follow)
     if reply["ok"]:
         return Result(DONE, f"fapws: reload done: {reply['text']}")
     return Result(FAILED, texts.after("fapws: reload failed", reply["error"]))
+
+
+def _tell_step(text: str) -> None:
+    """A line on the terminal; one that has gone does not end the wait."""
+    try:
+        print(visible(f"  {text}"), flush=True)
+    except OSError:
+        return
 
 
 def scale(options: Options) -> Result:
@@ -233,7 +245,9 @@ def reopen(options: Options) -> Result:
     return Result(FAILED, texts.after("fapws: not all log files were opened", reply["error"]))
 
 
-def _order(options: Options, command: str, number: int, seconds: float) -> dict[str, Any]:
+def _order(
+    options: Options, command: str, number: int, seconds: float, **arguments: Any
+) -> dict[str, Any]:
     """The reply over the control socket, with the ``pid``; where no master listens, the signal is sent.
 
     Raises Ended, also after the signal: what comes of that cannot be known.
@@ -245,7 +259,7 @@ def _order(options: Options, command: str, number: int, seconds: float) -> dict[
     why = "there is no control socket"
     if place.control:
         try:
-            return {**ask(place.control, command, seconds), "pid": presence.pid}
+            return {**ask(place.control, command, seconds, **arguments), "pid": presence.pid}
         except NobodyThere as error:
             if presence.by_socket:
                 raise

@@ -137,11 +137,12 @@ class Commands:
             self._post(events.UndrainAsked(pool))
             client.reply(True, text=f"pool {pool} is ready" if pool else "every pool is ready")
 
-    def _reload(self, client: Client, _request: Request) -> None:
+    def _reload(self, client: Client, request: Request) -> None:
         leaves = drain_rules.leaves(self._view.state)
         if self._view.state.phase not in (BOOTING, RUNNING) or leaves:
             client.reply(False, error="the server is stopping")
             return
+        client.follows = request.get("steps") is True
         self._conversations.wait_for_reload(client)
         self._post(events.ReloadAsked())
 

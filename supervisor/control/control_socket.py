@@ -49,6 +49,8 @@ class Client:
         self._outgoing = b""
         self.stays = False
         """Whether it waits for the end of the connection."""
+        self.follows = False
+        """Whether it is told of every step of the reload that it waits for."""
 
     @property
     def unsent(self) -> bool:

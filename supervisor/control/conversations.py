@@ -76,6 +76,15 @@ class Conversations:
         self._waiting_for_this += self._waiting_for_next
         self._waiting_for_next = []
 
+    @property
+    def followed(self) -> bool:
+        """Whether a client wants to know of the steps of the reload that is under way."""
+        return any(client.follows for client in self._waiting_for_this)
+
+    def tell_step(self, text: str) -> None:
+        """Tells those clients of one."""
+        self._reply_to_all([c for c in self._waiting_for_this if c.follows], True, {"step": text})
+
     def reload_ends(self, ok: bool, **values: Any) -> None:
         """Replies to every client that waits for it."""
         waiting, self._waiting_for_this = self._waiting_for_this, []

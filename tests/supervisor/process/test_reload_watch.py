@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import threading
 
 import pytest
@@ -138,6 +140,33 @@ def test_reload_that_brings_the_option_compares_nothing(house: House) -> None:
     house.configure(1, f"unix:{house.unix}", "reload_watch = 1s")
     with Crowd(house):
         house.ctl("reload")
+    house.ctl("stop")
+
+
+def test_steps_are_told_on_a_terminal_and_nowhere_else(house: House) -> None:
+    start(house, workers=1, watch="1s")
+    assert house.ctl("reload").count("\n") == 1
+    outside, inside = os.openpty()
+    try:
+        told = subprocess.run(
+            house.words("reload"), stdout=inside, env=house.environment(), timeout=60, check=True
+        )
+    finally:
+        os.close(inside)
+    lines = os.read(outside, 65536).decode().splitlines()
+    os.close(outside)
+    assert told.returncode == 0
+    assert lines[:5] == [
+        "  reading the configuration",
+        "  the configuration is good",
+        "  worker hello/0 starts",
+        "  worker hello/0 serves",
+        "  watching the new worker of pool hello for 1 s",
+    ]
+    assert re.fullmatch(
+        r"  pool hello: 0 of \d+ answers were 5xx, before 0 of \d+; the others follow", lines[6]
+    )
+    assert lines[-1].startswith("fapws: reload done: generation 3, 1 worker replaced")
     house.ctl("stop")
 
 
