@@ -261,7 +261,8 @@ class Master:
         urls = self.urls()
         pools = [(pool.name, urls[pool.name]) for pool in self.state.config.pools]
         workers = sum(pool.workers for pool in self.state.config.pools)
-        line = texts.serving(pools, os.getpid(), workers)
+        automatic = [(pool.name, pool.automatic) for pool in self.state.config.pools if pool.automatic]
+        line = texts.serving(pools, os.getpid(), workers, automatic)
         self._tell(0, f"fapws: {line}")
         self._resources.notifier.ready(self._reload_orders.summary())
         self._resources.error_log.write_unless_watched(line)

@@ -139,6 +139,10 @@ class _Builder:
                 "max_uri is larger than max_header_size, of which the target is a part",
             )
         pool = _make_pool(name, environment, values)
+        if type(pool.workers) not in (int, type(None)):
+            from fapws.settings.processors import processors
+
+            pool = pool._replace(workers=int(pool.workers), automatic=str(processors()))
         if pool.chroot:
             pool = self._with_inner_spool(section, pool, given)
         self._check_confinement(section, pool)
@@ -323,7 +327,7 @@ def default_pool(name: str) -> Pool:
 
 
 def _defaults(table: Mapping[str, Option]) -> Values:
-    return {name: options.parse(option, option.default, "/") for name, option in table.items()}
+    return {name: options.default_of(option) for name, option in table.items()}
 
 
 def _make_pool(name: str, environment: Environment, values: Values) -> Pool:

@@ -101,6 +101,8 @@ class Pool(NamedTuple):
     listen: tuple[Address, ...] = ()
     backlog: int = 1024
     workers: int = 1
+    automatic: str = ""
+    """What ``workers = auto`` has counted; empty: the number was written down."""
     reuseport: bool = False
     """Each worker has sockets of its own for the TCP addresses; see fapws.reuse_port."""
     boot_timeout: float = 60.0

@@ -127,8 +127,9 @@ OPTIONS: tuple[Option, ...] = (
            "several are separated by commas", shared=False),
     Option("backlog", POOL, "integer", "1024",
            "connections the kernel keeps until a worker takes them", 1, 65535),
-    Option("workers", POOL, "integer", "1",
-           "worker processes", 1, WORKERS_MAX),
+    Option("workers", POOL, "workers", "1",
+           "worker processes; auto: one for each processor that this process may use, or that the quota of "
+           "its cgroup leaves", 1, WORKERS_MAX),
     Option("reuseport", POOL, "reuseport", "no",
            "Linux only: a queue of its own for each worker and TCP address, by SO_REUSEPORT; see "
            "fapws.ini(5)"),
@@ -286,6 +287,14 @@ def parse(option: Option, text: str, base_directory: str) -> Any:
     return value
 
 
+def default_of(option: Option) -> Any:
+    """The value that an option has by itself.
+
+    A directory that nobody has named need not be there: the worker says so, and serves without it.
+    """
+    return option.default if option.kind == "spool" else parse(option, option.default, "/")
+
+
 def format_value(option: Option, value: Any) -> str:
     """The text that parses to a value."""
     return KINDS[option.kind].format(value)
@@ -422,6 +431,17 @@ def _known(find: Callable[[str], Any], name: str) -> None:
         find(name)
     except UnknownIdentity as error:
         raise ValueError(str(error)) from None
+
+
+def _parse_workers(text: str, _base_directory: str) -> int:
+    if text == "auto":
+        from fapws.settings.processors import Automatic, processors  # few want it
+
+        return Automatic(min(processors().workers, WORKERS_MAX))
+    try:
+        return values.parse_integer(text)
+    except ValueError:
+        raise ValueError("must be a whole number, or auto") from None
 
 
 def _parse_umask(text: str, _base_directory: str) -> int:
@@ -596,6 +616,7 @@ KINDS: dict[str, Kind] = {
     "boolean": Kind(lambda text, _: values.parse_boolean(text), values.format_boolean),
     "reuseport": Kind(_parse_reuseport, values.format_boolean),
     "integer": Kind(lambda text, _: values.parse_integer(text), str),
+    "workers": Kind(_parse_workers, str),
     "size": Kind(lambda text, _: values.parse_size(text), values.format_size),
     "time": Kind(lambda text, _: values.parse_time(text), values.format_time),
     "app": Kind(_parse_app, str),

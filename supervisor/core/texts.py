@@ -82,10 +82,14 @@ def reload_incomplete(child: Child, left: int) -> str:
     return text.rstrip()
 
 
-def serving(pools: list[tuple[str, list[str]]], pid: int, workers: int) -> str:
-    """The one line of a start: which pool on which addresses."""
+def serving(
+    pools: list[tuple[str, list[str]]], pid: int, workers: int, automatic: list[tuple[str, str]]
+) -> str:
+    """The one line of a start: which pool on which addresses. automatic: pools whose number of workers
+    follows from something, and that."""
     places = "; ".join(f"{name} on {', '.join(urls)}" for name, urls in pools)
-    return f"serving {places} (pid {pid}, {plural(workers, 'worker')})"
+    why = "".join(f"; workers = auto in pool {name}: {reason}" for name, reason in automatic)
+    return f"serving {places} (pid {pid}, {plural(workers, 'worker')}{why})"
 
 
 def death(child: Child, pid: int, status: int, age: float, requests: int) -> str:
