@@ -6,7 +6,7 @@ from fapws.lean import Any
 from fapws.settings import ini
 from fapws.settings.build import MASTER_SECTION
 from fapws.settings.model import Config, Limits, Pool
-from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, Option, format_value, parse
+from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS, Option, default_of, format_value
 from fapws.settings.scan import scan
 
 Values = dict[str, dict[str, str]]
@@ -27,7 +27,7 @@ def describe(config: Config, path: str) -> dict[str, Values]:
             line = lines.get((MASTER_SECTION, option.name))
         if line is not None:
             return f"{path}:{line}"
-        return DEFAULT if value == parse(option, option.default, "/") else "script"
+        return DEFAULT if value == default_of(option) else "script"
 
     described: dict[str, Values] = {MASTER_SECTION: {}}
     for name, option in MASTER_OPTIONS.items():

@@ -1,0 +1,164 @@
+"""As a container runs it: PID 1 of its own, nothing to write to, a user that nobody knows, no environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.house import House, wait_until
+from support.ports import unused_port
+from support.rooted import PACKAGES, common_python, needs_proc
+
+UID = 54321
+"""Of nobody."""
+
+APPLICATION = """
+import os, sys
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/orphan":
+        if os.fork() == 0:
+            if os.fork() == 0:  # its parent leaves at once: it is PID 1's then
+                os._exit(0)
+            os._exit(0)
+        os.wait()
+    if environ["REQUEST_METHOD"] == "POST":
+        environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    ids = os.getuid(), os.getppid(), os.environ.get("HOME"), os.path.exists("/dev/shm")
+    return [repr(ids).encode()]
+"""
+ROOM = """
+set -eu
+mount --make-rprivate /
+mount -t proc proc /proc
+mount --bind / /mnt
+mount -o remount,ro,bind /mnt
+mount --rbind /proc /mnt/proc
+mount -t tmpfs -o mode=755 tmpfs /mnt/dev
+: >/mnt/dev/null
+mount --bind /dev/null /mnt/dev/null
+mount -o remount,ro /mnt/dev
+cd /mnt
+pivot_root . mnt
+umount -l mnt
+exec setpriv --reuid UID --regid UID --clear-groups \\
+    env -i LANG=C PATH=/usr/bin:/bin PYTHONPATH="$PACKAGES" "$@" <&- >&-
+"""
+"""A root that nothing can be written to, and a /dev with nothing but null: the strictest of containers."""
+
+
+def can_make_rooms() -> bool:
+    """Whether this machine lets us."""
+    words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", "mount --make-rprivate /"]
+    programs = all(shutil.which(name) for name in ("unshare", "setpriv", "mount", "pivot_root"))
+    return programs and subprocess.run(words, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+needs_rooms = pytest.mark.skipif(
+    os.geteuid() != 0 or not can_make_rooms(), reason="makes namespaces: runs as root where that is allowed"
+)
+
+
+@contextmanager
+def room(house: House, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A program in a room of its own, and the PID that its first process has for us."""
+    place = [
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "sh",
+        "-c",
+        ROOM.replace("UID", str(UID)),
+    ]
+    with house.log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [*place, "room", *words],
+            env={**house.environment(), "PACKAGES": PACKAGES},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process, first_child(process.pid)
+    finally:
+        process.kill()  # and with it all that is in the room
+        process.wait(30)
+
+
+def first_child(pid: int) -> int:
+    """The process that unshare has forked."""
+    return wait_until(lambda: children(pid), "unshare has forked")[0]
+
+
+def ask(port: int, path: str, content: bytes = b"") -> bytes:
+    """The content of a response; empty while nobody listens."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 30) as client:
+            method = b"POST" if content else b"GET"
+            head = b"%s %s HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % (method, path.encode(), len(content))
+            client.sendall(head + content)
+            return b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")[2]
+    except ConnectionError:
+        return b""
+
+
+def children(parent: int) -> list[int]:
+    """Of a process, those that it has not reaped too."""
+    return [int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def zombies(parent: int) -> list[int]:
+    """Children of a process that it has not reaped."""
+    found = []
+    for number in children(parent):
+        try:
+            state = Path(f"/proc/{number}/stat").read_text().rpartition(") ")[2][0]
+        except FileNotFoundError:
+            continue
+        if state == "Z":
+            found.append(number)
+    return found
+
+
+@needs_rooms
+@needs_proc
+@pytest.mark.parametrize("isolated", [False, True])
+def test_pid_1_with_nothing_to_write_to_serves_reaps_and_stops(public_house: House, isolated: bool) -> None:
+    house, port = public_house, unused_port()
+    house.write_app(APPLICATION)
+    other = f"[app:other]\nscript = {house.app}\nlisten = 127.0.0.1:{unused_port()}" if isolated else ""
+    house.configure(
+        2, f"127.0.0.1:{port}", "drain_timeout = 5s\nreload = rolling", "error_log = stderr\n", other
+    )
+    python = common_python()
+    with room(house, python, "-m", "fapws.cli.fapwsctl", "-c", str(house.ini), "start", "-F") as (
+        process,
+        master,
+    ):
+        told = wait_until(lambda: process.poll() is not None or ask(port, "/"), "it serves")
+        assert process.poll() is None, house.log()
+        assert eval(told) == (UID, 1, None, False)
+        wait_until(lambda: len(children(master)) == (3 if isolated else 2), "every worker is there")
+        before = children(master)
+        for _ in range(5):
+            ask(port, "/orphan")
+        assert ask(port, "/", b"x" * 1_000_000), "content that fits into memory needs no file"
+        wait_until(lambda: not zombies(master), "PID 1 has reaped what was left to it")
+        os.kill(before[-1], signal.SIGKILL)
+        wait_until(lambda: before[-1] not in children(master), "and its own")
+        os.kill(master, signal.SIGHUP)
+        wait_until(lambda: "reload done" in house.log(), "a reload")
+        os.kill(master, signal.SIGTERM)
+        assert process.wait(20) == 0, house.log()
+    assert "Traceback" not in house.log(), house.log()
+    assert not ask(port, "/")
