@@ -48,7 +48,7 @@ def haproxy(
     where = f"unix@{server}" if isinstance(server, str) else f"{server[0]}:{server[1]}"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         text = _text(mode, listener.fileno(), rules, f"{where} {words}", backend)
-        with _running(text, directory, listener):
+        with running(text, directory, listener):
             yield listener.getsockname()
 
 
@@ -59,7 +59,7 @@ def shipped_haproxy(text: str, server: Address, directory: Path) -> Iterator[tup
         where = f"unix@{server}" if isinstance(server, str) else f"{server[0]}:{server[1]}"
         text = replace_once(text, "bind :80", f"bind fd@{listener.fileno()}")
         shipped = "unix@/run/fapws/app.sock" if isinstance(server, str) else "127.0.0.1:8888"
-        with _running(replace_once(text, f"one {shipped}", f"one {where}"), directory, listener):
+        with running(replace_once(text, f"one {shipped}", f"one {where}"), directory, listener):
             yield listener.getsockname()
 
 
@@ -70,7 +70,8 @@ def replace_once(text: str, old: str, new: str) -> str:
 
 
 @contextmanager
-def _running(text: str, directory: Path, listener: socket.socket) -> Iterator[None]:
+def running(text: str, directory: Path, listener: socket.socket) -> Iterator[None]:
+    """HAProxy with this configuration, which names the descriptor of the listener."""
     assert PROGRAM is not None
     path = directory / "haproxy.cfg"
     path.write_text(text)
