@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -12,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.house import House, wait_until
+from support.house import ROOT, House, wait_until
 from support.ports import unused_port
 from support.rooted import PACKAGES, common_python, needs_proc
 
@@ -162,3 +165,65 @@ def test_pid_1_with_nothing_to_write_to_serves_reaps_and_stops(public_house: Hou
         assert process.wait(20) == 0, house.log()
     assert "Traceback" not in house.log(), house.log()
     assert not ask(port, "/")
+
+
+PAGE = (ROOT / "docs" / "containers.md").read_text()
+
+
+def block(kind: str) -> str:
+    """The code of this kind in docs/containers.md."""
+    (found,) = re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
+    return str(found)
+
+
+def line(kind: str, pattern: str) -> str:
+    """What stands in the one line of it that begins so."""
+    (found,) = re.findall(rf"(?m)^ *{pattern}(.*)$", block(kind))
+    return str(found).strip()
+
+
+def status_of(port: int, path: str) -> int:
+    """Of the response to a probe; 0: nobody listens."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 30) as client:
+            client.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: 10.0.0.7:9117\r\nConnection: close\r\n\r\n".encode()
+            )
+            return int(b"".join(iter(lambda: client.recv(65536), b"")).split()[1])
+    except (ConnectionError, IndexError):
+        return 0
+
+
+@needs_rooms
+@needs_proc
+def test_what_the_page_says_serves_is_probed_and_stops_in_time(public_house: House) -> None:
+    """The page's configuration, command, health check and probes, but for the numbers of the ports."""
+    house, data, status = public_house, unused_port(), unused_port()
+    house.write_app(APPLICATION)
+    text = (
+        block("ini").replace("/srv/app/app.py", str(house.app)).replace("0.0.0.0:8888", f"127.0.0.1:{data}")
+    )
+    house.ini.write_text(text.replace("0.0.0.0:9117", f"127.0.0.1:{status}").replace("5s", "2s"))
+    command = json.loads(line("Dockerfile", "CMD "))
+    assert command[:3] == ["fapwsctl", "-c", "/etc/fapws.ini"]
+    python = common_python()
+    with room(house, python, "-m", "fapws.cli.fapwsctl", "-c", str(house.ini), *command[3:]) as (
+        process,
+        master,
+    ):
+        probe = re.findall(r"(\w+)Probe:\n +httpGet: {path: (\S+), port: 9117}", block("yaml"))
+        assert dict(probe) == {"liveness": "/livez", "readiness": "/readyz"}
+        wait_until(lambda: process.poll() is not None or status_of(status, "/readyz") == 200, "it is ready")
+        assert process.poll() is None, house.log()
+        assert status_of(status, "/livez") == 200
+        assert eval(ask(data, "/"))[0] == UID
+        health = json.loads(line("Dockerfile", "HEALTHCHECK .* CMD "))
+        assert health[0] == "python3"
+        words = [python, *(word.replace("9117", str(status)) for word in health[1:])]
+        inside = ["nsenter", "--target", str(master), "--mount", "--pid", *words]
+        assert subprocess.run(inside, check=False).returncode == 0, shlex.join(inside)
+        os.kill(master, signal.SIGTERM)
+        wait_until(lambda: status_of(status, "/readyz") == 503, "it is not ready any more")
+        assert ask(data, "/"), "and serves on"
+        assert process.wait(int(line("yaml", "terminationGracePeriodSeconds:"))) == 0
+    assert "stop_delay = 5s" in block("ini") and "preStop" not in block("yaml")
