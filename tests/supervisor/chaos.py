@@ -5,9 +5,10 @@
 Clients ask over TCP and a unix socket, with one connection a request and with many on one. Rounds of one
 or two things at once happen to the server, chosen by a seeded generator. What is gentle (reloads good and
 bad, upgrades, also into code that fails, scaling, reopened logs, a standard error that nobody reads, children
-of the application, files that others replace) may lose no request; what is violent (KILL, SEGV, STOP of a
-worker) may cost each client what it had in hand. The books must balance, and at the end there are exactly
-the configured processes, no zombie, and no descriptor more in the master. Exit 0: all of that was so.
+of the application, files that others replace, warmups that fail, watched reloads, drains) may lose no
+request; what is violent (KILL, SEGV, STOP of a worker, a canary that dies) may cost each client what it had
+in hand. The books must balance, no counter of the metrics runs back, and at the end there are exactly the
+configured processes, no zombie, and no descriptor more in the master. Exit 0: all of that was so.
 """
 
 from __future__ import annotations
@@ -27,49 +28,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.supervisor.chaos_parts import APP, Reader
+from tests.supervisor.watcher import Watcher
 from tests.support.house import PATIENCE, House, Load, wait_until
 from tests.support.ports import unused_port
 from tests.support.spoilt_code import REASON, Code
 
-APP = """
-import os
-import subprocess
-import sys
-import time
-
-def application(environ, start_response):
-    path = environ["PATH_INFO"]
-    if path == "/print":
-        for number in range(50):
-            print(number, "x" * 200)
-            print(number, "y" * 200, file=sys.stderr)
-    elif path == "/child":
-        child = os.fork()
-        if child == 0:
-            time.sleep(0.5)
-            os._exit(0)
-    elif path == "/stray":
-        os.fork()  # the child comes back as if it were the worker
-    elif path == "/daemon":
-        child = os.fork()
-        if child == 0:
-            os.setsid()
-            if os.fork() == 0:
-                time.sleep(2)
-            os._exit(0)
-        os.waitpid(child, 0)
-    elif path == "/run":
-        subprocess.run(["sh", "-c", "echo of a child; echo of a child >&2"], check=True)
-    elif path == "/reap":
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            pass
-    body = b"GREETING %d\\n" % os.getpid()
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
-    return [body]
-"""
 KEEP_ALIVE = 3
 ONE_SHOT = 3
 CLIENTS = KEEP_ALIVE + ONE_SHOT
@@ -81,48 +45,23 @@ class Loss(AssertionError):
     """A promise was broken."""
 
 
-class Reader:
-    """Reads what the server says on its standard output and error, unless it is told to pause."""
-
-    def __init__(self) -> None:
-        self.fd, self.writer = os.pipe()
-        self._going = threading.Event()
-        self._going.set()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-        self.said = 0
-        """Bytes."""
-
-    def pause(self) -> None:
-        self._going.clear()
-
-    def go_on(self) -> None:
-        self._going.set()
-
-    def close(self) -> None:
-        """When the last writer has gone."""
-        os.close(self.writer)
-        self.go_on()
-        self._thread.join(PATIENCE)
-        os.close(self.fd)
-
-    def _read(self) -> None:
-        while True:
-            self._going.wait()
-            piece = os.read(self.fd, 65536)
-            if not piece:
-                return
-            self.said += len(piece)
-
-
 class Chaos:
     """One run."""
 
-    def __init__(self, house: House, port: int, rng: random.Random, code: Code, reader: Reader) -> None:
+    def __init__(
+        self,
+        house: House,
+        ports: tuple[int, int],
+        rng: random.Random,
+        code: Code,
+        reader: Reader,
+        watcher: Watcher,
+    ) -> None:
         self.house = house
-        self.port = port
+        self.port, self.status_port = ports
         self.rng = rng
         self.code = code
+        self.watcher = watcher
         self.reader = reader
         self.third = house.directory / "third"
         """A unix socket that the load does not use."""
@@ -130,6 +69,8 @@ class Chaos:
         """The master's, whatever becomes of the pidfile."""
         self.word = 0
         self.counts: Counter[str] = Counter()
+        self.last = ""
+        """What happened in the last round."""
         self.alone = True
         """Whether nothing else happens at the same time, so that an outcome can be relied on."""
 
@@ -272,6 +213,30 @@ class Chaos:
             lambda: self.house.log().count("upgraded in place to version") > landed, "the landing succeeds"
         )
 
+    def failing_warmup(self) -> None:
+        good = self.house.app.read_text()
+        failure = self.rng.choice(("1 / 0", "raise SystemExit(3)"))
+        self.house.write_app(good.replace("pass  # warmup", failure))
+        self._ctl("reload", fails=True)
+        self.house.write_app(good)
+
+    def watched_reload(self) -> None:
+        self.configure(pool="reload_watch = 1s")
+        self.write_app()
+        self._ctl("reload")
+        self.configure()
+        self._ctl("reload")
+
+    def drain(self) -> None:
+        """Under load it has never nothing in hand, so it does not end in time; it is taken back."""
+        self._ctl("-t", "1", "drain", "hello", fails=True)
+        if self.alone:
+            assert self.watcher.status("/readyz/hello") == 503
+            self.ask("/")
+        self._ctl("undrain", "hello")
+        if self.alone:
+            assert self.watcher.status("/readyz/hello") == 200
+
     # ---- Violent things -------------------------------------------------------------------------
 
     def kill(self) -> None:
@@ -282,6 +247,27 @@ class Chaos:
 
     def stop(self) -> None:
         self._hit(signal.SIGSTOP)
+
+    def dying_canary(self) -> None:
+        """The first new worker dies of a request, while it is watched."""
+        good = self.house.app.read_text()
+        self.configure(pool="reload_watch = 20s")
+        self.house.write_app(good.replace("pass  # canary", "os._exit(3)"))
+        order = subprocess.Popen(
+            self.house.words("reload"),
+            env=self.house.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        while order.poll() is None:
+            self.ask("/canary", may_hang=True)
+        said = order.communicate()[0]
+        self.house.write_app(good)
+        self.configure()
+        if self.alone:
+            assert order.returncode == 1 and "canary: exited with status 3" in said, said
+        self._ctl("reload")
 
     def _hit(self, number: int) -> None:
         workers = self.house.workers()
@@ -308,12 +294,15 @@ class Chaos:
         where = f"127.0.0.1:{self.port}, unix:{house.unix}, unix:{self.third}{listen}"
         log = error_log or house.log_file
         master = f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = {log}\n"
+        master += f"status = 127.0.0.1:{self.status_port}\n"
+        pool = f"warmup = GET http://chaos.example/warmup\n{pool}"
         pool = f"drain_timeout = 10s\n{pool}"
         house.configure(workers=workers, listen=where, pool=pool, more=more, master=master)
 
     def write_app(self) -> None:
         self.word += 1
-        self.house.write_app(APP.replace("GREETING", f"word{self.word}"))
+        text = APP.replace("WARMUP", "pass  # warmup").replace("CANARY", "pass  # canary")
+        self.house.write_app(text.replace("GREETING", f"word{self.word}"))
 
     def release(self) -> None:
         """Makes the next release the current one."""
@@ -350,7 +339,7 @@ class Chaos:
                 chosen.append(second)
         self.alone = len(chosen) == 1
         before = sum(len(load.lost) for load in loads)
-        names = " + ".join(deed.name for deed in chosen)
+        names = self.last = " + ".join(deed.name for deed in chosen)
         self._run(chosen)
         self.settle()
         for load in loads:
@@ -400,7 +389,8 @@ class Deed(NamedTuple):
     do: Callable[[Chaos], None]
     violent: bool = False
     solitary: bool = False
-    """Nothing else happens at the same time: fapwsctl could not find the server."""
+    """Nothing else happens at the same time: fapwsctl could not find the server, or who writes what would
+    be left to chance."""
 
 
 DEEDS = (
@@ -421,6 +411,10 @@ DEEDS = (
     Deed("replaced pidfile", Chaos.replaced_pidfile, solitary=True),
     Deed("replaced control socket", Chaos.replaced_control, solitary=True),
     Deed("landing that fails twice", Chaos.landing_twice, solitary=True),
+    Deed("warmup that fails", Chaos.failing_warmup),
+    Deed("watched reload", Chaos.watched_reload),
+    Deed("drain", Chaos.drain),
+    Deed("canary that dies", Chaos.dying_canary, violent=True, solitary=True),
     Deed("KILL", Chaos.kill, violent=True),
     Deed("SEGV", Chaos.segv, violent=True),
     Deed("STOP", Chaos.stop, violent=True),
@@ -438,7 +432,9 @@ def descriptors(pid: int) -> int:
 def run(house: House, seconds: float, rng: random.Random) -> Chaos:
     """The whole run; raises on the first broken promise."""
     reader = Reader()
-    chaos = Chaos(house, unused_port(), rng, Code(house), reader)
+    ports = unused_port(), unused_port()
+    watcher = Watcher(ports[1])
+    chaos = Chaos(house, ports, rng, Code(house), reader, watcher)
     chaos.release()
     chaos.configure()
     server = house.start_foreground(reader.writer)
@@ -448,17 +444,25 @@ def run(house: House, seconds: float, rng: random.Random) -> Chaos:
     tcp, unix = (Load(house, where, KEEP_ALIVE, ONE_SHOT) for where in (chaos.port, None))
     until = time.monotonic() + seconds
     rounds = 0
-    with tcp, unix:
+    with watcher, tcp, unix:
         while time.monotonic() < until:
             chaos.round([tcp, unix])
             rounds += 1
+            if watcher.wrong:
+                raise Loss(f"{watcher.wrong[:5]}; the last deeds: {chaos.last}")
         house.ctl("reload")
         chaos.settle()
+    watcher.look()
+    assert not watcher.wrong, watcher.wrong
+    assert watcher.looks > watcher.missed, f"{watcher.looks} looks, {watcher.missed} in vain"
     requests = house.status()["totals"]["requests"]
     answered = tcp.answered + unix.answered
     for load in (tcp, unix):
         assert load.sent == load.answered + load.raced + len(load.lost), "the books balance"
     assert requests >= answered, f"{answered} answered, but the server counted {requests}"
+    counted = watcher.total("fapws_responses_total", 'code="2xx"')
+    violence = CLIENTS * 2 * sum(chaos.counts[deed.name] for deed in DEEDS if deed.violent)
+    assert counted >= answered - violence, f"{answered} answered, but the metrics have {counted:g}"
     assert house.pid == pid, "one and the same master"
     wait_until(lambda: len(house.processes()) == WORKERS + 1, "the children of the application have ended")
     wait_until(lambda: descriptors(pid) <= open_before, "no descriptor has leaked", 10)
@@ -469,6 +473,7 @@ def run(house: House, seconds: float, rng: random.Random) -> Chaos:
     sent, lost, raced = tcp.sent + unix.sent, len(tcp.lost) + len(unix.lost), tcp.raced + unix.raced
     print(f"{rounds} rounds; {sent} requests: {answered} answered, {lost} lost to violence,")
     print(f"{raced} raced a close; {reader.said} bytes came by standard error")
+    print(f"{watcher.looks} looks at {len(watcher.known)} counters, {watcher.missed} in vain: none ran back")
     print(", ".join(f"{name}: {count}" for name, count in sorted(chaos.counts.items())))
     return chaos
 
