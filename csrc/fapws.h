@@ -208,6 +208,8 @@ int64_t fw_flush_access_log(fw_worker *worker);
 /* For a request that waits for its response: the client that a proxy has told of, as text (copied, escaped as
  * anything of a client). 0 also where no log is written; FW_ESTATE, FW_CLIENT_GONE as below. */
 int fw_name_client(fw_worker *worker, int64_t connection, const char *client, size_t size);
+/* The same for the name by which others know the request (X-Request-ID). */
+int fw_name_request(fw_worker *worker, int64_t connection, const char *name, size_t size);
 
 /* ---- Work: one poll, one batch --------------------------------------------------------------- */
 

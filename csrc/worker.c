@@ -588,3 +588,12 @@ int fw_name_client(fw_worker *worker, int64_t connection, const char *client, si
         fw__access_client(conn->request.access, client, size);
     return code;
 }
+
+int fw_name_request(fw_worker *worker, int64_t connection, const char *name, size_t size)
+{
+    fw_conn *conn;
+    int code = fw__find_given(worker, connection, &conn);
+    if (code == 0 && conn->request.access)
+        fw__access_name(conn->request.access, name, size);
+    return code;
+}

@@ -235,6 +235,7 @@ static void put_part(const fw_access_log *log, fw_buffer *line, const fw_access 
     case 'p': put_peer(line, peer, true, now->how); break;
     case 'C': put_client(line, max, access, peer, now->how); break;
     case 'h': put_value(line, max, access, access->host, now->how); break;
+    case 'I': put_value(line, max, access, access->name, now->how); break;
     case 't': put_text(line, log->local, strlen(log->local)); break;
     case 'i': put_text(line, log->iso, strlen(log->iso)); break;
     case 'e': put_milliseconds(line, wall); break;

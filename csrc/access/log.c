@@ -35,7 +35,7 @@ static int field_number(fw_access_log *log, fw_slice name)
 
 static int read_program(fw_access_log *log, size_t size)
 {
-    static const char letters[] = "LFUaCphtiermuvsbBdcP";
+    static const char letters[] = "LFUaCphtiermuvsbBdcPI";
     const char *at = log->program;
     const char *end = at + size;
     while (at < end) {
@@ -66,7 +66,7 @@ static void share_out(fw_access_log *log)
     size_t fixed = 0, values = 0;
     for (size_t i = 0; i < log->part_count; i++) {
         fixed += log->parts[i].what == 'L' ? log->parts[i].text.len : PLAIN_MAX;
-        values += strchr("FUaphrmuC", log->parts[i].what) != NULL;
+        values += strchr("FUaphrmuCI", log->parts[i].what) != NULL;
         values += log->parts[i].what == 'r'; /* it has two */
     }
     size_t each = fixed < FW_LOG_BLOCK && values ? (FW_LOG_BLOCK - fixed) / values : 0;
@@ -211,6 +211,12 @@ void fw__access_client(fw_access *access, const char *client, size_t size)
 {
     if (access->client.len == 0)
         access->client = keep(access, client, size);
+}
+
+void fw__access_name(fw_access *access, const char *name, size_t size)
+{
+    if (access->name.len == 0)
+        access->name = keep(access, name, size);
 }
 
 fw_access *fw__access_unreadable(fw_access_log *log, fw_slice bytes)

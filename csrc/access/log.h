@@ -23,6 +23,7 @@ fw_access *fw__access_request(fw_access_log *log, const fw_head *head);
 /* For a request that was not read to its end: the first line of what came. */
 fw_access *fw__access_unreadable(fw_access_log *log, fw_slice bytes);
 void fw__access_client(fw_access *access, const char *client, size_t size); /* the first counts */
+void fw__access_name(fw_access *access, const char *name, size_t size);     /* likewise */
 void fw__access_refused(fw_access *access, int status, size_t head_len);
 void fw__access_head(fw_access *access, const char *status, size_t head_len);
 void fw__access_interim(fw_access *access,

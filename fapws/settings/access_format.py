@@ -31,6 +31,7 @@ VARIABLES = {
     "time_iso8601": b"i",
     "msec": b"e",
     "request": b"r",
+    "request_id": b"I",
     "request_method": b"m",
     "request_uri": b"u",
     "server_protocol": b"v",

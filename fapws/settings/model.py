@@ -134,6 +134,8 @@ class Pool(NamedTuple):
     access_log: str = "off"
     """``off``, ``syslog:FACILITY`` or an absolute path."""
     access_format: str = "combined"
+    request_id: bool = False
+    """Each request has a name, see fapws.wsgi.request_ids."""
     static: tuple[tuple[str, str], ...] = ()
     """Folders whose files the core serves: what their paths begin with (empty, or /... without a slash at its
     end), and where they are."""

@@ -172,6 +172,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("access_format", POOL, "access_format", "combined",
            "combined, json, or a line with variables such as $client_addr \"$request\" $status; see "
            "fapws.ini(5)"),
+    Option("request_id", POOL, "boolean", "no",
+           "name each request: a trusted proxy's X-Request-ID, or one that is made; in environ, the access "
+           "log ($request_id), error lines and the response"),
     Option("ready_path", POOL, "path", "",
            "path that the core itself answers, such as /healthz: 200, or 503 when the pool is not to be sent "
            "clients; for balancers that see only the pool's own address; empty: none"),

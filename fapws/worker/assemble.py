@@ -16,6 +16,7 @@ from fapws.descriptors import adopt
 from fapws.lean import Any, Callable
 from fapws.settings.log_targets import OFF
 from fapws.settings.model import Network, Pool
+from fapws.wsgi import errors
 from fapws.wsgi.environ import Environ, listener_base
 from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
 from fapws.wsgi.serve import Server, Settings, base_environ
@@ -47,6 +48,8 @@ def make_server(
     if pool.reuseport:
         _open_queues(listeners, pool.backlog)
     server = Server(surround(application, pool, listeners), settings_of(pool, multiprocess), row)
+    if pool.request_id:
+        server.handler.request_of = errors.named_request_of
     if getattr(application, "wants_heads", False):
         server.keep_heads()
     common = common_environ(multiprocess)
@@ -71,6 +74,10 @@ def surround(
     """The application with what its pool's options put around it."""
     if pool.script_name:
         application = Mounted(application, pool.script_name)
+    if pool.request_id:
+        from fapws.wsgi.request_ids import Answering, RequestIds
+
+        application = Answering(application)
     if pool.trusted_proxies:
         from fapws.wsgi.forwarded import Forwarded
 
@@ -79,6 +86,8 @@ def surround(
         application = UnixServerName(application)
     if pool.early_hints:
         application = EarlyHints(application)
+    if pool.request_id:
+        application = RequestIds(application, pool.trusted_proxies, pool.access_log != OFF)
     return application
 
 

@@ -190,6 +190,9 @@ class _Unsent(Response):
         for header in headers:
             check_header(header)
 
+    def name_request(self, name: str) -> None:
+        """Nobody logs it."""
+
     def name_client(self, address: str) -> None:
         """There is no access log for it."""
 

@@ -14,8 +14,8 @@ from fapws.lean import Any, Callable
 from fapws.outlet import identity, write_now
 from fapws.visible import visible
 
-Request = tuple[Any, Any]
-"""Method and target, as the environ has them."""
+Request = tuple[Any, ...]
+"""Method and target, as the environ has them; behind them its name, where requests have one."""
 _stream: Any = None
 _raw: Callable[[bytes], None] | None = None
 
@@ -99,7 +99,25 @@ def _kind(error: BaseException) -> str:
     return name
 
 
+def request_of(environ: dict[str, Any]) -> Request:
+    """What the log calls a request."""
+    return environ.get("REQUEST_METHOD"), environ.get("RAW_URI")
+
+
+def named_request_of(environ: dict[str, Any]) -> Request:
+    """The same, where requests have names (request_id)."""
+    return (*request_of(environ), environ.get("fapws.request_id"))
+
+
+def name_of(request: Request) -> str:
+    """Its name; empty: it has none, or the application has made something else of it."""
+    name = request[2] if len(request) > 2 else ""
+    return name if type(name) is str and name.isascii() and name.isprintable() else ""
+
+
 def where(request: Request) -> str:
     """For a sentence in the log; empty if the application has made something else of them."""
-    method, target = request
-    return f" at {method} {target}" if type(method) is str and type(target) is str else ""
+    method, target = request[:2]
+    name = name_of(request)
+    told = f" at {method} {target}" if type(method) is str and type(target) is str else ""
+    return f"{told} (request {name})" if name else told

@@ -39,6 +39,7 @@ class Handler:
         self._read_content = make_content_reader(server.core)
         self.event: Callable[[int, int, Iterator[str]], None] = server.event
         self.close: Callable[[Response, Any], None] = server.close
+        self.request_of = errors.request_of
 
     # ---- Requests --------------------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ class Handler:
                 self._respond_with_file(response, result, environ, *span)
                 return
         stream = Stream(response, result)
-        stream.request = _request(environ)
+        stream.request = self.request_of(environ)
         self._streams.add(stream)
 
     def _respond_with_file(
@@ -116,7 +117,7 @@ class Handler:
             self._respond(response, result, body)
             return
         stream = FileStream(response, result, descriptor, offset, size)
-        stream.request = _request(environ)
+        stream.request = self.request_of(environ)
         try:
             response.begin(size)
         except BaseException:
@@ -165,7 +166,7 @@ class Handler:
         """
         stream = Stream(response, ())
         stream.result = result
-        stream.request = _request(environ)
+        stream.request = self.request_of(environ)
         if pieces is not None:
             stream.pieces = pieces
         if rest is None:
@@ -192,8 +193,3 @@ class Handler:
         for bit, sentence in _NOTES:
             if notes & bit:
                 self._server.log(sentence)
-
-
-def _request(environ: Environ) -> errors.Request:
-    """What the log calls a request."""
-    return environ.get("REQUEST_METHOD"), environ.get("RAW_URI")

@@ -130,6 +130,11 @@ class Response(ResponseBase):
         client = address.encode("ascii")
         lib.fw_name_client(self.server.core, self.connection, client, len(client))
 
+    def name_request(self, name: str) -> None:
+        """For the access log: the request's name (request_id)."""
+        text = name.encode("ascii")
+        lib.fw_name_request(self.server.core, self.connection, text, len(text))
+
     def early_hints(self, headers: Headers) -> None:
         """``wsgi.early_hints``: sends 103 with these fields at once (RFC 8297). Raises ClientGone."""
         for header in headers:

@@ -397,7 +397,7 @@ class Server:
         if response is None:
             self.log_exception(_CLOSE_FAILED, error)
             return
-        self.fail(response, error, result, (environ.get("REQUEST_METHOD"), environ.get("RAW_URI")))
+        self.fail(response, error, result, self.handler.request_of(environ))
 
     def fail(self, response: Response, error: BaseException, result: Any, request: errors.Request) -> None:
         """A response failed: told in the log; to the client as 500, or by cutting the connection.
@@ -411,7 +411,7 @@ class Server:
                 self._tell_gone(request)
             else:
                 self.log_exception(f"the application failed{errors.where(request)}", error)
-                self._end_failed(response)
+                self._end_failed(response, errors.name_of(request))
         except BaseException as second:  # the application has changed the response's attributes
             self.log_exception("a response has become useless", second)
             self._forget_nobody()
@@ -430,17 +430,19 @@ class Server:
         """In a child: whether the server refused a call, after the application had returned."""
         return self.forked and type(error) is Fault
 
-    def _end_failed(self, response: Response) -> None:
+    def _end_failed(self, response: Response, name: str) -> None:
         begun, response.begun = response.begun, True
-        if begun or self._respond_error(response.connection) < 0:
+        if begun or self._respond_error(response.connection, name) < 0:
             lib.fw_abort(self.core, response.connection)
 
-    def _respond_error(self, connection: int) -> int:
-        """500, if this connection's request has no response yet. A negative code if it has one."""
+    def _respond_error(self, connection: int, name: str = "") -> int:
+        """500, if this connection's request has no response yet. A negative code if it has one. name: the
+        request's, if it has one."""
         body = b"Internal Server Error\n"
-        rest: int = lib.fw_respond(
-            self.core, connection, _SERVER_ERROR, len(_SERVER_ERROR), 3, body, len(body)
-        )
+        head, count = _SERVER_ERROR, 3
+        if name:
+            head, count = head + b"\nX-Request-ID\n" + name.encode("ascii"), 5
+        rest: int = lib.fw_respond(self.core, connection, head, len(head), count, body, len(body))
         return rest
 
     def log(self, sentence: str) -> None:
