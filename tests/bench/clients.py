@@ -41,10 +41,12 @@ class Goal(NamedTuple):
         return f"http://127.0.0.1:{self.port}{target}"
 
 
-def wrk_command(goal: Goal, script: str | None, connections: int, target: str) -> list[str]:
+def wrk_command(goal: Goal, script: str | None, connections: int, target: str, field: str = "") -> list[str]:
     lua = ["-s", script] if script else []
+    fields = ["-H", field] if field else []
     seconds = max(round(goal.seconds), 1)  # it knows no parts of a second
-    return ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *lua, goal.url(target)]
+    how = ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    return ["wrk", *how, *lua, *fields, goal.url(target)]
 
 
 def ab_command(goal: Goal) -> list[str]:

@@ -142,7 +142,7 @@ def _started(
     recipe: Recipe, workload: Workload, setting: Setting
 ) -> contextlib.AbstractContextManager[Server]:
     place = setting.place(recipe, workload.name)
-    place = place._replace(workers=workload.workers, settings=workload.settings)
+    place = place._replace(workers=workload.workers, settings=workload.settings, files=workload.files)
     core = str(setting.server_core)
     return server.running(recipe, place, core, workload.app, workload.asks[0], workload.burst)
 

@@ -39,6 +39,11 @@ http {{
         listen 127.0.0.1:{port} backlog={backlog};
         location = / {{ return 200 "Hello world!"; }}
         location / {{ root {public}; }}
+        location /static/ {{
+            alias {public}/;
+            open_file_cache max=1000 inactive=60s;
+            open_file_cache_valid 1s;
+        }}
     }}
 }}
 """
@@ -66,6 +71,7 @@ class Place(NamedTuple):
     scratch: Path  # for this one start, empty
     public: Path  # the files of the workload `file`
     workers: int = 1
+    files: str = ""  # the path below which the server itself serves the public files
     settings: tuple[str, ...] = ()  # lines for the configuration of fapws that a workload asks for
 
 
@@ -95,11 +101,15 @@ def fapws_ini(place: Place, port: int, app: str, error_log: str = "stderr") -> P
         backlog=BACKLOG,
         room=ROOM,
         error_log=error_log,
-        settings="".join(f"{line}\n" for line in place.settings),
+        settings="".join(f"{line}\n" for line in (*place.settings, *_static(place))),
     )
     path = place.scratch / "fapws.ini"
     path.write_text(text)
     return path
+
+
+def _static(place: Place) -> tuple[str, ...]:
+    return (f"static = {place.files}:{place.public}",) if place.files else ()
 
 
 def _fapws(place: Place, port: int, app: str) -> list[str]:
@@ -138,7 +148,8 @@ def _granian(place: Place, port: int, app: str) -> list[str]:
     where += ["--backpressure", str(ROOM)]  # connections at a time
     how = ["--interface", "wsgi", "--http", "1", "--workers", "1", "--blocking-threads", "1"]
     quiet = ["--no-access-log", "--log-level", "error", "--working-dir", str(place.apps)]
-    return [str(place.bin / "granian"), *where, *how, *quiet, app]
+    mount = ["--static-path-route", place.files, "--static-path-mount", str(place.public)]
+    return [str(place.bin / "granian"), *where, *how, *quiet, *(mount if place.files else ()), app]
 
 
 def _nginx(place: Place, port: int, app: str) -> list[str]:
@@ -162,6 +173,7 @@ def _nginx(place: Place, port: int, app: str) -> list[str]:
 _BEYOND_SPEED = frozenset({"memory", "startup", "syscalls", "crowd"})
 _NO_CONTENT = _BEYOND_SPEED | {"hello", "browser", "oneshot", "pipelined", "limited"}
 _FILES = frozenset({"file-4k", "file-1m", "file-100m", "slow"})
+_STATIC = frozenset({"static-1k", "static-16k", "static-304", "static-1m", "static-100m"})
 _MANY = frozenset({f"workers-{workers}x{clients}" for workers in (1, 8, 16, 64) for clients in (1, 64)})
 _FLOOR = frozenset({"burst-hello", "burst-browser"})
 
@@ -177,9 +189,10 @@ RECIPES = (
         None,
         _MASTER,
         _nginx,
-        "no Python: `return 200` is the floor, files by sendfile; room for 12,000 connections",
+        "no Python: `return 200` is the floor, files by sendfile; room for 12,000 connections; "
+        "static-* with open_file_cache",
         near=True,
-        does=_NO_CONTENT | _FILES | _MANY,
+        does=_NO_CONTENT | _FILES | _STATIC | _MANY,
     ),
     Recipe("uwsgi", "uWSGI", _MASTER, _uwsgi, near=True),
     Recipe(

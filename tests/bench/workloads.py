@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -10,7 +11,10 @@ from .clients import CONNECTIONS, ONESHOT_CONNECTIONS, Answered, Goal
 
 HERE = Path(__file__).resolve().parent
 MB = 1 << 20
-FILE_SIZES = {"4k": 4096, "1m": MB, "100m": 100 * MB}
+FILE_SIZES = {"1k": 1024, "4k": 4096, "16k": 16384, "1m": MB, "100m": 100 * MB}
+FILE_TIME = 784111777
+FILE_DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+"""When all these files were changed: nginx takes no other date for an If-Modified-Since."""
 SLOW_READERS = 1000
 STREAMED = 100 * 8192
 UPLOADED = 20 * MB
@@ -52,13 +56,16 @@ class Workload(NamedTuple):
     settings: tuple[str, ...] = ()  # of fapws
     frameworks: tuple[str, ...] = ()  # on PyPI: what the application is made with
     counts_closes: bool = False  # the application tells at /closed how often close() was called
+    files: str = ""  # the path below which the server itself serves the public files
     session: bool = False  # the request names a session that the server has begun before
 
 
-def _wrk(script: str | None = None, connections: int = CONNECTIONS, target: str = "/") -> Command:
+def _wrk(
+    script: str | None = None, connections: int = CONNECTIONS, target: str = "/", field: str = ""
+) -> Command:
     def command(goal: Goal) -> list[str]:
         lua = str(HERE / "lua" / script) if script else None
-        return clients.wrk_command(goal, lua, connections, target)
+        return clients.wrk_command(goal, lua, connections, target, field)
 
     return command
 
@@ -74,6 +81,8 @@ def write_files(public: Path) -> None:
         path = public / name
         if not path.exists() or path.stat().st_size != size:
             path.write_bytes(b"x" * size)
+        if path.stat().st_mtime != FILE_TIME:
+            os.utime(path, (FILE_TIME, FILE_TIME))
 
 
 def _get(target: str) -> bytes:
@@ -94,6 +103,24 @@ def _file(
         asks=(Ask(target, answer=None, length=FILE_SIZES[size]),),
         request=_get(target),
         peers=("nginx", "fastpysgi"),
+    )
+
+
+def _static(name: str, size: str, command: Command, *peers: str) -> Workload:
+    target = f"/static/{size}"
+    return Workload(
+        f"static-{name}",
+        f"a file of {size.upper()}B by the server itself, keep-alive",
+        command,
+        clients.parse_load,
+        "cc",
+        app="static_pages:application",
+        asks=(Ask(target, answer=None, length=FILE_SIZES[size]),),
+        request=_get(target),
+        fixed=BURST_SECONDS,
+        peers=peers,
+        frameworks=("whitenoise",),
+        files="/static",
     )
 
 
@@ -245,6 +272,22 @@ ROWS = (
     _file("4k", _wrk(target="/4k"), clients.parse_wrk, "wrk"),
     _file("1m", _load("-c", "16"), clients.parse_load, "cc"),
     _file("100m", _load("-c", "4"), clients.parse_load, "cc"),
+    _static("1k", "1k", _load("-c", str(CONNECTIONS)), "nginx", "granian", "gunicorn"),
+    _static("16k", "16k", _load("-c", str(CONNECTIONS)), "nginx", "gunicorn"),
+    Workload(
+        "static-304",
+        f"304 for a file that the client has, by the server itself, {_KEPT}",
+        _wrk(target="/static/1k", field=f"If-Modified-Since: {FILE_DATE}"),
+        clients.parse_wrk,
+        "wrk",
+        app="static_pages:application",
+        asks=(Ask("/static/1k", answer=None, length=FILE_SIZES["1k"]),),
+        peers=("nginx", "gunicorn"),  # granian knows no conditions
+        frameworks=("whitenoise",),
+        files="/static",
+    ),
+    _static("1m", "1m", _load("-c", "16"), "nginx", "granian", "gunicorn"),
+    _static("100m", "100m", _load("-c", "4"), "nginx"),
     Workload(
         "slow",
         f"50 fast clients beside {SLOW_READERS:,} that read an answer of 4 MB at 20 KB a second",
@@ -278,6 +321,7 @@ GROUPS = {
     "frameworks": _group("flask", "django"),
     "uploads": _group("upload"),
     "file": _group("file-"),
+    "static": _group("static-"),
     "workers": _group("workers-"),
 }
 SLOW_REQUEST = _get("/big")
