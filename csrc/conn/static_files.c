@@ -1,7 +1,7 @@
 /* conn/static_files.c -- sends the files that the core serves itself.
  * Owns:   worker->statics; conn->request.sending, from the head of such a response to its last byte.
  * Never:  blocks on the socket, sends more than TURN_BYTES at once, so that others have their turn. A disk that is
- *         slow holds up the worker for the time that one piece takes. */
+ *         slow holds up the worker for the time that one piece takes: pieces become smaller then. */
 #include "conn/static_files.h"
 
 #include <stdlib.h>
@@ -13,9 +13,12 @@
 #include "error.h"
 #include "worker.h"
 
-#define TURN_BYTES 1048576u
-#define CROWD 64      /* files under way; beyond that the kernel takes little of each */
-#define SWEEP_MS 5000 /* between two looks for files that nobody has asked for */
+#define TURN_BYTES 1048576u    /* of a file, at most */
+#define TURN_BYTES_SLOW 65536u /* as little as that of one that is on a slow disk */
+#define SLOW_NS 10000000u      /* a piece that takes longer was large enough to hold up others */
+#define QUICK_NS 2000000u      /* one that takes less may be larger */
+#define CROWD 64               /* files under way; beyond that the kernel takes little of each */
+#define SWEEP_MS 5000          /* between two looks for files that nobody has asked for */
 
 /* ---- What is there from the first file on --------------------------------------------------------- */
 
@@ -39,6 +42,7 @@ static fw_statics *statics_of(fw_worker *worker)
     fw__cache_new(&made->cache, worker->settings.static_cache, &worker->spool.files);
     (void)uv_timer_init(&worker->loop, &made->timer); /* cannot fail */
     made->timer.data = worker;
+    made->turn = TURN_BYTES;
     worker->statics = made;
     worker->spool.cache = &made->cache;
     return made;
@@ -107,7 +111,7 @@ bool fw__static_make(fw_worker *worker, const fw_folder *folder, const fw_static
 {
     *reply = (fw_static_reply){.close = !worker->head.keep_alive || worker->closing};
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
-    fw_buffer_clear(&worker->scratch);
+    worker->scratch.start = worker->scratch.end = 0; /* its memory stays */
     return make(worker, folder, path, reply) == 0;
 }
 
@@ -210,12 +214,23 @@ static void cut(fw_conn *conn)
     fw__conn_close(conn);
 }
 
+/* The kernel does not say beforehand whether a file's bytes are in memory: the time that a piece took does. */
+static void adapt(fw_statics *statics, uint64_t wanted, uint64_t took)
+{
+    if (took > SLOW_NS && statics->turn > TURN_BYTES_SLOW)
+        statics->turn /= 2;
+    else if (took < QUICK_NS && wanted == statics->turn && statics->turn < TURN_BYTES)
+        statics->turn *= 2;
+}
+
 /* One turn; what the last call said of it. */
 static int64_t send_turn(fw_conn *conn, uint64_t *done)
 {
     fw_worker *worker = conn->worker;
     fw_sending *sending = conn->request.sending;
-    uint64_t turn = sending->left < TURN_BYTES ? sending->left : TURN_BYTES;
+    fw_statics *statics = worker->statics;
+    uint64_t turn = sending->left < statics->turn ? sending->left : statics->turn;
+    uint64_t began = uv_hrtime();
     int64_t sent = 1;
     *done = 0;
     while (*done < turn) {
@@ -227,6 +242,7 @@ static int64_t send_turn(fw_conn *conn, uint64_t *done)
         sending->offset += (uint64_t)sent;
         sending->left -= (uint64_t)sent;
     }
+    adapt(statics, *done, uv_hrtime() - began);
     worker->score->bytes_out += *done;
     if (*done && conn->request.access)
         fw__access_sent(conn->request.access, (size_t)*done);

@@ -19,6 +19,7 @@ struct fw_worker;
 typedef struct {
     fw_static_cache cache;
     uv_timer_t timer; /* forgets files of the cache; runs while there are some */
+    uint32_t turn;    /* bytes of a file before others have their turn */
     uint32_t sending; /* responses under way whose files are not in memory */
 } fw_statics;
 
