@@ -73,6 +73,18 @@ class Paths:
         """Whether the program's config asks for a line for each response."""
         return bool(getattr(self._base.config, "access_log", False))
 
+    @property
+    def routes(self) -> tuple[tuple[str, Callable[..., Any]], ...]:
+        """Prefixes and what serves them, in their order."""
+        return tuple(self._routes)
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing of the program stands between a client and what serves a route."""
+        names = [*map(native, self._base.supported_HTTP_command)]
+        own = self._environ_class is None and self._start_class is Start_response
+        return own and self._base.config is _CONFIG and {"GET", "HEAD"} <= set(names)
+
     def settle(self, strict: bool) -> None:
         """The rule of routing: WSGI's if the operator wants it (strict), or the program's config."""
         self._strict = strict or getattr(self._base.config, "strict_paths", None) is True

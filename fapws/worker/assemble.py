@@ -13,13 +13,16 @@ import sys
 from fapws import __version__, reuse_port
 from fapws._core import ffi, lib
 from fapws.descriptors import adopt
-from fapws.lean import Any, Callable
+from fapws.lean import TYPE_CHECKING, Any, Callable
 from fapws.settings.log_targets import OFF
 from fapws.settings.model import Network, Pool
 from fapws.wsgi import errors
 from fapws.wsgi.environ import Environ, listener_base
 from fapws.wsgi.middleware import EarlyHints, Mounted, UnixServerName
 from fapws.wsgi.serve import Server, Settings, base_environ
+
+if TYPE_CHECKING:
+    from fapws.worker.static_folders import Rules
 
 MEMORY_BODY = 65536
 """Bytes of a request's content that are kept in memory whatever else waits there; above, see body_memory."""
@@ -56,8 +59,9 @@ def make_server(
     for listener in listeners:
         server.listen(listener.fileno(), listener_base(listener, common))
         listener.detach()  # the core's from now on
-    if pool.static:
-        _serve_folders(server, pool)
+    handed_over = _handed_over(application, pool)
+    if pool.static or handed_over:
+        _serve_folders(server, pool, handed_over)
     if pool.proxy_protocol:
         _expect_proxies(server, pool.trusted_proxies, len(listeners))
     return server
@@ -96,7 +100,17 @@ def is_unix(listener: _socket.socket) -> bool:
     return bool(listener.family == getattr(_socket, "AF_UNIX", None))
 
 
-def _serve_folders(server: Server, pool: Pool) -> None:
+def _handed_over(application: Callable[..., Any], pool: Pool) -> list[tuple[str, str, Rules]]:
+    """Folders of a program of fapws3 or fapws4 that the core serves in its place."""
+    if "fapws.contrib.views" not in sys.modules or pool.script_name:
+        return []
+    from fapws.compat.handed_over import folders_of
+
+    return folders_of(application)
+
+
+def _serve_folders(server: Server, pool: Pool, handed_over: list[tuple[str, str, Rules]]) -> None:
+    """The operator's word counts first."""
     from fapws.worker.static_folders import rules_of, serve_folder  # few have any
 
     try:
@@ -105,6 +119,9 @@ def _serve_folders(server: Server, pool: Pool) -> None:
         raise OSError(f"static_types {pool.static_types}: {error}") from None
     for prefix, folder in pool.static:
         serve_folder(server.core, prefix.encode("ascii"), _inner(pool, folder), rules)
+    for prefix, folder, own in handed_over:
+        if prefix not in dict(pool.static):
+            serve_folder(server.core, prefix.encode("ascii"), folder, own)
 
 
 def _open_queues(listeners: list[_socket.socket], backlog: int) -> None:

@@ -240,6 +240,8 @@ class Worker:
         """READY, requests, drain. Raises CannotConfine, LoadError or OSError before READY."""
         try:
             self._streams.fill_gaps()
+            if "fapws.contrib.views" in sys.modules:  # as in _load()
+                import fapws.compat.handed_over  # noqa: F401
             self.confine()
             self._signals.take()  # an application's import may have changed them
             if self._spec.pool.warmup:
