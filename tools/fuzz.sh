@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 . tools/common.sh
 CLANG=${CLANG:-clang}
 out=build/fuzz
-all='parser chunked proxy connection'
+all='parser chunked proxy static connection'
 [ $# -gt 0 ] || die 'usage: tools/fuzz.sh SECONDS [NAME...]'
 mkdir -p $out/found $out/objects
 
@@ -74,7 +74,7 @@ rm -rf $out/seeds
 
 # Parts of the time, and the longest input: what takes long to learn gets more.
 parts_of() { case $1 in parser) echo 3 ;; connection) echo 5 ;; *) echo 1 ;; esac; }
-longest_of() { case $1 in parser) echo 5000 ;; chunked) echo 30000 ;; proxy) echo 600 ;; *) echo 8000 ;; esac; }
+longest_of() { case $1 in parser) echo 5000 ;; chunked) echo 30000 ;; proxy | static) echo 600 ;; *) echo 8000 ;; esac; }
 parts=0
 for name; do parts=$((parts + $(parts_of "$name"))); done
 

@@ -1,7 +1,7 @@
 """Writes the fuzzers' first inputs, from the wire cases: usage: seeds.py FOLDER.
 
-Makes FOLDER/parser, FOLDER/chunked, FOLDER/proxy and FOLDER/connection, one file an input. What
-stands before the bytes of a case is described at the top of each fuzzer.
+Makes FOLDER/parser, FOLDER/chunked, FOLDER/proxy, FOLDER/static and FOLDER/connection, one file an input.
+What stands before the bytes of a case is described at the top of each fuzzer.
 """
 
 from __future__ import annotations
@@ -126,6 +126,28 @@ def for_proxied(messages: list[bytes]) -> Iterator[bytes]:
             yield PROXIED + header + message
 
 
+STATIC_FIELDS = [
+    "Range: bytes=0-499",
+    "Range: bytes=500-\nIf-Range: \"5-1.2-3\"",
+    "Range: bytes=-1, 0-0\nIf-Range: Sun, 06 Nov 1994 08:49:37 GMT",
+    "Range: bytes=4294967296-18446744073709551615",
+    "Range: bytes=0-1,2-3 , 1-2\nIf-Match: *",
+    'If-None-Match: W/"a", "5-1.2-3"',
+    "If-Modified-Since: Sunday, 06-Nov-94 08:49:37 GMT\nRange: bytes=9-",
+    "If-Unmodified-Since: Sun Nov  6 08:49:37 1994",
+    "Accept-Encoding: br;q=0.5, gzip, *;q=0\nAccept-Encoding: zstd",
+    "Accept-Encoding: identity;q=0, *;q=0.001",
+]
+STATIC_PATHS = ["/a/b.css", "/%2e%2e/x", "/.well-known/x", "/a//b", "/a%2fb", "/a%00", "/..%5cx", "/"]
+
+
+def for_static() -> Iterator[bytes]:
+    """Fields about what a client has and wants, of files of each size."""
+    for number, lines in enumerate(STATIC_FIELDS):
+        for size, path in enumerate(STATIC_PATHS):
+            yield bytes([size | (number * 5 + size) % 8 << 3]) + f"{path}\n{lines}\n".encode()
+
+
 def write(folder: Path, seeds: Iterable[bytes]) -> None:
     """One file an input; the names do not matter."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -142,3 +164,4 @@ if __name__ == "__main__":
     connections = [*for_connection(messages), *for_proxied(messages), *for_left_content(messages)]
     write(root / "connection", [*connections, *without_memory()])
     write(root / "proxy", PROXY_HEADERS)
+    write(root / "static", for_static())

@@ -18,12 +18,14 @@ requests, from zero, as SVG.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import platform
 import random
 import re
 import socket
 import struct
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -169,6 +171,19 @@ KINDS = (
     Kind("aborted answer", 3, _request("GET /large") * 3, 0, None, ends="reset"),
     Kind("aborted head", 2, b"GET / HTTP/1.1\r\nHost: a\r\nX: y", 0, None, ends="reset"),
 )
+FILE = bytes(range(256)) * 1200  # 300 KB: sent in turns
+FILE_KINDS = (
+    Kind("file", 60, _request("GET /files/small.txt"), 200, b"a small file"),
+    Kind("file HEAD", 10, _request("HEAD /files/large.bin"), 200, b"", head=True),
+    Kind("file large", 6, _request("GET /files/large.bin"), 200, FILE),
+    Kind("file part", 30, _request("GET /files/large.bin", "Range: bytes=5-70004"), 206, FILE[5:70005]),
+    Kind("file end", 20, _request("GET /files/small.txt", "Range: bytes=-4"), 206, b"file"),
+    Kind("file 416", 5, _request("GET /files/small.txt", "Range: bytes=99-"), 416, None),
+    Kind("file 304", 30, _request("GET /files/small.txt", "If-None-Match: *"), 304, b""),
+    Kind("file 404", 10, _request("GET /files/../small.txt"), 404, None),
+    Kind("aborted file", 3, _request("GET /files/large.bin") * 3, 0, None, ends="reset"),
+)
+"""Of a server that serves the folder of make_files() under /files."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
 
@@ -260,12 +275,26 @@ class Result(NamedTuple):
     """Requests so far, and RSS in KB by process."""
 
 
+def make_files(folder: Path) -> None:
+    """What FILE_KINDS ask for."""
+    (folder / "small.txt").write_bytes(b"a small file")
+    (folder / "large.bin").write_bytes(FILE)
+
+
 class Run:
     """All threads of a run."""
 
     def __init__(
-        self, address: Address, requests: int, seconds: float, threads: int, depth: int, pid: int
+        self,
+        address: Address,
+        requests: int,
+        seconds: float,
+        threads: int,
+        depth: int,
+        pid: int,
+        kinds: tuple[Kind, ...] = KINDS,
     ) -> None:
+        self.kinds = kinds
         self.address = address
         self.requests = requests
         self.deadline = time.monotonic() + seconds
@@ -280,9 +309,9 @@ class Run:
 
     def _batch(self, chance: random.Random) -> list[Kind]:
         """A plan: the first kind that ends the connection is the last of the batch."""
-        weights = [kind.weight for kind in KINDS]
+        weights = [kind.weight for kind in self.kinds]
         plan = []
-        for kind in chance.choices(KINDS, weights, k=chance.randrange(1, self.depth + 1)):
+        for kind in chance.choices(self.kinds, weights, k=chance.randrange(1, self.depth + 1)):
             plan.append(kind)
             if kind.ends:
                 break
@@ -412,8 +441,9 @@ def main() -> int:
         print(APP, end="")
         return 0
 
-    def run(address: Address, pid: int) -> Result:
-        return Run(address, options.requests, options.seconds, options.threads, options.depth, pid).play()
+    def run(address: Address, pid: int, kinds: tuple[Kind, ...] = KINDS) -> Result:
+        bounds = (options.requests, options.seconds, options.threads, options.depth)
+        return Run(address, *bounds, pid, kinds).play()
 
     if options.address:
         host, colon, port = options.address.rpartition(":")
@@ -421,8 +451,12 @@ def main() -> int:
         print(report(result, options.requests))
         crashes = ""
     else:
-        with Server(APP, arguments=["-w", str(options.workers)], directory=Path.cwd()) as own:
-            result = run(own.address, own.pid)
+        with contextlib.ExitStack() as stack:
+            files = stack.enter_context(tempfile.TemporaryDirectory(prefix="fapws-soak-"))
+            make_files(Path(files))
+            words = ["-w", str(options.workers), "--static", f"/files={files}"]
+            own = stack.enter_context(Server(APP, arguments=words, directory=Path.cwd()))
+            result = run(own.address, own.pid, (*KINDS, *FILE_KINDS))
             print(report(result, options.requests), flush=True)
             workers = {pid for _, memory in result.memory for pid in memory}
             crashes = own.log if len(workers) != options.workers + 1 else ""

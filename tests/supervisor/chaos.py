@@ -65,6 +65,9 @@ class Chaos:
         self.reader = reader
         self.third = house.directory / "third"
         """A unix socket that the load does not use."""
+        self.files_folder = house.directory / "files"
+        """Of files that the core serves."""
+        self.files_folder.mkdir(exist_ok=True)
         self.pid = 0
         """The master's, whatever becomes of the pidfile."""
         self.word = 0
@@ -296,7 +299,7 @@ class Chaos:
         master = f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = {log}\n"
         master += f"status = 127.0.0.1:{self.status_port}\n"
         pool = f"warmup = GET http://chaos.example/warmup\n{pool}"
-        pool = f"drain_timeout = 10s\n{pool}"
+        pool = f"drain_timeout = 10s\nstatic = /files:{self.files_folder}\n{pool}"
         house.configure(workers=workers, listen=where, pool=pool, more=more, master=master)
 
     def write_app(self) -> None:
@@ -315,19 +318,34 @@ class Chaos:
         os.replace(fresh, link)
         self.house.app = link / "hello.py"
 
-    def ask(self, path: str, where: Path | None = None, may_hang: bool = False) -> None:
+    def files(self) -> None:
+        """A file is replaced again and again while it and its parts are asked for."""
+        page, fresh = self.files_folder / "page.txt", self.files_folder / "page.new"
+        for number in range(15):
+            fresh.write_text(f"{number:04}" * 20_000)
+            os.replace(fresh, page)
+            whole = self.ask("/files/page.txt")
+            part = self.ask("/files/page.txt", field="Range: bytes=4-11\r\n")
+            for said, size in ((whole, 80_000), (part, 8)):
+                content = said.partition(b"\r\n\r\n")[2]
+                torn = len(content) == size and content != content[:4] * (size // 4)
+                if torn or (self.alone and len(content) != size):
+                    raise Loss(f"a file was torn: {said[:300]!r}, {len(content)} bytes")
+
+    def ask(self, path: str, where: Path | None = None, may_hang: bool = False, field: str = "") -> bytes:
         """A request beside the load; what is violent at the same time may cost it its answer."""
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(1 if may_hang else PATIENCE)
             try:
                 sock.connect(str(where or self.house.unix))
-                sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+                sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{field}Connection: close\r\n\r\n".encode())
                 said = b"".join(iter(lambda: sock.recv(65536), b""))
-                good = said.startswith(b"HTTP/1.1 200")
+                good = said.startswith(b"HTTP/1.1 20")
             except OSError as error:
                 said, good = repr(error).encode(), False
         if self.alone and not may_hang and not good:
             raise Loss(f"{path} was answered by {said[:200]!r}")
+        return said
 
     def round(self, loads: list[Load]) -> None:
         """One or two things at once; then the server settles, and the losses are looked at."""
@@ -406,6 +424,7 @@ DEEDS = (
     Deed("USR1", Chaos.reopen),
     Deed("deploy", Chaos.deploy),
     Deed("forks", Chaos.forks),
+    Deed("static files", Chaos.files),
     Deed("stuck stderr", Chaos.stuck_stderr),
     Deed("replaced socket", Chaos.replaced_socket),
     Deed("replaced pidfile", Chaos.replaced_pidfile, solitary=True),
