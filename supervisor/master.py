@@ -13,6 +13,7 @@ import time
 from fapws import __version__
 from fapws.lean import Any, Callable, deque, signal
 from fapws.outlet import Outlet
+from fapws.settings.log_targets import STDERR
 from fapws.settings.model import WORKERS_MAX, Config
 from fapws.settings.source import Source
 from fapws.visible import visible
@@ -375,7 +376,7 @@ class Master:
             drain_clients=resources.conversations.waiting(drain_topic("")),
             other_clients=resources.conversations.not_waiting(),
             service=resources.notifier.service,
-            error_log=-1 if resources.error_log.plain else resources.error_log.fd,
+            error_log=-1 if resources.error_log.target == STDERR else resources.error_log.fd,
             access_logs=tuple(resources.logs.open_access_logs.items()),
             monitors=tuple(resources.monitoring.open.items()),
             gone_tallies=tuple(resources.workers.gone_tallies.items()),

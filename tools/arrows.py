@@ -43,7 +43,9 @@ ROOMS = {
     "settings": Room("fapws/settings/", "ground", late="compat"),
     "wsgi": Room("fapws/wsgi/", "ground settings"),
     "worker": Room("fapws/worker/", "ground settings wsgi", late="compat"),
-    "basics": Room("supervisor/__init__.py supervisor/errors.py supervisor/waiting.py", "ground"),
+    "basics": Room(
+        "supervisor/__init__.py supervisor/errors.py supervisor/json_lines.py supervisor/waiting.py", "ground"
+    ),
     "core": Room("supervisor/core/", "ground settings"),
     "listen": Room("supervisor/listen/", "ground settings basics"),
     "logs": Room("supervisor/logs/", "ground settings basics"),

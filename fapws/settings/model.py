@@ -184,6 +184,8 @@ class Config(NamedTuple):
     """Path of the control socket; empty: none."""
     error_log: str = "stderr"
     """``stderr``, ``syslog:FACILITY`` or an absolute path."""
+    error_log_format: str = "text"
+    """``text`` or ``json``."""
     log_mode: int = 0o640
     """Permission bits of log files that are made."""
     control_group: str = ""

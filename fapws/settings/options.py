@@ -73,6 +73,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("error_log", MASTER, "log", "stderr",
            "where the master's lines go, and what workers and applications print: stderr, a file, or "
            "syslog:FACILITY (daemon, user, local0 to local7)"),
+    Option("error_log_format", MASTER, "log_format", "text",
+           "text, or json: an object a line, for programs that collect logs"),
     Option("log_mode", MASTER, "mode", "640",
            "permission bits of log files that are made, in octal"),
     Option("isolate", MASTER, "boolean", "yes",
@@ -609,6 +611,12 @@ def _parse_reload(text: str, _base_directory: str) -> str:
     return text
 
 
+def _parse_log_format(text: str, _base_directory: str) -> str:
+    if text not in ("text", "json"):
+        raise ValueError("must be text or json")
+    return text
+
+
 def _parse_field(text: str, _base_directory: str) -> str:
     if not (text.isascii() and text.isprintable()):
         raise ValueError("must be printable ASCII")
@@ -648,6 +656,7 @@ KINDS: dict[str, Kind] = {
     "networks": Kind(_parse_networks, lambda parts: ", ".join(part.text for part in parts), lines=True),
     "forwarded": Kind(_parse_forwarded, ", ".join, lines=True),
     "reload": Kind(_parse_reload, str),
+    "log_format": Kind(_parse_log_format, str),
     "prefix": Kind(_parse_prefix, str),
     "path": Kind(_parse_path, str),
     "name_patterns": Kind(_parse_name_patterns, values.quote_words, lines=True),

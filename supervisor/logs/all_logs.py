@@ -52,7 +52,7 @@ class Logs:
         except OSError as error:
             _close_all(fresh)
             raise refused(f"cannot open the access log {target}", error) from error
-        if config.error_log != self.error.target:
+        if (config.error_log, config.error_log_format) != (self.error.target, self.error.form):
             try:
                 self._next = _open_error_log(config)
             except BaseException:
@@ -79,7 +79,7 @@ class Logs:
         fresh, self._next = self._next, None
         if fresh is None:
             return False
-        moves = fresh.target == config.error_log
+        moves = (fresh.target, fresh.form) == (config.error_log, config.error_log_format)
         if moves:
             self.error.become(fresh)
         else:
@@ -165,7 +165,7 @@ def _targets(config: Config) -> list[str]:
 
 def _open_error_log(config: Config, fd: int = -1) -> Log:
     try:
-        return Log(config.error_log, config.log_mode, fd)
+        return Log(config.error_log, config.log_mode, fd, config.error_log_format)
     except OSError as error:
         raise refused(f"cannot open the error log {config.error_log}", error) from error
 

@@ -10,7 +10,7 @@ import errno
 import os
 import time
 
-from fapws.lean import Sequence
+from fapws.lean import Callable, Sequence
 from fapws.outlet import Outlet, copy_of, write_now
 from fapws.settings.log_targets import STDERR, facility_of
 from fapws.visible import visible, visible_octets
@@ -37,10 +37,14 @@ _STANDARD = {
 class Log:
     """Writes to standard error, to syslog, or to a file that ``reopen`` opens anew after a rename."""
 
-    def __init__(self, target: str = STDERR, mode: int = 0o640, fd: int = -1) -> None:
+    def __init__(
+        self, target: str = STDERR, mode: int = 0o640, fd: int = -1, form: str = "text"
+    ) -> None:
         """``target``: ``stderr``, ``syslog:FACILITY`` or a path. ``fd``: it is open there already (after an
-        upgrade in place). Raises OSError if it cannot be had."""
+        upgrade in place). ``form``: ``text`` or ``json``. Raises OSError if it cannot be had."""
         self.target = target
+        self.form = form
+        self._entry = _json_entry() if form == "json" else None
         self.mode = mode
         """Permission bits of a file that has to be made."""
         self.lost = 0
@@ -62,20 +66,21 @@ class Log:
 
     @property
     def plain(self) -> bool:
-        """Whether it is standard error, where people watch: workers then write there themselves."""
-        return self.target == STDERR
+        """Whether it is standard error, where people watch: workers then write there themselves. A program
+        that reads JSON there gets all of it from the master."""
+        return self.target == STDERR and self._entry is None
 
     @property
     def path(self) -> str:
         """Of the file; empty: there is none."""
-        return "" if self.plain or self._syslog else self.target
+        return "" if self.target == STDERR or self._syslog else self.target
 
     def reopen(self) -> str:
         """Opens the file again by its name; if that fails, goes on with the old one and says so.
 
         The complaint; empty: it is done, or there is nothing to open.
         """
-        if self.plain or self._syslog:
+        if self.target == STDERR or self._syslog:
             return ""
         try:
             fresh = open_file(self.target, self.mode)
@@ -93,6 +98,9 @@ class Log:
 
         What follows the first line is often an application's text, and must not look like lines of ours.
         """
+        if self._entry:
+            self._write_entries([self._entry(role, visible(text.rstrip()))])
+            return
         octets = visible(text.rstrip()).encode("utf-8", "backslashreplace")
         if self.plain:
             self._put(_stamp(role) + octets + b"\n", 1)
@@ -108,13 +116,22 @@ class Log:
     def write_lines(self, lines: Sequence[bytes], role: str) -> None:
         """Lines without their ends, in one go; they may be the application's or the server's."""
         lines = [visible_octets(line) for line in lines]
-        if self._syslog:
+        if self._entry:
+            self._write_entries([self._entry(role, line.decode("utf-8")) for line in lines])
+        elif self._syslog:
             start = role.encode("utf-8", "backslashreplace") + b": "
             for line in lines:
                 self._send(self._syslog, start + line)
         else:
             start = _stamp(role)
             self._put(b"".join([start + line + b"\n" for line in lines]), len(lines))
+
+    def _write_entries(self, entries: Sequence[bytes]) -> None:
+        if self._syslog:
+            for entry in entries:
+                self._send(self._syslog, entry)
+        else:
+            self._put(b"".join([entry + b"\n" for entry in entries]), len(entries))
 
     def become(self, other: Log) -> None:
         """Goes on where another log writes, and says so here first; the other is used up."""
@@ -123,6 +140,7 @@ class Log:
         self.close()
         self.target, self.fd = other.target, other.fd
         self._syslog, self._outlet = other._syslog, other._outlet
+        self.form, self._entry = other.form, other._entry
         self._broken = False
 
     def close(self) -> None:
@@ -143,7 +161,7 @@ class Log:
     def _put(self, data: bytes, count: int) -> None:
         front = b"\n" if self._broken else b""
         if self.lost:
-            front += _stamp("master") + self._confession()
+            front += self._confession()
         data = front + data
         written = self._outlet.put(data) if self._outlet else write_now(self.fd, data)
         if written < 0:
@@ -158,14 +176,24 @@ class Log:
     def _send(self, syslog: Syslog, line: bytes) -> None:
         try:
             if self.lost:
-                syslog.send(b"master: " + self._confession())
+                syslog.send(self._confession())
                 self.lost = 0
             syslog.send(line)
         except OSError:
             self._lose(1)
 
     def _confession(self) -> bytes:
-        return b"%d lines before this one could not be written\n" % self.lost
+        text = f"{self.lost} lines before this one could not be written"
+        if self._entry:
+            return self._entry("master", text) + b"\n"
+        start = b"master: " if self._syslog else _stamp("master")
+        return start + text.encode("ascii") + b"\n"
+
+
+def _json_entry() -> Callable[[str, str], bytes]:
+    from ..json_lines import entry
+
+    return entry
 
 
 def _stamp(role: str) -> bytes:

@@ -117,6 +117,11 @@ class Held:
     def report(self, text: str) -> None:
         """To the error log, which was handed over open, or to standard error."""
         fd, target = self.saved.get("error_log", -1), self.config["error_log"]
+        if text and self.config.get("error_log_format", "text") == "json":
+            from ..json_lines import entry as as_json
+
+            put(fd if fd >= 0 else 2, as_json("master", text.strip()) + b"\n")
+            return
         for line in text.strip().split("\n") if text else ():
             if fd < 0:
                 entry = f"fapws: {line}\n"
