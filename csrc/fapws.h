@@ -239,7 +239,8 @@ int fw_batch_count(const fw_worker *worker);
  *               path, query, target, remote address, remote port, then one value per field name.
  *               path is percent-decoded. CONTENT: bytes of content, 0 for none; FW_SPOOLED: take
  *               it with fw_take_content(); FW_UNREAD: read CONTENT_LENGTH bytes with one call of
- *               fw_read_content(), which will not wait; FW_COMING: read it with fw_read_content().
+ *               fw_read_content(), which will not wait; FW_COMING: read it with fw_read_content();
+ *               FW_POOLED: take it with fw_take_memory().
  *   FW_REQUEST  the same for a request without a cached shape; before path stands one field more,
  *               the shape in the notation of FW_SHAPE.
  *   FW_REQUEST_RAW  as FW_REQUEST, but path is not decoded (its decoded form holds a line feed).
@@ -280,10 +281,17 @@ int fw_poll(fw_worker *worker, int timeout_ms);
 #define FW_SPOOLED (-1)
 #define FW_UNREAD (-2)
 #define FW_COMING (-3)
+#define FW_POOLED (-4)
 #define FW_SHAPES 64 /* shape numbers are below this */
 
 /* The descriptor of a spooled content, at offset 0; the caller owns it from now on. */
 int fw_take_content(fw_worker *worker, int64_t connection);
+
+/* The memory of a content of FW_POOLED, and its size; NULL when the client is gone. The caller owns it from now
+ * on, until fw_release_memory(), which it may call after the request, on another thread, and with no worker (NULL)
+ * when that is gone. */
+char *fw_take_memory(fw_worker *worker, int64_t connection, uint64_t *size);
+void fw_release_memory(fw_worker *worker, char *memory);
 
 /* Content of FW_UNREAD and FW_COMING: up to size bytes of it (not 0), as soon as there are some; 0 when there
  * are no more. FW_MORE: a signal came first. Any other code: it cannot be read any more, and the request is over;

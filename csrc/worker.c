@@ -85,7 +85,8 @@ static void on_polled(void *owner, int64_t token, unsigned events)
 static int timers_new(fw_worker *worker)
 {
     uv_timer_t *const timers[] = {&worker->accepting.timer, &worker->deadlines.timer,
-                                  &worker->poll_timer, &worker->drain_timer, &worker->crowd.timer};
+                                  &worker->poll_timer,      &worker->drain_timer,
+                                  &worker->crowd.timer,     &worker->spool.pool.timer};
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
         int code = uv_timer_init(&worker->loop, timers[i]);
         if (code)
@@ -95,6 +96,7 @@ static int timers_new(fw_worker *worker)
     worker->poll_timer.data = worker;
     worker->drain_timer.data = worker;
     worker->crowd.timer.data = &worker->crowd;
+    worker->spool.pool.timer.data = &worker->spool.pool;
     return 0;
 }
 
@@ -106,6 +108,7 @@ static int worker_init(fw_worker *worker, const fw_settings *settings, fw_score 
     worker->pollset.owner = worker;
     worker->spool.settings = &worker->settings;
     worker->spool.open = &worker->table.open;
+    worker->spool.pool.score = worker->score;
     worker->crowd.open = &worker->table.open;
     worker->crowd.score = worker->score;
     worker->deadlines.beat = &worker->beat;
@@ -181,6 +184,9 @@ fw_worker *fw_worker_new(const fw_settings *settings, fw_score *score)
     fw_list_init(&worker->ready);
     fw_list_init(&worker->leaving);
     fw_list_init(&worker->closed);
+    fw_list_init(&worker->spool.holders);
+    fw_list_init(&worker->spool.waiting);
+    fw__pool_new(&worker->spool.pool);
     int error = loop_new(worker);
     if (error) {
         free(worker);
@@ -258,6 +264,7 @@ void fw_worker_free(fw_worker *worker)
         (void)fw_unwatch(worker, token);
     close_loop(worker);
     fw__statics_free(worker->statics);
+    fw__pool_clear(&worker->spool.pool);
     fw__pollset_free(&worker->pollset);
     if (worker->access_log)
         fw__access_log_free(worker->access_log);

@@ -51,7 +51,7 @@ typedef struct {
     int64_t connection;
     int listener;
     bool nameless; /* the remote address is a proxy's own */
-    int elsewhere; /* the content is not in memory: FW_SPOOLED, FW_UNREAD, FW_COMING; else 0 */
+    int elsewhere; /* the content is not in memory: FW_SPOOLED, FW_UNREAD, FW_COMING, FW_POOLED; else 0 */
     fw_slice peer; /* "address\nport" */
     fw_slice content;
     uint64_t content_size; /* also of one that is elsewhere, but for FW_COMING */

@@ -203,7 +203,8 @@ static inline bool waits_to_read(const fw_conn *conn, bool held)
     if (conn->socket.ended)
         return false;
     switch (conn->state) {
-    case FW_CONN_CONTENT: return held || !fw__content_is(conn, FW_CONTENT_HELD);
+    case FW_CONN_CONTENT:
+        return held ? !conn->request.content->waiting : !fw__content_is(conn, FW_CONTENT_HELD);
     case FW_CONN_HEAD:
     case FW_CONN_LINGERING: return true;
     case FW_CONN_IDLE: /* pipelined requests may wait in conn->in */
@@ -315,7 +316,8 @@ bool fw__conn_expired(void *owner, fw_deadline *deadline)
         if (!read_late(conn, deadline->kind))
             fw__request_refuse(conn, FW_ETIMEOUT_CONTENT, what_came(conn));
         break;
-    case FW_DEADLINE_MARK: fw__content_late(conn); break;
+    case FW_DEADLINE_MARK:
+    case FW_DEADLINE_TURN: fw__content_late(conn); break;
     case FW_DEADLINE_WRITE: write_expired(conn); break;
     case FW_DEADLINE_IDLE:
         if (!read_late(conn, deadline->kind))

@@ -172,6 +172,12 @@ void fw__content_hold(
     fw_conn *conn); /* in FW_CONN_CONTENT: takes it at once later, if that is possible */
 void fw__content_readable(fw_conn *conn); /* of FW_CONTENT_HELD: some of it, or its end, is there */
 void fw__content_late(fw_conn *conn);     /* FW_DEADLINE_MARK has passed */
+void fw__content_unmark(fw_conn *conn);   /* the socket tells of each byte again */
+
+/* ---- block_content.c: content that is received into a block of the pool ------------------------------- */
+bool fw__block_begin(fw_conn *conn);    /* in FW_CONN_CONTENT; false: it is not for a block */
+void fw__block_readable(fw_conn *conn); /* it has a block, or waits for one */
+void fw__block_late(fw_conn *conn);
 
 static inline bool fw__content_is(const fw_conn *conn, fw_content_place place)
 {

@@ -1,7 +1,8 @@
 /* conn/content.c -- the content of a request on its way in: memory first, then an unlinked file.
  * Owns:   fw_content, from the end of the head until the request has its response (in memory: until it is
  *         given out), and what all of them together hold in files.
- * Never:  touches the socket, keeps more than settings.memory_body bytes in memory (left_content.c may). */
+ * Never:  touches the socket, keeps more than settings.memory_body bytes in memory (left_content.c and
+ *         block_content.c may). */
 #include "conn/content.h"
 
 #include <errno.h>
@@ -31,6 +32,10 @@ bool fw__content_let_go(fw_content *content)
     content->file = -1;
     content->spool->reserved -= content->reserved;
     content->reserved = 0;
+    fw_link_remove(&content->link);
+    if (content->block)
+        fw__spool_give_back(content->spool, content->block);
+    content->block = NULL;
     if (content->spooled == 0)
         return false;
     content->spool->bytes -= content->spooled;
@@ -110,6 +115,46 @@ static int content_spool(fw_content *content)
     int code = len ? spool_write(content->file, fw_buffer_at(&content->memory), len) : 0;
     fw_buffer_clear(&content->memory);
     return code;
+}
+
+/* What a failed write has left is counted no more. */
+static void spool_undo(fw_content *content)
+{
+    if (content->file >= 0)
+        close(content->file);
+    content->file = -1;
+    content->spool->bytes -= content->spooled;
+    content->spool->files--;
+    content->spooled = 0;
+}
+
+static int spill_to_file(fw_content *content)
+{
+    if (!spool_take(content, (size_t)content->size))
+        return FW_ESPOOL_FULL;
+    content->file = fw__temporary_file(content->spool->settings->spool_directory);
+    int code = content->file < 0
+                   ? FW_ESPOOL
+                   : spool_write(content->file, content->block, (size_t)content->size);
+    if (code)
+        spool_undo(content);
+    return code;
+}
+
+int fw__content_spill(fw_content *content)
+{
+    int code;
+    if (content->size > content->spool->settings->memory_body)
+        code = spill_to_file(content);
+    else
+        code = fw_buffer_append(&content->memory, content->block, (size_t)content->size);
+    if (code)
+        return code;
+    fw_link_remove(&content->link);
+    fw__spool_give_back(content->spool, content->block);
+    content->block = NULL;
+    content->place = FW_CONTENT_READ;
+    return 0;
 }
 
 static int content_store(fw_content *content, const char *bytes, size_t len)

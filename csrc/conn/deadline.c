@@ -74,6 +74,7 @@ void fw__deadlines_new(fw_deadlines *all, const fw_settings *settings)
     all->waits[FW_DEADLINE_WRITE] = settings->write_timeout;
     all->waits[FW_DEADLINE_LINGER] = FW_LINGER_MS;
     all->waits[FW_DEADLINE_MARK] = FW_MARK_MS;
+    all->waits[FW_DEADLINE_TURN] = FW_TURN_MS;
     all->timer.data = all;
 }
 

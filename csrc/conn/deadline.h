@@ -13,6 +13,8 @@
 #define FW_LINGER_MS 2000 /* how long a refused client may go on sending before the close */
 
 #define FW_MARK_MS 100 /* how long content may stay in the kernel until all of it is there */
+#define FW_TURN_MS                                                                                 \
+    1000 /* how long it may wait there for a block, while faster ones have them all */
 
 typedef enum {
     FW_DEADLINE_HEAD,
@@ -21,6 +23,7 @@ typedef enum {
     FW_DEADLINE_WRITE,
     FW_DEADLINE_LINGER,
     FW_DEADLINE_MARK,
+    FW_DEADLINE_TURN,
     FW_DEADLINE_KINDS,
     FW_DEADLINE_NONE = FW_DEADLINE_KINDS
 } fw_deadline_kind;

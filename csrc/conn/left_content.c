@@ -36,14 +36,15 @@ static bool may_wait(const fw_content *content)
     const fw_settings *settings = content->spool->settings;
     uint64_t length = length_of(content);
     return !content->chunked && content->file < 0 && length > settings->memory_body &&
-           length <= settings->body_memory &&
-           length <= settings->body_pool - content->spool->reserved;
+           length <= settings->body_memory;
 }
 
-static void reserve(fw_content *content)
+static bool reserve(fw_content *content)
 {
+    if (!fw__spool_reserve(content->spool, length_of(content)))
+        return false;
     content->reserved = length_of(content);
-    content->spool->reserved += content->reserved;
+    return true;
 }
 
 /* From now on the application reads. Until it has read all, the connection ends with its response. */
@@ -64,9 +65,8 @@ bool fw__content_give(fw_conn *conn, bool expected)
     if (conn->worker->settings.unbuffered) {
         content->expected = expected;
         content->window = content->paused = fw_now();
-    } else if (may_wait(content) && content->left <= (int64_t)MARK_MAX && all_is_there(conn)) {
-        reserve(content);
-    } else {
+    } else if (!may_wait(content) || content->left > (int64_t)MARK_MAX || !all_is_there(conn) ||
+               !reserve(content)) {
         return false;
     }
     give(conn);
@@ -82,7 +82,7 @@ static void mark(fw_conn *conn)
         content->marked = fw__low_water(conn->socket.fd, (size_t)content->left);
 }
 
-static void unmark(fw_conn *conn)
+void fw__content_unmark(fw_conn *conn)
 {
     if (conn->request.content->marked)
         (void)fw__low_water(conn->socket.fd, 1);
@@ -92,9 +92,8 @@ static void unmark(fw_conn *conn)
 void fw__content_hold(fw_conn *conn)
 {
     fw_content *content = conn->request.content;
-    if (!may_wait(content))
+    if (fw__block_begin(conn) || !may_wait(content) || !reserve(content))
         return;
-    reserve(content);
     content->place = FW_CONTENT_HELD;
     mark(conn);
     if (content->marked)
@@ -104,7 +103,7 @@ void fw__content_hold(fw_conn *conn)
 /* The whole content is in content->memory and in the kernel. */
 static void complete(fw_conn *conn)
 {
-    unmark(conn);
+    fw__content_unmark(conn);
     give(conn);
     fw__request_whole(conn);
 }
@@ -130,6 +129,10 @@ static int64_t read_to_memory(fw_conn *conn)
 void fw__content_readable(fw_conn *conn)
 {
     fw_content *content = conn->request.content;
+    if (content->block || content->waiting) {
+        fw__block_readable(conn);
+        return;
+    }
     if (content->left <= (int64_t)MARK_MAX && all_is_there(conn)) {
         complete(conn);
         return;
@@ -154,7 +157,9 @@ void fw__content_readable(fw_conn *conn)
 /* The client is slow: what it sends is read as it comes. */
 void fw__content_late(fw_conn *conn)
 {
-    unmark(conn);
+    fw__content_unmark(conn);
+    if (conn->request.content->block || conn->request.content->waiting)
+        fw__block_late(conn);
     fw__conn_wait(conn, FW_DEADLINE_CONTENT);
     fw__conn_queue(conn, FW_READY_READ);
 }

@@ -76,6 +76,8 @@ static int place_of(const fw_conn *conn, const fw_content *content)
 {
     if (content->place == FW_CONTENT_GIVEN)
         return conn->worker->settings.unbuffered ? FW_COMING : FW_UNREAD;
+    if (content->block)
+        return FW_POOLED;
     return content->file >= 0 ? FW_SPOOLED : 0;
 }
 

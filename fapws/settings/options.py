@@ -251,10 +251,13 @@ OPTIONS: tuple[Option, ...] = (
            "fit into spool_directory, and into memory where that is a tmpfs; 0: off", 0, 2**50),
     Option("body_memory", POOL, "size", "3m",
            "request content of known length up to this size waits in memory, mostly the kernel's, until all "
-           "of it is there; larger content, above 64 KB, goes to a temporary file", 0, 3 * 2**20),
+           "of it is there; larger content goes to the memory of body_pool; 0: all above 64 KB goes to a "
+           "temporary file", 0, 3 * 2**20),
     Option("body_pool", POOL, "size", "32m",
-           "memory that such content of all requests of a worker may take together; what does not fit goes "
-           "to a temporary file", 0, 2**40),
+           "memory that request content of known length, of all requests of a worker, may take together; "
+           "what is larger, or finds no room within a second, goes to a temporary file, and so does what "
+           "comes slowly while other content waits for room; unused, it goes back to the system after 10 "
+           "seconds", 0, 2**40),
     Option("request_buffering", POOL, "boolean", "yes",
            "no: the application starts at the end of the request head and reads content from the client as "
            "it comes; meanwhile the worker serves nobody else, and a client that sends no slower than "

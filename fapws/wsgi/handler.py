@@ -74,6 +74,13 @@ class Handler:
             if whole is not None:
                 environ["wsgi.input"] = memory_input(whole)
                 return
+        elif content == lib.FW_POOLED:
+            from fapws.wsgi.pooled_input import pooled_input
+
+            pooled = pooled_input(self._server, response.connection)
+            if pooled is not None:
+                environ["wsgi.input"] = response.spooled = pooled
+                return
         # Not there any more, with a client that has just left: then reading raises. Never is it empty.
         from fapws.wsgi.coming_input import coming_input
 
