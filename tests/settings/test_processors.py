@@ -139,7 +139,8 @@ def test_quota_of_a_real_group() -> None:
         else:
             pytest.skip("the groups here know no quota of processors")
         program = (
-            f"import os; open({str(group / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))\n"
+            "import os\n"
+            f"with open({str(group / 'cgroup.procs')!r}, 'w') as file: file.write(str(os.getpid()))\n"
             "from fapws.settings.processors import processors\nprint(processors().quota)"
         )
         root = Path(__file__).resolve().parents[2]

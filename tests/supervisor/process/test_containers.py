@@ -91,10 +91,14 @@ def room(house: House, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], i
             stdout=log,
             stderr=log,
         )
+    first = 0
     try:
-        yield process, first_child(process.pid)
+        first = first_child(process.pid)
+        yield process, first
     finally:
-        process.kill()  # and with it all that is in the room
+        if first and process.poll() is None:
+            os.kill(first, signal.SIGKILL)  # and with it all that is in the room; setpriv undoes --kill-child
+        process.kill()
         process.wait(30)
 
 
