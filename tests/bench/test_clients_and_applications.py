@@ -183,6 +183,8 @@ def test_pages_of_a_framework_count_what_is_closed_and_know_their_sessions(
 
 def test_the_iterable_and_the_list_are_one_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(HERE / "apps"))
+    monkeypatch.setitem(sys.modules, "iterables", None)  # taken away afterwards, and what was there put back
+    del sys.modules["iterables"]  # other tests have one of this name
     pages = importlib.import_module("iterables")
     listed, iterable = _respond(pages.listed, "/"), _respond(pages.iterable, "/")
     assert listed[:2] == iterable[:2]
