@@ -81,6 +81,7 @@ class Server:
         self.forked = False
         self.errors = errors.ErrorLog()
         self._interrupted_at = 0.0
+        self._interruption: BaseException | None = None
         self._interruptions = 0
         self._renewed = False
         self._unanswered = False
@@ -249,14 +250,27 @@ class Server:
         """Serves until drained. Raises CoreLost."""
         while True:
             try:
+                self._serve_on()
+                break
+            except CoreLost:
+                raise
+            except BaseException as error:  # another signal, on the inner loop's way to its next turn
+                self._interruption = error
+
+    def _serve_on(self) -> None:
+        """run(), but for what is raised between two turns. Nothing is called where nothing would catch."""
+        while True:
+            try:
+                error, self._interruption = self._interruption, None
+                if error is not None:
+                    self._interrupted(error)
+                    error = None
                 if self._serve():
                     break
-            except BaseException as error:
-                if os.getpid() != self._pid:
-                    forks.leave(self.errors, error)
-                if isinstance(error, CoreLost):
-                    raise
-                self._interrupted(error)  # a handler of the application's signals, as a rule
+            except CoreLost:
+                raise
+            except BaseException as raised:  # by a handler of the application's signals, as a rule
+                self._interruption = raised
 
     def _serve(self) -> bool:
         """run(), until something is raised between two requests; goes on with what is left of a batch.
@@ -324,6 +338,9 @@ class Server:
 
     def _interrupted(self, error: BaseException) -> None:
         """Something was raised outside a request. Whatever it cut short is made good before the next turn."""
+        if os.getpid() != self._pid:
+            forks.leave(self.errors, error)
+        self._forget_nobody()
         self._interruptions += 1
         now = time.monotonic()
         if now - self._interrupted_at >= _INTERRUPTION_SECONDS:
@@ -332,7 +349,6 @@ class Server:
             )
             self.log_exception(f"an exception came between two requests; serving goes on{more}", error)
             self._interrupted_at, self._interruptions = now, 0
-        self._forget_nobody()
 
     def _forget_nobody(self) -> None:
         """Before the next turn, requests of this batch that have no response get one."""
