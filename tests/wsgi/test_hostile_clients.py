@@ -306,14 +306,15 @@ def test_uploads_that_break_off_leave_nothing(server: Server, crowd: list[Client
         framing = "Transfer-Encoding: chunked" if number % 2 else "Content-Length: 9000000"
         crowd[-1].send(request("/upload", framing, method="POST"))
         crowd[-1].send((b"%x\r\n" % (len(block) * 2) if number % 2 else b"") + block)
+    blocks = 3  # of 9 MB fit into body_pool; those that had them before, and were slow, are in files
     spooled: list[str] = []
     for _ in range(1000):
         spooled = [name for name in descriptors(pid) if name.endswith("(deleted)")]
-        if len(spooled) >= 60:
+        if len(spooled) >= 60 - blocks:
             break
         fetch(server.address, "/said", "Connection: close")
     # Deleted: no file has a name that somebody would have to remove.
-    assert len(spooled) == 60
+    assert len(spooled) == 60 - blocks
     for number, client in enumerate(crowd):
         if number % 3:
             client.reset()
