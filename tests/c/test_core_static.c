@@ -1,0 +1,93 @@
+/* test_core_static.c -- descriptors of files that are kept: connections, and content on its way in, come first. */
+#include "core_reply.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define LARGE 20000 /* bytes of a file that is kept with its descriptor */
+
+static test_site here;
+static test_client one, two;
+static char top[32];
+
+static void make_file(const char *name)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "%s/%s", top, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    CHECK(fd >= 0 && ftruncate(fd, LARGE) == 0 && close(fd) == 0);
+}
+
+/* Files are kept from three seconds after their last change on. */
+static void wait_until_settled(void)
+{
+    struct stat known;
+    CHECK(stat(top, &known) == 0);
+    while (time(NULL) < known.st_mtime + 3)
+        (void)site_quiet(&here);
+}
+
+static void open_site(fw_settings *settings)
+{
+    (void)snprintf(top, sizeof top, "/tmp/fapws-static-XXXXXX");
+    CHECK(mkdtemp(top) != NULL);
+    make_file("large");
+    settings->static_cache = 1 << 20;
+    site_open(&here, settings);
+    int fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fw_folder_rules rules = {.cache_control = "", .immutable = "", .types = ""};
+    CHECK(fw_serve_folder(here.worker, "/f", 2, fd, &rules) == 0);
+    client_open(&here, &one);
+    wait_until_settled();
+    client_ask(&here, &one, "GET /f/large HTTP/1.1", "");
+    test_reply reply = {0};
+    CHECK(client_reply(&here, &one, &reply) && reply.status == 200);
+    reply_free(&reply);
+}
+
+static void close_site(void)
+{
+    char path[64];
+    client_close(&one);
+    client_close(&two);
+    site_close(&here);
+    (void)snprintf(path, sizeof path, "%s/large", top);
+    CHECK(unlink(path) == 0 && rmdir(top) == 0);
+}
+
+TEST(a_client_is_accepted_with_the_descriptor_of_a_kept_file)
+{
+    static int fds[200];
+    struct rlimit before, few;
+    int count = 0;
+    fw_settings settings = settings_usual();
+    open_site(&settings);
+    client_open(&here, &two);
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    few = before;
+    few.rlim_cur = 100;
+    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    while (count < 200 && (fds[count] = dup(0)) >= 0)
+        count++;
+    CHECK(errno == EMFILE);
+    client_ask(&here, &two, "GET / HTTP/1.1", "");
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+    CHECK(client_reply_is(&here, &two, 200, "x"));
+    while (count)
+        close(fds[--count]);
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    close_site();
+}
+
+TEST(kept_files_do_not_count_against_the_connections_that_there_may_be)
+{
+    fw_settings settings = settings_usual();
+    settings.max_descriptors = 2; /* one client and the file */
+    open_site(&settings);
+    client_open(&here, &two);
+    client_ask(&here, &two, "GET / HTTP/1.1", "");
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+    CHECK(client_reply_is(&here, &two, 200, "x"));
+    close_site();
+}
