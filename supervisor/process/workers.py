@@ -50,6 +50,8 @@ class SavedWorker(NamedTuple):
     autoreload: bool = False
     counts: bool = False
     """Whether it counts for metrics."""
+    remembers: bool = False
+    """Whether it keeps its last requests."""
 
 
 class Workers:
@@ -106,7 +108,8 @@ class Workers:
         row, name = None, action.pool.name
         try:
             row = self.board.take(name)
-            self.board.remember(row)
+            if action.pool.crash_record:
+                self.board.remember(row)
             if counts:
                 self.board.count(row)
             apart = isolate and not self._known <= {name}
@@ -144,7 +147,8 @@ class Workers:
                 worker.autoreload,
                 worker.slot,
             )
-            self.board.remember(row, anew=False)
+            if worker.remembers:
+                self.board.remember(row, anew=False)
             if worker.counts:
                 self.board.count(row, anew=False)
         self.board.free_all_but({(worker.pool, worker.row) for worker in workers})
@@ -163,6 +167,7 @@ class Workers:
                 access_log=process.access_log,
                 autoreload=process.autoreload,
                 counts=process.row.tally is not None,
+                remembers=process.row.last is not None,
             )
             for number, process in self._processes.items()
         )

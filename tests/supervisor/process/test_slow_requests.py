@@ -23,6 +23,7 @@ def application(environ, start_response):
     start_response("404 Not Found", [("Content-Length", "6")])
     return [b"hello\\n"]
 """
+SLOW = "slow_request = 200ms\ncrash_record = yes"
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def gate(house: House) -> str:
     return path
 
 
-def begin(house: House, gate: str, setup: str = "", pool: str = "slow_request = 200ms") -> None:
+def begin(house: House, gate: str, setup: str = "", pool: str = SLOW) -> None:
     house.write_app(APP.replace("GATE", gate).replace("SETUP", setup))
     house.configure(listen=f"unix:{house.unix}", pool=pool)
     house.start()
