@@ -33,6 +33,19 @@ class Stacks(NamedTuple):
     text: str
 
 
+class Profiled(NamedTuple):
+    """Worker to master: what it has found of itself; see fapws.worker.profiler."""
+
+    text: str
+
+
+class Profile(NamedTuple):
+    """Master to worker: look at yourself for a while, and tell."""
+
+    order: str
+    """Seconds, and ``time`` or ``memory``."""
+
+
 class Drain(NamedTuple):
     """Master to worker: a replacement serves; stop accepting at once, finish, exit."""
 
@@ -62,10 +75,12 @@ class Broken(NamedTuple):
     reason: str
 
 
-Message = Union[Ready, Failed, Changed, Stacks, Drain, TurnAway, Welcome, Ping, Reopened, Broken]
+Message = Union[
+    Ready, Failed, Changed, Stacks, Profiled, Profile, Drain, TurnAway, Welcome, Ping, Reopened, Broken
+]
 
-FROM_WORKER: frozenset[type[Message]] = frozenset((Ready, Failed, Changed, Stacks))
-FROM_MASTER: frozenset[type[Message]] = frozenset((Drain, TurnAway, Welcome, Ping, Reopened, Broken))
+FROM_WORKER: frozenset[type[Message]] = frozenset((Ready, Failed, Changed, Stacks, Profiled))
+FROM_MASTER: frozenset[type[Message]] = frozenset((Drain, TurnAway, Welcome, Ping, Reopened, Broken, Profile))
 
 _TYPES: dict[bytes, type[Message]] = {
     b"R": Ready,
@@ -77,6 +92,8 @@ _TYPES: dict[bytes, type[Message]] = {
     b"P": Ping,
     b"L": Reopened,
     b"B": Broken,
+    b"X": Profile,
+    b"Y": Profiled,
 }
 _STACKS, _STACKS_END = b"S", b"\0"
 _LETTERS = {kind: letter for letter, kind in _TYPES.items()}

@@ -104,6 +104,7 @@ class Master:
         resources.workers.on_exit = self._on_exit
         self._questioning = Questioning(resources, self)
         resources.workers.on_stacks = self._questioning.on_stacks
+        resources.workers.on_profiled = self._questioning.on_profiled
         commands = Commands(self, self._post, resources.conversations, self._reopen_logs, resources.troubles)
         resources.conversations.commands = {**commands.table(), **self._questioning.table()}
         self._orders = self._make_orders()

@@ -28,7 +28,7 @@ class Questioning:
 
     def table(self) -> dict[str, Command]:
         """What each command calls."""
-        return {"stack": self._obey, "top": self._tell_figures}
+        return {"profile": self._obey, "stack": self._obey, "top": self._tell_figures}
 
     @property
     def due(self) -> float:
@@ -44,6 +44,11 @@ class Questioning:
         """A worker has ended."""
         if self._questions:
             self._questions.on_exit(number)
+
+    def on_profiled(self, number: int, text: str) -> None:
+        """A worker has told what it found of itself; nobody may wait for that any more."""
+        if self._questions:
+            self._questions.on_profiled(number, text)
 
     def on_stacks(self, number: int, process: Process, text: str) -> None:
         """A worker has sent its stacks."""

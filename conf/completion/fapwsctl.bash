@@ -14,7 +14,7 @@ _fapwsctl() {
     local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} word command='' words
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
-            start | stop | restart | reload | upgrade | reopen | scale | drain | undrain | status | stack | top | why | health | configtest | dump)
+            start | stop | restart | reload | upgrade | reopen | scale | drain | undrain | status | stack | top | profile | why | health | configtest | dump)
                 command=$word
                 ;;
         esac
@@ -26,14 +26,15 @@ _fapwsctl() {
             return
             ;;
         -t | --timeout | -d | --delay | -n | --times) return ;;
-        scale | drain | undrain | stack) words=$(_fapwsctl_pools) ;;
+        scale | drain | undrain | stack | profile) words=$(_fapwsctl_pools) ;;
         *)
             case $command:$now in
                 :-*) words='-c --config -j --json -t --timeout -h --help' ;;
                 start:-*) words='-F --foreground -t --timeout -j --json' ;;
                 top:-*) words='-d --delay -b --batch -n --times -t --timeout' ;;
+                profile:-*) words='-m --memory -t --timeout -j --json' ;;
                 *:-*) words='-t --timeout -j --json' ;;
-                :*) words='start stop restart reload upgrade reopen scale drain undrain status stack top why health configtest dump' ;;
+                :*) words='start stop restart reload upgrade reopen scale drain undrain status stack top profile why health configtest dump' ;;
                 *) return ;;
             esac
             ;;

@@ -27,6 +27,8 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
                show the Python stacks of workers, with the requests in hand
   top [-d SECONDS] [-b] [-n TIMES]
                show what they do in each interval (2 s), drawn again and again; -b: printed
+  profile [-m] POOL/N [SECONDS]
+               show where a worker spends its time (10 s); -m: what its memory grows by
   why          show what has failed last, with what is known of it, and what to do next
   health       exit 0 if every pool serves as configured
   configtest   check the configuration, touch nothing
@@ -54,6 +56,8 @@ class Options(NamedTuple):
     """Seconds between two looks of top."""
     batch: bool = False
     """Whether top prints instead of drawing."""
+    memory: bool = False
+    """Whether profile looks at memory."""
     times: int = 0
     """How many times; 0: until it is told to end."""
     arguments: tuple[str, ...] = ()
@@ -80,6 +84,7 @@ COMMANDS = {
     "status": Words(),
     "stack": Words(0, 1),
     "top": Words(),
+    "profile": Words(1, 2),
     "why": Words(),
     "health": Words(),
     "configtest": Words(),
@@ -105,6 +110,8 @@ def parse_arguments(arguments: list[str]) -> Options:
             options = options._replace(delay=_seconds(word, _value(word, rest)))
         elif word in ("-n", "--times"):
             options = options._replace(times=_number(word, _value(word, rest)))
+        elif word in ("-m", "--memory"):
+            options = options._replace(memory=True)
         elif word in ("-b", "--batch"):
             options = options._replace(batch=True)
         elif word in ("-j", "--json"):
@@ -121,11 +128,13 @@ def parse_arguments(arguments: list[str]) -> Options:
         usage("no command")
     least = COMMANDS[options.command].least
     if len(options.arguments) < least:
-        usage(f"{options.command} needs {least} words behind it")
+        usage(f"{options.command} needs {least} {'word' if least == 1 else 'words'} behind it")
     if options.foreground and options.command != "start":
         usage("-F goes with start only")
     if options.command != "top" and (options.batch, options.times, options.delay) != (False, 0, 2.0):
         usage("-b, -d and -n go with top only")
+    if options.memory and options.command != "profile":
+        usage("-m goes with profile only")
     return options
 
 

@@ -91,6 +91,9 @@ def _write(result: Result, as_json: bool) -> None:
         # What was asked for goes to standard output, also if the reply is "stopped".
         expected = result.status == DONE or "state" in result.values or "stacks" in result.values
         print(visible(result.text.rstrip("\n")), file=sys.stdout if expected else sys.stderr)
+        if result.note:
+            sys.stdout.flush()
+            print(visible(result.note), file=sys.stderr)
 
 
 # ---- Commands ------------------------------------------------------------------------------------
@@ -289,6 +292,7 @@ _COMMANDS: dict[str, Callable[[Options], Result]] = {
     "status": _query,
     "stack": _query,
     "top": _query,
+    "profile": _query,
     "why": _query,
     "health": _query,
     "configtest": _query,

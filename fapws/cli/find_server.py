@@ -23,6 +23,8 @@ class Result(NamedTuple):
     text: str
     values: Mapping[str, Any] = MappingProxyType({})
     """More for --json."""
+    note: str = ""
+    """For people, beside a text that programs read; to standard error."""
 
 
 class Ended(Exception):

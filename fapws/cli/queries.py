@@ -77,6 +77,13 @@ def top(options: Options) -> Result:
     return top.top(options)
 
 
+def profile(options: Options) -> Result:
+    """What one of them does, in more detail."""
+    from fapws.cli import profile
+
+    return profile.profile(options)
+
+
 def why(options: Options) -> Result:
     """What has failed last."""
     from fapws.cli import why
@@ -88,6 +95,7 @@ COMMANDS: dict[str, Callable[[Options], Result]] = {
     "status": status,
     "stack": stack,
     "top": top,
+    "profile": profile,
     "why": why,
     "configtest": configtest,
     "dump": dump,

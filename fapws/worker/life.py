@@ -18,6 +18,8 @@ from fapws.messages import (
     Drain,
     Failed,
     Message,
+    Profile,
+    Profiled,
     Ready,
     Reopened,
     TurnAway,
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 AUTORELOAD_MS = 500
 """How often the source files are looked at."""
 _READ_SIZE = 65536
+_BUSY_SINCE = slice(8, 16)
+"""Bytes of a row: 0 while there is no request in hand."""
 _GROUPS = 2**61 - 1
 """A prime, so that every character of a pool's name counts."""
 
@@ -390,6 +394,14 @@ class Worker:
                 self._renew_logs(message.logs.split())
             elif isinstance(message, Broken) and self._watch is not None:
                 self._watch.add_named_in(message.reason)
+            elif isinstance(message, Profile):
+                self._profile(message.order)
+
+    def _profile(self, order: str) -> None:
+        from fapws.worker import profiler
+
+        row = self._spec.row
+        profiler.begin(order, lambda text: self._send(Profiled(text)), lambda: any(row[_BUSY_SINCE]))
 
     def _renew_logs(self, logs: list[str]) -> None:
         for log in logs:

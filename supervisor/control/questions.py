@@ -10,6 +10,7 @@ import time
 from math import inf
 
 from fapws.lean import Any, Callable, NamedTuple, signal
+from fapws.messages import Profile
 
 from ..core import worker_states as states
 from ..core.children import Child
@@ -23,6 +24,9 @@ from .status import request_age
 
 STACK_SECONDS = 5.0
 """A handler runs at once, whatever the worker is doing; but the machine may have much to do."""
+PROFILE_SECONDS = 600.0
+PROFILE_MARGIN = 10.0
+"""Seconds that a request which is in hand may take before the profile begins."""
 _BOOTED = (states.SERVING, states.HUNG, states.DRAINING)
 
 
@@ -53,6 +57,8 @@ class Questions:
         child = self._state().children.get(number)
         if child is None:
             client.reply(False, error=f"there is no worker with pid {pid!r}")
+        elif request["command"] == "profile":
+            self._ask_profile(client, child, request)
         else:
             self._ask_stacks(client, child, request)
 
@@ -81,6 +87,11 @@ class Questions:
         self._end("stack", number, True, text=text, **question.facts)
         return True
 
+    def on_profiled(self, number: int, text: str) -> None:
+        """Tells who waits for it."""
+        if ("profile", number) in self._open:
+            self._end("profile", number, True, text=text)
+
     # ---- Details --------------------------------------------------------------------------------
 
     def _ask_stacks(self, client: Client, child: Child, request: Request) -> None:
@@ -96,11 +107,32 @@ class Questions:
             self._open["stack", number] = Question(time.monotonic() + STACK_SECONDS, late, facts)
             self._workers.ask_stacks(number, for_log=False)
 
+    def _ask_profile(self, client: Client, child: Child, request: Request) -> None:
+        """Over the channel: the worker hears it between two requests."""
+        number, seconds = child.number, request.get("length")
+        if not self._serves(child):
+            client.reply(False, error=f"it is {child.state}, and answers no questions")
+        elif not isinstance(seconds, (int, float)) or not 0 < seconds <= PROFILE_SECONDS:
+            client.reply(False, error=f"a profile takes up to {PROFILE_SECONDS:g} seconds")
+        elif ("profile", number) in self._open:
+            client.reply(False, error="it is being profiled already")
+        elif not self._workers.send(
+            number, Profile(f"{seconds} {'memory' if request.get('memory') else 'time'}")
+        ):
+            client.reply(False, error="it cannot be told: it has not heard what it was told before")
+        else:
+            late = "it has not answered: a worker begins between two requests, and ends when it has told"
+            self._open["profile", number] = Question(time.monotonic() + seconds + PROFILE_MARGIN, late, {})
+            self._conversations.wait_for(_topic("profile", number), client)
+
+    def _serves(self, child: Child) -> bool:
+        return child.state in _BOOTED and self._workers.score(child.number).beat > 0
+
     def _why_not(self, child: Child, request: Request) -> str:
         """Why it cannot be sent the signal; empty: it can. Where nobody catches it, it would end the process:
         while a worker boots, and where the application has taken the signal away since."""
         view = self._workers.views()[child.number]
-        if child.state not in _BOOTED or not view.score.beat:
+        if not self._serves(child):
             return f"it is {child.state}, and answers no questions"
         caught = catches(view.pid, signal.SIGUSR2)
         if caught is None:

@@ -62,11 +62,18 @@ class Judge:
         self._booted = False
         """It has said how its start went, or an earlier master has heard it."""
         self._changes = Pace(CHANGES_MAX, CHANGES_SECONDS)
+        self.profiles_due = 1
+        """How many profiles were asked for and have not come; one by an earlier master, perhaps."""
 
     def hear(self, message: messages.Message, now: float) -> None:
         """Raises ValueError."""
         if isinstance(message, messages.Stacks):
             return  # their length is bounded, and what nobody asked for is dropped
+        if isinstance(message, messages.Profiled):
+            self.profiles_due -= 1
+            if self.profiles_due < 0:
+                raise ValueError("it tells of itself without being asked")
+            return
         if isinstance(message, messages.Changed):
             if not self._autoreload:
                 raise ValueError("it tells of changed files though autoreload is off")
@@ -148,6 +155,7 @@ class Process:
         if self.channel < 0:
             return False
         data = messages.encode(message)
+        self._judge.profiles_due += isinstance(message, messages.Profile)
         if fds:
             return descriptors.send(self.channel, data, fds)
         try:

@@ -71,6 +71,8 @@ class Workers:
         self.gone: dict[str, Score] = {}
         self.on_stacks: Callable[[int, Process, str], None] = lambda _number, _process, _text: None
         """Is told the stacks that a worker sends: number, process, text of several lines."""
+        self.on_profiled: Callable[[int, str], None] = lambda _number, _text: None
+        """Is told what a worker has found of itself."""
         self.on_exit: Callable[[int, str, int], None] = lambda _number, _pool, _code: None
         """Is told of a worker's end before the core is: number, pool, and how it ended."""
         self.gone_tallies: dict[str, Words] = {}
@@ -360,6 +362,8 @@ class Workers:
             self._post(events.ReloadAsked(pool=pool))
         elif isinstance(message, messages.Stacks):
             self.on_stacks(number, self._processes[number], message.text)
+        elif isinstance(message, messages.Profiled):
+            self.on_profiled(number, message.text)
 
     def _changed(self, number: int, process: Process, status: int) -> None:
         if os.WIFSTOPPED(status):

@@ -41,6 +41,7 @@ ON_DEMAND = {
     "fapws.cli.control_client",
     "fapws.cli.fapwsctl",
     "fapws.cli.queries",
+    "fapws.cli.profile",
     "fapws.cli.stack",
     "fapws.cli.top",
     "fapws.cli.top_screen",
@@ -73,6 +74,7 @@ ON_DEMAND = {
     "fapws.supervisor.process.caught",
     "fapws.supervisor.process.usage",
     "fapws.supervisor.upgrade.landing",
+    "fapws.worker.profiler",
     "fapws.worker.watch",
     "fapws.wsgi.forwarded",
 }
