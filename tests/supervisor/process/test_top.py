@@ -46,6 +46,8 @@ class Terminal:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
+            # Ctrl-C works on a terminal, also where whoever runs the tests ignores it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self._theirs = theirs
         self._seen = b""
