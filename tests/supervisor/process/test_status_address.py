@@ -21,7 +21,9 @@ import time
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/stuck":
-        time.sleep(60)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:  # it computes: it keeps the interpreter and a processor
+            pass
     return [b"hello"]
 """
 BROKEN = "import not_there_at_all\napplication = None\n"
