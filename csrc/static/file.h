@@ -47,8 +47,8 @@ typedef struct fw_static_file {
     size_t weight; /* bytes of memory, with its siblings */
     fw_slice etag; /* strong, with its quotes */
     /* Fields of the head, one behind the other in text: */
-    fw_slice common;         /* of 200, 206 and 304 (RFC 9110 15.4.5) */
-    fw_slice content_fields; /* of 200 and 206 */
+    fw_slice common;         /* of 200, 206 and 304 (RFC 9110 15.3.7, 15.4.5) */
+    fw_slice content_fields; /* of 200 and 206, but not of a 206 after If-Range */
     fw_slice length;         /* of 200 */
     char text[];
 } fw_static_file;

@@ -72,11 +72,22 @@ static int add_part(fw_buffer *out, const fw_static_file *file, const fw_range *
     return add(out, fields);
 }
 
+/* Of a client that has another part of the same file, and with it what describes the file (RFC 9110 15.3.7). */
+static bool goes_on(const fw_head *head)
+{
+    for (size_t i = 0; i < head->field_count; i++)
+        if (fw_slice_is(head->fields[i].name, "if-range", 8))
+            return true;
+    return false;
+}
+
 /* What describes the file, and the end of the head. */
-static int add_file(fw_buffer *out, const fw_static_file *file, const fw_static_reply *reply)
+static int add_file(fw_buffer *out, const fw_head *head, const fw_static_file *file,
+                    const fw_static_reply *reply)
 {
     int status = reply->status;
-    if (add_slice(out, file->common) || (status != 304 && add_slice(out, file->content_fields)) ||
+    bool known = status == 304 || (status == 206 && goes_on(head));
+    if (add_slice(out, file->common) || (!known && add_slice(out, file->content_fields)) ||
         (status == 200 && add_slice(out, file->length)) ||
         (status == 206 && add_part(out, file, &reply->part)))
         return FW_EMEMORY;
@@ -109,7 +120,7 @@ static int write_reply(const fw_head *head, const fw_date *date, const fw_static
         return FW_EMEMORY;
     if (status != 200 && status != 206 && status != 304)
         return add_own_content(out, status, reply, bodiless);
-    int code = add_file(out, file, reply);
+    int code = add_file(out, head, file, reply);
     reply->head_len = fw_buffer_len(out);
     return code;
 }

@@ -159,6 +159,21 @@ def test_if_range_and_the_other_conditions(site: Site) -> None:
     assert site.ask("/files/small.txt", "If-Range: x").content == SMALL, "it means nothing without Range"
 
 
+def test_part_after_if_range_has_only_what_it_should(site: Site) -> None:
+    """RFC 9110 15.3.7: the client has the rest of what describes the file from the response before."""
+    whole = site.ask("/files/small.txt")
+    needed = {"date", "etag", "cache-control", "content-range", "content-length", "connection"}
+    part = site.ask("/files/small.txt", "Range: bytes=2-4", f"If-Range: {whole.fields['etag']}")
+    assert (part.status, set(part.fields) - {"server"}) == (206, needed)
+    for name in ("etag", "cache-control"):
+        assert part.fields[name] == whole.fields[name]
+    plain = site.ask("/files/small.txt", "Range: bytes=2-4")
+    assert plain.status == 206
+    assert set(plain.fields) == set(whole.fields) | {"content-range"}
+    changed = site.ask("/files/small.txt", "Range: bytes=2-4", 'If-Range: "other"')
+    assert (changed.status, set(changed.fields)) == (200, set(whole.fields))
+
+
 def test_date_of_a_second_that_is_not_over_is_weak(site: Site) -> None:
     """8.8.2.2: the file may change once more within that second."""
     path = site.root / "fresh.txt"
