@@ -28,12 +28,12 @@ static void wait_until_settled(void)
         (void)site_quiet(&here);
 }
 
-static void open_site(fw_settings *settings)
+static void open_site(fw_settings *settings, uint64_t budget)
 {
     (void)snprintf(top, sizeof top, "/tmp/fapws-static-XXXXXX");
     CHECK(mkdtemp(top) != NULL);
     make_file("large");
-    settings->static_cache = 1 << 20;
+    settings->static_cache = budget;
     site_open(&here, settings);
     int fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     fw_folder_rules rules = {.cache_control = "", .immutable = "", .types = ""};
@@ -62,7 +62,7 @@ TEST(a_client_is_accepted_with_the_descriptor_of_a_kept_file)
     struct rlimit before, few;
     int count = 0;
     fw_settings settings = settings_usual();
-    open_site(&settings);
+    open_site(&settings, 1 << 20);
     client_open(&here, &two);
     CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
     few = before;
@@ -80,11 +80,41 @@ TEST(a_client_is_accepted_with_the_descriptor_of_a_kept_file)
     close_site();
 }
 
+TEST(a_file_without_a_descriptor_left_is_503_and_later_is_there_again)
+{
+    static int fds[200];
+    struct rlimit before, few;
+    int count = 0;
+    fw_settings settings = settings_usual();
+    test_reply reply = {0};
+    open_site(&settings, 0); /* nothing is kept, so nothing can be given back */
+    client_open(&here, &two);
+    client_ask(&here, &two, "GET / HTTP/1.1", "");
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+    CHECK(client_reply_is(&here, &two, 200, "x"));
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    few = before;
+    few.rlim_cur = 100;
+    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    while (count < 200 && (fds[count] = dup(0)) >= 0)
+        count++;
+    CHECK(errno == EMFILE);
+    client_ask(&here, &one, "GET /f/large HTTP/1.1", "");
+    CHECK(client_reply_is(&here, &one, 503, "503 Service Unavailable\n"));
+    while (count)
+        close(fds[--count]);
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    client_ask(&here, &two, "GET /f/large HTTP/1.1", "");
+    CHECK(client_reply(&here, &two, &reply) && reply.status == 200);
+    reply_free(&reply);
+    close_site();
+}
+
 TEST(kept_files_do_not_count_against_the_connections_that_there_may_be)
 {
     fw_settings settings = settings_usual();
     settings.max_descriptors = 2; /* one client and the file */
-    open_site(&settings);
+    open_site(&settings, 1 << 20);
     client_open(&here, &two);
     client_ask(&here, &two, "GET / HTTP/1.1", "");
     CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);

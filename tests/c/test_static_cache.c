@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,18 @@ static int root;
 static uint32_t opened;
 static fw_static_cache cache;
 static fw_cache_time now;
+
+/* Called before each piece of a file is read, in place of somebody else who writes at that moment. NULL: nobody. */
+static void (*meanwhile)(void);
+
+/* The one that the core calls. */
+ssize_t pread(int fd, void *to, size_t size, off_t at)
+{
+    struct iovec piece = {to, size};
+    if (meanwhile)
+        meanwhile();
+    return preadv(fd, &piece, 1, at);
+}
 
 /* Files are made now, so to the cache it is a minute later: their times can be trusted. */
 static void set_up(uint64_t budget)
@@ -264,6 +277,37 @@ TEST(a_file_is_opened_with_a_descriptor_that_was_given_back)
     while (count)
         close(fds[--count]);
     CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    tear_down();
+}
+
+static int writings; /* that are still to come */
+
+static void write_meanwhile(void)
+{
+    char text[16];
+    if (writings == 0)
+        return;
+    (void)snprintf(text, sizeof text, "%.*s", writings, "wwwwwwww"); /* another size each time */
+    writings--;
+    make("busy", text, 0);
+}
+
+TEST(a_small_file_that_is_being_written_is_read_again_and_is_503_if_that_never_ends)
+{
+    set_up(1 << 20);
+    make("busy", "as it was", 0);
+    make("calm", "as it was", 0);
+    meanwhile = write_meanwhile;
+    writings = 2;
+    CHECK(ask("busy", "w") == 200 && writings == 0 && cache.count == 1);
+    fw__cache_clear(&cache);
+    make("busy", "as it was", 0);
+    writings = 8;
+    CHECK(ask("busy", NULL) == 503 && writings < 8);
+    CHECK(opened == 0 && cache.count == 0);
+    writings = 0;
+    CHECK(ask("busy", NULL) == 200 && ask("calm", "as it was") == 200);
+    meanwhile = NULL;
     tear_down();
 }
 
