@@ -1,4 +1,4 @@
-/* conn/conn.h -- a client's connection, and what conn.c, request.c, outgoing.c and kept_head.c do with it.
+/* conn/conn.h -- a client's connection, and what conn.c, request.c, own_responses.c and others do with it.
  *
  * Any function that is given a connection may close it: afterwards its state is FW_CONN_CLOSED, and its
  * memory is there until fw__conns_free_closed(), which fw_poll() calls while no function holds a connection.
@@ -161,8 +161,12 @@ void fw__request_drop_content(fw_conn *conn);
 void fw__request_let_go(fw_conn *conn); /* closes its temporary file, if there is one */
 bool fw__request_waits(fw_conn *conn); /* whether conn->in begins with a whole head, or a bad one */
 void fw__request_whole(fw_conn *conn); /* the head in conn->in has its content: it is given out */
-/* The core's own response, then a lingering close. */
+
+/* ---- own_responses.c: what the core answers by itself -------------------------------------------- */
+/* Then a lingering close. */
 void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes);
+/* The head of a request for ready_path was noted, and what follows it is in conn->in. */
+void fw__tell_readiness(fw_conn *conn);
 
 /* ---- left_content.c: content that stays in the socket ------------------------------------------------- */
 /* Whether the application shall read what is missing of a content itself: its request is given out now.

@@ -1,18 +1,13 @@
 /* conn/request.c -- bytes of a client become a request that the application gets.
- * Owns:   the way from FW_CONN_IDLE over HEAD and CONTENT to DISPATCHED, and the core's refusals.
+ * Owns:   the way from FW_CONN_IDLE over HEAD and CONTENT to DISPATCHED.
  * Never:  reads from the socket. Runs only while the batch has room (fw__batch_full()). */
 #include "conn/conn.h"
 
 #include <netinet/in.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "conn/tally.h"
 #include "error.h"
 #include "http/proxy.h"
-#include "http/ready.h"
-#include "http/refusal.h"
 #include "worker.h"
 
 /* Where the bytes in hand stand. Used up from the front; the rest ends in conn->in. */
@@ -208,19 +203,6 @@ static void wait_for_head(fw_conn *conn, const incoming *bytes)
     fw__conn_listen(conn);
 }
 
-/* Sends a whole response of the core's own making. */
-static void send_own(fw_conn *conn, const char *response, size_t len)
-{
-    if (fw__out_keep(conn, response, len)) {
-        fw__conn_lost(conn);
-        return;
-    }
-    if (!fw__conn_enter(conn, FW_CONN_FLUSHING))
-        return;
-    fw__conn_wait_to_send(conn);
-    fw__out_writable(conn);
-}
-
 /* ---- May clients be sent here? ------------------------------------------------------------------- */
 
 /* Other methods, and requests with content, are the application's. */
@@ -231,25 +213,6 @@ static bool asks_for_readiness(const fw_worker *worker, const fw_head *head)
            !fw_head_has_content(head);
 }
 
-/* Not ready, it closes, so that the balancer looks for another server at once. */
-static void tell_readiness(fw_conn *conn)
-{
-    fw_worker *worker = conn->worker;
-    char response[FW_READY_SIZE];
-    fw_readiness said = {
-        .away = worker->away, .bodiless = conn->request.is_head, .minor = conn->request.minor != 0};
-    said.close =
-        said.away || !conn->request.keep_alive || (worker->closing && !fw__request_waits(conn));
-    fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
-    size_t len = fw_ready_write(response, &said, &worker->date);
-    if (conn->request.access)
-        fw__access_refused(conn->request.access, fw_ready_status(&said),
-                           len - fw_ready_content(&said));
-    fw__response_reset(conn, FW_BY_WORKER);
-    conn->response.last = said.close;
-    send_own(conn, response, len);
-}
-
 /* What follows the head is kept first: once the response is sent, it is looked at. */
 static void answer_readiness(fw_conn *conn, const fw_head *head, const incoming *bytes,
                              size_t head_len)
@@ -258,7 +221,7 @@ static void answer_readiness(fw_conn *conn, const fw_head *head, const incoming 
     if ((head_len < bytes->len || bytes->in_buffer) && !keep_rest(conn, bytes, head_len))
         fw__conn_lost(conn);
     else
-        tell_readiness(conn);
+        fw__tell_readiness(conn);
 }
 
 /* ---- Files that the core serves ------------------------------------------------------------------ */
@@ -455,82 +418,4 @@ bool fw__request_waits(fw_conn *conn)
             return true;
     }
     return false;
-}
-
-static void tell_full(fw_worker *worker)
-{
-    uint64_t now = uv_now(&worker->loop) + 1; /* never 0 */
-    fw_spool *spool = &worker->spool;
-    if (fw__batch_crowded(&worker->batch) || (spool->told && now - spool->told < FW_TELL_MS))
-        return;
-    spool->told = now;
-    fw__batch_event(&worker->batch, FW_SPOOL_FULL, 0);
-}
-
-/* Methods are capital letters. What follows a content that was longer than announced is content, too, and
- * seldom begins like one. */
-static size_t method_begins(fw_slice bytes)
-{
-    size_t at = 0;
-    while (at < bytes.len && at < 2 && (bytes.at[at] == '\r' || bytes.at[at] == '\n'))
-        at++;
-    size_t first = at;
-    while (at < bytes.len && ((bytes.at[at] >= 'A' && bytes.at[at] <= 'Z') || bytes.at[at] == '-'))
-        at++;
-    bool ends = at < bytes.len && memchr(" \t\r\n", bytes.at[at], 4) != NULL;
-    return ends && at > first ? at : 0;
-}
-
-/* What a refusal shows of the bytes that came: below FW_DEBUG_CONTENT never content, so a head up to its
- * empty line, or nothing at all. */
-static fw_slice shown_of(const fw_worker *worker, fw_slice bytes)
-{
-    static const char none[] = "(it begins no request; debug = 3 shows it)";
-    fw_slice hidden = {none, sizeof none - 1};
-    if (worker->settings.debug >= FW_DEBUG_CONTENT || bytes.len == 0)
-        return bytes;
-    size_t at = method_begins(bytes);
-    if (at == 0)
-        return hidden;
-    for (; at < bytes.len; at++) {
-        size_t left = bytes.len - at;
-        if (bytes.at[at] == '\n' && ((left > 1 && bytes.at[at + 1] == '\n') ||
-                                     (left > 2 && memcmp(bytes.at + at + 1, "\r\n", 2) == 0))) {
-            bytes.len = at + 1;
-            break;
-        }
-    }
-    return bytes;
-}
-
-static void log_refusal(fw_conn *conn, int code, size_t head_len, fw_slice bytes)
-{
-    fw_request *request = &conn->request;
-    if (!request->access)
-        request->access = fw__access_unreadable(conn->worker->access_log, bytes);
-    if (request->access)
-        fw__access_refused(request->access, fw_error_status(code), head_len);
-}
-
-void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
-{
-    fw_worker *worker = conn->worker;
-    char response[FW_REFUSAL_SIZE];
-    bool bodiless = conn->request.is_head;
-    worker->score->refused++;
-    if (worker->tally)
-        fw__tally_refused(worker->tally, code);
-    if (worker->settings.debug)
-        fw__batch_debug(&worker->batch, conn->id, fw__conn_peer(conn), fw_error_name(code),
-                        shown_of(worker, bytes));
-    if (code == FW_ESPOOL_FULL)
-        tell_full(worker);
-    fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
-    size_t len = fw_refusal_write(response, code, bodiless, &worker->date);
-    if (worker->access_log)
-        log_refusal(conn, code, bodiless ? len : len - fw_refusal_content(code), bytes);
-    fw__request_drop_content(conn);
-    fw_buffer_clear(&conn->in);
-    fw__response_reset(conn, FW_BY_CORE);
-    send_own(conn, response, len);
 }
