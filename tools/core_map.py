@@ -45,7 +45,9 @@ ROOMS = {
     "static": Room("static/", "surface base sys http"),
     "conn": Room("conn/", "surface base sys http access static", whole=True),
     "response": Room("response/", "surface base sys http access static batch conn", whole=True),
-    "worker": Room("worker.h worker.c poll.c", "surface health base sys http access static batch conn response"),
+    "worker": Room(
+        "worker.h worker.c poll.c", "surface health base sys http access static batch conn response"
+    ),
     "python": Room("python/", "surface"),
 }
 """From the bottom to the top: each room's arrows lead to rooms above it in this table."""

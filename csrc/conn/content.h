@@ -25,7 +25,7 @@ typedef struct {
     fw_pool pool;           /* kept within the same limit */
     fw_list holders;        /* contents that are being received into blocks of it */
     fw_list waiting;        /* contents for which there was no block */
-    _Atomic uint64_t lost;  /* bytes of blocks that another thread has freed: reserved no more */
+    _Atomic size_t lost;    /* bytes of blocks that another thread has freed: reserved no more */
     uint64_t told;          /* uv_now() of the last FW_SPOOL_FULL record; 0: never */
     fw_static_cache *cache; /* whose descriptors can be given back; NULL: none */
 } fw_spool;

@@ -54,10 +54,16 @@ static void give_back(void)
         (void)kill(getpid(), number);
 }
 
+/* sa_flags has a sign in some C libraries, its bits in others. */
+static bool takes_three(const struct sigaction *action)
+{
+    return ((unsigned)action->sa_flags & (unsigned)SA_SIGINFO) != 0;
+}
+
 /* CPython's handler takes one argument, PyPy's three. */
 static void dump(int signum, siginfo_t *info, void *context)
 {
-    if (wrapped.sa_flags & SA_SIGINFO)
+    if (takes_three(&wrapped))
         wrapped.sa_sigaction(signum, info, context);
     else
         wrapped.sa_handler(signum);
@@ -84,8 +90,7 @@ static void on_signal(int signum, siginfo_t *info, void *context)
 static bool is_ours(int signum)
 {
     struct sigaction now;
-    return sigaction(signum, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
-           now.sa_sigaction == on_signal;
+    return sigaction(signum, NULL, &now) == 0 && takes_three(&now) && now.sa_sigaction == on_signal;
 }
 
 int fw_wrap_stacks(int signum, int fd)
@@ -96,7 +101,7 @@ int fw_wrap_stacks(int signum, int fd)
         return 0;
     if (sigaction(signum, NULL, &now) < 0 || fstat(fd, &found) < 0)
         return FW_ESYSTEM;
-    if (!(now.sa_flags & SA_SIGINFO) && (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN))
+    if (!takes_three(&now) && (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN))
         return FW_ESTATE;
     wrapped = now;
     known = found;

@@ -15,6 +15,8 @@ def application(environ, start_response):
     return [b""]
 """
 PLAIN = b"body { color: red }\n" * 100
+GZIPPED = gzip.compress(PLAIN, mtime=0)
+"""Without the time: tests are named by it."""
 LARGE = bytes(range(256)) * 400
 BROWSER = "Accept-Encoding: gzip, deflate, br, zstd"
 
@@ -26,7 +28,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "all.css": PLAIN,
         "all.css.br": b"as br",
         "all.css.zst": b"as zstd",
-        "all.css.gz": gzip.compress(PLAIN),
+        "all.css.gz": GZIPPED,
         "gzip.js": PLAIN,
         "gzip.js.gz": b"as gzip",
         "none.html": PLAIN,
@@ -50,8 +52,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     [
         ("/all.css", "gzip, deflate, br, zstd", "br", b"as br"),
         ("/all.css", "gzip, zstd", "zstd", b"as zstd"),
-        ("/all.css", "gzip", "gzip", gzip.compress(PLAIN)),
-        ("/all.css", "br;q=0.5, gzip", "gzip", gzip.compress(PLAIN)),
+        ("/all.css", "gzip", "gzip", GZIPPED),
+        ("/all.css", "br;q=0.5, gzip", "gzip", GZIPPED),
         ("/all.css", "br;q=0, *", "zstd", b"as zstd"),
         ("/all.css", "identity", None, PLAIN),
         ("/all.css", "identity, br;q=0.9", None, PLAIN),

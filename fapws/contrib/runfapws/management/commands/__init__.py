@@ -1,1 +1,1 @@
-"""Where Django looks for commands."""
+"""The commands, by the names of their modules."""
