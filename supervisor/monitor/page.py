@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fapws.lean import Any, Sequence
+from fapws.supervisor.core.outlook import pool_words
+from fapws.supervisor.core.worker_states import BACKING_OFF
 
 REFRESH = 5
 """Seconds."""
@@ -14,15 +16,20 @@ body { font: 16px/1.45 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; 
 h1 { font-size: 1.5rem; margin: 0 0 .25rem } h2 { font-size: 1.1rem; margin: 1.75rem 0 .5rem }
 p { margin: .25rem 0 } .good { color: var(--good) } .bad { color: var(--bad) }
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line) }
+th, td { text-align: left; vertical-align: top }
+th, td { padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line) }
 th { font-weight: 600; white-space: nowrap } td { white-space: nowrap } td.n, th.n { text-align: right }
 td, pre { font-variant-numeric: tabular-nums } td.w { white-space: normal; overflow-wrap: anywhere }
+td:first-child { font-weight: 600 }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--soft); padding: .75rem }
 footer { margin-top: 2rem; font-size: .875rem; opacity: .75 }
 @media (max-width: 40rem) {
-  thead { display: none } table, tbody, tr, td { display: block } tr { border-bottom: 1px solid var(--line) }
+  thead { display: none } table, tbody { display: block } tr { border-bottom: 1px solid var(--line) }
+  tr { display: grid; grid-template-columns: 1fr 1fr; column-gap: 1rem }
+  td:first-child, td.w { grid-column: 1 / -1 }
   td, td.n { border: 0; padding: .1rem 0; text-align: left; white-space: normal } tr { padding: .5rem 0 }
-  td { display: grid; grid-template-columns: 8.5rem 1fr } td:before { content: attr(data-is); opacity: .7 }
+  td:before { content: attr(data-is) " "; opacity: .7; font-weight: 400 }
+  td:first-child:before { content: "" }
   td:empty { display: none }
 }
 """
@@ -32,7 +39,7 @@ _WORKER_COLUMNS = (
     *("in flight", "connections", "memory", "CPU", "request in hand"),
 )
 _NUMBERS = frozenset(("pid", "age", "generation", "requests", "in flight", "connections", "memory", "CPU"))
-_WIDE = frozenset(("address", "request in hand", "what"))
+_WIDE = frozenset(("workers", "address", "request in hand", "what"))
 
 
 def render(status: dict[str, Any]) -> str:
@@ -69,11 +76,12 @@ def _pools(status: dict[str, Any]) -> str:
     rows = []
     for pool in status["pools"]:
         words = "asleep until a client comes" if pool["asleep"] else ""
-        words = words or f"{pool['serving']} of {pool['workers']} serving"
-        if pool["name"] in status["draining"]:
-            words += f", {status['draining'][pool['name']]}: no client is to be sent here"
+        stage = status["draining"].get(pool["name"], "")
+        told = pool_words(pool["name"], pool["serving"], pool["workers"], stage)
+        words = words or told.partition(": ")[2] + (": no client is to be sent here" if stage else "")
         rows.append((pool["name"], words, ", ".join(pool["listen"])))
-    return "<h2>Pools</h2>\n" + _table(_POOL_COLUMNS, rows)
+    short = [pool["serving"] < pool["workers"] and not pool["asleep"] for pool in status["pools"]]
+    return "<h2>Pools</h2>\n" + _table(_POOL_COLUMNS, rows, short)
 
 
 def _workers(status: dict[str, Any]) -> str:
@@ -81,7 +89,8 @@ def _workers(status: dict[str, Any]) -> str:
     totals = status["totals"]
     counts = [str(totals[name]) for name in ("requests", "in_flight", "connections")]
     rows.append(("total", "", "", "", "", *counts, "", "", ""))
-    return "<h2>Workers</h2>\n" + _table(_WORKER_COLUMNS, rows)
+    down = [not worker["pid"] and worker["state"] == BACKING_OFF for worker in status["workers"]]
+    return "<h2>Workers</h2>\n" + _table(_WORKER_COLUMNS, rows, [*down, False])
 
 
 def _worker(worker: dict[str, Any]) -> tuple[str, ...]:
@@ -104,25 +113,28 @@ def _history(status: dict[str, Any]) -> str:
     reload = status["last_reload"]
     if reload:
         word = "done" if reload["ok"] else "failed"
-        parts.append(f"<h2>Last reload: {word} {span(reload['ago'])} ago</h2>\n")
+        kind = "" if reload["ok"] else ' class="bad"'
+        parts.append(f"<h2{kind}>Last reload: {word} {span(reload['ago'])} ago</h2>\n")
         parts.append(f"<pre>{escape(reload['text'].rstrip())}</pre>\n")
     if status["last_deaths"]:
-        rows = [(f"{span(death['ago'])} ago", death["text"]) for death in status["last_deaths"]]
+        deaths = reversed(status["last_deaths"])  # what people look for is the last
+        rows = [(f"{span(death['ago'])} ago", death["text"]) for death in deaths]
         parts.append("<h2>Last deaths</h2>\n" + _table(("when", "what"), rows))
     return "".join(parts)
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], bad: Sequence[bool] = ()) -> str:
+    """``bad``: for each row, whether it tells of trouble; none: no row does."""
     kinds = [' class="n"' if c in _NUMBERS else ' class="w"' if c in _WIDE else "" for c in columns]
     head = "".join(f"<th{kind}>{column}</th>" for kind, column in zip(kinds, columns))
     lines = [
-        "<tr>"
+        ('<tr class="bad">' if trouble else "<tr>")
         + "".join(
             f'<td{kind} data-is="{column}">{escape(cell)}</td>'
             for kind, column, cell in zip(kinds, columns, row)
         )
         + "</tr>\n"
-        for row in rows
+        for row, trouble in zip(rows, bad or [False] * len(rows))
     ]
     body = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(lines)}</tbody>"
     return f'<div class="scroll"><table>\n{body}</table></div>\n'
