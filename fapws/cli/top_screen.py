@@ -5,8 +5,9 @@ Rates are differences between the two looks, of the same process: a worker that 
 
 from __future__ import annotations
 
-from fapws.cli.status_text import history, span, table
+from fapws.cli.status_text import span, table
 from fapws.lean import Any, Iterable, NamedTuple, Sequence
+from fapws.supervisor.control.status import LAST_RELOAD
 from fapws.supervisor.core.outlook import pool_words
 from fapws.visible import visible_line
 
@@ -17,6 +18,8 @@ _HEADINGS = ("worker", "state", "req/s", "busy", "p50", "p99", "fly", "conn", "R
 _LEFT = (0, 1, 10)
 """Columns that begin at the left; numbers end at the right."""
 _NAME_MAX = 14
+_FOOT_MIN = 3
+"""Lines of what happened that stay when workers need the room: the first of them say most."""
 _UNKNOWN = "-"
 
 
@@ -105,7 +108,9 @@ def render(before: Look | None, now: Look, view: View) -> list[str]:
         rows, sums = ([row for row in some if row.pool == view.pool] for some in (rows, sums))
     top = _head(now.reply, sums, view)
     below = _foot(now.reply, rows)
-    room = max(1, view.height - len(top) - len(sums) - len(below) - 3)
+    room = view.height - len(top) - len(sums) - 4
+    below = below[: max(_FOOT_MIN, room - len(rows))]
+    room = max(1, room - len(below))
     shown = sorted_by(rows, view.order)
     if len(shown) > room:
         left = len(shown) - room + 1
@@ -113,8 +118,10 @@ def render(before: Look | None, now: Look, view: View) -> list[str]:
         below = [f"{left} more workers have no room here", *below]
     bounds = now.reply["bounds"]
     cells = [_heading(view), *(_cells(row, bounds, view) for row in (*shown, *sums))]
-    lines = [*top, "", *table(cells, _LEFT if view.width < WIDE else (0, 2, 11)), "", *below]
-    return [visible_line(line)[: view.width].rstrip() for line in lines[: view.height]]
+    drawn = table(cells, _LEFT if view.width < WIDE else (0, 2, 11))
+    end = 1 + len(shown)
+    lines = [*top, "", *drawn[:end], "", *drawn[end:], "", *below]
+    return [_cut(visible_line(line), view.width).rstrip() for line in lines[: view.height]]
 
 
 # ---- Rows ----------------------------------------------------------------------------------------
@@ -209,19 +216,41 @@ def _head(reply: dict[str, Any], sums: Sequence[Row], view: View) -> list[str]:
         f"{_number(rate)} requests/s, {flying} in flight, {connections} connections"
         f"; pool {view.pool or '(all)'}; by {view.order}",
     ]
-    for pool in reply["pools"]:
-        stage = reply["draining"].get(pool["name"], "")
-        if stage and view.pool in ("", pool["name"]):
-            lines.append(pool_words(pool["name"], pool["serving"], pool["workers"], stage))
+    pools = [pool for pool in reply["pools"] if view.pool in ("", pool["name"])]
+    lines += [words for words in (_unready(pool, reply["draining"]) for pool in pools) if words]
     return lines + ([f"trouble: {reply['trouble']}"] if reply["trouble"] else [])
 
 
+def _unready(pool: dict[str, Any], draining: dict[str, str]) -> str:
+    """A drained pool, and one that lacks workers: the trouble names one pool only."""
+    stage = draining.get(pool["name"], "")
+    lacks = pool["serving"] < pool["workers"] and not pool["asleep"]
+    return pool_words(pool["name"], pool["serving"], pool["workers"], stage) if stage or lacks else ""
+
+
 def _foot(reply: dict[str, Any], rows: Sequence[Row]) -> list[str]:
-    lines = history(reply)
+    lines = []
     living = [worker for worker in reply["workers"] if worker["pid"]]
     if living and all(worker["durations"] is None for worker in living):
         lines.append("p50, p99 and busy: counted only with `status` in [fapws]")
-    return lines
+    return lines + _events(reply)
+
+
+def _events(reply: dict[str, Any]) -> list[str]:
+    """A line each, the newest death first: what has no room at the end is the oldest."""
+    lines = []
+    reload = reply["last_reload"]
+    if reload:
+        word = "done" if reload["ok"] else "failed"
+        reason = reload["text"].strip().rpartition("\n")[2].strip()  # the end of a traceback says what it is
+        lines.append(f"{LAST_RELOAD}: {word} {span(reload['ago'])} ago: {reason}")
+    deaths = reversed(reply["last_deaths"])
+    return lines + [f"death {span(death['ago'])} ago: {death['text']}" for death in deaths]
+
+
+def _cut(line: str, width: int) -> str:
+    """A line that is cut says so."""
+    return line if len(line) <= width else f"{line[: max(0, width - 1)]}~"
 
 
 def _heading(view: View) -> tuple[str, ...]:

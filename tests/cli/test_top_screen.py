@@ -109,3 +109,38 @@ def test_order_is_by_the_largest_or_by_name() -> None:
     rows = workers(None, look(1.0, worker(0, rss=1), worker(1, rss=3), worker(2, rss=2)))
     assert [row.rss for row in sorted_by(rows, "RSS")] == [3, 2, 1]
     assert [row.rss for row in sorted_by(rows, "worker")] == [1, 3, 2]
+
+
+def test_newest_death_is_kept_and_a_reload_takes_one_line() -> None:
+    deaths = [{"ago": 9 - n, "text": f"worker {n} died"} for n in range(8)]
+    reload = {"ok": False, "ago": 8, "text": 'Traceback:\n  File "a.py", line 1\nImportError: no b\n'}
+    lines = render(None, look(1.0, worker(0), last_deaths=deaths, last_reload=reload), View(height=12))
+    events = [line for line in lines if line.startswith(("last", "death"))]
+    assert events[:2] == ["last reload: failed 8s ago: ImportError: no b", "death 2s ago: worker 7 died"]
+    assert "worker 0" not in "\n".join(lines)
+
+
+def test_workers_have_room_before_old_deaths() -> None:
+    deaths = [{"ago": 9 - n, "text": f"worker {n} died"} for n in range(8)]
+    lines = render(None, look(1.0, *(worker(n) for n in range(12)), last_deaths=deaths), View())
+    assert sum(line.startswith("shop/") for line in lines) == 12
+    assert "death 2s ago: worker 7 died" in lines and len(lines) <= 24
+
+
+def test_line_that_is_cut_says_so() -> None:
+    lines = render(None, look(1.0, worker(0, request="GET /" + "x" * 100, request_age=1)), View())
+    (row,) = (line for line in lines if line.startswith("shop/0"))
+    assert row.endswith("x~") and len(row) == 80
+
+
+def test_pool_without_workers_is_told_beside_a_drained_one_and_sums_stand_apart() -> None:
+    pools = [
+        {"name": "shop", "serving": 1, "workers": 1, "asleep": False},
+        {"name": "api", "serving": 0, "workers": 2, "asleep": False},
+        {"name": "lazy", "serving": 0, "workers": 2, "asleep": True},
+    ]
+    lines = render(None, look(1.0, worker(0), pools=pools, draining={"shop": "empty"}), View())
+    assert lines[2:4] == ["pool shop: 1 of 1 serving, drained", "pool api: 0 of 2 serving"]
+    assert not any(line.startswith("pool lazy") for line in lines)
+    at = next(n for n, line in enumerate(lines) if line.startswith("shop "))
+    assert lines[at - 1] == "" and lines[at - 2].startswith("shop/0")
