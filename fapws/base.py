@@ -164,7 +164,10 @@ class Start_response:
         for name, content in parameters.items():
             check_parameter(name, content)
             if content is not None and content is not False and content != "":
-                made[key][name] = content
+                try:
+                    made[key][name] = content
+                except CookieError as error:  # newer Pythons refuse control characters themselves
+                    raise ValueError(f"{name} of a cookie cannot be {content!r}: {error}") from None
         if self.cookies is None:
             self.cookies = SimpleCookie()
         self.cookies.pop(key, None)  # with its parameters

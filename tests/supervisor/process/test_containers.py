@@ -224,7 +224,7 @@ def test_what_the_page_says_serves_is_probed_and_stops_in_time(public_house: Hou
         health = json.loads(line("Dockerfile", "HEALTHCHECK .* CMD "))
         assert health[0] == "python3"
         words = [python, *(word.replace("9117", str(status)) for word in health[1:])]
-        inside = ["nsenter", "--target", str(master), "--mount", "--pid", *words]
+        inside = ["nsenter", "--target", str(master), "--mount", "--pid", "--root", *words]
         assert subprocess.run(inside, check=False).returncode == 0, shlex.join(inside)
         os.kill(master, signal.SIGTERM)
         wait_until(lambda: status_of(status, "/readyz") == 503, "it is not ready any more")
