@@ -73,7 +73,8 @@ def test_memory_that_grows_is_told_with_its_line(house: House, load: type[Load])
     with load(house, None, keep_alive=1, one_shot=0):
         told = house.ctl("profile", "--memory", "hello/0", "1")
     size, blocks = re.findall(r"^ +([\d.]+) +(\d+)  hello\.py:10$", told, re.M)[0]
-    assert float(size) > 19 * int(blocks) > 0, told
+    # 20,000 bytes each; the list that keeps them has grown by a block too.
+    assert float(size) > 19 * (int(blocks) - 1) > 0, told
     assert house.workers() == [pid]
 
 
@@ -92,12 +93,12 @@ def test_who_cannot_be_profiled_is_told_why(house: House) -> None:
     assert "up to 600 seconds, not '601'" in house.ctl("profile", "hello/0", "601", expect=2)
     assert "needs 1 word" in house.ctl("profile", expect=2)
     assert "-m goes with profile only" in house.ctl("-m", "status", expect=2)
-    first = subprocess.Popen(
-        house.words("profile", "hello/0", "3"), env=house.environment(), cwd=house.directory
-    )
+    words = house.words("profile", "hello/0", "10")
+    first = subprocess.Popen(words, env=house.environment(), cwd=house.directory)
     try:
-        while "being profiled already" not in (told := house.ctl("profile", "hello/0", "0.1", expect=None)):
-            assert first.poll() is None, told
+        while "being profiled already" not in house.ctl("profile", "hello/0", "0.1", expect=None):
+            if first.poll() is not None:  # it came while the short one was under way
+                first = subprocess.Popen(words, env=house.environment(), cwd=house.directory)
         house.ctl("stop")  # what is under way ends with its worker
         assert first.wait(60) == 1
     finally:
