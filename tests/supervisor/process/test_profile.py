@@ -62,7 +62,7 @@ def test_profile_of_a_worker_under_load_names_what_is_hot(house: House, load: ty
         r"self +total +frame\n( .*\n)* +[1-9][\d.]+% +[1-9][\d.]+%  hot \(hello\.py:5\)\n", done.stderr
     )
     told = json.loads(house.ctl("-j", "profile", "hello/0", "0.2"))
-    assert told["looks"] >= 10 and told["idle"] > 0
+    assert told["looks"] > 0 and told["idle"] > 0
     assert any("(waiting for requests)" in one["stack"] for one in told["collapsed"])
     assert house.get() == b"yes" and house.workers() == [pid]
 
