@@ -21,7 +21,7 @@ help:
 	@echo 'make portable   csrc/ compiles without a warning for 23 other machines and systems'
 	@echo 'make portable-run  the C tests on 32 bits, arm64, armhf and s390x (qemu-user)'
 	@echo 'make test-pypy  the tests of WSGI, protocol and compatibility on PyPy'
-	@echo 'make test-pure  the tests of WSGI and protocol on CPython without the accelerator'
+	@echo 'make test-pure  the tests of WSGI on CPython without the accelerator'
 	@echo 'make test-asan  the accelerator and the core in CPython under sanitizers'
 	@echo 'make valgrind   50,000 mixed requests to a server under valgrind: no error, nothing lost'
 	@echo 'make build      leave .venv/bin/fapws and .venv/bin/fapwsctl, which run this very tree'
@@ -72,7 +72,7 @@ test-pypy:
 
 test-pure:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test
-	@J='$(J)'; . tools/common.sh; FAPWS_PURE=1 $$PYTEST tests/wsgi tests/protocol/test_cases.py
+	@J='$(J)'; . tools/common.sh; FAPWS_PURE=1 $$PYTEST tests/wsgi --ignore-glob 'tests/wsgi/test_static_*'
 
 test-asan:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test

@@ -65,7 +65,7 @@ cp "$core" fapws/
 [ $# -eq 0 ] || exec "$venv/bin/python" -m pytest "$@"
 
 # Not those that play the C core alone, which is the same there (tests/protocol/differential, every
-# split), nor Chromium's view of a sample.
+# split) or answer without Python (static files), nor Chromium's view of a sample.
 # shellcheck disable=SC2086
 exec "$venv/bin/python" -m pytest $AT_ONCE tests/wsgi tests/protocol/test_cases.py tests/compat \
-    --ignore tests/compat/test_dashboard_browser.py
+    --ignore tests/compat/test_dashboard_browser.py --ignore-glob 'tests/wsgi/test_static_*'
