@@ -16,19 +16,12 @@
 #include "static/names.h"
 #include "static/types.h"
 #include "sys/beneath.h"
+#include "sys/file_times.h"
 
 #define VALUE_MAX 128     /* bytes of a type or Cache-Control; the settings have no longer ones */
 #define FIELDS_SIZE 768   /* bytes of the fields that describe a file */
 #define TRIES 3           /* readings of a file that is being written to */
 #define SETTLED_SECONDS 2 /* no file system's times are coarser */
-
-#ifdef __APPLE__
-#define MTIME(status) (status)->st_mtimespec
-#define CTIME(status) (status)->st_ctimespec
-#else
-#define MTIME(status) (status)->st_mtim
-#define CTIME(status) (status)->st_ctim
-#endif
 
 /* ---- The state of a file ------------------------------------------------------------------------------- */
 
@@ -37,10 +30,10 @@ static fw_file_stamp stamp_of(const struct stat *known)
     fw_file_stamp stamp = {.device = known->st_dev,
                            .inode = known->st_ino,
                            .size = (uint64_t)known->st_size,
-                           .modified = (int64_t)MTIME(known).tv_sec,
-                           .changed = (int64_t)CTIME(known).tv_sec,
-                           .modified_ns = (long)MTIME(known).tv_nsec,
-                           .changed_ns = (long)CTIME(known).tv_nsec};
+                           .modified = (int64_t)FW_MTIME(known).tv_sec,
+                           .changed = (int64_t)FW_CTIME(known).tv_sec,
+                           .modified_ns = (long)FW_MTIME(known).tv_nsec,
+                           .changed_ns = (long)FW_CTIME(known).tv_nsec};
     return stamp;
 }
 

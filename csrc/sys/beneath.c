@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "sys/links.h"
+#include "sys/open_at.h"
 
 #if defined(__linux__) && !defined(FW_PORTABLE) && defined(__has_include)
 #if __has_include(<linux/openat2.h>)
@@ -26,24 +27,6 @@
 
 #define SEGMENT_MAX 256 /* bytes with the NUL; file systems have names of up to 255 */
 
-/* A directory that may be passed through need not be readable, where the system can tell the two apart. */
-#if defined(O_PATH)
-#define PASS O_PATH
-#elif defined(O_SEARCH)
-#define PASS O_SEARCH
-#else
-#define PASS O_RDONLY
-#endif
-
-static int open_one(int directory, const char *name, int flags)
-{
-    int fd;
-    do {
-        fd = openat(directory, name, flags | O_NOFOLLOW | O_CLOEXEC);
-    } while (fd < 0 && errno == EINTR);
-    return fd < 0 ? -errno : fd;
-}
-
 static int walk(int root, const char *path)
 {
     char name[SEGMENT_MAX];
@@ -55,8 +38,7 @@ static int walk(int root, const char *path)
         if (len < sizeof name) {
             memcpy(name, path, len);
             name[len] = '\0';
-            next =
-                open_one(at, name, slash ? PASS | O_DIRECTORY : O_RDONLY | O_NONBLOCK | O_NOCTTY);
+            next = fw__open_at(at, name, slash ? FW_OPEN_PASS : FW_OPEN_READ);
         }
         if (at != root)
             close(at);
@@ -77,7 +59,7 @@ static int walk_as_told(int root, const char *path, fw_links links)
 
 int fw__open_beneath(int root, const char *path, fw_links links)
 {
-    struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+    struct open_how how = {.flags = FW_OPEN_READ | O_CLOEXEC,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     long fd;
     if (links == FW_LINKS_OWNER) /* the call knows nothing of owners */

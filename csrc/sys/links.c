@@ -13,25 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sys/file_times.h"
+#include "sys/open_at.h"
+
 #define FOLDERS_MAX 64 /* that are open at once */
 #define LINKS_MAX 16   /* in one path; Linux follows 40, OpenBSD 32 */
 #define PATH_SIZE 4096 /* bytes of what is still to be walked, with the NUL */
 #define NAME_SIZE 256  /* bytes of a name with the NUL */
-
-/* A directory that may be followed through need not be readable, where the system can tell the two apart. */
-#if defined(O_PATH)
-#define PASS O_PATH
-#elif defined(O_SEARCH)
-#define PASS O_SEARCH
-#else
-#define PASS O_RDONLY
-#endif
-
-#ifdef __APPLE__
-#define CTIME(status) (status)->st_ctimespec
-#else
-#define CTIME(status) (status)->st_ctim
-#endif
 
 typedef struct {
     uid_t owner; /* of a link */
@@ -57,11 +45,7 @@ static int here(const way_in *way)
 
 static int open_here(const way_in *way, const char *name, int flags)
 {
-    int fd;
-    do {
-        fd = openat(here(way), name, flags | O_NOFOLLOW | O_CLOEXEC);
-    } while (fd < 0 && errno == EINTR);
-    return fd < 0 ? -errno : fd;
+    return fw__open_at(here(way), name, flags);
 }
 
 /* ---- Links --------------------------------------------------------------------------------------------- */
@@ -99,8 +83,8 @@ static ssize_t read_link(const way_in *way, const char *name, char *text, size_t
     if (len < 0)
         return -errno;
     if (fstatat(here(way), name, &after, AT_SYMLINK_NOFOLLOW) || after.st_ino != before.st_ino ||
-        after.st_dev != before.st_dev || CTIME(&after).tv_sec != CTIME(&before).tv_sec ||
-        CTIME(&after).tv_nsec != CTIME(&before).tv_nsec)
+        after.st_dev != before.st_dev || FW_CTIME(&after).tv_sec != FW_CTIME(&before).tv_sec ||
+        FW_CTIME(&after).tv_nsec != FW_CTIME(&before).tv_nsec)
         return -ELOOP;
     *owner = before.st_uid;
     return len;
@@ -181,7 +165,7 @@ static bool may_be_link(int error)
 
 static int enter(way_in *way, const char *name)
 {
-    int fd = open_here(way, name, PASS | O_DIRECTORY);
+    int fd = open_here(way, name, FW_OPEN_PASS);
     if (fd < 0)
         return may_be_link(fd) ? follow(way, name, fd) : fd;
     if (way->depth + 1 == FOLDERS_MAX) {
@@ -195,7 +179,7 @@ static int enter(way_in *way, const char *name)
 /* The last name of the path. 0: it was a link. */
 static int open_last(way_in *way, const char *name, int *found)
 {
-    int fd = open_here(way, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    int fd = open_here(way, name, FW_OPEN_READ);
     if (fd < 0)
         return may_be_link(fd) ? follow(way, name, fd) : fd;
     int code = check_owners(way, fd);

@@ -4,7 +4,6 @@
 #define fw__open_by_links portable_open_by_links
 #include "sys/beneath.c"
 
-#undef PASS
 #include "sys/links.c"
 
 #include "test_beneath.c"
