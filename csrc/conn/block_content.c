@@ -154,11 +154,8 @@ static int64_t read_to_block(fw_conn *conn)
     fw_content *content = conn->request.content;
     size_t most = content->left < (int64_t)READ_MOST ? (size_t)content->left : READ_MOST;
     int64_t came = fw__recv(conn->socket.fd, content->block + content->size, most);
-    if (came > 0) {
-        content->size += (uint64_t)came;
-        content->left -= came;
-        conn->worker->score->bytes_in += (uint64_t)came;
-    }
+    if (came > 0)
+        fw__content_count(conn, came);
     return came;
 }
 
@@ -179,18 +176,12 @@ void fw__block_readable(fw_conn *conn)
         fw__conn_listen(conn);
     }
     int64_t came = read_to_block(conn);
-    if (came == 0) {
-        fw__conn_finished(conn);
-    } else if (came < 0 && came != FW_MORE) {
-        fw__conn_lost(conn);
-    } else if (content->left == 0) {
+    if (fw__content_given_up(conn, came))
+        return;
+    if (content->left == 0)
         whole(conn);
-    } else if (fw__content_slow(content, uv_now(&conn->worker->loop))) {
-        fw__request_refuse(conn, FW_ETIMEOUT_CONTENT,
-                           (fw_slice){fw_buffer_at(&conn->in), fw_buffer_len(&conn->in)});
-    } else if (came > 0) {
+    else if (came > 0)
         wait_for_more(conn);
-    }
 }
 
 void fw__block_late(fw_conn *conn)

@@ -176,7 +176,11 @@ void fw__content_hold(
     fw_conn *conn); /* in FW_CONN_CONTENT: takes it at once later, if that is possible */
 void fw__content_readable(fw_conn *conn); /* of FW_CONTENT_HELD: some of it, or its end, is there */
 void fw__content_late(fw_conn *conn);     /* FW_DEADLINE_MARK has passed */
-void fw__content_unmark(fw_conn *conn);   /* the socket tells of each byte again */
+/* A read of a content gave came: bytes, which are counted, 0 for the client's end, or an error. */
+void fw__content_count(fw_conn *conn, int64_t came);
+/* The client has gone, or is too slow: true, and that was dealt with. */
+bool fw__content_given_up(fw_conn *conn, int64_t came);
+void fw__content_unmark(fw_conn *conn); /* the socket tells of each byte again */
 
 /* ---- block_content.c: content that is received into a block of the pool ------------------------------- */
 bool fw__block_begin(fw_conn *conn);    /* in FW_CONN_CONTENT; false: it is not for a block */

@@ -108,6 +108,29 @@ static void complete(fw_conn *conn)
     fw__request_whole(conn);
 }
 
+void fw__content_count(fw_conn *conn, int64_t came)
+{
+    fw_content *content = conn->request.content;
+    content->size += (uint64_t)came;
+    content->left -= came;
+    conn->worker->score->bytes_in += (uint64_t)came;
+}
+
+bool fw__content_given_up(fw_conn *conn, int64_t came)
+{
+    fw_content *content = conn->request.content;
+    if (came == 0)
+        fw__conn_finished(conn);
+    else if (came < 0 && came != FW_MORE)
+        fw__conn_lost(conn);
+    else if (content->left > 0 && fw__content_slow(content, uv_now(&conn->worker->loop)))
+        fw__request_refuse(conn, FW_ETIMEOUT_CONTENT,
+                           (fw_slice){fw_buffer_at(&conn->in), fw_buffer_len(&conn->in)});
+    else
+        return false;
+    return true;
+}
+
 /* FW_MORE, 0: the client sends no more, FW_EGONE, or how many bytes came. */
 static int64_t read_to_memory(fw_conn *conn)
 {
@@ -119,9 +142,7 @@ static int64_t read_to_memory(fw_conn *conn)
     int64_t came = fw__recv(conn->socket.fd, room, left);
     if (came > 0) {
         content->memory.end += (size_t)came;
-        content->size += (uint64_t)came;
-        content->left -= came;
-        conn->worker->score->bytes_in += (uint64_t)came;
+        fw__content_count(conn, came);
     }
     return came;
 }
@@ -138,20 +159,14 @@ void fw__content_readable(fw_conn *conn)
         return;
     }
     int64_t came = read_to_memory(conn);
-    if (came == 0) {
-        fw__conn_finished(conn);
-    } else if (came < 0 && came != FW_MORE) {
-        fw__conn_lost(conn);
-    } else if (content->left == 0) {
+    if (fw__content_given_up(conn, came))
+        return;
+    if (content->left == 0)
         complete(conn);
-    } else if (fw__content_slow(content, uv_now(&conn->worker->loop))) {
-        fw__request_refuse(conn, FW_ETIMEOUT_CONTENT,
-                           (fw_slice){fw_buffer_at(&conn->in), fw_buffer_len(&conn->in)});
-    } else if (content->marked) {
+    else if (content->marked)
         mark(conn); /* for the rest */
-    } else if (came > 0) {
+    else if (came > 0)
         fw__conn_wait(conn, FW_DEADLINE_CONTENT);
-    }
 }
 
 /* The client is slow: what it sends is read as it comes. */
