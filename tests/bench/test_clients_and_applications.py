@@ -166,7 +166,7 @@ def _respond(application: Any, target: str, cookie: str = "") -> tuple[bytes, di
 def test_pages_of_a_framework_count_what_is_closed_and_know_their_sessions(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip(name)
+    pytest.importorskip(name, reason=f"runs where {name} is installed")
     monkeypatch.syspath_prepend(str(HERE / "apps"))
     pages = importlib.import_module(f"{name}_pages")
     for application in (pages.application, pages.with_session):

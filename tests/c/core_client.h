@@ -131,6 +131,14 @@ static inline void client_ask(test_site *site, test_client *client, const char *
     client_say(site, client, text);
 }
 
+/* The head of a POST, whose content is the caller's to send. */
+static inline void client_announce(test_site *site, test_client *client, size_t size)
+{
+    char field[64];
+    (void)snprintf(field, sizeof field, "Content-Length: %zu\r\n", size);
+    client_ask(site, client, "POST / HTTP/1.1", field);
+}
+
 static inline bool client_gets(test_site *site, test_client *client, const char *text)
 {
     uint64_t end = clock_ms() + SOON_MS;

@@ -32,16 +32,9 @@ static void close_blocks(void)
     site_close(&here);
 }
 
-static void say_head(test_client *client, size_t size)
-{
-    char field[64];
-    (void)snprintf(field, sizeof field, "Content-Length: %zu\r\n", size);
-    client_ask(&here, client, "POST / HTTP/1.1", field);
-}
-
 static void send_whole(test_client *client, size_t size)
 {
-    say_head(client, size);
+    client_announce(&here, client, size);
     CHECK(client_push(&here, client, large, size));
 }
 
@@ -124,7 +117,7 @@ TEST(content_that_comes_in_pieces_is_whole_when_it_is_given_out)
 {
     open_blocks(8 * MB, NULL);
     for (int i = 0; i < 2; i++) {
-        say_head(&one, 3 * MB);
+        client_announce(&here, &one, 3 * MB);
         for (size_t at = 0; at < sizeof large; at += sizeof large / 16) {
             CHECK(site_quiet(&here));
             CHECK(client_push(&here, &one, large + at, sizeof large / 16));
@@ -151,7 +144,7 @@ TEST(a_content_waits_for_the_block_of_another_and_then_has_it)
     open_blocks(3 * MB, NULL);
     send_whole(&one, 2 * MB);
     char *memory = take(&id, 2 * MB);
-    say_head(&two, 2 * MB);
+    client_announce(&here, &two, 2 * MB);
     (void)send(two.fd, large, 100000, MSG_NOSIGNAL | MSG_DONTWAIT);
     CHECK(site_quiet(&here)); /* it is not read, and the loop does not spin on it */
     CHECK(here.worker->spool.reserved <= 3 * MB);
@@ -181,7 +174,7 @@ TEST(a_content_that_waits_too_long_goes_to_a_file)
 
 static void be_late(test_client *client, size_t sent)
 {
-    say_head(client, 2 * MB);
+    client_announce(&here, client, 2 * MB);
     CHECK(client_push(&here, client, large, sent));
     uint64_t end = clock_ms() + 2 * FW_MARK_MS;
     while (clock_ms() < end)
@@ -215,7 +208,7 @@ TEST(a_slow_content_stays_in_its_block_when_files_have_no_room)
     settings.max_spool = 1000;
     open_blocks(3 * MB, &settings);
     be_late(&one, MB);
-    say_head(&two, 2 * MB);
+    client_announce(&here, &two, 2 * MB);
     (void)send(two.fd, large, 100000, MSG_NOSIGNAL | MSG_DONTWAIT);
     test_reply reply = {0};
     CHECK(client_reply(&here, &two, &reply) && reply.status == 503); /* its turn did not come */
@@ -236,10 +229,10 @@ TEST(clients_that_leave_give_their_blocks_and_their_turns_back)
         test_client gone, next;
         client_open(&here, &gone);
         client_open(&here, &next);
-        say_head(&gone, 2 * MB);
+        client_announce(&here, &gone, 2 * MB);
         CHECK(client_push(&here, &gone, large, MB) && site_quiet(&here));
         if (way == 1) { /* the one that waits leaves */
-            say_head(&next, 2 * MB);
+            client_announce(&here, &next, 2 * MB);
             CHECK(site_quiet(&here));
             client_reset(&next);
             CHECK(client_push(&here, &gone, large + MB, MB));
@@ -271,7 +264,7 @@ TEST(content_of_a_block_that_stops_or_crawls_is_a_408)
     fw_settings settings = settings_usual();
     settings.body_timeout = 200;
     open_blocks(3 * MB, &settings);
-    say_head(&one, 2 * MB);
+    client_announce(&here, &one, 2 * MB);
     CHECK(client_push(&here, &one, large, MB));
     CHECK(client_reply_is(&here, &one, 408, "the request content did not come in time\n"));
     CHECK(here.score.requests == 0);
@@ -280,7 +273,7 @@ TEST(content_of_a_block_that_stops_or_crawls_is_a_408)
     settings.min_body_rate = 10000000;
     settings.min_body_after = 200;
     open_blocks(3 * MB, &settings);
-    say_head(&one, 2 * MB);
+    client_announce(&here, &one, 2 * MB);
     uint64_t end = clock_ms() + SOON_MS;
     while (!one.ended && !here.score.refused && clock_ms() < end) {
         (void)send(one.fd, "x", 1, MSG_NOSIGNAL);

@@ -45,13 +45,6 @@ static void close_both(void)
     site_close(&here);
 }
 
-static void say_head(test_client *client, size_t size)
-{
-    char field[64];
-    (void)snprintf(field, sizeof field, "Content-Length: %zu\r\n", size);
-    client_ask(&here, client, "POST / HTTP/1.1", field);
-}
-
 static void check_unread(test_client *client, size_t size)
 {
     const test_record *request = site_request(&here);
@@ -70,7 +63,7 @@ TEST(content_that_is_there_is_left_in_the_kernel_and_the_connection_goes_on)
 {
     open_left();
     for (size_t size = 65537; size <= 300000; size *= 2) {
-        say_head(&one, size);
+        client_announce(&here, &one, size);
         CHECK(client_push(&here, &one, large, size));
         check_unread(&one, size);
     }
@@ -84,7 +77,7 @@ TEST(content_that_comes_in_pieces_is_given_out_when_it_is_whole)
 {
     open_left();
     for (int i = 0; i < 3; i++) {
-        say_head(&one, sizeof large);
+        client_announce(&here, &one, sizeof large);
         for (size_t at = 0; at < sizeof large; at += sizeof large / 8) {
             CHECK(site_quiet(&here));
             CHECK(client_push(&here, &one, large + at, sizeof large / 8));
@@ -99,7 +92,7 @@ TEST(content_on_a_unix_socket_waits_in_memory)
     test_client other;
     open_left();
     client_open_unix(&here, &other);
-    say_head(&other, sizeof large);
+    client_announce(&here, &other, sizeof large);
     CHECK(client_push(&here, &other, large, sizeof large));
     check_unread(&other, sizeof large);
     client_close(&other);
@@ -110,7 +103,7 @@ TEST(a_request_behind_unread_content_keeps_its_place)
 {
     static const char next[] = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
     open_left();
-    say_head(&one, 100000);
+    client_announce(&here, &one, 100000);
     CHECK(client_push(&here, &one, large, 100000));
     CHECK(client_push(&here, &one, next, sizeof next - 1));
     check_unread(&one, 100000);
@@ -124,7 +117,7 @@ TEST(a_request_behind_unread_content_keeps_its_place)
 TEST(a_slow_client_is_read_as_it_sends_and_still_served)
 {
     open_left();
-    say_head(&one, 100000);
+    client_announce(&here, &one, 100000);
     for (size_t at = 0; at < 100000; at += 20000) {
         uint64_t end = clock_ms() + 150; /* longer than FW_MARK_MS */
         while (clock_ms() < end)
@@ -140,7 +133,7 @@ TEST(held_content_that_stops_to_come_is_a_408)
     fw_settings settings = settings_left();
     settings.body_timeout = 200;
     open_site(&settings);
-    say_head(&one, 100000);
+    client_announce(&here, &one, 100000);
     CHECK(client_push(&here, &one, large, 70000));
     CHECK(client_reply_is(&here, &one, 408, "the request content did not come in time\n"));
     CHECK(client_sees_end(&here, &one) && here.score.requests == 0);
@@ -153,7 +146,7 @@ TEST(held_content_that_comes_too_slowly_is_a_408)
     settings.min_body_rate = 100000;
     settings.min_body_after = 200;
     open_site(&settings);
-    say_head(&one, sizeof large);
+    client_announce(&here, &one, sizeof large);
     uint64_t end = clock_ms() + SOON_MS;
     while (!one.ended && !here.score.refused && clock_ms() < end) {
         (void)send(one.fd, "x", 1, MSG_NOSIGNAL);
@@ -165,7 +158,7 @@ TEST(held_content_that_comes_too_slowly_is_a_408)
 
 static int64_t content_of(test_client *client, size_t size)
 {
-    say_head(client, size);
+    client_announce(&here, client, size);
     CHECK(client_push(&here, client, large, size));
     const test_record *request = site_request(&here);
     int64_t content = request->content;
@@ -182,7 +175,7 @@ TEST(the_memory_of_all_contents_is_bounded_and_given_back)
     open_site(&settings);
     for (int way = 0; way < 3; way++) {
         client_open(&here, &other);
-        say_head(&other, 100000);
+        client_announce(&here, &other, 100000);
         CHECK(client_push(&here, &other, large, 50000) && site_quiet(&here));
         CHECK(content_of(&one, 80000) == FW_SPOOLED);
         if (way == 0) {
@@ -195,7 +188,7 @@ TEST(the_memory_of_all_contents_is_bounded_and_given_back)
             CHECK(client_sees_end(&here, &other));
         }
         CHECK(site_quiet(&here));
-        say_head(&one, 120000);
+        client_announce(&here, &one, 120000);
         CHECK(client_push(&here, &one, large, 120000));
         check_unread(&one, 120000);
         client_close(&other);
@@ -207,7 +200,7 @@ TEST(the_memory_of_all_contents_is_bounded_and_given_back)
 TEST(a_client_that_ends_after_its_content_gets_its_response)
 {
     open_left();
-    say_head(&one, 100000);
+    client_announce(&here, &one, 100000);
     CHECK(site_quiet(&here));
     CHECK(client_push(&here, &one, large, 100000));
     shutdown(one.fd, SHUT_WR);
@@ -219,7 +212,7 @@ TEST(a_client_that_ends_after_its_content_gets_its_response)
 TEST(content_that_nobody_reads_ends_the_connection_after_the_response)
 {
     open_left();
-    say_head(&one, 100000);
+    client_announce(&here, &one, 100000);
     CHECK(client_push(&here, &one, large, 100000));
     int64_t id = site_request(&here)->id;
     CHECK(respond(&here, id, "200 OK", "x") == 0);
@@ -236,7 +229,7 @@ TEST(an_unbuffered_request_is_given_out_at_its_head)
 {
     open_unbuffered(1000);
     for (int i = 0; i < 2; i++) {
-        say_head(&one, 30);
+        client_announce(&here, &one, 30);
         const test_record *request = site_request(&here);
         CHECK(request->content == FW_COMING && strstr(request->shape, ":Content-Length"));
         client_say(&here, &one, "abcdefghij");
@@ -281,7 +274,7 @@ TEST(unbuffered_chunked_content_is_decoded_and_what_stands_behind_it_kept)
 TEST(a_response_may_begin_before_its_content_has_come)
 {
     open_unbuffered(1000);
-    say_head(&one, 6);
+    client_announce(&here, &one, 6);
     int64_t id = site_request(&here)->id;
     CHECK(begin(&here, id, "200 OK") == 0 && send_piece(&here, id, "x") == 0);
     CHECK(client_gets(&here, &one, "x"));
@@ -347,7 +340,7 @@ TEST(a_client_that_leaves_an_unbuffered_request_ends_its_reading)
 {
     for (int way = 0; way < 3; way++) {
         open_unbuffered(1000);
-        say_head(&one, 30);
+        client_announce(&here, &one, 30);
         int64_t id = site_request(&here)->id;
         client_say(&here, &one, "abc");
         if (way == 1)

@@ -56,35 +56,44 @@ static void close_site(void)
     CHECK(unlink(path) == 0 && rmdir(top) == 0);
 }
 
-TEST(a_client_is_accepted_with_the_descriptor_of_a_kept_file)
+static int taken[200];
+static int taken_count;
+static struct rlimit before;
+
+static void take_descriptors(void)
 {
-    static int fds[200];
-    struct rlimit before, few;
-    int count = 0;
-    fw_settings settings = settings_usual();
-    open_site(&settings, 1 << 20);
-    client_open(&here, &two);
+    struct rlimit few;
     CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
     few = before;
     few.rlim_cur = 100;
     CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
-    while (count < 200 && (fds[count] = dup(0)) >= 0)
-        count++;
+    while (taken_count < 200 && (taken[taken_count] = dup(0)) >= 0)
+        taken_count++;
     CHECK(errno == EMFILE);
+}
+
+static void give_descriptors_back(void)
+{
+    while (taken_count)
+        close(taken[--taken_count]);
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+}
+
+TEST(a_client_is_accepted_with_the_descriptor_of_a_kept_file)
+{
+    fw_settings settings = settings_usual();
+    open_site(&settings, 1 << 20);
+    client_open(&here, &two);
+    take_descriptors();
     client_ask(&here, &two, "GET / HTTP/1.1", "");
     CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
     CHECK(client_reply_is(&here, &two, 200, "x"));
-    while (count)
-        close(fds[--count]);
-    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    give_descriptors_back();
     close_site();
 }
 
 TEST(a_file_without_a_descriptor_left_is_503_and_later_is_there_again)
 {
-    static int fds[200];
-    struct rlimit before, few;
-    int count = 0;
     fw_settings settings = settings_usual();
     test_reply reply = {0};
     open_site(&settings, 0); /* nothing is kept, so nothing can be given back */
@@ -92,18 +101,10 @@ TEST(a_file_without_a_descriptor_left_is_503_and_later_is_there_again)
     client_ask(&here, &two, "GET / HTTP/1.1", "");
     CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
     CHECK(client_reply_is(&here, &two, 200, "x"));
-    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
-    few = before;
-    few.rlim_cur = 100;
-    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
-    while (count < 200 && (fds[count] = dup(0)) >= 0)
-        count++;
-    CHECK(errno == EMFILE);
+    take_descriptors();
     client_ask(&here, &one, "GET /f/large HTTP/1.1", "");
     CHECK(client_reply_is(&here, &one, 503, "503 Service Unavailable\n"));
-    while (count)
-        close(fds[--count]);
-    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    give_descriptors_back();
     client_ask(&here, &two, "GET /f/large HTTP/1.1", "");
     CHECK(client_reply(&here, &two, &reply) && reply.status == 200);
     reply_free(&reply);
