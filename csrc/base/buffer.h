@@ -32,4 +32,10 @@ void fw_buffer_consume(fw_buffer *buffer, size_t len); /* frees the memory when 
 void fw_buffer_fit(fw_buffer *buffer); /* gives back most of what is not used; moves the bytes */
 void fw_buffer_clear(fw_buffer *buffer);
 
+/* Empty, but its memory stays: for one that is filled again at once. */
+static inline void fw_buffer_rewind(fw_buffer *buffer)
+{
+    buffer->start = buffer->end = 0;
+}
+
 #endif

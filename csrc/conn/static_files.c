@@ -111,7 +111,7 @@ bool fw__static_make(fw_worker *worker, const fw_folder *folder, const fw_static
 {
     *reply = (fw_static_reply){.close = !worker->head.keep_alive || worker->closing};
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
-    worker->scratch.start = worker->scratch.end = 0; /* its memory stays */
+    fw_buffer_rewind(&worker->scratch);
     return make(worker, folder, path, reply) == 0;
 }
 
