@@ -14,7 +14,7 @@ from fapws.settings.source import Source
 
 from .control import status
 from .control.troubles import RELOAD, Trouble
-from .core import actions, events, progress, texts
+from .core import actions, events, texts
 from .core.decide import RUNNING, State
 from .core.rolling import limited
 from .errors import CannotStart
@@ -50,7 +50,10 @@ class ReloadOrders:
     def prepare(self, _action: actions.Prepare) -> None:
         """Has the configuration read. Prepared or Refused follows."""
         self._resources.conversations.reload_begins()
-        self._resources.conversations.tell_step(progress.READING)
+        if self._resources.conversations.followed:
+            from .core import progress  # only a terminal follows a reload
+
+            self._resources.conversations.tell_step(progress.READING)
         self._resources.notifier.reloading(self.summary())
         self._generation_before = self._state().generation
         try:

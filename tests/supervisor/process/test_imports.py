@@ -60,6 +60,7 @@ ON_DEMAND = {
     "fapws.config",
     "fapws.contrib",
     "fapws.settings.dump",
+    "fapws.supervisor.core.progress",
     "fapws.supervisor.monitor",
     "fapws.supervisor.monitor.agent",
     "fapws.supervisor.monitor.desk",
