@@ -102,6 +102,8 @@ MAX_PAYLOAD = 256 * 1024
 """Bytes; a longer text is cut, so that a message never blocks a socketpair for long."""
 STACKS_SENT = 16 * 2**20
 """Bytes of stacks that are read; more than 100 frames each of 100 threads, which faulthandler shows, take."""
+PROFILE_SECONDS_MAX = 600.0
+"""How long a worker may be asked to look at itself."""
 _CUT = b"\n(more than that is left out)\n"
 
 

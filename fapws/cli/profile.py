@@ -6,10 +6,10 @@ from fapws.cli.arguments import Options, usage
 from fapws.cli.find_server import MARGIN, Result, ask, running_control
 from fapws.cli.stack import chosen
 from fapws.lean import Any, NamedTuple
+from fapws.messages import PROFILE_SECONDS_MAX
 from fapws.supervisor.errors import DONE, FAILED
 
 SECONDS = 10.0
-SECONDS_MAX = 600.0
 _HOTTEST = 10
 _COUNT_DIGITS = 12
 """A number with more of them is none of ours."""
@@ -104,6 +104,6 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
-    if not 0 < seconds <= SECONDS_MAX:
-        usage(f"profile takes a worker and up to {SECONDS_MAX:g} seconds, not {text!r}")
+    if not 0 < seconds <= PROFILE_SECONDS_MAX:
+        usage(f"profile takes a worker and up to {PROFILE_SECONDS_MAX:g} seconds, not {text!r}")
     return seconds

@@ -17,6 +17,7 @@ import time
 
 import fapws
 from fapws.lean import Any, Callable
+from fapws.messages import PROFILE_SECONDS_MAX
 from fapws.visible import visible_line
 
 PERIOD = 0.01
@@ -24,7 +25,6 @@ PERIOD = 0.01
 SWITCH = 0.0002
 """Seconds after which a thread that computes lets the sampler look. With the usual 0.005 many looks would
 fall on the places where a thread gives the GIL away by itself, such as the wait for the next request."""
-SECONDS_MAX = 600.0
 TEXT_MAX = 200_000
 """Bytes of an answer: what has no room is added up in one line."""
 STACKS_MAX = 5000
@@ -56,7 +56,7 @@ def begin(order: str, answer: Callable[[str], None], is_busy: Callable[[], bool]
 
 def _run(seconds: float, what: str, answer: Callable[[str], None], main: int, is_busy: Any) -> None:
     try:
-        seconds = min(max(seconds, PERIOD), SECONDS_MAX)
+        seconds = min(max(seconds, PERIOD), PROFILE_SECONDS_MAX)
         text = memory_growth(seconds) if what == "memory" else Sampler(main, is_busy).run(seconds)
     except Exception as error:  # the answer must come; it says what has failed
         text = f"! the profile failed: {type(error).__name__}: {error}\n"

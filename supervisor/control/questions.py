@@ -10,7 +10,7 @@ import time
 from math import inf
 
 from fapws.lean import Any, Callable, NamedTuple, signal
-from fapws.messages import Profile
+from fapws.messages import PROFILE_SECONDS_MAX, Profile
 
 from ..core import worker_states as states
 from ..core.children import Child
@@ -24,7 +24,6 @@ from .status import request_age
 
 STACK_SECONDS = 5.0
 """A handler runs at once, whatever the worker is doing; but the machine may have much to do."""
-PROFILE_SECONDS = 600.0
 PROFILE_MARGIN = 10.0
 """Seconds that a request which is in hand may take before the profile begins."""
 _BOOTED = (states.SERVING, states.HUNG, states.DRAINING)
@@ -112,8 +111,8 @@ class Questions:
         number, seconds = child.number, request.get("length")
         if not self._serves(child):
             client.reply(False, error=f"it is {child.state}, and answers no questions")
-        elif not isinstance(seconds, (int, float)) or not 0 < seconds <= PROFILE_SECONDS:
-            client.reply(False, error=f"a profile takes up to {PROFILE_SECONDS:g} seconds")
+        elif not isinstance(seconds, (int, float)) or not 0 < seconds <= PROFILE_SECONDS_MAX:
+            client.reply(False, error=f"a profile takes up to {PROFILE_SECONDS_MAX:g} seconds")
         elif ("profile", number) in self._open:
             client.reply(False, error="it is being profiled already")
         elif not self._workers.send(
@@ -131,10 +130,9 @@ class Questions:
     def _why_not(self, child: Child, request: Request) -> str:
         """Why it cannot be sent the signal; empty: it can. Where nobody catches it, it would end the process:
         while a worker boots, and where the application has taken the signal away since."""
-        view = self._workers.views()[child.number]
         if not self._serves(child):
             return f"it is {child.state}, and answers no questions"
-        caught = catches(view.pid, signal.SIGUSR2)
+        caught = catches(self._workers.pid(child.number), signal.SIGUSR2)
         if caught is None:
             caught = request.get("caught")  # the system tells ps, which the caller has asked
         if caught is True:
