@@ -10,6 +10,7 @@ APP ?= conf/samples/hello/hello.py
 BIND ?= 127.0.0.1:8888
 T ?= tests
 J ?=
+F ?=
 SECONDS ?=
 SEED ?=
 
@@ -30,6 +31,7 @@ help:
 	@echo 'make lint       ruff, mypy, strict compilers, clang-format, shellcheck, mandoc'
 	@echo 'make generated  make the files again that tools/ write from a source (option lists, diagrams)'
 	@echo 'make bench      measure against other servers (ONLY=hello,browser PEERS=bjoern,nginx; B=--help)'
+	@echo 'make fleet      three instances behind HAProxy, nginx and Caddy: deployments, failures (F="--balancers caddy")'
 	@echo 'make soak       long runs: slow attacks, slow readers, uploads, idle clients (S="idle": only some)'
 	@echo 'make dist       source distribution and wheel into dist/'
 	@echo 'make wheels     source distribution and wheels for machines without a compiler (ONLY=x86_64-manylinux: one)'
@@ -102,6 +104,10 @@ bench:
 chaos:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test
 	@seconds='$(SECONDS)'; .venv/bin/python -m tests.supervisor.chaos --seconds "$${seconds:-300}" --seed '$(SEED)'
+
+fleet:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh fleet
+	@.venv/bin/python -m tests.fleet $(F)
 
 soak:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh build

@@ -53,7 +53,7 @@ if wanted clang-format; then
         clang-format --dry-run -Werror $(find csrc tests/c tests/fuzz -name '*.[ch]')
 fi
 if wanted shellcheck; then
-    check shellcheck shellcheck -x tools/*.sh .ci/run conf/samples/cgi/cgi-bin/*.sh conf/completion/*.bash
+    check shellcheck shellcheck -x tools/*.sh .ci/run conf/cluster/*.sh conf/samples/cgi/cgi-bin/*.sh conf/completion/*.bash
     check 'shellcheck (rc.d)' shellcheck -s sh -S warning -e SC1091,SC2034,SC2154 conf/rc.d/*/fapws
 fi
 if wanted mandoc; then check mandoc mandoc -Tlint -Wwarning docs/*.[1-9]; fi

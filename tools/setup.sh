@@ -1,10 +1,11 @@
 #!/bin/sh
 # setup.sh -- from a clone to a .venv that runs it; each step is skipped while nothing it reads changed.
-# usage: tools/setup.sh build|test|lint|dist|portable|wheels
+# usage: tools/setup.sh build|test|lint|fleet|dist|portable|wheels
 #
 #   build   .venv with Fapws in it, by plain path: .venv/bin/fapws runs the clone's own files
 #   test    build, and what tests/ imports
 #   lint    build, and ruff and mypy
+#   fleet   test, and what checks the files of Kubernetes and Nomad
 #   dist    build, and the PyPA builder
 #   portable  build, and a C compiler for other systems
 #   wheels  dist and portable, and what looks at wheels
@@ -106,10 +107,11 @@ case $purpose in
     build) ;;
     test) set -- tests/requirements.txt ;;
     lint) set -- tools/requirements-lint.txt tests/requirements.txt ;;
+    fleet) set -- tests/requirements.txt tools/requirements-fleet.txt ;;
     dist) set -- tools/requirements-dist.txt ;;
     portable) set -- tools/requirements-portable.txt ;;
     wheels) set -- tools/requirements-dist.txt tools/requirements-portable.txt tools/requirements-wheels.txt ;;
-    *) die "usage: tools/setup.sh build|test|lint|dist|portable|wheels" ;;
+    *) die "usage: tools/setup.sh build|test|lint|fleet|dist|portable|wheels" ;;
 esac
 [ "$purpose" = build ] || for file in "$@"; do
     name=$(echo "$file" | tr '/.' '--')

@@ -1,32 +1,46 @@
 #!/bin/sh
 # roll.sh -- restarts the instances of Fapws behind a balancer, one after the other, so that no request is lost.
 #
-# usage: roll.sh [-t SECONDS] [-w SECONDS] CONFIGURATION...
+# usage: roll.sh [-e SSH] [-p PROGRAM] [-r COMMAND] [-t SECONDS] [-w SECONDS] [-x COMMAND] [HOST:]CONFIGURATION...
 #
-# Put the new code in place first. Each instance has a configuration of its own, with pidfile, control and status:
+#     roll.sh 10.0.0.1:/etc/fapws.ini 10.0.0.2:/etc/fapws.ini 10.0.0.3:/etc/fapws.ini
+#
+# Put the new code in place first. HOST: is reached by ssh; without it the instance is on this machine. Each has a
+# pidfile and a control socket in its configuration. For each in turn:
 #   drain      it says that it is not ready, serves on, and waits until nothing comes any more
 #   restart    the new code, also of Fapws itself
-#   /readyz    every pool serves
+#   health     until every pool serves
 #   undrain    for a balancer that was told by hand
 # If one of these fails, the rest is left alone: the other instances serve as before.
 #
+#   -e SSH       how another machine is reached (ssh -o BatchMode=yes)
+#   -p PROGRAM   fapwsctl there, such as 'sudo /usr/local/bin/fapwsctl' (fapwsctl)
+#   -r COMMAND   what restarts an instance there, with its configuration as $1; under systemd
+#                'systemctl restart fapws' (fapwsctl restart)
 #   -t SECONDS   how long a step may take (60)
 #   -w SECONDS   how long the balancer takes to see that an instance is ready, or is not (3)
+#   -x COMMAND   for a balancer that does not look: run here as `COMMAND out NAME` before the drain and
+#                `COMMAND in NAME` at the end; NAME is the host, or the file's without folder and `.ini`
 set -eu
 
-seconds=60 pause=3
-while getopts t:w: option; do
+ssh='ssh -o BatchMode=yes' program=fapwsctl restart='' seconds=60 pause=3 tell=''
+usage() {
+    sed -n 's/^# usage: /usage: /p' "$0" >&2
+    exit 2
+}
+while getopts e:p:r:t:w:x: option; do
     case $option in
+    e) ssh=$OPTARG ;;
+    p) program=$OPTARG ;;
+    r) restart=$OPTARG ;;
     t) seconds=$OPTARG ;;
     w) pause=$OPTARG ;;
-    *) exit 2 ;;
+    x) tell=$OPTARG ;;
+    *) usage ;;
     esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || {
-    echo "usage: roll.sh [-t SECONDS] [-w SECONDS] CONFIGURATION..." >&2
-    exit 2
-}
+[ $# -gt 0 ] || usage
 
 say() {
     echo "roll.sh: $*"
@@ -37,45 +51,78 @@ die() {
     exit 1
 }
 
-# status_address CONFIGURATION: what it has for status, as curl takes it.
-status_address() {
-    address=$(fapwsctl -c "$1" dump | sed -n 's/^status = \([^ ;]*\).*/\1/p')
-    [ -n "$address" ] || die "$1 has no status address"
-    echo "$address"
+quoted() {
+    printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"
 }
 
-# is_ready ADDRESS
-is_ready() {
+# host_of INSTANCE: empty for one of this machine.
+host_of() {
     case $1 in
-    unix:*) set -- --unix-socket "${1#unix:}" http://localhost/readyz ;;
-    *) set -- "http://$1/readyz" ;;
+    *:*)
+        case ${1%%:*} in
+        */*) ;;
+        *) echo "${1%%:*}" ;;
+        esac
+        ;;
     esac
-    curl -fs -m 5 -o /dev/null "$@"
 }
 
-# wait_until_ready CONFIGURATION ADDRESS
-wait_until_ready() {
+file_of() {
+    if [ -n "$(host_of "$1")" ]; then echo "${1#*:}"; else echo "$1"; fi
+}
+
+# there INSTANCE TEXT: a line of shell, where the instance is.
+there() {
+    host=$(host_of "$1")
+    # shellcheck disable=SC2086
+    if [ -n "$host" ]; then $ssh "$host" "$2"; else sh -c "$2"; fi </dev/null
+}
+
+# control INSTANCE COMMAND
+control() {
+    there "$1" "$program -c $(quoted "$(file_of "$1")") -t $seconds $2"
+}
+
+restart() {
+    if [ -n "$restart" ]; then
+        there "$1" "sh -c $(quoted "$restart") sh $(quoted "$(file_of "$1")")"
+    else
+        control "$1" restart
+    fi
+}
+
+wait_until_healthy() {
     left=$seconds
-    until is_ready "$2"; do
+    until control "$1" health; do
         left=$((left - 1))
         [ "$left" -gt 0 ] || die "$1 is not ready after $seconds s"
         sleep 1
     done
 }
 
+# tell_balancer out|in INSTANCE
+tell_balancer() {
+    [ -n "$tell" ] || return 0
+    name=$(host_of "$2")
+    [ -n "$name" ] || name=$(basename "$2" .ini)
+    # shellcheck disable=SC2086
+    $tell "$1" "$name" </dev/null
+}
+
 # All are looked at before the first is touched: two that are away at a time may be too many.
-for file; do
-    address=$(status_address "$file")
-    is_ready "$address" || die "$file is not ready, so nothing was done (http://$address/readyz says why)"
+for instance; do
+    control "$instance" health || die "$instance is not ready, so nothing was done"
 done
 
-for file; do
-    say "$file"
-    fapwsctl -c "$file" -t "$seconds" drain || die "$file cannot be drained"
+for instance; do
+    say "$instance"
+    tell_balancer out "$instance" || die "the balancer does not let go of $instance"
+    control "$instance" drain || die "$instance cannot be drained"
     sleep "$pause"
-    fapwsctl -c "$file" -t "$seconds" restart || die "$file does not start; the others serve as before"
-    wait_until_ready "$file" "$(status_address "$file")"
-    fapwsctl -c "$file" undrain || die "$file cannot be made ready"
+    restart "$instance" || die "$instance does not start; the others serve as before"
+    wait_until_healthy "$instance"
+    control "$instance" undrain || die "$instance cannot be made ready"
+    tell_balancer in "$instance" || die "the balancer does not take $instance back"
     sleep "$pause"
 done
 say "$# instances restarted"

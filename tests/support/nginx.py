@@ -26,7 +26,7 @@ _AROUND = """\
 daemon off;
 pid {directory}/nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 64; }}
+events {{ worker_connections 256; }}
 http {{
     access_log off;
     client_body_temp_path {directory}/body;
@@ -44,7 +44,6 @@ the machine."""
 @contextmanager
 def shipped_nginx(text: str, server: Address, directory: Path) -> Iterator[tuple[str, int]]:
     """nginx with a site's configuration as shipped, but for the addresses in it; where it listens."""
-    assert PROGRAM is not None
     unix = isinstance(server, str)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
@@ -52,24 +51,40 @@ def shipped_nginx(text: str, server: Address, directory: Path) -> Iterator[tuple
         shipped = "unix:/run/fapws/app.sock" if unix else "127.0.0.1:8888"
         text = replace_once(text, "listen 80;", f"listen {host}:{port};")
         text = replace_once(text, f"server {shipped};", f"server {where};")
-        (directory / "site.conf").write_text(text)
-        user = "user root;" if os.geteuid() == 0 else ""  # a user that may enter the test's directories
-        configuration = directory / "nginx.conf"
-        configuration.write_text(_AROUND.format(user=user, directory=directory))
-        # So nginx hands its sockets to a newer nginx; it knows them by their address.
-        inherited = {**os.environ, "NGINX": f"{listener.fileno()};"}
+        with running_nginx(text, directory, listener):
+            yield host, port
+
+
+def nginx_words(directory: Path) -> list[str]:
+    """The command line of the nginx that keeps its files there."""
+    assert PROGRAM is not None
+    return [PROGRAM, "-p", str(directory), "-c", str(directory / "nginx.conf")]
+
+
+@contextmanager
+def running_nginx(
+    text: str, directory: Path, listener: socket.socket, errors: bool = False
+) -> Iterator[None]:
+    """nginx with this site, whose address is the listener's; errors: servers may fail."""
+    (directory / "site.conf").write_text(text)
+    user = "user root;" if os.geteuid() == 0 else ""  # a user that may enter the test's directories
+    (directory / "nginx.conf").write_text(_AROUND.format(user=user, directory=directory))
+    # So nginx hands its sockets to a newer nginx; it knows them by their address.
+    inherited = {**os.environ, "NGINX": f"{listener.fileno()};"}
+    output = directory / "nginx.log"
+    with output.open("wb") as log:
         process = subprocess.Popen(
-            [PROGRAM, "-p", str(directory), "-c", str(configuration)],
+            nginx_words(directory),
             pass_fds=[listener.fileno()],
             env=inherited,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            stdout=log,
+            stderr=log,
         )
-        try:
-            yield host, port
-        finally:
-            process.terminate()
-            output, _ = process.communicate(timeout=10)
-        assert "[emerg]" not in output and "[error]" not in output, output
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+    said = output.read_text()
+    assert "[emerg]" not in said and (errors or "[error]" not in said), said

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -180,10 +181,21 @@ def block(kind: str) -> str:
     return str(found)
 
 
-def line(kind: str, pattern: str) -> str:
+MANIFEST = (ROOT / "conf" / "cluster" / "kubernetes.yaml").read_text()
+
+
+def line(text: str, pattern: str) -> str:
     """What stands in the one line of it that begins so."""
-    (found,) = re.findall(rf"(?m)^ *{pattern}(.*)$", block(kind))
+    (found,) = re.findall(rf"(?m)^ *{pattern}(.*)$", text)
     return str(found).strip()
+
+
+def test_the_configuration_is_the_same_in_the_page_and_for_kubernetes_and_nomad() -> None:
+    job = (ROOT / "conf" / "cluster" / "nomad.hcl").read_text()
+    (mapped,) = re.findall(r"(?ms)^  fapws.ini: \|\n(.*?)^---$", MANIFEST)
+    (templated,) = re.findall(r"(?ms)<<INI\n(.*?)^INI$", job)
+    assert textwrap.dedent(mapped) == templated == block("ini")
+    assert line(job, "kill_timeout = ") == f'"{line(MANIFEST, "terminationGracePeriodSeconds:")}s"'
 
 
 def status_of(port: int, path: str) -> int:
@@ -208,20 +220,20 @@ def test_what_the_page_says_serves_is_probed_and_stops_in_time(public_house: Hou
         block("ini").replace("/srv/app/app.py", str(house.app)).replace("0.0.0.0:8888", f"127.0.0.1:{data}")
     )
     house.ini.write_text(text.replace("0.0.0.0:9117", f"127.0.0.1:{status}").replace("5s", "2s"))
-    command = json.loads(line("Dockerfile", "CMD "))
+    command = json.loads(line(block("Dockerfile"), "CMD "))
     assert command[:3] == ["fapwsctl", "-c", "/etc/fapws.ini"]
     python = common_python()
     with room(house, python, "-m", "fapws.cli.fapwsctl", "-c", str(house.ini), *command[3:]) as (
         process,
         master,
     ):
-        probe = re.findall(r"(\w+)Probe:\n +httpGet: {path: (\S+), port: 9117}", block("yaml"))
+        probe = re.findall(r"(\w+)Probe:\n +httpGet: {path: (\S+), port: 9117}", MANIFEST)
         assert dict(probe) == {"liveness": "/livez", "readiness": "/readyz"}
         wait_until(lambda: process.poll() is not None or status_of(status, "/readyz") == 200, "it is ready")
         assert process.poll() is None, house.log()
         assert status_of(status, "/livez") == 200
         assert eval(ask(data, "/"))[0] == UID
-        health = json.loads(line("Dockerfile", "HEALTHCHECK .* CMD "))
+        health = json.loads(line(block("Dockerfile"), "HEALTHCHECK .* CMD "))
         assert health[0] == "python3"
         words = [python, *(word.replace("9117", str(status)) for word in health[1:])]
         inside = ["nsenter", "--target", str(master), "--mount", "--pid", "--root", *words]
@@ -229,5 +241,5 @@ def test_what_the_page_says_serves_is_probed_and_stops_in_time(public_house: Hou
         os.kill(master, signal.SIGTERM)
         wait_until(lambda: status_of(status, "/readyz") == 503, "it is not ready any more")
         assert ask(data, "/"), "and serves on"
-        assert process.wait(int(line("yaml", "terminationGracePeriodSeconds:"))) == 0
-    assert "stop_delay = 5s" in block("ini") and "preStop" not in block("yaml")
+        assert process.wait(int(line(MANIFEST, "terminationGracePeriodSeconds:"))) == 0
+    assert "stop_delay = 5s" in block("ini") and "preStop" not in MANIFEST

@@ -1,0 +1,1 @@
+"""Three instances of Fapws behind each balancer of conf/cluster/: `make fleet`."""

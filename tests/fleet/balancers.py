@@ -1,0 +1,95 @@
+"""A real HAProxy, nginx or Caddy with the file of conf/cluster/, but for addresses, before a fleet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.haproxy import needs_haproxy, replace_once, running
+from support.house import wait_until
+from support.nginx import needs_nginx, nginx_words, running_nginx
+from support.ports import unused_port
+
+from fleet.instances import NAMES, SHIPPED, Fleet
+
+CADDY = shutil.which("caddy")
+needs_caddy = pytest.mark.skipif(CADDY is None, reason="caddy is not installed: runs where it is, and in CI")
+
+
+@contextmanager
+def haproxy(fleet: Fleet, directory: Path, backend: str = "machines") -> Iterator[int]:
+    """Its port; ``here`` is the backend with unix sockets and PROXY headers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        text = (SHIPPED / "haproxy.cfg").read_text()
+        text = replace_once(text, "    bind :80", f"    bind fd@{listener.fileno()}")
+        text = replace_once(text, "    default_backend machines", f"    default_backend {backend}")
+        text = fleet.place.put(text)
+        for number, (name, house) in enumerate(zip(NAMES, fleet.instances), 1):
+            text = replace_once(text, f"unix@/run/fapws/{name}.sock", f"unix@{house.unix}")
+            status = f"{fleet.place.network}{number} port {fleet.place.status}"
+            text = replace_once(text, f"127.0.0.1 port 918{number}", status)
+        with running(text, directory, listener):
+            yield listener.getsockname()[1]
+
+
+@contextmanager
+def nginx(fleet: Fleet, directory: Path) -> Iterator[int]:
+    """Its port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        port: int = listener.getsockname()[1]
+        text = fleet.place.put((SHIPPED / "nginx.conf").read_text())
+        text = replace_once(text, "listen 80;", f"listen 127.0.0.1:{port};")
+        with running_nginx(text, directory, listener, errors=True):
+            yield port
+
+
+def tell_nginx(directory: Path) -> tuple[list[str], dict[str, str]]:
+    """What roll.sh is told for the nginx that keeps its files there: options, and variables."""
+    variables = {"FILE": str(directory / "site.conf"), "NGINX": " ".join(nginx_words(directory))}
+    return ["-x", str(SHIPPED / "nginx-server.sh")], variables
+
+
+@contextmanager
+def caddy(fleet: Fleet, directory: Path) -> Iterator[int]:
+    """Its port."""
+    assert CADDY is not None
+    port = unused_port()
+    text = fleet.place.put((SHIPPED / "Caddyfile").read_text())
+    text = replace_once(text, "\n:80 {", f"\n:{port} {{")
+    path = directory / "Caddyfile"
+    path.write_text("{\n\tadmin off\n}\n" + text)
+    homes = {"HOME": str(directory), "XDG_CONFIG_HOME": str(directory), "XDG_DATA_HOME": str(directory)}
+    with (directory / "caddy.log").open("wb") as log:
+        process = subprocess.Popen(
+            [CADDY, "run", "--config", str(path), "--adapter", "caddyfile"],
+            env={**os.environ, **homes},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        wait_until(lambda: process.poll() is not None or listens(port), "Caddy listens")
+        assert process.poll() is None, (directory / "caddy.log").read_text()
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody does."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return False
+    return True
+
+
+BALANCERS = {"haproxy": haproxy, "nginx": nginx, "caddy": caddy}
+MARKS = {"haproxy": needs_haproxy, "nginx": needs_nginx, "caddy": needs_caddy}
