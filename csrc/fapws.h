@@ -373,7 +373,8 @@ int fw_pledge(const char *promises);
 int fw_unveil(const char *path, const char *permissions);
 
 const char *fw_libuv_version(void);
-uint64_t fw_now(void); /* ms of the clock that the scoreboard uses */
+const char *fw_pollset_name(void); /* what waits for descriptors: epoll, kqueue, or libuv */
+uint64_t fw_now(void);             /* ms of the clock that the scoreboard uses */
 
 /* A connection of a listening socket, non-blocking and close-on-exec; or -errno. */
 int fw_accept(int listener);

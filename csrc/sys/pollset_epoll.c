@@ -9,6 +9,12 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "fapws.h"
+
+const char *fw_pollset_name(void)
+{
+    return "epoll";
+}
 
 int fw__pollset_new(fw_pollset *set)
 {

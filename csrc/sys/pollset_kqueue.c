@@ -11,6 +11,12 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "fapws.h"
+
+const char *fw_pollset_name(void)
+{
+    return "kqueue";
+}
 
 int fw__pollset_new(fw_pollset *set)
 {

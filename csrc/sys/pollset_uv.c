@@ -8,6 +8,12 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "fapws.h"
+
+const char *fw_pollset_name(void)
+{
+    return "libuv";
+}
 
 #define FIRST_SIZE 64u
 

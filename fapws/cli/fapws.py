@@ -23,7 +23,7 @@ EXIT_INTERRUPTED = 130
 
 USAGE = (
     "usage: fapws [-c INI] [-b ADDRESS]... [-w N] [--max-body-size SIZE] [--reload] [--strict-paths]\n"
-    "             [--static PATH=FOLDER]... [--version] [-h] [APP] [-- ARG...]"
+    "             [--static PATH=FOLDER]... [--selftest[=SECONDS]] [--version] [-h] [APP] [-- ARG...]"
 )
 EXAMPLES = """
   fapws hello.py                           serve a file with PATHS, application or app
@@ -44,6 +44,7 @@ APP            package.module:callable, module:factory(), file.py, file.py:calla
 --reload       restart the workers when a source file of the application changes
 --static PATH=FOLDER   files of a folder, which the core serves; with or without an APP
 --strict-paths route PATHS and fapws3's routes by WSGI's rule instead of fapws3's
+--selftest     100 seconds (or =SECONDS) of the essential on this machine, as a report to mail
 --version      print the version
 -h, --help     print this
 -- ARG...      the program's own arguments, its sys.argv[1:]
@@ -68,7 +69,8 @@ def main(argv: list[str] | None = None) -> int:
             directory = working_directory(*words)
         except OSError as error:
             raise UsageError(f"the current directory cannot be used: {error.strerror}") from None
-        return 0 if _told(words) else _run(words, directory)
+        told = _told(words)
+        return _run(words, directory) if told is None else told
     except UsageError as error:
         print(f"fapws: {visible(str(error))}\n{USAGE}", file=sys.stderr)
         return EXIT_USAGE
@@ -79,18 +81,22 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _told(words: list[str]) -> bool:
-    """Whether it was asked for its version or for help, and has said it."""
-    if not _TELLING & set(words):
-        return False
+def _told(words: list[str]) -> int | None:
+    """The exit status, if it was asked for its version, for help or for a test of itself; else None."""
+    if not any(word in _TELLING or word.startswith("--selftest") for word in words):
+        return None
     from fapws.settings.command_line import parse_arguments  # else another process takes the words apart
 
-    action = parse_arguments(words, "/").action
-    if action == "version":
+    arguments = parse_arguments(words, "/")
+    if arguments.action == "version":
         print(f"fapws {__version__}")
-    elif action == "help":
+    elif arguments.action == "help":
         print(f"{USAGE}\n{EXAMPLES}{HELP}", end="")
-    return bool(action)
+    elif arguments.action == "selftest":
+        from fapws.cli import selftest
+
+        return selftest.run(arguments.seconds)
+    return 0 if arguments.action else None
 
 
 def _run(words: list[str], directory: str) -> int:

@@ -34,7 +34,9 @@ class Arguments(NamedTuple):
     args: tuple[str, ...] | None = None
     """The program's own, behind ``--``; None: not given."""
     action: str = ""
-    """``help`` or ``version``: print it and do nothing else."""
+    """``help``, ``version`` or ``selftest``: do it and nothing else."""
+    seconds: float = 100.0
+    """Of the self-test."""
 
 
 # ---- Arguments -----------------------------------------------------------------------------------
@@ -48,6 +50,8 @@ _FLAGS: dict[str, dict[str, Any]] = {
 }
 _ARGS_HINT = "words for the program itself stand behind --"
 _WITH_VALUE = ("-c", "-b", "-w", "--max-body-size", "--static")
+_SELFTEST = "--selftest"
+_LONGEST_SELFTEST = 86400.0
 
 
 def parse_arguments(words: list[str], directory: str) -> Arguments:
@@ -88,6 +92,8 @@ def _take_rest(arguments: Arguments, words: tuple[str, ...]) -> Arguments:
 
 def _take_option(arguments: Arguments, word: str, rest: Any, directory: str) -> Arguments:
     name, value = _split_option(word)
+    if name == _SELFTEST:
+        return _take_selftest(arguments, value)
     if name in _FLAGS:
         if value is not None:
             raise UsageError(f"{word}: takes no value")
@@ -104,6 +110,19 @@ def _take_option(arguments: Arguments, word: str, rest: Any, directory: str) -> 
         raise UsageError(f"{name} {value}: {error}") from None
 
 
+def _take_selftest(arguments: Arguments, value: str | None) -> Arguments:
+    """The one option whose value may be missing, and therefore stands behind ``=``."""
+    if value is None:
+        return arguments._replace(action="selftest")
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _LONGEST_SELFTEST:
+        raise UsageError(f"{_SELFTEST}={value}: must be seconds, more than 0 and at most a day")
+    return arguments._replace(action="selftest", seconds=seconds)
+
+
 def _split_option(word: str) -> tuple[str, str | None]:
     if word.startswith("--"):
         name, equals, value = word.partition("=")
@@ -115,7 +134,7 @@ def _unknown_option(word: str) -> str:
     from fapws.settings.values import nearest
 
     name = word.partition("=")[0]
-    known = [option.lstrip("-") for option in (*_LONG, *_FLAGS, *_WITH_VALUE)]
+    known = [option.lstrip("-") for option in (*_LONG, *_FLAGS, *_WITH_VALUE, _SELFTEST)]
     meant = nearest(name.lstrip("-"), known) if name.startswith("--") else ""
     return f"{name}: unknown option, " + (f"did you mean --{meant}?" if meant else _ARGS_HINT)
 
