@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -47,3 +48,18 @@ def test_systemd_finds_no_fault(name: str, tmp_path: Path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+@pytest.mark.parametrize("name", ["fapws.service", "fapws@.service"])
+def test_systemd_holds_the_units_for_safe(name: str, tmp_path: Path) -> None:
+    """At most 3.0 of 10; what bounds the service is in the unit, so an edit that opens it is seen here."""
+    unit = tmp_path / name.replace("@", "@shop")
+    unit.write_text((UNITS / name).read_text().replace("/usr/local/bin/fapwsctl", "/bin/true"))
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if "unrecognized option" in done.stderr:
+        pytest.skip("needs systemd 250, whose systemd-analyze looks at files")
+    found = re.search(r"Overall exposure level for \S+: (\d+\.\d)", done.stdout)
+    assert found, done.stdout + done.stderr
+    assert float(found[1]) <= 3.0, done.stdout
