@@ -73,6 +73,8 @@ static void fit(fw_static_cache *cache)
 static void touch(fw_static_cache *cache, fw_cached *cached, uint64_t now)
 {
     cached->used = now;
+    if (cached->link.next == &cache->recent.head)
+        return;
     fw_link_remove(&cached->link);
     fw_list_append(&cache->recent, &cached->link);
 }
@@ -108,22 +110,32 @@ static fw_static_file *open_anew(fw_static_cache *cache, const fw_place *place, 
     return file;
 }
 
+fw_static_file *fw__cache_kept(fw_static_cache *cache, const fw_static_path *path, uint64_t now)
+{
+    if (path->undecoded || cache->count == 0)
+        return NULL;
+    fw_cached *cached = find(cache, path, fw_hash_text(path->text, path->len));
+    if (!cached || now - cached->checked >= FW_CACHE_CHECK_MS)
+        return NULL;
+    touch(cache, cached, now);
+    cached->file->users++;
+    return cached->file;
+}
+
 fw_static_file *fw__cache_get(fw_static_cache *cache, const fw_static_path *path,
                               const fw_place *place, const char *name, fw_cache_time now,
                               int *status)
 {
+    fw_static_file *file = fw__cache_kept(cache, path, now.ms);
+    *status = 200;
+    if (file)
+        return file;
     uint64_t hash = fw_hash_text(path->text, path->len);
     fw_cached *cached = find(cache, path, hash);
-    *status = 200;
-    if (cached && now.ms - cached->checked < FW_CACHE_CHECK_MS) {
-        touch(cache, cached, now.ms);
-        cached->file->users++;
-        return cached->file;
-    }
     fw_static_file *known = cached ? cached->file : NULL;
     if (known)
         known->users++; /* whatever becomes of the cache's own use meanwhile */
-    fw_static_file *file = open_anew(cache, place, name, known, status);
+    file = open_anew(cache, place, name, known, status);
     cached = find(cache, path, hash);
     if (cached && file == known) {
         cached->checked = now.ms;

@@ -36,6 +36,9 @@ typedef struct {
     int64_t second; /* since 1970 */
 } fw_cache_time;
 
+/* The file that is kept under a path, and was compared with its folder not long ago, of which the caller is a user;
+ * NULL: there is none. */
+fw_static_file *fw__cache_kept(fw_static_cache *cache, const fw_static_path *path, uint64_t now);
 /* The file that is called name below folder, of which the caller is a user; NULL: see fw__file_open(). path: of the
  * request. */
 fw_static_file *fw__cache_get(fw_static_cache *cache, const fw_static_path *path,

@@ -14,6 +14,7 @@ typedef struct {
     int64_t modified; /* seconds since 1970 */
     int64_t now;      /* the same, of this response */
     uint64_t size;
+    fw_slice date; /* modified as Last-Modified tells it; len 0: it tells another time, or none */
 } fw_file_state;
 
 /* In the order of RFC 9110 13.2.2, for GET and HEAD. 200: the file; 206: range of it; 304: the client has it; 412: it

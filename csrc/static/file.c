@@ -207,7 +207,8 @@ static int read_small(fw_static_file *file)
 
 /* The fields, in the order of fw_static_file, each part from the end of the one before to its own. */
 typedef struct {
-    size_t etag, common, content, length;
+    size_t etag, common, content, length, whole;
+    size_t date; /* bytes of the one in Last-Modified, which is the first of the content's fields */
     char text[FIELDS_SIZE];
 } fields;
 
@@ -220,6 +221,9 @@ typedef struct {
     const char *coding; /* Content-Encoding; NULL: none */
     bool varies;        /* there are others of the family */
 } description;
+
+#define ETAG "ETag: "
+#define LAST_MODIFIED "Last-Modified: "
 
 /* Of a value that stands in a field, for %.*s. */
 static int shown(fw_slice value)
@@ -245,15 +249,17 @@ static void write_fields(const fw_file_stamp *stamp, const description *what, fi
     int64_t now = (int64_t)time(NULL);
     unsigned long long size = stamp->size, second = (unsigned long long)stamp->modified,
                        inode = stamp->inode;
-    out->etag = ADD(out, 0, "ETag: \"%llx-%llx.%lx-%llx\"\r\n", size, second,
+    out->etag = ADD(out, 0, ETAG "\"%llx-%llx.%lx-%llx\"\r\n", size, second,
                     (unsigned long)stamp->modified_ns, inode);
     out->common = add_cache_control(what->place, what->name, out, out->etag);
     if (what->varies)
         out->common = ADD(out, out->common, "Vary: Accept-Encoding\r\n");
     out->content = out->common;
     /* RFC 9110 8.8.2.1: never later than Date */
-    if (fw_write_date((time_t)(stamp->modified > now ? now : stamp->modified), date))
-        out->content = ADD(out, out->content, "Last-Modified: %s\r\n", date);
+    size_t len = fw_write_date((time_t)(stamp->modified > now ? now : stamp->modified), date);
+    out->date = stamp->modified > now ? 0 : len;
+    if (len)
+        out->content = ADD(out, out->content, LAST_MODIFIED "%s\r\n", date);
     out->content = ADD(out, out->content,
                        "Content-Type: %.*s\r\nAccept-Ranges: bytes\r\n"
                        "X-Content-Type-Options: nosniff\r\n",
@@ -261,28 +267,36 @@ static void write_fields(const fw_file_stamp *stamp, const description *what, fi
     if (what->coding)
         out->content = ADD(out, out->content, "Content-Encoding: %s\r\n", what->coding);
     out->length = ADD(out, out->content, "Content-Length: %llu\r\n", size);
+    out->whole = ADD(out, out->length, "\r\n");
 }
 
-#define ETAG_NAME (sizeof "ETag: " - 1)
+/* From from to to of the fields, as they stand in text. */
+static fw_slice part_of(const char *text, size_t from, size_t to)
+{
+    return (fw_slice){text + from, to - from};
+}
 
 static fw_static_file *describe(const opened *from, const description *what, uint32_t *open)
 {
     fields told;
     write_fields(&from->stamp, what, &told);
-    fw_static_file *file = malloc(sizeof *file + told.length);
+    fw_static_file *file = malloc(sizeof *file + told.whole);
     if (!file)
         return NULL;
-    *file =
-        (fw_static_file){.users = 1,
-                         .fd = from->fd,
-                         .open = open,
-                         .stamp = from->stamp,
-                         .weight = sizeof *file + told.length,
-                         .etag = {file->text + ETAG_NAME, told.etag - ETAG_NAME - 2},
-                         .common = {file->text, told.common},
-                         .content_fields = {file->text + told.common, told.content - told.common},
-                         .length = {file->text + told.content, told.length - told.content}};
-    memcpy(file->text, told.text, told.length);
+    const char *text = file->text;
+    size_t date = told.common + sizeof LAST_MODIFIED - 1;
+    *file = (fw_static_file){.users = 1,
+                             .fd = from->fd,
+                             .open = open,
+                             .stamp = from->stamp,
+                             .weight = sizeof *file + told.whole,
+                             .etag = part_of(text, sizeof ETAG - 1, told.etag - 2),
+                             .date = part_of(text, date, date + told.date),
+                             .common = part_of(text, 0, told.common),
+                             .content_fields = part_of(text, told.common, told.content),
+                             .length = part_of(text, told.content, told.length),
+                             .whole = part_of(text, 0, told.whole)};
+    memcpy(file->text, told.text, told.whole);
     ++*open;
     return file;
 }

@@ -46,10 +46,13 @@ typedef struct fw_static_file {
     fw_file_stamp stamp;
     size_t weight; /* bytes of memory, with its siblings */
     fw_slice etag; /* strong, with its quotes */
+    fw_slice
+        date; /* as Last-Modified tells when it was modified; len 0: that is in the future, or too far */
     /* Fields of the head, one behind the other in text: */
     fw_slice common;         /* of 200, 206 and 304 (RFC 9110 15.3.7, 15.4.5) */
     fw_slice content_fields; /* of 200 and 206, but not of a 206 after If-Range */
     fw_slice length;         /* of 200 */
+    fw_slice whole;          /* all of these, and the empty line behind them */
     char text[];
 } fw_static_file;
 

@@ -77,7 +77,7 @@ const fw_folder *fw__folder_of(const fw_folder *folders, const fw_static_path *p
 /* The path below the folder into name, of FW_FILE_NAME bytes, and 200; or what the client hears instead. */
 static int name_of(const fw_folder *folder, const fw_static_path *path, char *name, bool *index)
 {
-    if (path->bad)
+    if (fw__static_path_bad(path))
         return 404;
     if (path->len == folder->prefix_len)
         return 308;
@@ -90,12 +90,9 @@ static int name_of(const fw_folder *folder, const fw_static_path *path, char *na
 }
 
 /* In the encoding that the client prefers. */
-static fw_static_file *get(const fw_static_site *site, const fw_static_path *path, const char *name,
-                           int *status)
+static fw_static_file *choose(const fw_static_site *site, fw_static_file *file)
 {
-    fw_static_file *file =
-        fw__cache_get(site->cache, path, &site->folder->place, name, site->now, status);
-    if (!file || !file->there)
+    if (!file->there)
         return file;
     fw_encoding choice = fw__choose_encoding(site->head, file->there);
     if (choice == FW_ENCODINGS)
@@ -107,20 +104,34 @@ static fw_static_file *get(const fw_static_site *site, const fw_static_path *pat
 }
 
 /* A folder without a slash behind it is told to the client as one, or links in its page would lead nowhere. */
-fw_static_file *fw__folder_find(const fw_static_site *site, const fw_static_path *path, int *status)
+static fw_static_file *get(const fw_static_site *site, const fw_static_path *path, int *status)
 {
     char name[FW_FILE_NAME];
     bool index = false;
     *status = name_of(site->folder, path, name, &index);
     if (*status != 200)
         return NULL;
-    fw_static_file *file = get(site, path, name, status);
-    if (file && fw__file_rewritten(file)) { /* what its head would say is no longer true */
-        fw__file_release(file);
-        fw__cache_forget(site->cache, path);
-        file = get(site, path, name, status);
-    }
+    fw_static_file *file =
+        fw__cache_get(site->cache, path, &site->folder->place, name, site->now, status);
     if (index && *status == 308) /* a folder of the name index.html */
         *status = 404;
     return file;
+}
+
+/* What is kept was found by that path before, so that this was a good one. */
+fw_static_file *fw__folder_find(const fw_static_site *site, const fw_static_path *path, int *status)
+{
+    fw_static_file *file = fw__cache_kept(site->cache, path, site->now.ms);
+    *status = 200;
+    if (!file)
+        file = get(site, path, status);
+    if (!file)
+        return NULL;
+    file = choose(site, file);
+    if (!fw__file_rewritten(file))
+        return file;
+    fw__file_release(file); /* what its head would say is no longer true */
+    fw__cache_forget(site->cache, path);
+    file = get(site, path, status);
+    return file ? choose(site, file) : NULL;
 }

@@ -30,29 +30,44 @@ static bool bad_segments(const fw_static_path *path)
     }
 }
 
-void fw__static_path(fw_static_path *path, fw_slice raw)
+bool fw__static_path_bad(const fw_static_path *path)
 {
-    path->len = 0;
-    path->bad = false;
+    return path->undecoded || path->len == 0 || path->text[0] != '/' || bad_segments(path);
+}
+
+static void decode(fw_static_path *path, fw_slice raw)
+{
+    size_t len = 0;
     for (size_t i = 0; i < raw.len; i++) {
         char c = raw.at[i];
-        if (path->len == sizeof path->text - 1) {
-            path->bad = true;
-            break;
-        }
         if (c == '%') {
             if (raw.len - i < 3 || !fw_is(raw.at[i + 1], FW_HEX) || !fw_is(raw.at[i + 2], FW_HEX)) {
-                path->bad = true;
+                path->undecoded = true;
             } else {
                 c = (char)(fw_hex_value(raw.at[i + 1]) << 4 | fw_hex_value(raw.at[i + 2]));
-                path->bad = path->bad || c == '/';
+                path->undecoded = path->undecoded || c == '/';
                 i += 2;
             }
         }
-        path->text[path->len++] = c;
+        if (len == sizeof path->text - 1) {
+            path->undecoded = true;
+            break;
+        }
+        path->text[len++] = c;
     }
+    path->len = len;
+}
+
+/* Most paths have no "%". */
+void fw__static_path(fw_static_path *path, fw_slice raw)
+{
+    path->undecoded = false;
+    path->len = raw.len;
+    if (raw.len < sizeof path->text && !memchr(raw.at, '%', raw.len))
+        memcpy(path->text, raw.at, raw.len);
+    else
+        decode(path, raw);
     path->text[path->len] = '\0';
-    path->bad = path->bad || path->len == 0 || path->text[0] != '/' || bad_segments(path);
 }
 
 bool fw__static_within(const fw_static_path *path, const char *prefix, size_t prefix_len)

@@ -7,31 +7,46 @@
 #include "error.h"
 #include "static/conditions.h"
 
-static const char *line_of(int status)
+#define SLICE(text) ((fw_slice){text, sizeof(text) - 1})
+#define LINE(text) SLICE("HTTP/1.1 " text "\r\n")
+
+static fw_slice line_of(int status)
 {
     switch (status) {
-    case 200: return "200 OK";
-    case 206: return "206 Partial Content";
-    case 304: return "304 Not Modified";
-    case 308: return "308 Permanent Redirect";
-    case 400: return "400 Bad Request";
-    case 404: return "404 Not Found";
-    case 405: return "405 Method Not Allowed";
-    case 412: return "412 Precondition Failed";
-    case 416: return "416 Range Not Satisfiable";
-    case 503: return "503 Service Unavailable";
-    default: return "500 Internal Server Error";
+    case 200: return LINE("200 OK");
+    case 206: return LINE("206 Partial Content");
+    case 304: return LINE("304 Not Modified");
+    case 308: return LINE("308 Permanent Redirect");
+    case 400: return LINE("400 Bad Request");
+    case 404: return LINE("404 Not Found");
+    case 405: return LINE("405 Method Not Allowed");
+    case 412: return LINE("412 Precondition Failed");
+    case 416: return LINE("416 Range Not Satisfiable");
+    case 503: return LINE("503 Service Unavailable");
+    default: return LINE("500 Internal Server Error");
     }
+}
+
+/* All pieces at once: a head is short, and each step of its own would take longer than its bytes. */
+static int add_pieces(fw_buffer *out, const fw_slice *pieces, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += pieces[i].len;
+    char *at = fw_buffer_reserve(out, len);
+    if (!at)
+        return FW_EMEMORY;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(at, pieces[i].at, pieces[i].len);
+        at += pieces[i].len;
+    }
+    out->end += len;
+    return 0;
 }
 
 static int add(fw_buffer *out, const char *text)
 {
     return fw_buffer_append(out, text, strlen(text));
-}
-
-static int add_slice(fw_buffer *out, fw_slice slice)
-{
-    return fw_buffer_append(out, slice.at, slice.len);
 }
 
 /* To the last segment with a slash, relative: a proxy may show the folder under another path. */
@@ -51,25 +66,19 @@ static int add_location(fw_buffer *out, const fw_head *head)
 static int add_own_content(fw_buffer *out, int status, fw_static_reply *reply, bool bodiless)
 {
     char fields[128];
-    const char *text = line_of(status);
+    fw_slice text = line_of(status);
+    text.at += sizeof "HTTP/1.1 " - 1;
+    text.len -= sizeof "HTTP/1.1 \r\n" - 1;
     (void)snprintf(fields, sizeof fields,
                    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n",
-                   strlen(text) + 1);
+                   text.len + 1);
     int code = add(out, fields);
     reply->head_len = fw_buffer_len(out);
-    if (code == 0 && !bodiless)
-        code = add(out, text) || add(out, "\n") ? FW_EMEMORY : 0;
+    if (code == 0 && !bodiless) {
+        const fw_slice content[] = {text, {"\n", 1}};
+        code = add_pieces(out, content, 2);
+    }
     return code;
-}
-
-static int add_part(fw_buffer *out, const fw_static_file *file, const fw_range *part)
-{
-    char fields[160];
-    unsigned long long first = part->first, count = part->size, size = file->stamp.size;
-    (void)snprintf(fields, sizeof fields,
-                   "Content-Length: %llu\r\nContent-Range: bytes %llu-%llu/%llu\r\n", count, first,
-                   first + count - 1, size);
-    return add(out, fields);
 }
 
 /* Of a client that has another part of the same file, and with it what describes the file (RFC 9110 15.3.7). */
@@ -81,17 +90,29 @@ static bool goes_on(const fw_head *head)
     return false;
 }
 
-/* What describes the file, and the end of the head. */
-static int add_file(fw_buffer *out, const fw_head *head, const fw_static_file *file,
-                    const fw_static_reply *reply)
+/* What describes the file, and the end of the head, behind what every response begins with. */
+static int add_file(fw_buffer *out, const fw_slice *start, const fw_head *head,
+                    const fw_static_file *file, const fw_static_reply *reply)
 {
-    int status = reply->status;
-    bool known = status == 304 || (status == 206 && goes_on(head));
-    if (add_slice(out, file->common) || (!known && add_slice(out, file->content_fields)) ||
-        (status == 200 && add_slice(out, file->length)) ||
-        (status == 206 && add_part(out, file, &reply->part)))
-        return FW_EMEMORY;
-    return add(out, "\r\n");
+    char part[160];
+    fw_slice pieces[7] = {start[0], start[1], start[2]};
+    size_t count = 3;
+    if (reply->status == 200) {
+        pieces[count++] = file->whole;
+        return add_pieces(out, pieces, count);
+    }
+    pieces[count++] = file->common;
+    if (reply->status == 206) {
+        unsigned long long first = reply->part.first, size = reply->part.size;
+        int len = snprintf(part, sizeof part,
+                           "Content-Length: %llu\r\nContent-Range: bytes %llu-%llu/%llu\r\n", size,
+                           first, first + size - 1, (unsigned long long)file->stamp.size);
+        if (!goes_on(head))
+            pieces[count++] = file->content_fields;
+        pieces[count++] = (fw_slice){part, (size_t)len};
+    }
+    pieces[count++] = (fw_slice){"\r\n", 2};
+    return add_pieces(out, pieces, count);
 }
 
 static int add_size(fw_buffer *out, const fw_static_file *file)
@@ -106,22 +127,26 @@ static int write_reply(const fw_head *head, const fw_date *date, const fw_static
                        fw_static_reply *reply, fw_buffer *out)
 {
     int status = reply->status;
-    bool bodiless = fw_slice_equals(head->method, "HEAD", 4);
-    const char *connection = "";
+    fw_slice start[] = {line_of(status), {date->text, date->len}, {"", 0}};
+    int code;
     if (reply->close)
-        connection = "Connection: close\r\n";
+        start[2] = SLICE("Connection: close\r\n");
     else if (head->minor == 0)
-        connection = "Connection: keep-alive\r\n";
-    if (add(out, "HTTP/1.1 ") || add(out, line_of(status)) || add(out, "\r\n") ||
-        fw_buffer_append(out, date->text, date->len) || add(out, connection))
-        return FW_EMEMORY;
-    if ((status == 405 && add(out, "Allow: GET, HEAD\r\n")) ||
-        (status == 308 && add_location(out, head)) || (status == 416 && add_size(out, file)))
-        return FW_EMEMORY;
-    if (status != 200 && status != 206 && status != 304)
-        return add_own_content(out, status, reply, bodiless);
-    int code = add_file(out, head, file, reply);
-    reply->head_len = fw_buffer_len(out);
+        start[2] = SLICE("Connection: keep-alive\r\n");
+    if (status == 200 || status == 206 || status == 304) {
+        code = add_file(out, start, head, file, reply);
+        reply->head_len = fw_buffer_len(out);
+        return code;
+    }
+    code = add_pieces(out, start, 3);
+    if (code == 0 && status == 405)
+        code = add(out, "Allow: GET, HEAD\r\n");
+    else if (code == 0 && status == 308)
+        code = add_location(out, head);
+    else if (code == 0 && status == 416)
+        code = add_size(out, file);
+    if (code == 0)
+        code = add_own_content(out, status, reply, fw_slice_equals(head->method, "HEAD", 4));
     return code;
 }
 
@@ -132,7 +157,8 @@ static void judge(const fw_static_file *file, const fw_head *head, const fw_date
     fw_file_state state = {.etag = file->etag,
                            .modified = file->stamp.modified,
                            .now = (int64_t)date->second,
-                           .size = file->stamp.size};
+                           .size = file->stamp.size,
+                           .date = file->date};
     reply->status = fw__conditions(head, &state, get ? &reply->part : NULL);
     if (reply->status == 200)
         reply->part = (fw_range){0, get ? state.size : 0};
