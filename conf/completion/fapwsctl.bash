@@ -14,13 +14,13 @@ _fapwsctl() {
     local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} word command='' words
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
-            start | stop | restart | reload | upgrade | reopen | scale | drain | undrain | status | stack | top | profile | why | health | configtest | dump)
+            start | stop | restart | reload | upgrade | reopen | scale | drain | undrain | status | stack | top | profile | why | health | configtest | dump | translate)
                 command=$word
                 ;;
         esac
     done
     case $before in
-        -c | --config)
+        -c | --config | translate | -x | --execute)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$now")
             return
@@ -32,9 +32,10 @@ _fapwsctl() {
                 :-*) words='-c --config -j --json -t --timeout -h --help' ;;
                 start:-*) words='-F --foreground -t --timeout -j --json' ;;
                 top:-*) words='-d --delay -b --batch -n --times -t --timeout' ;;
+                translate:-*) words='-x --execute -j --json' ;;
                 profile:-*) words='-m --memory -t --timeout -j --json' ;;
                 *:-*) words='-t --timeout -j --json' ;;
-                :*) words='start stop restart reload upgrade reopen scale drain undrain status stack top profile why health configtest dump' ;;
+                :*) words='start stop restart reload upgrade reopen scale drain undrain status stack top profile why health configtest dump translate' ;;
                 *) return ;;
             esac
             ;;

@@ -33,6 +33,9 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   health       exit 0 if every pool serves as configured
   configtest   check the configuration, touch nothing
   dump         show every option's value in force and where it comes from
+  translate [-x] FILE [APP]
+               print the INI file that a configuration of gunicorn, uWSGI or Unit means;
+               -x: run a gunicorn.conf.py for what cannot be told from its text
 
   -c, --config FILE      the configuration (default: {DEFAULT_FILE})
   -j, --json             reply with one JSON object
@@ -58,6 +61,8 @@ class Options(NamedTuple):
     """Whether top prints instead of drawing."""
     memory: bool = False
     """Whether profile looks at memory."""
+    execute: bool = False
+    """Whether translate runs the file."""
     times: int = 0
     """How many times; 0: until it is told to end."""
     arguments: tuple[str, ...] = ()
@@ -89,6 +94,7 @@ COMMANDS = {
     "health": Words(),
     "configtest": Words(),
     "dump": Words(),
+    "translate": Words(1, 2),
 }
 
 
@@ -112,6 +118,8 @@ def parse_arguments(arguments: list[str]) -> Options:
             options = options._replace(times=_number(word, _value(word, rest)))
         elif word in ("-m", "--memory"):
             options = options._replace(memory=True)
+        elif word in ("-x", "--execute"):
+            options = options._replace(execute=True)
         elif word in ("-b", "--batch"):
             options = options._replace(batch=True)
         elif word in ("-j", "--json"):
@@ -135,6 +143,8 @@ def parse_arguments(arguments: list[str]) -> Options:
         usage("-b, -d and -n go with top only")
     if options.memory and options.command != "profile":
         usage("-m goes with profile only")
+    if options.execute and options.command != "translate":
+        usage("-x goes with translate only")
     return options
 
 

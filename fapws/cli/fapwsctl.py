@@ -89,7 +89,7 @@ def _write(result: Result, as_json: bool) -> None:
         print(json.dumps({**words, **text, **result.values}))
     elif result.text:
         # What was asked for goes to standard output, also if the reply is "stopped".
-        expected = result.status == DONE or "state" in result.values or "stacks" in result.values
+        expected = result.status == DONE or bool({"state", "stacks", "ini"} & set(result.values))
         print(visible(result.text.rstrip("\n")), file=sys.stdout if expected else sys.stderr)
         if result.note:
             sys.stdout.flush()
@@ -279,6 +279,13 @@ def _query(options: Options) -> Result:
     return queries.COMMANDS[options.command](options)
 
 
+def translate(options: Options) -> Result:
+    """The configuration of another server as an INI file."""
+    from fapws.cli.translate import command
+
+    return command.translate(options)
+
+
 _COMMANDS: dict[str, Callable[[Options], Result]] = {
     "start": start,
     "stop": stop,
@@ -297,6 +304,7 @@ _COMMANDS: dict[str, Callable[[Options], Result]] = {
     "health": _query,
     "configtest": _query,
     "dump": _query,
+    "translate": translate,
 }
 
 
