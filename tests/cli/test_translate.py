@@ -256,3 +256,11 @@ def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
 
 def test_rows_of_one_kind_tell_their_names_in_documents() -> None:
     assert all(isinstance(row, Row) and row.names for rows in TABLES.values() for row in rows)
+
+
+@pytest.mark.parametrize("server", TABLES)
+def test_the_page_has_a_line_for_every_setting(server: str) -> None:
+    page = (OTHERS.parents[2] / "docs" / f"from-{server}.md").read_text(encoding="utf-8")
+    for row in TABLES[server]:
+        for name in row.names.split():
+            assert f"`{name.replace('*.', '')}`" in page, name
