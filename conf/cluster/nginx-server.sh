@@ -9,12 +9,12 @@
 #
 # which gives as NAME the host, or for a file of this machine its name without the folder and `.ini`.
 #
-#   FILE    where the upstream is (/etc/nginx/conf.d/fapws.conf)
-#   NGINX   the program, with options if it needs them (nginx)
+#   UPSTREAM        where the upstream is (/etc/nginx/conf.d/fapws.conf)
+#   NGINX_PROGRAM   the program, with options if it needs them (nginx)
 set -eu
 
-file=${FILE:-/etc/nginx/conf.d/fapws.conf}
-nginx=${NGINX:-nginx}
+file=${UPSTREAM:-/etc/nginx/conf.d/fapws.conf}
+nginx=${NGINX_PROGRAM:-nginx}
 case ${1:-} in
 out | in) ;;
 *)

@@ -1,4 +1,7 @@
-"""A real HAProxy, nginx or Caddy with the file of conf/cluster/, but for addresses, before a fleet."""
+"""A real HAProxy, nginx or Caddy before a fleet, with the file of conf/cluster/, but for the addresses.
+
+quick: it asks the instances five times as often as the file says, so that a test need not wait.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,13 @@ needs_caddy = pytest.mark.skipif(CADDY is None, reason="caddy is not installed: 
 
 
 @contextmanager
-def haproxy(fleet: Fleet, directory: Path, backend: str = "machines") -> Iterator[int]:
+def haproxy(fleet: Fleet, directory: Path, backend: str = "machines", quick: bool = False) -> Iterator[int]:
     """Its port; ``here`` is the backend with unix sockets and PROXY headers."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         text = (SHIPPED / "haproxy.cfg").read_text()
         text = replace_once(text, "    bind :80", f"    bind fd@{listener.fileno()}")
         text = replace_once(text, "    default_backend machines", f"    default_backend {backend}")
-        text = fleet.place.put(text)
+        text = quickened(fleet.place.put(text), quick)
         for number, (name, house) in enumerate(zip(NAMES, fleet.instances), 1):
             text = replace_once(text, f"unix@/run/fapws/{name}.sock", f"unix@{house.unix}")
             status = f"{fleet.place.network}{number} port {fleet.place.status}"
@@ -51,16 +54,16 @@ def nginx(fleet: Fleet, directory: Path) -> Iterator[int]:
 
 def tell_nginx(directory: Path) -> tuple[list[str], dict[str, str]]:
     """What roll.sh is told for the nginx that keeps its files there: options, and variables."""
-    variables = {"FILE": str(directory / "site.conf"), "NGINX": " ".join(nginx_words(directory))}
+    variables = {"UPSTREAM": str(directory / "site.conf"), "NGINX_PROGRAM": " ".join(nginx_words(directory))}
     return ["-x", str(SHIPPED / "nginx-server.sh")], variables
 
 
 @contextmanager
-def caddy(fleet: Fleet, directory: Path) -> Iterator[int]:
+def caddy(fleet: Fleet, directory: Path, quick: bool = False) -> Iterator[int]:
     """Its port."""
     assert CADDY is not None
     port = unused_port()
-    text = fleet.place.put((SHIPPED / "Caddyfile").read_text())
+    text = quickened(fleet.place.put((SHIPPED / "Caddyfile").read_text()), quick)
     text = replace_once(text, "\n:80 {", f"\n:{port} {{")
     path = directory / "Caddyfile"
     path.write_text("{\n\tadmin off\n}\n" + text)
@@ -80,6 +83,12 @@ def caddy(fleet: Fleet, directory: Path) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def quickened(text: str, quick: bool) -> str:
+    """The text, with shorter intervals of checks if that is wanted."""
+    assert "500ms" in text
+    return text.replace("500ms", "100ms") if quick else text
 
 
 def listens(port: int) -> bool:

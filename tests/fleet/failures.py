@@ -16,7 +16,7 @@ from typing import NamedTuple
 from support.house import House
 
 from fleet.balancers import BALANCERS
-from fleet.clients import ANSWERED, LOST, RACED, Clients
+from fleet.clients import ANSWERED, RACED, Clients
 from fleet.instances import Fleet, Place
 from fleet.rooms import Room, Watch, fill, rooms, small_disk
 
@@ -81,7 +81,6 @@ class Outcome(NamedTuple):
     requests: int
     lost: Counter[str]
     why: Counter[str]
-    raced: int
     late: int
     latest: float
     """Seconds that the latest took."""
@@ -142,7 +141,7 @@ def _wake_up(parent: House) -> None:
 
 def _outcome(clients: Clients, watch: Watch, began: float, ended: float) -> Outcome:
     after = clients.those(lambda request: request.began + request.took > began and request.began < ended)
-    lost = [request for request in after if request.result == LOST]
+    lost = [request for request in after if request.result != ANSWERED]
     late = [request for request in after if request.result == ANSWERED and request.took > LATE]
     served = [request for request in after if request.told.startswith("two ") and request.began > began]
     noticed = (request.began for request in [*lost, *late, *served])
@@ -152,8 +151,7 @@ def _outcome(clients: Clients, watch: Watch, began: float, ended: float) -> Outc
     return Outcome(
         requests=len(after),
         lost=Counter(request.kind for request in lost),
-        why=Counter(request.told for request in lost),
-        raced=sum(request.result == RACED for request in after),
+        why=Counter("no response" if request.result == RACED else request.told for request in lost),
         late=len(late),
         latest=max((request.took for request in after), default=0.0),
         until=None if until is None else until - began,
@@ -179,6 +177,6 @@ def told(balancer: str, failure: str, outcome: Outcome) -> str:
     return (
         f"{balancer:8} {FAILURES[failure][0]}: {outcome.requests} requests, lost {lost}"
         f"{f' ({why})' if why else ''}, late {outcome.late} (up to {outcome.latest:.1f} s), "
-        f"raced {outcome.raced}, nobody sent there {until}, {outcome.tries} later, "
+        f"nobody sent there {until}, {outcome.tries} later, "
         f"served there {outcome.served}; segments by second {outcome.sent}"
     )

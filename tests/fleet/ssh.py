@@ -72,12 +72,12 @@ def client(directory: Path, hosts: dict[str, tuple[str, int]]) -> str:
 
 
 @contextmanager
-def one_server(directory: Path) -> Iterator[str]:
-    """On this machine, as ``there``; the command."""
+def one_server(directory: Path, name: str) -> Iterator[str]:
+    """On this machine, which the command reaches by this name."""
     make_keys(directory)
     port = unused_port()
     with server(directory, "127.0.0.1", port):
-        yield client(directory, {"there": ("127.0.0.1", port)})
+        yield client(directory, {name: ("127.0.0.1", port)})
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from fleet.balancers import CADDY, MARKS, caddy, haproxy, nginx, tell_nginx
@@ -17,12 +17,13 @@ from fleet.clients import ANSWERED, RACED, Clients, Request
 from fleet.instances import Fleet, here
 from fleet.ssh import can_serve_ssh, one_server
 from support.haproxy import PROGRAM as HAPROXY
+from support.haproxy import needs_haproxy
 from support.house import House, wait_until
 from support.nginx import PROGRAM as NGINX
 
 KINDS = {"GET": 1, "GET, one a connection": 1, "POST": 1}
-PAUSE = 0.005
-"""Of each client, in seconds: some hundred requests a second are enough, beside other tests."""
+PAUSE = 0.03
+"""Of each client, in seconds: a hundred requests a second behind each balancer leave room for other tests."""
 DEPLOYED = {("one", "second"), ("two", "second"), ("three", "first")}
 
 
@@ -52,36 +53,51 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         parent.clean()
 
 
+class Deployment(NamedTuple):
+    """What became of one under load."""
+
+    books: dict[str, Clients]
+    """Of the clients behind each balancer that is there."""
+    by_ssh: bool
+    """Whether the second instance was reached so."""
+
+
 @pytest.fixture(scope="module")
-def deployed(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Clients]:
-    """The books of clients behind each balancer that is there, while two instances get new code."""
-    books: dict[str, Clients] = {}
-    options: list[str] = []
-    variables: dict[str, str] = {}
+def deployed(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Two instances get new code, while clients ask through each balancer."""
+    made = Deployment({}, can_serve_ssh())
     with contextlib.ExitStack() as stack:
 
         def stand(name: str, port: int) -> None:
-            books[name] = stack.enter_context(Clients(port, KINDS, PAUSE))
+            made.books[name] = stack.enter_context(Clients(port, KINDS, PAUSE))
 
         if HAPROXY:
-            stand("haproxy", stack.enter_context(haproxy(fleet, tmp_path_factory.mktemp("haproxy"))))
+            directory = tmp_path_factory.mktemp("haproxy")
+            stand("haproxy", stack.enter_context(haproxy(fleet, directory, quick=True)))
             directory = tmp_path_factory.mktemp("here")
-            stand("here", stack.enter_context(haproxy(fleet, directory, "here")))
+            stand("here", stack.enter_context(haproxy(fleet, directory, "here", quick=True)))
         if CADDY:
-            stand("caddy", stack.enter_context(caddy(fleet, tmp_path_factory.mktemp("caddy"))))
+            directory = tmp_path_factory.mktemp("caddy")
+            stand("caddy", stack.enter_context(caddy(fleet, directory, quick=True)))
+        options, variables = ["-r", f'{fleet.program} -c "$1" restart'], {}
         if NGINX:
             directory = tmp_path_factory.mktemp("nginx")
             stand("nginx", stack.enter_context(nginx(fleet, directory)))
-            options, variables = tell_nginx(directory)
+            more, variables = tell_nginx(directory)
+            options += more
+        first, second, _ = fleet.files()
+        if made.by_ssh:
+            options += ["-e", stack.enter_context(one_server(tmp_path_factory.mktemp("ssh"), "two"))]
+            second = f"two:{second}"
         pids = [instance.pid for instance in fleet.instances]
         fleet.code("second")
-        done = fleet.roll("-w", "0", *options, *fleet.files()[:2], environment=variables)
+        done = fleet.roll("-w", "0", *options, first, second, environment=variables)
         assert done.returncode == 0, done.stdout
         assert done.stdout.endswith("roll.sh: 2 instances restarted\n")
-        for name, clients in books.items():
+        for name, clients in made.books.items():
             wait_until(lambda clients=clients: latest(clients) == DEPLOYED, f"{name} sends to all")
     assert [old == instance.pid for old, instance in zip(pids, fleet.instances)] == [False, False, True]
-    return books
+    return made
 
 
 def answered(request: Request) -> bool:
@@ -96,8 +112,8 @@ def latest(clients: Clients) -> set[tuple[str, ...]]:
 @pytest.mark.parametrize(
     "balancer", [pytest.param(name, marks=MARKS.get(name, MARKS["haproxy"])) for name in (*MARKS, "here")]
 )
-def test_rolling_deployment_loses_no_request(deployed: dict[str, Clients], balancer: str) -> None:
-    clients = deployed[balancer]
+def test_rolling_deployment_loses_no_request(deployed: Deployment, balancer: str) -> None:
+    clients = deployed.books[balancer]
     assert not clients.those(lambda request: request.result not in (ANSWERED, RACED))
     raced = clients.those(lambda request: request.result == RACED)
     # A process of nginx that was replaced by a reload ends its idle connections; the others never do.
@@ -119,15 +135,10 @@ def test_one_that_does_not_start_stops_the_deployment(fleet: Fleet) -> None:
     fleet.instances[2].start()
 
 
+@needs_haproxy
 @pytest.mark.skipif(not can_serve_ssh(), reason="sshd is not installed: runs where it is, and in CI")
-def test_an_instance_is_restarted_by_ssh(fleet: Fleet, tmp_path: Path) -> None:
-    instance = fleet.instances[2]
-    before = instance.pid
-    with one_server(tmp_path) as ssh:
-        restart = f'{fleet.program} -c "$1" restart'
-        done = fleet.roll("-e", ssh, "-w", "0", "-r", restart, f"there:{instance.ini}")
-    assert done.returncode == 0, done.stdout
-    assert instance.pid != before
+def test_an_instance_is_restarted_by_ssh(deployed: Deployment) -> None:
+    assert deployed.by_ssh and "haproxy" in deployed.books
 
 
 def test_an_instance_that_cannot_be_reached_stops_before_anything(fleet: Fleet) -> None:
