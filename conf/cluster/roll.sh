@@ -3,10 +3,10 @@
 #
 # usage: roll.sh [-e SSH] [-p PROGRAM] [-r COMMAND] [-t SECONDS] [-w SECONDS] [-x COMMAND] [HOST:]CONFIGURATION...
 #
-#     roll.sh 10.0.0.1:/etc/fapws.ini 10.0.0.2:/etc/fapws.ini 10.0.0.3:/etc/fapws.ini
+#     roll.sh one:/etc/fapws.ini two:/etc/fapws.ini three:/etc/fapws.ini
 #
-# Put the new code in place first. HOST: is reached by ssh; without it the instance is on this machine. Each has a
-# pidfile and a control socket in its configuration. For each in turn:
+# Put the new code in place first. HOST (or USER@HOST) is reached by ssh; without it the instance is on this machine.
+# Each has a pidfile and a control socket in its configuration. For each in turn:
 #   drain      it says that it is not ready, serves on, and waits until nothing comes any more
 #   restart    the new code, also of Fapws itself
 #   health     until every pool serves
@@ -104,6 +104,7 @@ wait_until_healthy() {
 tell_balancer() {
     [ -n "$tell" ] || return 0
     name=$(host_of "$2")
+    name=${name#*@}
     [ -n "$name" ] || name=$(basename "$2" .ini)
     # shellcheck disable=SC2086
     $tell "$1" "$name" </dev/null

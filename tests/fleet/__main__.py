@@ -12,6 +12,7 @@ own, with a real sshd on each instance; docs/fleet.md has its figures.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections import Counter
@@ -82,6 +83,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=25)
     words = parser.parse_args()
     enter("tests.fleet", sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # with all that it has started
     fine = check_files()
     for balancer in words.balancers.split(","):
         if words.requests:

@@ -15,6 +15,9 @@ ANSWERED, RACED, LOST = "answered", "raced", "lost"
 PATIENCE = 40.0
 """Seconds that a client waits for a response: longer than any balancer's limits."""
 
+SOURCE = "127.0.0.9"
+"""Their address, which is not the balancer's: the applications are to be told of it."""
+
 CONTENT = b"x" * 100
 UPLOAD = b"x" * (256 * 1024)
 """More than a worker takes into memory with the options of the runs with a full disk."""
@@ -127,7 +130,7 @@ class Clients:
             began, used = time.monotonic(), sock is not None
             try:
                 if sock is None:
-                    sock = socket.create_connection(("127.0.0.1", self._port), PATIENCE)
+                    sock = socket.create_connection(("127.0.0.1", self._port), PATIENCE, (SOURCE, 0))
                 result, closes, told = self._ask(sock, text)
             except OSError as error:
                 raced = used and isinstance(error, ConnectionError) and "cut" not in str(error)
