@@ -12,9 +12,10 @@ processors() {
 }
 
 # pytest's words for running on all processors, or J times at once (J=0: in its own process, for a debugger).
-# Half as many again as there are processors: the tests of processes mostly wait for them.
-# A file is never split: its tests share what it starts once, and some count what the others did.
-AT_ONCE="-n ${J:-$(($(processors) * 3 / 2))} --maxprocesses 8 --dist loadfile"
+# More of them than processors: many tests wait for processes and clocks.
+# A file is never split: its tests share what it starts once, and some count what the others did. The files
+# run in the order of tests/conftest.py.
+AT_ONCE="-n ${J:-$(($(processors) * 5 / 2))} --maxprocesses 8 --dist loadfile --no-loadscope-reorder"
 PYTEST=".venv/bin/python -m pytest $AT_ONCE"
 
 # The flags every C file of ours is compiled with. -Wconversion and its kin are kept from the code

@@ -46,7 +46,7 @@ fallback_core=$(for file in $(core_sources); do
     echo "$out/$(object_of "$file")$suffix.o"
 done)
 
-# each SCRIPT NAME...: runs the script once a name ($1), as many at a time as there are processors.
+# each SCRIPT NAME...: runs the script once a name ($1), $jobs at a time.
 each() {
     script=$1
     shift
@@ -82,6 +82,8 @@ fi
 # What a program says is kept until all have ended: then no line stands inside another program's.
 # shellcheck disable=SC2046
 [ $# -gt 0 ] || set -- $(names_of tests/c/test_*.c) $(names_of tests/c/test_core_*.c | sed 's/$/_fallback/')
+# Most of them wait for the clock, so three times as many as there are processors run at once.
+jobs=$(($(processors) * 3))
 # shellcheck disable=SC2016
 each '$RUN "$out/$1" </dev/null >"$out/$1.log" 2>&1; echo $? >"$out/$1.status"' "$@"
 passed=0 failed=0

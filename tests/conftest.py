@@ -1,0 +1,25 @@
+"""The order in which the files run: those whose tests wait beside those whose tests compute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+# Whole servers with masters: their tests mostly wait for processes, while the others keep a processor busy.
+WAITING = Path(__file__).parent / "supervisor" / "process"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spreads the files that wait evenly among the others, so that the processors are busy throughout.
+
+    The order of tests within a file stays. (pytest-xdist hands files out in this order, see tools/common.sh.)
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting = [path for path in files if WAITING in path.parents]
+    computing = [path for path in files if WAITING not in path.parents]
+    place = {path: index / len(alike) for alike in (waiting, computing) for index, path in enumerate(alike)}
+    items[:] = [item for path in sorted(files, key=place.__getitem__) for item in files[path]]
