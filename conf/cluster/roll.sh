@@ -1,7 +1,7 @@
 #!/bin/sh
 # roll.sh -- restarts the instances of Fapws behind a balancer, one after the other, so that no request is lost.
 #
-# usage: roll.sh [-e SSH] [-p PROGRAM] [-r COMMAND] [-t SECONDS] [-w SECONDS] [-x COMMAND] [HOST:]CONFIGURATION...
+# usage: roll.sh [-n] [-e SSH] [-p PROGRAM] [-r COMMAND] [-t SECONDS] [-w SECONDS] [HOST:]CONFIGURATION...
 #
 #     roll.sh one:/etc/fapws.ini two:/etc/fapws.ini three:/etc/fapws.ini
 #
@@ -13,29 +13,30 @@
 #   undrain    for a balancer that was told by hand
 # If one of these fails, the rest is left alone: the other instances serve as before.
 #
+#   -n           the balancer does not look (nginx): after 2 seconds of drain, in which kept connections end, the
+#                restart follows, though requests still come; what is refused meanwhile it sends to another. Then -w
+#                has to be longer than the time for which it passes over an instance that has refused
 #   -e SSH       how another machine is reached (ssh -o BatchMode=yes)
 #   -p PROGRAM   fapwsctl there, such as 'sudo /usr/local/bin/fapwsctl' (fapwsctl)
 #   -r COMMAND   what restarts an instance there, with its configuration as $1; under systemd
 #                'systemctl restart fapws' (fapwsctl restart)
 #   -t SECONDS   how long a step may take (60)
 #   -w SECONDS   how long the balancer takes to see that an instance is ready, or is not (3)
-#   -x COMMAND   for a balancer that does not look: run here as `COMMAND out NAME` before the drain and
-#                `COMMAND in NAME` at the end; NAME is the host, or the file's without folder and `.ini`
 set -eu
 
-ssh='ssh -o BatchMode=yes' program=fapwsctl restart='' seconds=60 pause=3 tell=''
+ssh='ssh -o BatchMode=yes' program=fapwsctl restart='' seconds=60 pause=3 looks=yes
 usage() {
     sed -n 's/^# usage: /usage: /p' "$0" >&2
     exit 2
 }
-while getopts e:p:r:t:w:x: option; do
+while getopts ne:p:r:t:w: option; do
     case $option in
+    n) looks=no ;;
     e) ssh=$OPTARG ;;
     p) program=$OPTARG ;;
     r) restart=$OPTARG ;;
     t) seconds=$OPTARG ;;
     w) pause=$OPTARG ;;
-    x) tell=$OPTARG ;;
     *) usage ;;
     esac
 done
@@ -78,9 +79,9 @@ there() {
     if [ -n "$host" ]; then $ssh "$host" "$2"; else sh -c "$2"; fi </dev/null
 }
 
-# control INSTANCE COMMAND
+# control INSTANCE COMMAND [SECONDS]
 control() {
-    there "$1" "$program -c $(quoted "$(file_of "$1")") -t $seconds $2"
+    there "$1" "$program -c $(quoted "$(file_of "$1")") -t ${3:-$seconds} $2"
 }
 
 restart() {
@@ -100,14 +101,12 @@ wait_until_healthy() {
     done
 }
 
-# tell_balancer out|in INSTANCE
-tell_balancer() {
-    [ -n "$tell" ] || return 0
-    name=$(host_of "$2")
-    name=${name#*@}
-    [ -n "$name" ] || name=$(basename "$2" .ini)
-    # shellcheck disable=SC2086
-    $tell "$1" "$name" </dev/null
+drain() {
+    if [ $looks = yes ]; then
+        control "$1" drain && sleep "$pause"
+    else
+        control "$1" drain 2 || say 'it serves on, and is restarted all the same'
+    fi
 }
 
 # All are looked at before the first is touched: two that are away at a time may be too many.
@@ -117,13 +116,10 @@ done
 
 for instance; do
     say "$instance"
-    tell_balancer out "$instance" || die "the balancer does not let go of $instance"
-    control "$instance" drain || die "$instance cannot be drained"
-    sleep "$pause"
+    drain "$instance" || die "$instance cannot be drained"
     restart "$instance" || die "$instance does not start; the others serve as before"
     wait_until_healthy "$instance"
     control "$instance" undrain || die "$instance cannot be made ready"
-    tell_balancer in "$instance" || die "the balancer does not take $instance back"
     sleep "$pause"
 done
 say "$# instances restarted"

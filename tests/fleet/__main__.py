@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.house import House
 
-from fleet.balancers import BALANCERS, tell_nginx
+from fleet.balancers import BALANCERS
 from fleet.check_files import check_files
 from fleet.clients import ANSWERED, LOST, RACED, Clients
 from fleet.failures import CLIENTS, FAILURES, PAUSE, play, told
@@ -33,7 +33,7 @@ from fleet.ssh import servers
 
 
 def roll(balancer: str, requests: int) -> bool:
-    """Deploys on three instances again and again until so many requests are over; whether none was lost."""
+    """Deploys on three instances, three times and until so many requests are over; whether none was lost."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="fapws-fleet-")))
         parent = House(directory)
@@ -46,14 +46,14 @@ def roll(balancer: str, requests: int) -> bool:
         ssh = stack.enter_context(servers(directory, [room.prefix for room in cables]))
         (directory / balancer).mkdir()
         port = stack.enter_context(BALANCERS[balancer](fleet, directory / balancer))
-        options, variables = tell_nginx(directory / balancer) if balancer == "nginx" else ([], {})
+        options = ["-n", "-w", "11"] if balancer == "nginx" else ["-w", "1"]
         hosts = [f"{house.ini.stem}:{house.ini}" for house in fleet.instances]
         began, deployments = time.monotonic(), 0
         with Clients(port, CLIENTS, PAUSE) as clients:
-            while len(clients) < requests:
+            while len(clients) < requests or deployments < 3:
                 deployments += 1
                 fleet.code(f"code{deployments}")
-                done = fleet.roll("-e", ssh, "-w", "1", *options, *hosts, environment=variables)
+                done = fleet.roll("-e", ssh, *options, *hosts)
                 assert done.returncode == 0, done.stdout
                 clients.more(100)
         seconds = time.monotonic() - began

@@ -1,6 +1,6 @@
 """A real HAProxy, nginx or Caddy before a fleet, with the file of conf/cluster/, but for the addresses.
 
-quick: it asks the instances five times as often as the file says, so that a test need not wait.
+quick: it asks the instances more often than the file says, so that a test need not wait.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from support.haproxy import needs_haproxy, replace_once, running
 from support.house import wait_until
-from support.nginx import needs_nginx, nginx_words, running_nginx
+from support.nginx import needs_nginx, running_nginx
 from support.ports import unused_port
 
 from fleet.instances import NAMES, SHIPPED, Fleet
@@ -42,20 +42,14 @@ def haproxy(fleet: Fleet, directory: Path, backend: str = "machines", quick: boo
 
 
 @contextmanager
-def nginx(fleet: Fleet, directory: Path) -> Iterator[int]:
+def nginx(fleet: Fleet, directory: Path, quick: bool = False) -> Iterator[int]:
     """Its port."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         port: int = listener.getsockname()[1]
-        text = fleet.place.put((SHIPPED / "nginx.conf").read_text())
+        text = quickened(fleet.place.put((SHIPPED / "nginx.conf").read_text()), quick)
         text = replace_once(text, "listen 80;", f"listen 127.0.0.1:{port};")
         with running_nginx(text, directory, listener, errors=True):
             yield port
-
-
-def tell_nginx(directory: Path) -> tuple[list[str], dict[str, str]]:
-    """What roll.sh is told for the nginx that keeps its files there: options, and variables."""
-    variables = {"UPSTREAM": str(directory / "site.conf"), "NGINX_PROGRAM": " ".join(nginx_words(directory))}
-    return ["-x", str(SHIPPED / "nginx-server.sh")], variables
 
 
 @contextmanager
@@ -86,9 +80,9 @@ def caddy(fleet: Fleet, directory: Path, quick: bool = False) -> Iterator[int]:
 
 
 def quickened(text: str, quick: bool) -> str:
-    """The text, with shorter intervals of checks if that is wanted."""
-    assert "500ms" in text
-    return text.replace("500ms", "100ms") if quick else text
+    """The text, with shorter intervals of checks, and after failures, if that is wanted."""
+    assert "500ms" in text or "fail_timeout=10s" in text
+    return text.replace("500ms", "100ms").replace("fail_timeout=10s", "fail_timeout=1s") if quick else text
 
 
 def listens(port: int) -> bool:
@@ -100,5 +94,9 @@ def listens(port: int) -> bool:
     return True
 
 
-BALANCERS = {"haproxy": haproxy, "nginx": nginx, "caddy": caddy}
+BALANCERS: dict[str, Callable[[Fleet, Path], AbstractContextManager[int]]] = {
+    "haproxy": haproxy,
+    "nginx": nginx,
+    "caddy": caddy,
+}
 MARKS = {"haproxy": needs_haproxy, "nginx": needs_nginx, "caddy": needs_caddy}

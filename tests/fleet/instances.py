@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -133,7 +132,6 @@ class Fleet:
         """conf/cluster/roll.sh with these options and instances."""
         return subprocess.run(
             [str(SHIPPED / "roll.sh"), "-p", str(self.program), *words],
-            env={**os.environ, **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -55,17 +55,12 @@ def shipped_nginx(text: str, server: Address, directory: Path) -> Iterator[tuple
             yield host, port
 
 
-def nginx_words(directory: Path) -> list[str]:
-    """The command line of the nginx that keeps its files there."""
-    assert PROGRAM is not None
-    return [PROGRAM, "-p", str(directory), "-c", str(directory / "nginx.conf")]
-
-
 @contextmanager
 def running_nginx(
     text: str, directory: Path, listener: socket.socket, errors: bool = False
 ) -> Iterator[None]:
     """nginx with this site, whose address is the listener's; errors: servers may fail."""
+    assert PROGRAM is not None
     (directory / "site.conf").write_text(text)
     user = "user root;" if os.geteuid() == 0 else ""  # a user that may enter the test's directories
     (directory / "nginx.conf").write_text(_AROUND.format(user=user, directory=directory))
@@ -74,7 +69,7 @@ def running_nginx(
     output = directory / "nginx.log"
     with output.open("wb") as log:
         process = subprocess.Popen(
-            nginx_words(directory),
+            [PROGRAM, "-p", str(directory), "-c", str(directory / "nginx.conf")],
             pass_fds=[listener.fileno()],
             env=inherited,
             stdin=subprocess.DEVNULL,
