@@ -36,6 +36,9 @@ help:
 	@echo 'make dist       source distribution and wheel into dist/'
 	@echo 'make wheels     source distribution and wheels for machines without a compiler (ONLY=x86_64-manylinux: one)'
 	@echo 'make try-wheel  install the wheel for this machine in an environment without a compiler, and serve'
+	@echo 'make release    all that a release is, into dist/: checked, with checksums and a bill of materials (TAG=yes: tagged)'
+	@echo 'make deb        the package for Debian into build/deb/, looked at by lintian and systemd-analyze'
+	@echo 'make try-deb    install, serve, upgrade, remove and purge it in a new Debian (root)'
 	@echo 'make install    programs, man pages, examples below PREFIX=/usr/local (DESTDIR= for packagers)'
 	@echo 'make uninstall  remove what make install brought'
 	@echo 'make clean      remove everything that was built, .venv too'
@@ -127,6 +130,18 @@ try-wheel:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh wheels
 	@sh tools/wheels.sh try
 
+release:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh release
+	@CHECKS='$(CHECKS)' ONLY='$(ONLY)' TAG='$(TAG)' sh tools/release.sh
+
+deb:
+	@PYTHON='$(PYTHON)' sh tools/setup.sh build
+	@sh tools/deb.sh build
+	@sh tools/deb.sh check
+
+try-deb:
+	@sh tools/deb.sh install
+
 install: build
 	@.venv/bin/python -B tools/install.py --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
 
@@ -138,4 +153,4 @@ clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build run test test-c test-libuv portable portable-run test-pypy test-pure test-asan valgrind fuzz chaos lint generated bench soak dist wheels try-wheel install uninstall clean
+.PHONY: help build run test test-c test-libuv portable portable-run test-pypy test-pure test-asan valgrind fuzz chaos lint generated bench soak dist wheels try-wheel release deb try-deb install uninstall clean
