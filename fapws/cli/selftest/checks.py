@@ -214,9 +214,9 @@ def drain(scene: Scene) -> str:
     status = fetch_status(port, "/ready")[0]
     fetch(port)
     scene.service.ask("undrain")
-    again = fetch_status(port, "/ready")[0]
-    if (status, again) != (503, 200):
-        raise Failed(f"the ready path answered {status} when drained and {again} afterwards")
+    if status != 503:
+        raise Failed(f"the ready path answered {status} when drained")
+    scene.service.wait(lambda: fetch_status(port, "/ready")[0] == 200, "ready again")
     return "503 while drained, and 200 afterwards"
 
 
@@ -246,11 +246,11 @@ def upgrade(scene: Scene) -> str:
 
 
 def endurance(scene: Scene) -> str:
-    """Reloads, upgrades, drains, more and fewer workers, while clients ask, for the rest of the time."""
+    """Reloads, upgrades, more and fewer workers, while clients ask, for the rest of the time."""
     service = scene.service
     steps = [
         words.split() for words in
-        ("reload", "scale selftest 3", "drain", "undrain", "upgrade", "scale selftest 2")
+        ("reload", "scale selftest 3", "reopen", "upgrade", "scale selftest 2")
     ]  # fmt: skip
     done = 0
     with Load(scene.port) as load:

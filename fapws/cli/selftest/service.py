@@ -99,15 +99,20 @@ class Service:
 
     def ctl(self, *words: str) -> str:
         """``fapwsctl``, the program, which waits until it is done. Raises Failed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "fapws.cli.fapwsctl", "-c", self.ini, *words],
-            cwd=self.directory,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=self._clock.left() + 1,
-        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "fapws.cli.fapwsctl", "-c", self.ini, *words],
+                cwd=self.directory,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=self._clock.left() + 1,
+            )
+        except subprocess.TimeoutExpired as expired:
+            raise Failed(
+                f"fapwsctl {words[0]}: not done after {expired.timeout:.0f} s\n{self._end_of_log()}"
+            ) from None
         said = done.stdout.decode("utf-8", "replace").strip()
         if done.returncode:
             raise Failed(f"fapwsctl {words[0]}: exit status {done.returncode}\n{said}\n{self._end_of_log()}")
