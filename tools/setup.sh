@@ -1,6 +1,6 @@
 #!/bin/sh
 # setup.sh -- from a clone to a .venv that runs it; each step is skipped while nothing it reads changed.
-# usage: tools/setup.sh build|test|lint|fleet|dist|portable|wheels
+# usage: tools/setup.sh build|test|lint|fleet|dist|portable|wheels|release
 #
 #   build   .venv with Fapws in it, by plain path: .venv/bin/fapws runs the clone's own files
 #   test    build, and what tests/ imports
@@ -9,6 +9,7 @@
 #   dist    build, and the PyPA builder
 #   portable  build, and a C compiler for other systems
 #   wheels  dist and portable, and what looks at wheels
+#   release  test, lint and wheels, and what writes the bill of materials
 #
 # A step's stamp in .venv holds a checksum of what it read; times are not trusted (git sets them).
 set -eu
@@ -111,7 +112,11 @@ case $purpose in
     dist) set -- tools/requirements-dist.txt ;;
     portable) set -- tools/requirements-portable.txt ;;
     wheels) set -- tools/requirements-dist.txt tools/requirements-portable.txt tools/requirements-wheels.txt ;;
-    *) die "usage: tools/setup.sh build|test|lint|fleet|dist|portable|wheels" ;;
+    release)
+        set -- tests/requirements.txt tools/requirements-lint.txt tools/requirements-dist.txt \
+            tools/requirements-portable.txt tools/requirements-wheels.txt tools/requirements-release.txt
+        ;;
+    *) die "usage: tools/setup.sh build|test|lint|fleet|dist|portable|wheels|release" ;;
 esac
 [ "$purpose" = build ] || for file in "$@"; do
     name=$(echo "$file" | tr '/.' '--')
