@@ -34,6 +34,7 @@ EXAMPLES = """
   fapws prog.py -- --verbose one           prog.py finds --verbose and one in sys.argv
   fapws --static /=/srv/www                files of a folder, without an application
   fapws -c /etc/fapws.ini                  what an INI file says, in the foreground
+  fapws init                               write an INI file, a unit and more, and say what to do next
 """
 HELP = """
 APP            package.module:callable, module:factory(), file.py, file.py:callable
@@ -41,7 +42,8 @@ APP            package.module:callable, module:factory(), file.py, file.py:calla
 -b, --bind     host:port, [IPv6]:port, :port, unix:PATH, fd:N; default 127.0.0.1:8888
 -w, --workers  worker processes; default 1
 --max-body-size SIZE   largest request content, as 512k, 50m, 2g; default 10m
---reload       restart the workers when a source file of the application changes
+--reload       restart the workers when a source file of the application changes, and show what fails
+               in the browser
 --static PATH=FOLDER   files of a folder, which the core serves; with or without an APP
 --strict-paths route PATHS and fapws3's routes by WSGI's rule instead of fapws3's
 --selftest     100 seconds (or =SECONDS) of the essential on this machine, as a report to mail
@@ -65,6 +67,10 @@ def main(argv: list[str] | None = None) -> int:
         if not words:
             print(f"{USAGE}\n{EXAMPLES}", end="", file=sys.stderr)
             return EXIT_USAGE
+        if words[0] == "init":
+            from fapws.cli.init import command
+
+            return command.main(words[1:])
         try:
             directory = working_directory(*words)
         except OSError as error:

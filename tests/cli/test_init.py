@@ -1,0 +1,252 @@
+"""fapws init: what it finds, asks and writes, that all of it is good, and that nothing is overwritten."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.house import PATIENCE, House
+from support.tree import TREE
+
+from fapws.cli.init import command, files, found
+from fapws.cli.init.answers import Answers
+from fapws.settings.ini import read
+
+HELLO = 'def application(environ, start_response):\n    start_response("200 OK", [])\n    return [b"hello"]\n'
+MANAGE = """
+import os
+os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a program in it."""
+    folder = tmp_path / "my site"
+    folder.mkdir()
+    (folder / "hello.py").write_text(HELLO)
+    monkeypatch.setattr(sys, "stdin", None)  # no terminal
+    return folder
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("system", files.SYSTEMS)
+def test_what_is_written_passes_configtest(
+    site: Path, system: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["--system", system, "--workers", "3", str(site)]) == 0
+    config = read(str(site / "fapws.ini"))
+    (pool,) = config.pools
+    assert (pool.script, pool.workers, pool.name) == (str(site / "hello.py"), 3, "hello")
+    assert pool.directory == str(site)
+    assert config.error_log == str(site / "log" / "error.log")
+    told = capsys.readouterr().out
+    assert "fapws.ini" in told and "configtest" in told and "reload" in told
+    for name in ("fapws.service", "fapws.rc", "fapws.logrotate", "fapws.newsyslog"):
+        assert (site / name).exists() == (name in told), name
+
+
+def test_every_option_that_is_taken_in_is_good(site: Path) -> None:
+    """Each line that stands in the file as a comment may lose its #."""
+    (site / "static").mkdir()
+    assert command.main(["--yes", str(site)]) == 0
+    text = (site / "fapws.ini").read_text()
+    shown = re.sub(r"(?m)^#(?=\w+ = \S)", "", text)
+    assert shown.count("\n#") < text.count("\n#")
+    (site / "all.ini").write_text(shown)
+    assert read(str(site / "all.ini")).pools[0].access_log == str(site / "log" / "access.log")
+
+
+def test_nothing_is_overwritten(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (site / "fapws.nginx.conf").write_text("mine")
+    before = everything(site)
+    assert command.main([str(site)]) == 1
+    assert everything(site) == before and not (site / "log").exists()
+    assert "fapws.nginx.conf" in capsys.readouterr().err
+    (site / "fapws.nginx.conf").unlink()
+    assert command.main([str(site)]) == 0
+    before = everything(site)
+    assert command.main([str(site), "--app", "hello:application"]) == 1
+    assert everything(site) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (["--workers", "many"], 6, "workers = many: must be a whole number"),
+        (["--listen", "nowhere"], 6, "has no port"),
+        (["--app", "not an app"], 6, "[app:"),
+        (["--user", "no-such-user-here"], 6, "there is no user no-such-user-here"),
+        (["--system", "windows"], 2, "--system takes"),
+        (["--frob"], 2, "'--frob' is not understood"),
+        (["--app"], 2, "--app needs a value"),
+    ],
+)
+def test_mistakes_write_nothing(
+    site: Path, words: list[str], status: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main([*words, *([] if words == ["--app"] else [str(site)])]) == status
+    assert [path.name for path in site.iterdir()] == ["hello.py"]
+    assert told in capsys.readouterr().err
+
+
+def test_a_folder_without_an_application_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--yes", str(tmp_path)]) == 2
+    assert "no application was found" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_django_project_and_its_environment_are_found(tmp_path: Path) -> None:
+    (tmp_path / "manage.py").write_text(MANAGE)
+    (tmp_path / "mysite").mkdir()
+    (tmp_path / "mysite" / "wsgi.py").write_text("application = None")
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    python = version.replace("python", "pypy") if sys.implementation.name == "pypy" else version
+    (tmp_path / ".venv" / "lib" / python / "site-packages").mkdir(parents=True)
+    (tmp_path / ".venv" / "pyvenv.cfg").write_text("home = /usr\n")
+    assert found.look(str(tmp_path)) == found.Found(
+        "mysite.wsgi:application", (("DJANGO_SETTINGS_MODULE", "mysite.settings"),), ".venv"
+    )
+    assert command.main(["--yes", "--listen", "unix:run/web.sock?mode=660", str(tmp_path)]) == 0
+    (pool,) = read(str(tmp_path / "fapws.ini")).pools
+    assert (pool.app, pool.name) == ("mysite.wsgi:application", "mysite")
+    assert tuple(pool.env) == (("DJANGO_SETTINGS_MODULE", "mysite.settings"),)
+    assert pool.trusted_proxies[0].text == "unix"
+    assert f"server unix:{tmp_path}/run/web.sock;" in (tmp_path / "fapws.nginx.conf").read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "app"),
+    [
+        ("app = object()", "app.py"),
+        ("def create_app():\n    pass", "app:create_app()"),
+        ("from x import application", "app.py"),
+        ("def broken(:", ""),
+        ("y = 1", ""),
+    ],
+)
+def test_applications_of_files(tmp_path: Path, source: str, app: str) -> None:
+    (tmp_path / "app.py").write_text(source)
+    assert found.look(str(tmp_path)).app == app
+
+
+def test_it_serves_by_the_commands_that_it_prints(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--listen", "127.0.0.1:0", str(site)]) == 0
+    printed = capsys.readouterr().out
+    assert f"-c {shlex.quote(str(site / 'fapws.ini'))} start" in printed
+    elsewhere = site.parent / "elsewhere"
+    elsewhere.mkdir()
+    house = House(elsewhere)
+    house.ini, house.pidfile, house.control = (
+        site / "fapws.ini",
+        site / "run/fapws.pid",
+        site / "run/fapws.sock",
+    )
+    house.log_file = site / "log" / "error.log"
+    try:
+        for word in ("configtest", "start", "status", "reload"):
+            house.ctl(word)
+        assert house.get(house.port()) == b"hello"
+        house.ctl("stop")
+        house.assert_nothing_is_left()
+        assert (site / "hello.py").read_text() == HELLO
+    finally:
+        house.clean()
+
+
+def test_the_unit_is_the_shipped_one_with_the_folders_own_paths(site: Path) -> None:
+    answers = Answers("/srv/blog", app="blog:app", name="blog", system="systemd")
+    words = f"{files.fapwsctl()} -c /srv/blog/fapws.ini"
+    shipped = (TREE / "conf" / "systemd" / "fapws.service").read_text()
+    shipped = shipped.replace("/usr/local/bin/fapwsctl -c /etc/fapws.ini", words)
+    wanted = [
+        line for line in shipped.split("\n") if not re.match("#|Runtime|Logs|Documentation|Description", line)
+    ]
+    made = [line for line in files.unit(answers).split("\n") if not re.match("#|Description|ReadWrite", line)]
+    assert "\nReadWritePaths=/srv/blog/run /srv/blog/log\n" in files.unit(answers)
+    assert made == wanted
+    assert "\nUser=joe\nExecStartPre" in files.unit(answers._replace(runs_as="joe"))
+
+
+def test_paths_with_odd_characters_are_written_as_each_file_wants_them() -> None:
+    answers = Answers("/srv/100% mine", app="a:b", name="a", system="systemd")
+    assert '"/srv/100%% mine/fapws.ini" start -F' in files.unit(answers)
+    assert "-c '/srv/100% mine/fapws.ini' reopen" in files.logrotate(answers)
+
+
+@pytest.mark.parametrize("runs_as", ["", "joe"])
+@pytest.mark.parametrize("system", ["openbsd", "freebsd"])
+def test_rc_scripts_are_good_shell(system: str, runs_as: str) -> None:
+    answers = Answers("/srv/blog", app="a:b", name="blog", system=system, runs_as=runs_as)
+    text = files.all_files(answers)["fapws.rc"]
+    done = subprocess.run(["sh", "-n"], input=text, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("joe" in text) == bool(runs_as)
+
+
+def test_questions_on_a_terminal(site: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["PYTHONPATH"] = str(TREE)
+        os.execv(sys.executable, [sys.executable, "-m", "fapws", "init", "--user", "", str(site)])
+    said = b""
+    for question, answer in (
+        (b"hello.py]: ", b"\n"),
+        (b"8888]: ", b"127.0.0.1:8123\n"),
+        (b"[2]: ", b"auto\n"),
+    ):
+        while question not in said:
+            assert select.select([terminal], [], [], PATIENCE)[0], said
+            said += os.read(terminal, 4096)
+        os.write(terminal, answer)
+    for piece in pieces(terminal):
+        said += piece
+    assert os.waitpid(pid, 0)[1] == 0, said
+    (pool,) = read(str(site / "fapws.ini")).pools
+    assert (pool.listen[0].text, bool(pool.automatic)) == ("127.0.0.1:8123", True)
+
+
+def pieces(terminal: int) -> Iterator[bytes]:
+    """Until the other end is closed, which Linux tells by an error."""
+    while select.select([terminal], [], [], PATIENCE)[0]:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        yield piece
+    os.close(terminal)
+
+
+def test_the_program_knows_the_word(site: Path) -> None:
+    words = [sys.executable, "-m", "fapws", "init", "--yes", str(site)]
+    done = subprocess.run(
+        words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, cwd=TREE
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (site / "fapws.ini").exists()
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_systemd_takes_the_unit(site: Path) -> None:
+    assert command.main(["--system", "systemd", str(site)]) == 0
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(site / "fapws.service")], capture_output=True, text=True, timeout=60
+    )
+    complaints = [
+        line for line in done.stderr.split("\n") if "fapws.service" in line and "not executable" not in line
+    ]
+    assert complaints == []
