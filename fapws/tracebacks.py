@@ -15,13 +15,13 @@ def text_of(error: BaseException) -> str:
     import traceback
 
     first = error.__traceback__
-    while first is not None and _is_ours(first):
+    while first is not None and is_ours(first):
         first = first.tb_next
     return "".join(traceback.format_exception(type(error), error, first or error.__traceback__))
 
 
-def _is_ours(trace: TracebackType) -> bool:
-    """fapws.contrib is a part of the application: its author has put it there."""
+def is_ours(trace: TracebackType) -> bool:
+    """Whether a frame is the server's. fapws.contrib is the application's: its author has put it there."""
     name = str(trace.tb_frame.f_globals.get("__name__"))
     return name.startswith("fapws.") and not name.startswith("fapws.contrib.")
 

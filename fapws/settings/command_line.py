@@ -207,7 +207,7 @@ def _overrides(arguments: Arguments, directory: str) -> dict[str, Any]:
     if arguments.max_body_size is not None:
         overrides["max_body_size"] = arguments.max_body_size
     if arguments.reload:
-        overrides["autoreload"] = True
+        overrides["autoreload"] = overrides["traceback_page"] = True
     if arguments.strict_paths:
         overrides["strict_paths"] = True
     if arguments.static:

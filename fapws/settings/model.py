@@ -131,6 +131,8 @@ class Pool(NamedTuple):
     """Seconds. Beyond any of these four a worker is replaced; 0: off."""
     autoreload: bool = False
     """Restart the workers when a source file of the application changes (development)."""
+    traceback_page: bool = False
+    """Show what has failed in the browser, on this machine alone: fapws --reload, and no option of a file."""
     access_log: str = "off"
     """``off``, ``syslog:FACILITY`` or an absolute path."""
     access_format: str = "combined"

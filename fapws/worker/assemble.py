@@ -53,6 +53,10 @@ def make_server(
     server = Server(surround(application, pool, listeners), settings_of(pool, multiprocess), row)
     if pool.request_id:
         server.handler.request_of = errors.named_request_of
+    if pool.traceback_page:
+        from fapws.wsgi.traceback_page import explain
+
+        server.explain = explain
     if getattr(application, "wants_heads", False):
         server.keep_heads()
     common = common_environ(multiprocess)

@@ -392,10 +392,16 @@ class Worker:
                 self._server.set_ready(isinstance(message, Welcome))
             elif isinstance(message, Reopened):
                 self._renew_logs(message.logs.split())
-            elif isinstance(message, Broken) and self._watch is not None:
-                self._watch.add_named_in(message.reason)
+            elif isinstance(message, Broken):
+                self._on_broken(message.reason)
             elif isinstance(message, Profile):
                 self._profile(message.order)
+
+    def _on_broken(self, reason: str) -> None:
+        if self._watch is not None:
+            self._watch.add_named_in(reason)
+        if self._spec.pool.traceback_page and self._server is not None:
+            self._server.show_failed_reload(reason)
 
     def _profile(self, order: str) -> None:
         from fapws.worker import profiler

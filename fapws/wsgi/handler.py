@@ -18,6 +18,7 @@ from fapws.wsgi.stream import FileStream, Stream
 
 if TYPE_CHECKING:
     from fapws.wsgi.serve import Server
+    from fapws.wsgi.traceback_page import Page
 
 SMALL_FILE = 65536
 """Bytes; up to here a file is read and sent with its head in one write."""
@@ -139,6 +140,20 @@ class Handler:
             raise TypeError("a header is not a pair")
         rest = lib.fw_respond(self._server.core, response.connection, head, len(head), count, body, len(body))
         self.after_respond(response, result, body, rest)
+
+    def respond_with_page(self, response: Response, result: Any, page: Page) -> bool:
+        """500 with a page on what has failed, in place of whatever the application wanted. False: there is a
+        response already."""
+        fields = [("500 Internal Server Error", ""), *page.headers]
+        words = [word.encode("latin-1") for field in fields for word in field if word]
+        head, body = b"\n".join(words), page.content
+        response.begun = True
+        core, connection = self._server.core, response.connection
+        rest: int = lib.fw_respond(core, connection, head, len(head), len(words), body, len(body))
+        if rest < 0:
+            return False
+        self.after_respond(response, result, body, rest)
+        return True
 
     def after_respond(self, response: Response, result: Any, body: bytes, rest: int) -> None:
         """What is left to do when fw_respond() did not take everything silently."""

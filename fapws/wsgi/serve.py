@@ -12,7 +12,7 @@ import time
 from _thread import get_ident
 
 from fapws._core import ffi, lib
-from fapws.lean import Any, Callable, Iterable, Iterator
+from fapws.lean import TYPE_CHECKING, Any, Callable, Iterable, Iterator
 from fapws.wsgi import errors, forks
 from fapws.wsgi.environ import Environ, Shape, make_shape, with_room
 from fapws.wsgi.exchange import FOREVER, NOBODY, make_exchange
@@ -21,6 +21,9 @@ from fapws.wsgi.handler import Handler
 from fapws.wsgi.input import EMPTY
 from fapws.wsgi.response import ClientGone, Fault, Response, core_text
 from fapws.wsgi.stream import Streams
+
+if TYPE_CHECKING:
+    from fapws.wsgi.traceback_page import Page
 
 Application = Callable[..., Iterable[bytes]]
 Ticker = Callable[[float, bool], int]
@@ -86,6 +89,8 @@ class Server:
         self._renewed = False
         self._unanswered = False
         """Requests of the batch in hand may have been left without a response."""
+        self.explain: Callable[[BaseException, Environ, int], Any] | None = None
+        """What a client on this machine is shown of a failure: a fapws.wsgi.traceback_page.Page or None."""
         self.spool_directory = os.fsdecode(settings["spool_directory"])
         texts = {name: ffi.new("char[]", settings[name]) for name in _TEXTS}
         given = {**settings, **texts}
@@ -225,6 +230,13 @@ class Server:
             from fapws.wsgi.debugging import Debugging
 
             self._application = Debugging(self._plain, self.log, level)
+        self._exchange.wait, self._renewed = 0, True
+
+    def show_failed_reload(self, reason: str) -> None:
+        """From now on clients on this machine are shown this instead of the application of before."""
+        from fapws.wsgi.traceback_page import FailedReload
+
+        self._application = FailedReload(self._plain, self, reason)
         self._exchange.wait, self._renewed = 0, True
 
     def close(self, response: Response, result: Any) -> None:
@@ -413,12 +425,22 @@ class Server:
         if response is None:
             self.log_exception(_CLOSE_FAILED, error)
             return
-        self.fail(response, error, result, self.handler.request_of(environ))
+        page = None
+        if self.explain is not None and not response.begun:
+            page = self.explain(error, environ, lib.fw_connection_fd(self.core, response.connection))
+        self.fail(response, error, result, self.handler.request_of(environ), page)
 
-    def fail(self, response: Response, error: BaseException, result: Any, request: errors.Request) -> None:
+    def fail(
+        self,
+        response: Response,
+        error: BaseException,
+        result: Any,
+        request: errors.Request,
+        page: Page | None = None,
+    ) -> None:
         """A response failed: told in the log; to the client as 500, or by cutting the connection.
 
-        request: which one it is, for the log. Never raises.
+        request: which one it is, for the log. page: what the client is shown. Never raises.
         """
         if os.getpid() != self._pid:
             forks.leave(self.errors, None if self._is_refusal(error) else error)
@@ -427,6 +449,8 @@ class Server:
                 self._tell_gone(request)
             else:
                 self.log_exception(f"the application failed{errors.where(request)}", error)
+                if page is not None and self.handler.respond_with_page(response, result, page):
+                    return
                 self._end_failed(response, errors.name_of(request))
         except BaseException as second:  # the application has changed the response's attributes
             self.log_exception("a response has become useless", second)

@@ -42,7 +42,8 @@ def test_commented_options_are_the_defaults(tmp_path) -> None:
 
 def test_table_covers_the_model() -> None:
     assert set(options.MASTER_OPTIONS) == set(Config._fields) - {"path", "pools"}
-    fields = (set(Pool._fields) - {"name", "env", "limits", "automatic"}) | set(Limits._fields)
+    others = {"name", "env", "limits", "automatic", "traceback_page"}
+    fields = (set(Pool._fields) - others) | set(Limits._fields)
     assert set(options.POOL_OPTIONS) == fields
 
 

@@ -40,6 +40,8 @@ ON_DEMAND = {
     "fapws.cli.configured",
     "fapws.cli.control_client",
     "fapws.cli.fapwsctl",
+    "fapws.cli.init",
+    "fapws.cli.translate",
     "fapws.cli.queries",
     "fapws.cli.profile",
     "fapws.cli.stack",
@@ -78,6 +80,7 @@ ON_DEMAND = {
     "fapws.worker.profiler",
     "fapws.worker.watch",
     "fapws.wsgi.forwarded",
+    "fapws.wsgi.traceback_page",
 }
 
 APP = """
