@@ -197,23 +197,25 @@ def test_rc_scripts_are_good_shell(system: str, runs_as: str) -> None:
 
 
 def test_questions_on_a_terminal(site: Path) -> None:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ["PYTHONPATH"] = str(TREE)
-        os.execv(sys.executable, [sys.executable, "-m", "fapws", "init", "--user", "", str(site)])
+    terminal, other_end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fapws", "init", "--user", "", str(site)],
+        stdin=other_end,
+        stdout=other_end,
+        stderr=other_end,
+        env={**os.environ, "PYTHONPATH": str(TREE)},
+    )
+    os.close(other_end)
     said = b""
-    for question, answer in (
-        (b"hello.py]: ", b"\n"),
-        (b"8888]: ", b"127.0.0.1:8123\n"),
-        (b"[2]: ", b"auto\n"),
-    ):
+    answers = {b"hello.py]: ": b"\n", b"8888]: ": b"127.0.0.1:8123\n", b"[2]: ": b"auto\n"}
+    for question, answer in answers.items():
         while question not in said:
             assert select.select([terminal], [], [], PATIENCE)[0], said
             said += os.read(terminal, 4096)
         os.write(terminal, answer)
     for piece in pieces(terminal):
         said += piece
-    assert os.waitpid(pid, 0)[1] == 0, said
+    assert process.wait(PATIENCE) == 0, said
     (pool,) = read(str(site / "fapws.ini")).pools
     assert (pool.listen[0].text, bool(pool.automatic)) == ("127.0.0.1:8123", True)
 
