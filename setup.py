@@ -5,6 +5,7 @@ Environment, all optional:
   PKG_CONFIG                another pkg-config (cross builds, pkgconf)
   FAPWS_PURE=1              no accelerator: a wheel that serves every CPython from 3.9 on
   FAPWS_WERROR=1            warnings are errors; set by this project's own build, not by `pip install`
+  SOURCE_DATE_EPOCH         the time in a source distribution, in seconds since 1970, instead of now
   CFLAGS with -g in it      symbols are kept; without, nothing is left in the files that only a debugger reads
 """
 
@@ -12,23 +13,32 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import gzip
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tempfile
+import time
 from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 
 CPYTHON = sys.implementation.name == "cpython"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 PURE = not CPYTHON or FREE_THREADED or os.environ.get("FAPWS_PURE", "0") not in ("", "0")
 LIBUV = "libuv >= 1.40"
+WHEEL = (
+    "Or take a wheel, which needs none of this: `make wheels` on another machine makes some for Linux and\n"
+    "macOS. pip install --only-binary fapws fapws takes nothing else; for wheels in a folder add\n"
+    "--no-index --find-links FOLDER."
+)
 
 # _FILE_OFFSET_BITS: off_t of 32-bit glibc has 32 bits without it; elsewhere nothing reads it.
 # _GNU_SOURCE: -std=c11 hides accept4() and its kin on glibc and musl; the BSDs and macOS ignore it.
@@ -63,7 +73,8 @@ def pkg_config(*arguments: str) -> list[str]:
         "Install pkg-config and libuv (Debian: apt-get install pkg-config libuv1-dev; OpenBSD:\n"
         "pkg_add libuv; FreeBSD: pkg install pkgconf libuv; Alpine: apk add pkgconf libuv-dev;\n"
         "Fedora: dnf install pkgconf libuv-devel; macOS: brew install pkg-config libuv),\n"
-        "or say where it is: LIBUV_CFLAGS=-I/some/include LIBUV_LIBS='-L/some/lib -luv'."
+        "or say where it is: LIBUV_CFLAGS=-I/some/include LIBUV_LIBS='-L/some/lib -luv'.\n"
+        f"{WHEEL}"
     )
 
 
@@ -75,12 +86,14 @@ def libuv_flags(variable: str, option: str) -> list[str]:
 
 def check_compiler(compiler: list[str]) -> None:
     """Exits with a sentence that says what to install when a program with Python.h does not compile."""
-    problem = complaint(compiler, "#include <stdio.h>")
+    named = not compiler[0].startswith("-")  # of an empty CC the flags are left
+    problem = complaint(compiler, "#include <stdio.h>") if named else "it is empty"
     if problem:
         raise SystemExit(
-            f"fapws: a C compiler is needed, and {compiler[0]} does not work: {problem}.\n"
+            f"fapws: a C compiler is needed, and {compiler[0] if named else 'CC'} does not work: {problem}.\n"
             "Install one (Debian: apt-get install gcc libc6-dev; Alpine: apk add gcc musl-dev; Fedora:\n"
-            "dnf install gcc; macOS: xcode-select --install), or name another: CC=clang."
+            "dnf install gcc; macOS: xcode-select --install), or name another: CC=clang.\n"
+            f"{WHEEL}"
         )
     include = sysconfig.get_paths()["include"]
     problem = complaint([*compiler, f"-I{include}"], "#include <Python.h>")
@@ -88,7 +101,8 @@ def check_compiler(compiler: list[str]) -> None:
         raise SystemExit(
             f"fapws: the C headers of {sys.executable} are needed, and do not work: {problem}.\n"
             f"They are looked for in {include} (Debian: apt-get install python3-dev or pypy3-dev;\n"
-            "Alpine: apk add python3-dev; Fedora: dnf install python3-devel)."
+            "Alpine: apk add python3-dev; Fedora: dnf install python3-devel).\n"
+            f"{WHEEL}"
         )
 
 
@@ -155,6 +169,32 @@ class BuildExt(build_ext):
                 os.unlink(os.path.join(folder, self.get_ext_filename(ext.name)))
 
 
+class Sdist(sdist):
+    """Of one tree always the same bytes: sorted, without owners, one time for all, and modes of two kinds."""
+
+    def make_archive(self, base_name: Any, format: str, root_dir: Any = None, base_dir: Any = None,
+                     owner: Any = None, group: Any = None) -> str:  # fmt: skip
+        if format != "gztar":
+            return str(super().make_archive(base_name, format, root_dir, base_dir, owner, group))
+        seconds = int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+
+        def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mtime = seconds
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            return member
+
+        path = f"{base_name}.tar.gz"
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(open(path, "wb"))
+            packed = stack.enter_context(gzip.GzipFile("", "wb", mtime=seconds, fileobj=file))
+            archive = stack.enter_context(tarfile.open(path, "w", fileobj=packed, format=tarfile.PAX_FORMAT))
+            archive.add(base_dir or ".", filter=plain)  # in the order of names
+        return path
+
+
 # Speaks to CPython's own structures, which the stable ABI does not show; see csrc/python/accelerator.h.
 ACCELERATOR = Extension(
     "fapws._accelerator",
@@ -170,7 +210,7 @@ setup(
     license="BSD-2-Clause AND MIT" if os.path.exists("LICENSE.libuv") else "BSD-2-Clause",
     cffi_modules=["tools/core_build.py:ffibuilder"],
     ext_modules=[] if PURE else [ACCELERATOR],
-    cmdclass={"build": Build, "build_ext": BuildExt},
+    cmdclass={"build": Build, "build_ext": BuildExt, "sdist": Sdist},
     # Without the accelerator one wheel serves every CPython from 3.9 on. PyPy and free-threaded builds
     # have no stable ABI.
     options={"bdist_wheel": {"py_limited_api": "cp39"}} if PURE and CPYTHON and not FREE_THREADED else {},

@@ -26,8 +26,13 @@ needs_accelerator = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tree = copy_tree(tmp_path_factory.mktemp("sdist") / "fapws")
-    run(sys.executable, "-W", "ignore", "setup.py", "-q", "sdist", cwd=tree)
+    return make_sdist(tmp_path_factory.mktemp("sdist") / "fapws")
+
+
+def make_sdist(folder: Path) -> Path:
+    tree = copy_tree(folder)
+    command = [sys.executable, "-W", "ignore", "setup.py", "-q", "sdist"]
+    run(*command, cwd=tree, SOURCE_DATE_EPOCH="1700000000")
     (archive,) = (tree / "dist").glob("*.tar.gz")
     return archive
 
@@ -78,6 +83,22 @@ def modules_of_the_supervisor() -> set[str]:
     found = {str(path.relative_to(TREE / "supervisor")) for path in (TREE / "supervisor").rglob("*.py")}
     assert "core/decide.py" in found
     return {f"fapws/supervisor/{name}" for name in found}
+
+
+def test_a_tree_gives_the_same_sdist_in_another_folder_at_another_time(sdist: Path, tmp_path: Path) -> None:
+    """A copy's files are written anew; whoever makes it may be kept from showing them to others."""
+    before = os.umask(0o077)
+    try:
+        second = make_sdist(tmp_path / "in" / "a folder of another name")
+    finally:
+        os.umask(before)
+    assert second.read_bytes() == sdist.read_bytes()
+    with tarfile.open(sdist) as archive:
+        members = archive.getmembers()
+    assert {(member.uid, member.gid, member.uname, member.gname, member.mtime) for member in members} == {
+        (0, 0, "", "", 1700000000)
+    }
+    assert {member.mode for member in members} == {0o755, 0o644}
 
 
 def test_the_sdist_holds_the_supervisor_as_plain_files(sdist: Path) -> None:
@@ -200,12 +221,13 @@ def test_what_is_packed_holds_nothing_for_a_debugger(wheel: Path) -> None:
     [
         ("exit 1", "a C compiler is needed, and {} does not work: exit status 1."),
         ("", "a C compiler is needed, and {} does not work: No such file or directory."),
+        (None, "a C compiler is needed, and CC does not work: it is empty."),
         ('for word; do grep -qs Python.h "$word" && { echo "probe.c:1: error: none" >&2; exit 1; }; done; :',
          "the C headers of {python} are needed, and do not work: probe.c:1: error: none."),
     ],
 )  # fmt: skip
 def test_a_compiler_or_header_that_is_missing_is_told_plainly(
-    sdist: Path, tmp_path: Path, command: str, told: str
+    sdist: Path, tmp_path: Path, command: str | None, told: str
 ) -> None:
     run("tar", "xzf", str(sdist), cwd=tmp_path)
     (source,) = tmp_path.iterdir()
@@ -215,12 +237,14 @@ def test_a_compiler_or_header_that_is_missing_is_told_plainly(
         compiler.chmod(0o755)
     done = subprocess.run(
         [*PIP, "wheel", "--no-deps", "--no-build-isolation", "."],
-        cwd=source, env=clean_environment(CC=str(compiler)), capture_output=True, text=True, timeout=300,
+        cwd=source, env=clean_environment(CC="" if command is None else str(compiler)),
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert told.format(compiler, python=sys.executable) in said
     assert "Debian: apt-get install" in said
+    assert "Or take a wheel" in said
 
 
 def test_the_programs_run_in_a_venv_whose_path_no_line_can_hold(wheel: Path, tmp_path: Path) -> None:
