@@ -86,6 +86,10 @@ PyMODINIT_FUNC PyInit__accelerator(void)
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL)
         return NULL;
+#ifdef Py_GIL_DISABLED
+    /* Its objects trust in the lock. setup.py leaves it out of such builds, so that nothing turns the lock on. */
+    PyUnstable_Module_SetGIL(module, Py_MOD_GIL_USED);
+#endif
     if (intern_names() && add_type(module, "ResponseBase", &response_type) &&
         add_type(module, "Exchange", &exchange_type))
         return module;
