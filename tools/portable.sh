@@ -1,9 +1,13 @@
 #!/bin/sh
 # portable.sh -- the C code for machines and systems that this one is not, by one compiler that knows them all
 # (zig's, with the headers of their C libraries; tools/setup.sh portable installs it into .venv).
-# usage: tools/portable.sh check [TARGET...]     every file of csrc/ compiles, without a single warning
+# usage: tools/portable.sh check [TARGET...]     every file of csrc/ compiles, without a single warning; for
+#                                                OpenBSD and FreeBSD the core is linked too, with libuv
 #        tools/portable.sh run [TARGET...]       the C tests, with UBSan where zig has it
-#        tools/portable.sh headers               leaves Python's headers for all of them in build/portable/python
+#        tools/portable.sh headers [PYTHON [FOLDER]]
+#                                                leaves Python's headers for all of them in FOLDER
+#                                                (build/portable/python); PYTHON is a program, or a folder with
+#                                                headers as Debian lays them out (.venv's)
 #
 # run is for Linux: static programs, under qemu-user unless this machine runs them itself.
 set -eu
@@ -29,26 +33,35 @@ runs='x86-linux-musl aarch64-linux-musl arm-linux-musleabihf s390x-linux-musl'
 
 # ---- check ---------------------------------------------------------------------------------------------
 
-# Python's headers, with the sizes of the machine that is compiled for.
-copy_python_headers() {
-    rm -rf $top/python
-    # Debian's pyconfig.h only includes that of the machine, from another folder.
-    eval "$($python -c 'import os, sysconfig
+# where PYTHON: sets headers, a folder, and config, pyconfig.h with the numbers of a machine: Debian's own only
+# includes that, from another folder.
+where() {
+    if [ -d "$1" ]; then
+        headers=$1 config=$(echo "${1%/*}"/*/"${1##*/}"/pyconfig.h)
+        return
+    fi
+    eval "$("$1" -c 'import os, sysconfig
 config = sysconfig.get_config_h_filename()
 include, version = os.path.split(os.path.dirname(config))
 own = os.path.join(include, sysconfig.get_config_var("MULTIARCH") or "", version, "pyconfig.h")
 print("headers=%r config=%r" % (sysconfig.get_path("include"), own if os.path.exists(own) else config))')"
-    # shellcheck disable=SC2154
-    cp -R "$headers" $top/python
+}
+
+# Python's headers, with the sizes and the byte order of the machine that is compiled for.
+copy_python_headers() {
+    to=${2:-$top/python}
+    where "${1:-$python}"
+    rm -rf "$to"
+    cp -R "$headers" "$to"
     {
-        # shellcheck disable=SC2154
         cat "$config"
         for type in LONG VOID_P:POINTER SIZE_T UINTPTR_T:POINTER WCHAR_T; do
             printf '#undef SIZEOF_%s\n#define SIZEOF_%s __SIZEOF_%s__\n' "${type%:*}" "${type%:*}" "${type#*:}"
         done
-    } >$top/config
-    rm -f $top/python/pyconfig.h
-    mv $top/config $top/python/pyconfig.h
+        printf '#undef WORDS_BIGENDIAN\n#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__\n#define WORDS_BIGENDIAN 1\n#endif\n'
+    } >"$to.config"
+    rm -f "$to/pyconfig.h"
+    mv "$to.config" "$to/pyconfig.h"
 }
 
 # compile FLAGS FILES...: the objects are thrown away.
@@ -57,7 +70,13 @@ compile() {
     "$zig" cc -target "$target" $flags "$@" || failed=1
 }
 
-# The core as that system has it, what differs between systems in its portable way, the kqueue file (a kevent
+static_libuv() {
+    CC="$zig cc -target $target" AR="$zig ar" CFLAGS='-O0 -fno-sanitize=undefined' \
+        sh "$here/tools/libuv.sh" build "$top/libuv-$target" >/dev/null || die "libuv does not compile for $target"
+    echo "$here/$top/libuv-$target/libuv.a"
+}
+
+# The core as that system has it, linked where zig has that system's libraries, what differs between systems in its portable way, the kqueue file (a kevent
 # of 32 bits has no room for a token), and the accelerator.
 check_one() {
     target=$1 here=$(pwd) failed=''
@@ -66,9 +85,16 @@ check_one() {
     mkdir -p "$top/$target"
     core=$(core_sources | sed "s|^|$here/|") system=$(system_sources | sed "s|^|$here/|")
     cd "$top/$target"
+    case $target in x86_64-openbsd | x86_64-freebsd) library=$(static_libuv) || return 1 ;; *) library='' ;; esac
     # shellcheck disable=SC2086
     {
-        compile -c $core
+        # A program of the core alone: what it calls is there under that name, kqueue, setproctitle and pledge too.
+        if [ -n "$library" ]; then
+            echo 'int main(void) { return 0; }' >main.c
+            compile -DFW_KQUEUE -fno-sanitize=undefined -o core main.c $core "$library" -lpthread
+        else
+            compile -c $core
+        fi
         compile -DFW_PORTABLE -c $system
         case $target in arm-*bsd*) ;; *bsd* | *macos*) compile -DFW_KQUEUE -c "$here/csrc/sys/pollset_kqueue.c" ;; esac
         compile -c "$here"/csrc/python/*.c
@@ -120,7 +146,7 @@ run() {
 case $work in
     run) run "$@" ;;
     check) check "$@" ;;
-    headers) copy_python_headers ;;
+    headers) copy_python_headers "$@" ;;
     one) check_one "$1" ;;
-    *) die 'usage: tools/portable.sh check|run [TARGET...] | headers' ;;
+    *) die 'usage: tools/portable.sh check|run [TARGET...] | headers [PYTHON [FOLDER]]' ;;
 esac
