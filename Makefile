@@ -36,6 +36,7 @@ help:
 	@echo 'make dist       source distribution and wheel into dist/'
 	@echo 'make wheels     source distribution and wheels for machines without a compiler (ONLY=x86_64-manylinux: one)'
 	@echo 'make try-wheel  install the wheel for this machine in an environment without a compiler, and serve'
+	@echo 'make try-wheels the same and the tests on the machines that the wheels are for, under qemu (ONLY=armv7l-manylinux)'
 	@echo 'make release    all that a release is, into dist/: checked, with checksums and a bill of materials (TAG=yes: tagged)'
 	@echo 'make deb        the package for Debian into build/deb/, looked at by lintian and systemd-analyze'
 	@echo 'make try-deb    install, serve, upgrade, remove and purge it in a new Debian (root)'
@@ -123,12 +124,15 @@ dist:
 
 wheels:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh wheels
-	@sh tools/wheels.sh build $(ONLY)
+	@PYTHONS='$(PYTHONS)' sh tools/wheels.sh build $(ONLY)
 	@sh tools/wheels.sh check
 
 try-wheel:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh wheels
 	@sh tools/wheels.sh try
+
+try-wheels:
+	@sh tools/try-wheels.sh $(ONLY)
 
 release:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh release
@@ -153,4 +157,4 @@ clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help build run test test-c test-libuv portable portable-run test-pypy test-pure test-asan valgrind fuzz chaos lint generated bench soak dist wheels try-wheel release deb try-deb install uninstall clean
+.PHONY: help build run test test-c test-libuv portable portable-run test-pypy test-pure test-asan valgrind fuzz chaos lint generated bench soak dist wheels try-wheel try-wheels release deb try-deb install uninstall clean

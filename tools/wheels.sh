@@ -5,13 +5,17 @@
 #        tools/wheels.sh try                  the wheel for this machine is installed, without a compiler, and serves
 #        tools/wheels.sh targets              the names, with the platform that each wheel is for
 #
-# A wheel holds the core with libuv linked in, serves every CPython from 3.9 on (cp39-abi3) and has no
-# accelerator: that needs the headers of each Python version. Two builds of one commit give the same bytes.
-#   SOURCE_DATE_EPOCH=N    the time in the archive, instead of the commit's
+# Each holds the core with libuv linked in. One for a target serves every CPython from 3.9 on (cp39-abi3); beside
+# it stands one with the accelerator for each version, which pip prefers. Two builds of one commit, wherever, give
+# the same bytes.
+#   PYTHONS='3.11 3.13'    the versions that get the accelerator; own: that of .venv; none
+#   SOURCE_DATE_EPOCH=N    the time in the archives, instead of the commit's
 set -eu
 cd "$(dirname "$0")/.."
 . tools/common.sh
 here=$(pwd -P) top=build/wheels python=.venv/bin/python
+versions=${PYTHONS:-3.9 3.10 3.11 3.12 3.13 3.14}
+[ "$versions" != none ] || versions=''
 
 # The target's name, the wheel's platform, zig's target. glibc 2.17 is manylinux2014's; zig has ppc64le from
 # 2.19, whose symbols are the same; riscv64 has no older name than 2.31's. zig's musl is 1.2; musl 1.1 had
@@ -37,6 +41,36 @@ arm64-macos        macosx_11_0_arm64       aarch64-macos.11.0'
 field() { echo "$targets" | awk -v name="$1" -v n="$2" '$1 == name { print $n }'; }
 
 # ---- build ---------------------------------------------------------------------------------------------
+
+# Debian's suites with a Python, for versions that are not on this machine.
+suite_of() { case $1 in 3.9) echo bullseye ;; 3.11) echo bookworm ;; 3.13) echo trixie ;; 3.14) echo sid ;; esac; }
+
+# Prints an interpreter of this version with its headers: from PATH, or one of pyenv's.
+interpreter_of() {
+    for candidate in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python3; do
+        if "$candidate" -c 'import os, sys, sysconfig
+wanted = "%d.%d" % sys.version_info[:2] == sys.argv[1] and sys.implementation.name == "cpython"
+there = os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
+sys.exit(not (wanted and there))' "$1" 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+}
+
+find_headers() {
+    folder=$top/python-$1
+    interpreter=$(interpreter_of "$1")
+    if [ -z "$interpreter" ]; then
+        suite=$(suite_of "$1")
+        [ -n "$suite" ] || die "there are no headers of Python $1 here: install it, or PYTHONS='...' without it"
+        interpreter=$top/debian-$1
+        [ -e "$interpreter/usr/include/python$1/Python.h" ] ||
+            sh tools/debian.sh alone "$suite" amd64 "$interpreter" "libpython$1-dev"
+        interpreter=$interpreter/usr/include/python$1
+    fi
+    sh tools/portable.sh headers "$interpreter" "$folder"
+}
 
 make_sdist() {
     rm -rf $top/sdist
@@ -68,17 +102,36 @@ build_one() {
     source=$(echo "$work"/source/fapws-*)
     write_notice "$source/LICENSE.libuv"
     CC="$zig cc -target $zig_target" AR="$zig ar" CFLAGS="-fno-sanitize=undefined -I$here/build/portable/python"
-    LDSHARED="$CC -shared"
-    case $target in *-macos) LDSHARED="$LDSHARED -undefined dynamic_lookup" ;; esac
+    LDSHARED="$CC -shared" strip=-s
+    case $target in *-macos) LDSHARED="$LDSHARED -undefined dynamic_lookup" strip='' ;; esac
     export CC AR CFLAGS LDSHARED
     eval "$(sh tools/libuv.sh build "$top/$target/libuv")"
     LIBUV_CFLAGS="-I$here/build/libuv/source/include" LIBUV_LIBS="$here/$LIBUV_LIBS" FAPWS_PURE=1 FAPWS_WERROR=1
     export LIBUV_CFLAGS LIBUV_LIBS FAPWS_PURE FAPWS_WERROR
     (cd "$source" && "$here/$python" -W ignore setup.py -q bdist_wheel --plat-name "$platform" \
         --dist-dir "$work/dist") >"$work/log" 2>&1 || { tail -20 "$work/log" >&2; die "$target: see $top/$target/log"; }
+    wheel=$(echo "$work"/dist/*.whl)
+    for version in $versions; do
+        add_accelerator >>"$work/log" 2>&1 || { tail -20 "$work/log" >&2; die "$target, $version: see $top/$target/log"; }
+    done
     cp "$work"/dist/*.whl dist/
-    rm -rf "$work/source"
+    rm -rf "$work/source" "$work/unpacked"
     say "$target: $(cd "$work/dist" && echo *.whl)"
+}
+
+# The wheel for every version, with the accelerator for one. The file's name needs no version and no machine:
+# that of the wheel has them, and every CPython takes a plain .so.
+add_accelerator() {
+    tag=cp$(echo "$version" | tr -d .)
+    rm -rf "$work/unpacked"
+    "$here/$python" -m wheel unpack -d "$work/unpacked" "$wheel"
+    inside=$(echo "$work"/unpacked/*)
+    # shellcheck disable=SC2086
+    (cd "$source" && $LDSHARED $C_BASE -O2 -DNDEBUG -fPIC -fvisibility=hidden -fno-sanitize=undefined $strip \
+        -isystem "$here/$top/python-$version" -o "$inside/fapws/_accelerator.so" csrc/python/*.c) || return 1
+    sed "s/^Tag: cp39-abi3-/Tag: $tag-$tag-/" "$inside"/*.dist-info/WHEEL >"$work/WHEEL" || return 1
+    mv "$work/WHEEL" "$inside"/*.dist-info/WHEEL
+    "$here/$python" -m wheel pack -d "$work/dist" "$inside"
 }
 
 build() {
@@ -89,8 +142,13 @@ build() {
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 946684800)}
     export ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR SOURCE_DATE_EPOCH
     umask 022
+    mkdir -p $top
     sh tools/libuv.sh source
     sh tools/portable.sh headers
+    [ "$versions" != own ] || versions=$($python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    PYTHONS=${versions:-none}
+    export PYTHONS
+    for version in $versions; do find_headers "$version"; done
     make_sdist
     rm -rf dist
     mkdir -p dist
@@ -112,9 +170,12 @@ check() {
     $bin/check-wheel-contents dist/*.whl || die 'a wheel holds what it should not'
     for wheel in dist/*.whl; do
         case $($python -m zipfile -l "$wheel") in *licenses/LICENSE.libuv*) ;; *) die "$wheel: no licence of libuv" ;; esac
-        $bin/abi3audit --strict --assume-minimum-abi3 3.9 "$wheel" || die "$wheel is not for every Python from 3.9 on"
         case $wheel in
-            *manylinux*) wanted=${wheel##*-abi3-}
+            *-abi3-*) $bin/abi3audit --strict --assume-minimum-abi3 3.9 "$wheel" ||
+                die "$wheel is not for every Python from 3.9 on" ;;
+        esac
+        case $wheel in
+            *manylinux*) wanted=${wheel##*-}
                 # auditwheel wraps its lines.
                 $bin/auditwheel show "$wheel" | tr '\n' ' ' | grep -q "\"${wanted%.whl}\"" ||
                     { $bin/auditwheel show "$wheel"; die "$wheel asks for more than its name says"; } ;;
@@ -143,6 +204,8 @@ try() {
         $top/try/bin/python -m pip install -q --disable-pip-version-check --no-index --find-links dist fapws
     )
     $top/try/bin/python tools/serve_once.py $top/try/bin/fapws
+    # And as the wheel for every version does it.
+    FAPWS_PURE=1 $top/try/bin/python tools/serve_once.py $top/try/bin/fapws
 }
 
 case ${1:-} in
