@@ -426,7 +426,10 @@ static void conn_readable(fw_conn *conn)
     }
     bool ahead = reads_ahead(conn);
     size_t room = ahead ? FW_AHEAD_MAX - fw_buffer_len(&conn->in) : FW_READ_SIZE;
-    ssize_t len = fw__recv(conn->socket.fd, worker->read_buffer, room);
+    char *bytes = worker->read_buffer;
+    if (conn->state == FW_CONN_CONTENT && !ahead)
+        bytes = fw__content_room(conn->request.content, bytes, &room);
+    ssize_t len = fw__recv(conn->socket.fd, bytes, room);
     if (len == FW_MORE) {
         if (conn->state == FW_CONN_IDLE && !fw_link_linked(&conn->deadline.link))
             fw__conn_wait(conn, FW_DEADLINE_IDLE);
@@ -440,7 +443,7 @@ static void conn_readable(fw_conn *conn)
     } else if (ahead) {
         read_ahead(conn, (size_t)len);
     } else {
-        fw__request_bytes(conn, worker->read_buffer, (size_t)len);
+        fw__request_bytes(conn, bytes, (size_t)len);
     }
 }
 

@@ -153,9 +153,10 @@ void fw__conn_wait_to_send(fw_conn *conn); /* and notes what the kernel still ho
 bool fw__conn_expired(void *worker, fw_deadline *deadline); /* fw_expired of its deadlines */
 
 /* ---- request.c: bytes of a client become a request ---------------------------------------------- */
-void fw__request_bytes(fw_conn *conn, char *bytes, size_t len); /* new bytes, in read_buffer */
-void fw__request_next(fw_conn *conn);                           /* bytes that wait in conn->in */
-void fw__request_reset(fw_conn *conn);                          /* it is over, or given up */
+void fw__request_bytes(fw_conn *conn, char *bytes,
+                       size_t len);       /* new ones, in no buffer of its own */
+void fw__request_next(fw_conn *conn);     /* bytes that wait in conn->in */
+void fw__request_reset(fw_conn *conn);    /* it is over, or given up */
 bool fw__request_continue(fw_conn *conn); /* says 100; false: the client is gone */
 void fw__request_drop_content(fw_conn *conn);
 void fw__request_let_go(fw_conn *conn); /* closes its temporary file, if there is one */

@@ -157,6 +157,27 @@ int fw__content_spill(fw_content *content)
     return 0;
 }
 
+/* What is known to come of it. Behind a chunk there may be requests, which are kept until the response is sent: no
+ * more of them than ever are read at once. */
+static uint64_t to_come(const fw_content *content, size_t usual)
+{
+    if (!content->chunked)
+        return (uint64_t)content->left;
+    return content->decoder.left < FW_ROOM_SIZE ? content->decoder.left + usual : FW_ROOM_SIZE;
+}
+
+char *fw__content_room(fw_content *content, char *usual, size_t *size)
+{
+    uint64_t most = to_come(content, *size);
+    if (content->file < 0 || most <= *size)
+        return usual;
+    char *room = fw__pool_room(&content->spool->pool);
+    if (!room)
+        return usual;
+    *size = most < FW_ROOM_SIZE ? (size_t)most : FW_ROOM_SIZE;
+    return room;
+}
+
 static int content_store(fw_content *content, const char *bytes, size_t len)
 {
     const fw_settings *settings = content->spool->settings;

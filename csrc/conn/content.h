@@ -57,6 +57,7 @@ typedef struct {
     bool late;            /* it comes too slowly to have its block while others wait */
     bool marked;          /* the socket tells of it only when all of it is there */
     bool expected;        /* the client waits for 100 Continue */
+    bool drained;         /* the last read took all that was there */
     bool ended;           /* chunked: its last chunk and trailers are read */
     bool stays;           /* the client wants to, once its content is read */
     int file;             /* descriptor of the unlinked temporary file, -1: none, or taken */
@@ -76,6 +77,9 @@ fw_content *fw__content_new(fw_spool *spool, const fw_head *head, uint64_t now);
 bool fw__content_slow(fw_content *content, uint64_t now);
 /* Takes bytes; *len becomes how many were used. FW_MORE, 0: complete, or an error code. */
 int fw__content_take(fw_content *content, char *bytes, size_t *len);
+/* Where its next bytes are to be received, and how many at once: usual, of *size bytes, or more for one that
+ * goes to a file. */
+char *fw__content_room(fw_content *content, char *usual, size_t *size);
 /* From its block to a file, or to memory if it is small; 0, or why it stays. */
 int fw__content_spill(fw_content *content);
 /* block_content.c: what settings->body_pool bounds; false: there is no room. */

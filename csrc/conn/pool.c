@@ -1,5 +1,5 @@
 /* conn/pool.c -- see pool.h.
- * Owns:   the blocks that nobody has, and the timer.
+ * Owns:   the blocks that nobody has, the room, and the timer.
  * Never:  says no: how many bytes there may be is its caller's to know. */
 #include "conn/pool.h"
 
@@ -81,4 +81,17 @@ void fw__pool_clear(fw_pool *pool)
     fw_link *first;
     while ((first = fw_list_first(&pool->free)) != NULL)
         fw__block_free(taken(pool, FW_CONTAINER(first, block_header, link)));
+    if (pool->room)
+        fw_pages_free(pool->room, FW_ROOM_SIZE);
+    pool->room = NULL;
+}
+
+/* Who reads again and again, and slowly perhaps, does not keep the blocks from going back. */
+char *fw__pool_room(fw_pool *pool)
+{
+    if (!pool->room)
+        pool->room = fw_pages_new(FW_ROOM_SIZE);
+    if (!uv_is_active((uv_handle_t *)&pool->timer))
+        (void)uv_timer_start(&pool->timer, on_idle, FW_POOL_IDLE_MS, 0);
+    return pool->room;
 }

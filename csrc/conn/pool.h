@@ -12,11 +12,13 @@
 #include "fapws.h"
 
 #define FW_POOL_IDLE_MS 10000 /* after the last use, what the pool keeps goes back to the system */
+#define FW_ROOM_SIZE (1u << 20)
 
 typedef struct {
     uv_timer_t timer; /* its data is the pool */
     fw_list free;     /* blocks that nobody has */
     uint64_t kept;    /* their bytes */
+    char *room;       /* FW_ROOM_SIZE bytes, or NULL */
     fw_score *score;  /* rss: an idle worker weighs itself no more, and the master goes by it */
 } fw_pool;
 
@@ -24,7 +26,9 @@ typedef struct {
 void fw__pool_new(fw_pool *pool);
 char *fw__pool_find(fw_pool *pool, size_t least); /* one that is kept, or NULL */
 void fw__pool_keep(fw_pool *pool, char *block);
-void fw__pool_clear(fw_pool *pool); /* all that are kept go back to the system */
+void fw__pool_clear(fw_pool *pool); /* all that are kept go back to the system, and the room */
+/* For one read, beside all blocks; NULL for want of memory. */
+char *fw__pool_room(fw_pool *pool);
 
 char *fw__block_new(size_t size); /* NULL for want of memory */
 size_t fw__block_size(const char *block);

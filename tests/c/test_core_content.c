@@ -1,5 +1,6 @@
 /* test_core_content.c -- the content of requests: in memory, spooled, too large, expected, cut short. */
 #include "core_reply.h"
+#include "worker.h"
 
 static test_site here;
 static test_client one;
@@ -339,5 +340,61 @@ TEST(bad_chunks_are_refused_wherever_they_come)
     client_say(&here, &one, "5\r\nworldX\r\n");
     CHECK(client_reply_is(&here, &one, 400, "the chunked coding is malformed\n"));
     CHECK(client_sees_end(&here, &one) && site_quiet(&here) && here.score.requests == 0);
+    close_both();
+}
+
+/* How many bytes of a content that goes to a file one turn of the loop takes; the first of them have come. */
+static uint64_t bytes_of_a_turn(const char *framing, const char *before, size_t size)
+{
+    client_close(&one);
+    client_open_unix(&here, &one);
+    say_post(framing);
+    client_say(&here, &one, before);
+    CHECK(client_push(&here, &one, large, 20));
+    CHECK(site_quiet(&here));
+    uint64_t then = here.score.bytes_in;
+    CHECK(client_push(&here, &one, large + 20, size - 20));
+    CHECK(site_poll(&here, 0) == 0);
+    return here.score.bytes_in - then;
+}
+
+TEST(content_for_a_file_is_read_in_large_pieces)
+{
+    open_both(1 << 20, 10);
+    CHECK(bytes_of_a_turn("Content-Length: 100001\r\n", "", 100000) == 100000 - 20);
+    CHECK(client_push(&here, &one, large + 100000, 1));
+    check_spooled(100001);
+    CHECK(bytes_of_a_turn("Transfer-Encoding: chunked\r\n", "186a0\r\n", 100000) == 100000 - 20);
+    client_say(&here, &one, "\r\n0\r\n\r\n");
+    check_spooled(100000);
+    uv_timer_t *timer = &here.worker->spool.pool.timer;
+    CHECK(here.worker->spool.pool.room && uv_is_active((uv_handle_t *)timer));
+    CHECK(uv_timer_start(timer, timer->timer_cb, 1, 0) == 0);
+    uint64_t end = clock_ms() + SOON_MS;
+    while (here.worker->spool.pool.room && clock_ms() < end)
+        CHECK(site_poll(&here, 10) == 0);
+    CHECK(!here.worker->spool.pool.room);
+    close_both();
+}
+
+TEST(requests_behind_a_chunked_content_for_a_file_are_served)
+{
+    open_both(1 << 20, 10);
+    client_close(&one);
+    client_open_unix(&here, &one);
+    say_post("Transfer-Encoding: chunked\r\n");
+    client_say(&here, &one, "14\r\n01234567890123456789\r\n");
+    CHECK(site_quiet(&here));
+    client_say(&here, &one, "11170\r\n");
+    CHECK(client_push(&here, &one, large, 0x11170));
+    client_say(&here, &one, "\r\n0\r\n\r\nGET /behind HTTP/1.1\r\nHost: a\r\n\r\n");
+    const test_record *request = site_request(&here);
+    CHECK(request->content == FW_SPOOLED);
+    CHECK(respond(&here, request->id, "200 OK", "thanks") == 0);
+    request = site_request(&here);
+    CHECK(request->content == 0);
+    CHECK(respond(&here, request->id, "200 OK", "behind") == 0);
+    CHECK(client_reply_is(&here, &one, 200, "thanks"));
+    CHECK(client_reply_is(&here, &one, 200, "behind"));
     close_both();
 }
