@@ -235,6 +235,7 @@ static int wait_for_bytes(fw_conn *conn)
     if (count < 0)
         return errno == EINTR ? FW_MORE : FW_EGONE;
     content->waits_since = 0;
+    content->drained = false;
     return count ? 0 : FW_ETIMEOUT_CONTENT;
 }
 
@@ -271,6 +272,7 @@ static int64_t read_from_socket(fw_conn *conn, char *room, size_t size)
         return came == 0 ? FW_EGONE : came;
     conn->worker->score->bytes_in += (uint64_t)came;
     content->waits_since = 0;
+    content->drained = (size_t)came < size;
     if (content->chunked)
         came = decode(conn, room, (size_t)came);
     else
@@ -289,7 +291,7 @@ static int64_t read_coming(fw_conn *conn, char *room, size_t size)
     int64_t came = encourage(conn) ? 0 : FW_EGONE;
     content->window += fw_now() - content->paused;
     while (came == 0 && !content->ended) {
-        came = read_from_socket(conn, room, size);
+        came = content->drained ? FW_MORE : read_from_socket(conn, room, size);
         if (came == FW_MORE && (came = wait_for_bytes(conn)) == 0 &&
             fw__content_slow(content, fw_now()))
             came = FW_ETIMEOUT_CONTENT;

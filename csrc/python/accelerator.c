@@ -68,6 +68,8 @@ static bool add_type(PyObject *module, const char *name, PyTypeObject *type)
 static PyMethodDef functions[] = {
     {"read_content", read_content, METH_VARARGS,
      "read_content(function, core, connection, size): bytes, or None. See make_content_reader()."},
+    {"read_coming", (PyCFunction)(void (*)(void))read_coming, METH_FASTCALL,
+     "read_coming(function, core, connection, size): bytes, or a code. See coming_input.py."},
     {NULL, NULL, 0, NULL},
 };
 

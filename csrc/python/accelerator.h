@@ -150,6 +150,9 @@ void exchange_forget(known_shape *known);
 
 /* read_content(fw_read_content, core, connection, size): bytes, or None when there are not so many. */
 PyObject *read_content(PyObject *module, PyObject *arguments);
+/* read_coming(function, core, connection, size): bytes, waited for; fewer where the content ends. Or the core's
+ * code, an int. */
+PyObject *read_coming(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* respond.c */
 

@@ -22,6 +22,7 @@ import sys
 import threading
 
 kept = []
+ticked = []
 
 
 def attempt(action):
@@ -44,6 +45,11 @@ def catch(action, caught):
         action()
     except Exception as error:
         caught.append(error)
+
+
+def tick(number, frame):
+    ticked.append(number)
+    print("ticked", file=sys.stderr, flush=True)
 
 
 def echo(content):
@@ -75,6 +81,20 @@ def application(environ, start_response):
             read += len(piece)
             digest.update(piece)
         told = [read, digest.hexdigest()]
+    elif path == "/mixed":
+        line, large, small = content.readline(), content.read(100_000), content.read(7)
+        told = [len(line), len(large), len(small), hashlib.sha256(line + large + small).hexdigest()]
+    elif path == "/large":
+        large = [content.read(size) for size in (50_000, 8_192, 10)]
+        told = [[len(piece) for piece in large], hashlib.sha256(b"".join(large)).hexdigest()]
+    elif path == "/large-and-ticks":
+        signal.signal(signal.SIGALRM, tick)
+        signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+        try:
+            told = len(content.read(100_000))
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        told = [told, len(ticked) > 0]
     elif path == "/keep":
         kept.append(content)
         told = len(content.read())
@@ -95,8 +115,8 @@ def application(environ, start_response):
         thread.start()
         thread.join()
         raise failed[0]
-    elif path == "/leave":
-        told = attempt(content.read)
+    elif path in ("/leave", "/leave-large"):
+        told = attempt(content.read if path == "/leave" else lambda: content.read(65536))
         print("read gave", told, file=sys.stderr)
         if "OSError" not in told:
             raise AssertionError(told)
@@ -179,6 +199,45 @@ def test_uploads_arrive_whole(server: Server, size: int, coding: str) -> None:
                 client.send(request("/digest", "Transfer-Encoding: chunked", method="PUT"))
                 client.send(chunked([content[at : at + 8191] for at in range(0, size, 8191)]))
             assert json.loads(client.read().body) == [size, hashlib.sha256(content).hexdigest()]
+
+
+@pytest.mark.parametrize("coding", ["length", "chunked"])
+@pytest.mark.parametrize("path", ["/mixed", "/large"])
+def test_reads_of_every_size_give_what_comes_next(server: Server, path: str, coding: str) -> None:
+    """With a buffer between or not, and however the content comes in pieces."""
+    content = b"x" * 99 + b"\n" + random.Random(5).randbytes(60_000)
+    with Client(server.address) as client:
+        if coding == "length":
+            client.send(request(path, f"Content-Length: {len(content)}", method="POST"))
+        else:
+            client.send(request(path, "Transfer-Encoding: chunked", method="POST"))
+        for at in range(0, len(content), 7000):
+            piece = content[at : at + 7000]
+            client.send(piece if coding == "length" else b"%x\r\n%s\r\n" % (len(piece), piece))
+        client.send(b"" if coding == "length" else b"0\r\n\r\n")
+        *lengths, digest = json.loads(client.read().body)
+    if path == "/mixed":
+        assert (lengths, digest) == ([100, 60_000, 0], hashlib.sha256(content).hexdigest())
+    else:
+        assert (lengths[0], digest) == ([50_000, 8192, 10], hashlib.sha256(content[:58_202]).hexdigest())
+
+
+def test_signals_are_handled_while_a_large_read_waits(server: Server) -> None:
+    with Client(server.address) as client:
+        client.send(request("/large-and-ticks", "Content-Length: 30000", method="POST") + b"x" * 10_000)
+        server.wait_log("ticked")
+        client.send(b"x" * 20_000)
+        assert json.loads(client.read().body) == [30_000, True]
+
+
+@pytest.mark.parametrize("coding", ["Content-Length: 100000", "Transfer-Encoding: chunked"])
+def test_a_client_that_leaves_raises_oserror_in_a_large_read(server: Server, coding: str) -> None:
+    since = server.mark()
+    with Client(server.address) as client:
+        client.send(request("/leave-large", coding, method="POST"))
+        client.send(b"x" * 20_000 if "Length" in coding else b"4e20\r\n" + b"x" * 20_000)
+    server.wait_log(r"read gave .*OSError", since=since)
+    assert fetch(server.address, "/unread").status == 200
 
 
 def test_a_client_that_waits_hears_100_at_the_first_read_only(server: Server) -> None:
