@@ -327,6 +327,8 @@ int64_t fw_request_head(fw_worker *worker, int64_t connection, const char **head
  * Content-Length is left out silently. FW_ETRUNCATED when the file is shorter than that, FW_ESTATE
  * when the response is chunked.
  * fw_end is also due after the rest of an fw_respond().
+ * fw_respond_file: fw_respond() with bytes of a file, at most FW_FILE_WHOLE; with fewer if it has become shorter.
+ * Never a rest. FW_ESYSTEM: it cannot be read.
  *
  * Negative: nothing was sent and the request still waits for its response, except after FW_CLIENT_GONE:
  * the connection is closed, forget it. */
@@ -339,6 +341,10 @@ int64_t fw_begin_sized(fw_worker *worker, int64_t connection, const char *head, 
 int64_t fw_send(fw_worker *worker, int64_t connection, const char *piece, size_t piece_size);
 int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t offset,
                      uint64_t count);
+int64_t fw_respond_file(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                        size_t field_count, int file, int64_t offset, size_t size);
+
+#define FW_FILE_WHOLE 65536
 int64_t fw_end(fw_worker *worker, int64_t connection);
 
 /* An interim response ahead of the response itself (a status from 102 to 199, such as 103 Early Hints of

@@ -31,7 +31,8 @@
 
 /* Interned once: a str made for each call would cost more than the call. */
 struct names {
-    PyObject *request_uri, *start_response, *start_response_checked, *write, *close, *class_name;
+    PyObject *request_uri, *start_response, *start_response_checked, *write, *close, *class_name,
+        *file, *fileno, *tell;
     /* Methods of Handler in fapws/wsgi/handler.py. */
     PyObject *event, *uncached_environ, *take_content, *respond_otherwise, *after_respond,
         *stream_on, *tell_notes, *ended;
@@ -72,6 +73,10 @@ typedef int64_t begin_function(fw_worker *, int64_t, const char *, size_t, size_
 typedef int64_t send_function(fw_worker *, int64_t, const char *, size_t);
 typedef int64_t end_function(fw_worker *, int64_t);
 typedef int64_t head_function(fw_worker *, int64_t, const char **);
+typedef int64_t begin_sized_function(fw_worker *, int64_t, const char *, size_t, size_t, uint64_t);
+typedef int64_t send_file_function(fw_worker *, int64_t, int, int64_t, uint64_t);
+typedef int64_t respond_file_function(fw_worker *, int64_t, const char *, size_t, size_t, int,
+                                      int64_t, size_t);
 typedef int fd_function(fw_worker *, int64_t);
 
 typedef struct {
@@ -112,6 +117,9 @@ typedef struct {
     end_function *end;
     head_function *request_head;
     fd_function *connection_fd;
+    begin_sized_function *begin_sized;
+    send_file_function *send_file;
+    respond_file_function *respond_file;
     int wait;             /* ms for the next poll; FOREVER: nobody wants to be asked before it */
     long long content_at; /* where the content of the next request begins */
     long long count;      /* records of the batch */
@@ -163,7 +171,18 @@ bool respond_whole(exchange *self, PyObject *handler, const request *asked); /* 
 Py_ssize_t join_head(char head[FW_HEAD_MAX], const response *given);
 size_t head_fields(const response *given);
 
+/* files.c */
+
+bool respond_file(exchange *self, PyObject *handler, request *asked); /* a FileWrapper */
+
 /* pieces.c */
+
+/* begin() or begin_sized() has returned notes: false if telling them raised something. */
+bool response_begun(PyObject *handler, response *given, int64_t notes);
+/* The content has ended: what is owed is the core's end, and close(). */
+bool response_end(exchange *self, PyObject *handler, request *asked);
+/* close() of the application's object. What it raises fails no response: that one is out. */
+bool close_result(PyObject *handler, request *asked);
 
 bool is_plain_iterable(const exchange *self, PyObject *result);
 bool respond_pieces(exchange *self, PyObject *handler, request *asked);

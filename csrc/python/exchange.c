@@ -9,11 +9,12 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     (void)keywords;
     PyTypeObject *responses, *files;
     PyObject *shapes;
-    unsigned long long records, words, text, core, functions[7];
-    if (!PyArg_ParseTuple(arguments, "O!O!O!KKKKKKKKKKK:Exchange", &PyType_Type, &responses,
+    unsigned long long records, words, text, core, functions[10];
+    if (!PyArg_ParseTuple(arguments, "O!O!O!KKKKKKKKKKKKKK:Exchange", &PyType_Type, &responses,
                           &PyType_Type, &files, &PyList_Type, &shapes, &records, &words, &text,
                           &core, &functions[0], &functions[1], &functions[2], &functions[3],
-                          &functions[4], &functions[5], &functions[6]))
+                          &functions[4], &functions[5], &functions[6], &functions[7], &functions[8],
+                          &functions[9]))
         return NULL;
     if (!PyType_IsSubtype(responses, &response_type)) {
         PyErr_SetString(PyExc_TypeError, "the type of the responses is no ResponseBase");
@@ -39,6 +40,9 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *arguments, PyObject 
     self->end = (end_function *)(uintptr_t)functions[4];
     self->request_head = (head_function *)(uintptr_t)functions[5];
     self->connection_fd = (fd_function *)(uintptr_t)functions[6];
+    self->begin_sized = (begin_sized_function *)(uintptr_t)functions[7];
+    self->send_file = (send_file_function *)(uintptr_t)functions[8];
+    self->respond_file = (respond_file_function *)(uintptr_t)functions[9];
     self->wait = FOREVER;
     return (PyObject *)self;
 }

@@ -82,12 +82,10 @@ static bool ask_for(iteration *turn, PyObject **piece)
     return true;
 }
 
-/* close() of the application's object. What it raises fails no response: that one is out. */
-static bool close_result(const iteration *turn)
+bool close_result(PyObject *handler, request *asked)
 {
-    request *asked = turn->asked;
     if (!response_kept_nothing(asked->response))
-        return handler_call(turn->handler, names.close, asked->response, asked->result, NULL);
+        return handler_call(handler, names.close, asked->response, asked->result, NULL);
     asked->response->connection = -1;
     PyObject *close, *nothing = NULL;
     int found = FW_LOOK_UP(asked->result, names.close, &close);
@@ -101,20 +99,36 @@ static bool close_result(const iteration *turn)
     return done;
 }
 
-static bool end(iteration *turn)
+bool response_end(exchange *self, PyObject *handler, request *asked)
 {
-    if (!is_none(turn->asked->response->unsent))
-        return hand_over(turn, NULL, NULL);
-    exchange *self = turn->exchange;
-    int64_t notes = self->end(self->core, turn->asked->response->connection);
+    int64_t notes = self->end(self->core, asked->response->connection);
     if (notes != 0) {
         PyObject *told = PyLong_FromLongLong(notes);
-        bool done = told != NULL && handler_call(turn->handler, names.ended, told, NULL);
+        bool done = told != NULL && handler_call(handler, names.ended, told, NULL);
         Py_XDECREF(told);
         if (!done)
             return false;
     }
-    return close_result(turn);
+    return close_result(handler, asked);
+}
+
+static bool end(iteration *turn)
+{
+    if (!is_none(turn->asked->response->unsent))
+        return hand_over(turn, NULL, NULL);
+    return response_end(turn->exchange, turn->handler, turn->asked);
+}
+
+bool response_begun(PyObject *handler, response *given, int64_t notes)
+{
+    given->begun = 1;
+    given->empty = (notes & FW_NOTE_NO_CONTENT) != 0;
+    if ((notes & ~(int64_t)FW_NOTE_NO_CONTENT) == 0)
+        return true;
+    PyObject *told = PyLong_FromLongLong(notes);
+    bool done = told != NULL && handler_call(handler, names.tell_notes, told, NULL);
+    Py_XDECREF(told);
+    return done;
 }
 
 /* The head goes to the core; false as well if it was handed over, with *done saying how that went. */
@@ -135,13 +149,7 @@ static bool begin(const iteration *turn, PyObject *piece, bool *done)
         *done = hand_over_rest(turn, piece, notes);
         return false;
     }
-    given->begun = 1;
-    given->empty = (notes & FW_NOTE_NO_CONTENT) != 0;
-    if ((notes & ~(int64_t)FW_NOTE_NO_CONTENT) == 0)
-        return true;
-    PyObject *told = PyLong_FromLongLong(notes);
-    *done = told != NULL && handler_call(turn->handler, names.tell_notes, told, NULL);
-    Py_XDECREF(told);
+    *done = response_begun(turn->handler, given, notes);
     return *done;
 }
 

@@ -44,6 +44,8 @@ static bool respond(exchange *self, PyObject *handler, request *asked)
     PyObject *result = asked->result;
     if (PyList_CheckExact(result) || PyTuple_CheckExact(result))
         return respond_whole(self, handler, asked);
+    if (self->core != NULL && Py_TYPE(result) == self->files)
+        return respond_file(self, handler, asked);
     if (self->core != NULL && is_plain_iterable(self, result))
         return respond_pieces(self, handler, asked);
     return handler_call(handler, names.respond_otherwise, asked->response, result, asked->environ,

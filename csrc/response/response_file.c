@@ -1,8 +1,12 @@
 /* response/response_file.c -- content that comes out of a file.
  * Owns:   nothing; the file is the caller's, its own offset is not moved.
  * Never:  blocks on the socket, sends more than TURN_BYTES at once, so that others have their turn. */
-#include "error.h"
 #include "response/response.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "error.h"
 #include "worker.h"
 
 #define TURN_BYTES 1048576u
@@ -42,7 +46,8 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
         count = conn->response.left;
     if (count == 0)
         return 0;
-    if (fw__out_flush(conn, true))
+    /* A head that waits to be joined with a large file costs more than a segment of its own. */
+    if (fw__out_flush(conn, count <= FW_FILE_WHOLE))
         return fw__response_lost(conn);
     if (fw_buffer_len(&conn->out))
         return fw__response_wait(conn, count);
@@ -62,4 +67,40 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
         return (int64_t)rest;
     }
     return fw__response_wait(conn, rest);
+}
+
+/* As much of a file as there is of size; some file systems give less at once. */
+static int64_t read_at(int file, int64_t offset, char *room, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = pread(file, room + done, size - done, (off_t)(offset + (int64_t)done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return FW_ESYSTEM;
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    return (int64_t)done;
+}
+
+_Static_assert(FW_FILE_WHOLE <= FW_READ_SIZE, "it is read there");
+_Static_assert(FW_FILE_WHOLE <= FW_HELD_MAX, "fw_respond() keeps what the socket does not take");
+
+int64_t fw_respond_file(fw_worker *worker, int64_t connection, const char *head, size_t head_size,
+                        size_t field_count, int file, int64_t offset, size_t size)
+{
+    fw_conn *conn;
+    int code = fw__response_find(worker, connection, FW_CONN_DISPATCHED, &conn);
+    if (code)
+        return code;
+    if (size > FW_FILE_WHOLE)
+        return FW_ESTATE;
+    int64_t got = read_at(file, offset, worker->read_buffer, size);
+    if (got < 0)
+        return got;
+    return fw_respond(worker, connection, head, head_size, field_count, worker->read_buffer,
+                      (size_t)got);
 }

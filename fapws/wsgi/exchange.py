@@ -236,12 +236,18 @@ else:
     ResponseBase = accelerator.ResponseBase
 
 
+_CALLED = (
+    *("poll", "respond", "begin", "send", "end", "request_head", "connection_fd"),
+    *("begin_sized", "send_file", "respond_file"),
+)
+"""What the accelerator calls of the core, in the order in which Exchange takes it."""
+
+
 def make_exchange(responses: type[PureResponse], shapes: list[Shape | None], view: Any, core: Any) -> Any:
     """The exchange of a core, the fast one if it can be; responses: a subclass of ResponseBase."""
     if accelerator is None:
         return PureExchange(responses, shapes, view, core)
-    names = ("fw_poll", "fw_respond", "fw_begin", "fw_send", "fw_end", "fw_request_head", "fw_connection_fd")
-    places = [view.text, core, *[ffi.addressof(lib, name) for name in names]]
+    places = [view.text, core, *[ffi.addressof(lib, f"fw_{name}") for name in _CALLED]]
     records, *addresses = [int(ffi.cast("uintptr_t", each)) for each in (view.records, *places)]
     return accelerator.Exchange(responses, FileWrapper, shapes, records, view.record_words - 1, *addresses)
 

@@ -5,6 +5,8 @@ Its methods are called by name from csrc/python/ too, where the usual ones end.
 
 from __future__ import annotations
 
+import os
+
 from fapws import percent
 from fapws._core import lib
 from fapws.lean import TYPE_CHECKING, Any, Callable, Iterator
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from fapws.wsgi.serve import Server
     from fapws.wsgi.traceback_page import Page
 
-SMALL_FILE = 65536
+SMALL_FILE = lib.FW_FILE_WHOLE
 """Bytes; up to here a file is read and sent with its head in one write."""
 _NOTES = (
     (lib.FW_NOTE_EXCESS, "the application gave more content than its Content-Length; it was cut"),
@@ -124,7 +126,7 @@ class Handler:
             body = read_at(descriptor, size, offset)
             self._respond(response, result, body)
             return
-        stream = FileStream(response, result, descriptor, offset, size)
+        stream = FileStream(response, result, os.dup(descriptor), offset, size)
         stream.request = self.request_of(environ)
         try:
             response.begin(size)
@@ -203,6 +205,24 @@ class Handler:
             self._streams.finish(stream, self._server)
         else:
             self._streams.ready.append(stream)
+
+    def file_on(
+        self,
+        response: Response,
+        result: Any,
+        environ: Environ,
+        descriptor: int,
+        offset: int,
+        size: int,
+        waits: bool,
+    ) -> None:
+        """A file that is being sent goes on as a stream, which owns descriptor; waits: for FW_WRITABLE."""
+        stream = FileStream(response, result, descriptor, offset, size)
+        stream.request = self.request_of(environ)
+        if waits:
+            self._streams.by_connection[stream.connection] = stream
+        else:
+            self._streams.add(stream)
 
     def ended(self, notes: int) -> None:
         """What fw_end() returned."""

@@ -130,9 +130,10 @@ class FileStream(Stream):
     __slots__ = ("descriptor", "left", "offset")
 
     def __init__(self, response: Response, result: Any, descriptor: int, offset: int, size: int) -> None:
+        """descriptor: owned from now on."""
         super().__init__(response, ())
         self.result = result
-        self.descriptor = os.dup(descriptor)
+        self.descriptor = descriptor
         self.offset = offset
         self.left = size
 

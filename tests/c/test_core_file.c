@@ -288,3 +288,42 @@ TEST(a_file_that_the_kernel_takes_goes_on_in_the_next_poll_with_others_between)
     CHECK(here.score.responses == count_text(one.data, "HTTP/1.1 200 OK") + 1);
     close_both();
 }
+
+static int64_t respond_file(int64_t id, const char *head, int64_t offset, size_t size)
+{
+    return fw_respond_file(here.worker, id, head, strlen(head), count_fields(head), file, offset,
+                           size);
+}
+
+TEST(a_small_file_and_its_head_are_one_response)
+{
+    static const size_t sizes[] = {0, 1, 4096, 65536};
+    void (*const opens[])(test_site *, test_client *) = {client_open, client_open_slow};
+    for (size_t i = 0; i < 2; i++) {
+        open_with(opens[i]);
+        for (size_t one_size = 0; one_size < 4; one_size++) {
+            int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+            CHECK(respond_file(id, "200 OK", 100, sizes[one_size]) == 0);
+            CHECK(respond_file(id, "200 OK", 100, 1) == FW_ESTATE);
+            check_content(100, sizes[one_size]);
+        }
+        CHECK(lseek(file, 0, SEEK_CUR) == SIZE && here.score.responses == 4);
+        close_both();
+    }
+}
+
+TEST(a_small_file_that_cannot_be_read_leaves_the_request_as_it_was)
+{
+    open_with(client_open);
+    int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
+    CHECK(respond_file(id, "200 OK", 0, FW_FILE_WHOLE + 1) == FW_ESTATE);
+    CHECK(respond_file(id, "200 OK\nA\nb\x01", 0, 10) == FW_EVALUE);
+    int readable = file;
+    file = -1;
+    CHECK(respond_file(id, "200 OK", 0, 10) == FW_ESYSTEM);
+    CHECK(respond_file(id + 1, "200 OK", 0, 10) == FW_EGONE);
+    file = readable;
+    CHECK(respond_file(id, "200 OK\nContent-Length\n10", SIZE - 3, 10) == FW_NOTE_SHORT);
+    CHECK(client_sees_end(&here, &one) && memcmp(one.data + one.len - 3, bytes + SIZE - 3, 3) == 0);
+    close_both();
+}
