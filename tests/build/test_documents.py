@@ -104,6 +104,12 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
             assert anchor in map(heading_anchor, headings), f"{name}#{anchor}"
 
 
+def test_the_page_on_fleets_tells_of_every_file_of_theirs() -> None:
+    page = (TREE / "docs" / "fleet.md").read_text(encoding="utf-8")
+    files = {path.name for path in (TREE / "conf" / "cluster").iterdir()}
+    assert {name for name in files if f"`{name}`" in page or f"/{name}`" in page} == files
+
+
 def test_a_name_of_nothing_is_noticed(tmp_path: Path) -> None:
     text = "see docs/nowhere.md, csrc/none.c and NOWHERE.md; not https://x.org/docs/far.md"
     assert names_in(text) == ["NOWHERE.md", "csrc/none.c", "docs/nowhere.md"]
