@@ -128,7 +128,8 @@ def explain(error: BaseException, environ: dict[str, Any], descriptor: int) -> P
         request = f"{method} {target}"
         if not _wants_html(environ):
             return Page(PLAIN, f"{request}\n\n{errors.traceback_of(error)}\n".encode("utf-8", "replace"))
-        sections = "".join(_link(link, told) for link, told in _chain(error))
+        whole = f"<h2>As Python shows it</h2><pre>{_escaped(errors.traceback_of(error)[-_TEXT_MAX:])}</pre>"
+        sections = "".join(_link(link, told) for link, told in _chain(error)) + whole
         return _page(errors.line_of(error), f"while the application was asked for {request}", sections)
     except BaseException:  # of the application's objects: the log has what can be told
         return None
@@ -183,8 +184,7 @@ def _link(error: BaseException, told: str) -> str:
     places = _places(error.__traceback__)
     head = f"<h2>{_escaped(told)} {_escaped(errors.line_of(error)[:2000])}</h2>" if told else "<h2>Where</h2>"
     shown = "".join(_place(*place) for place in reversed(places))
-    whole = f"<h2>As Python shows it</h2><pre>{_escaped(errors.traceback_of(error)[-_TEXT_MAX:])}</pre>"
-    return head + shown + ("" if told else whole)
+    return head + shown
 
 
 def _places(trace: TracebackType | None) -> list[tuple[str, int, str]]:

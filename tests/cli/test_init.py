@@ -252,3 +252,25 @@ def test_systemd_takes_the_unit(site: Path) -> None:
         line for line in done.stderr.split("\n") if "fapws.service" in line and "not executable" not in line
     ]
     assert complaints == []
+
+
+@pytest.mark.parametrize(
+    ("listen", "proxies", "server"),
+    [
+        ("127.0.0.1:8888", "127.0.0.1", "127.0.0.1:8888"),
+        ("0.0.0.0:80", "", "127.0.0.1:80"),
+        (":80", "", "127.0.0.1:80"),
+        ("unix:run/s", "unix", "unix:/srv/blog/run/s"),
+    ],
+)
+def test_nginx_is_believed_where_it_alone_connects(listen: str, proxies: str, server: str) -> None:
+    texts = files.all_files(Answers("/srv/blog", app="a:b", name="blog", system="none", listen=listen))
+    assert f"server {server};" in texts["fapws.nginx.conf"]
+    assert (f"\ntrusted_proxies = {proxies}\n" in texts["fapws.ini"]) == bool(proxies)
+
+
+def test_workers_that_would_be_root_are_told() -> None:
+    answers = Answers("/srv/blog", app="a:b", name="blog", system="none")
+    assert "as root" in files.next_commands(answers).split("A deployment")[1]
+    for other in (answers._replace(user="www"), answers._replace(runs_as="joe")):
+        assert "NOTE" not in files.next_commands(other)

@@ -81,10 +81,10 @@ def ini(answers: Answers) -> str:
         "directory": ".",
         "virtualenv": answers.virtualenv,
         "user": answers.user,
-        "listen": listen(answers),
+        "listen": answers.listen,
         "workers": answers.workers,
         "static": answers.static,
-        "trusted_proxies": "unix" if answers.listen.startswith("unix:") else "",
+        "trusted_proxies": _proxies(answers),
     }
     master = {"pidfile": "run/fapws.pid", "control": "run/fapws.sock", "error_log": "log/error.log"}
     lines = [_HEAD.format(what=answers.app or "files", ctl=controlling(answers)), "[fapws]"]
@@ -104,9 +104,11 @@ def ini(answers: Answers) -> str:
     return "\n".join(lines) + "\n"
 
 
-def listen(answers: Answers) -> str:
-    """A relative socket starts at the directory of the file, as everything there does."""
-    return answers.listen
+def _proxies(answers: Answers) -> str:
+    """This machine's nginx, as fapws.nginx.conf has it; none where others may connect themselves."""
+    if answers.listen.startswith("unix:"):
+        return "unix"
+    return "127.0.0.1" if answers.listen.startswith(("127.", "localhost:")) else ""
 
 
 def _option(name: str, value: str) -> list[str]:
@@ -344,6 +346,8 @@ upstream {upstream} {{
 }}
 
 server {{
+    # Where another server takes port 80 for all names, as Debian's sites-enabled/default does, nginx comes
+    # here only for names that stand here: set yours, or remove that file.
     listen 80;
     # server_name www.example.org;
 
@@ -406,8 +410,14 @@ def next_commands(answers: Answers) -> str:
             f"  cp {here}/fapws.logrotate /etc/logrotate.d/{name}",
         ]
     said += [
-        f"  cp {here}/fapws.nginx.conf /etc/nginx/conf.d/{name}.conf && nginx -t && nginx -s reload",
+        f"  cp {here}/fapws.nginx.conf /etc/nginx/conf.d/{name}.conf    # and set server_name there",
+        "  nginx -t && nginx -s reload",
         "",
         f"A deployment ends with: {ctl} reload",
     ]
+    if not answers.runs_as and not answers.user:
+        said += [
+            "",
+            f"NOTE: the workers will run as root. Name another user in {INI}: user = www-data, or www.",
+        ]
     return "\n".join(said) + "\n"
