@@ -41,6 +41,17 @@ static inline void fw_list_append(fw_list *list, fw_link *link)
     list->head.prev = link;
 }
 
+/* All members of from become those of list, which is empty. */
+static inline void fw_list_take(fw_list *list, fw_list *from)
+{
+    if (from->head.next == &from->head)
+        return;
+    list->head = from->head;
+    list->head.next->prev = &list->head;
+    list->head.prev->next = &list->head;
+    fw_list_init(from);
+}
+
 static inline void fw_list_prepend(fw_list *list, fw_link *link)
 {
     link->next = list->head.next;

@@ -19,6 +19,7 @@
 #define QUICK_NS 2000000u      /* one that takes less may be larger */
 #define CROWD 64               /* files under way; beyond that the kernel takes little of each */
 #define SWEEP_MS 5000          /* between two looks for files that nobody has asked for */
+#define SETTLE_MS 2 /* between two looks whether a file that has just changed is settled */
 
 /* ---- What is there from the first file on --------------------------------------------------------- */
 
@@ -32,6 +33,21 @@ static void on_sweep(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
+static void on_settled(uv_timer_t *timer)
+{
+    fw_worker *worker = timer->data;
+    fw_list waited = {0};
+    fw_link *link;
+    fw_list_init(&waited);
+    fw_list_take(&waited, &worker->statics->settling);
+    while ((link = fw_list_first(&waited)) != NULL) {
+        fw_link_remove(link);
+        fw__static_go_on(FW_CONTAINER(link, fw_sending, link)->conn);
+    }
+    if (!fw_list_first(&worker->statics->settling))
+        uv_timer_stop(timer);
+}
+
 static fw_statics *statics_of(fw_worker *worker)
 {
     if (worker->statics)
@@ -42,6 +58,9 @@ static fw_statics *statics_of(fw_worker *worker)
     fw__cache_new(&made->cache, worker->settings.static_cache, &worker->spool.files);
     (void)uv_timer_init(&worker->loop, &made->timer); /* cannot fail */
     made->timer.data = worker;
+    (void)uv_timer_init(&worker->loop, &made->settled);
+    made->settled.data = worker;
+    fw_list_init(&made->settling);
     made->turn = TURN_BYTES;
     worker->statics = made;
     worker->spool.cache = &made->cache;
@@ -69,6 +88,7 @@ void fw__static_drop(fw_conn *conn)
     fw_sending *sending = conn->request.sending;
     if (!sending)
         return;
+    fw_link_remove(&sending->link);
     fw__file_release(sending->file);
     free(sending);
     conn->request.sending = NULL;
@@ -143,7 +163,11 @@ static bool hold_file(fw_conn *conn, const fw_static_reply *reply)
     fw_sending *sending = malloc(sizeof *sending);
     if (!sending)
         return false;
-    *sending = (fw_sending){reply->file, reply->part.first, reply->part.size};
+    *sending = (fw_sending){.conn = conn,
+                            .file = reply->file,
+                            .told = !reply->file->weak,
+                            .offset = reply->part.first,
+                            .left = reply->part.size};
     conn->request.sending = sending;
     if (++conn->worker->statics->sending > CROWD && !conn->socket.bounded) {
         conn->socket.bounded = true;
@@ -249,10 +273,32 @@ static int64_t send_turn(fw_conn *conn, uint64_t *done)
     return sent;
 }
 
+/* No byte of a file is sent while another change to it could not be told from this one: bytes of two states would
+ * look like a file. That is a tick of the file system's clock, or two seconds where its times are whole ones. */
+static bool waits(fw_conn *conn)
+{
+    fw_sending *sending = conn->request.sending;
+    fw_statics *statics = conn->worker->statics;
+    if (sending->told || fw__file_tells(sending->file)) {
+        sending->told = true;
+        return false;
+    }
+    if (!fw_link_linked(&sending->link))
+        fw_list_append(&statics->settling, &sending->link);
+    if (!uv_is_active((uv_handle_t *)&statics->settled))
+        (void)uv_timer_start(&statics->settled, on_settled, SETTLE_MS, SETTLE_MS);
+    conn->response.wants_writable = false;
+    fw__conn_wait_to_send(conn); /* it is not the client who waits */
+    fw__conn_listen(conn);
+    return true;
+}
+
 void fw__static_go_on(fw_conn *conn)
 {
     fw_sending *sending = conn->request.sending;
     uint64_t done;
+    if (waits(conn))
+        return;
     int64_t sent = send_turn(conn, &done);
     conn->response.wants_writable = false;
     if (sent == FW_EGONE) {

@@ -7,6 +7,7 @@
 
 #include <uv.h>
 
+#include "base/list.h"
 #include "http/parser.h"
 #include "static/cache.h"
 #include "static/folders.h"
@@ -21,13 +22,19 @@ typedef struct {
     uv_timer_t timer; /* forgets files of the cache; runs while there are some */
     uint32_t turn;    /* bytes of a file before others have their turn */
     uint32_t sending; /* responses under way whose files are not in memory */
+    fw_list
+        settling; /* of these: those whose files changed so short a time ago that they wait (fw_sending.link) */
+    uv_timer_t settled; /* goes on with them; runs while there are some */
 } fw_statics;
 
 void fw__statics_free(fw_statics *statics); /* its timer is closed; NULL: nothing */
 
 /* What is still to be sent of a file, behind the bytes of conn->out. */
 typedef struct fw_sending {
+    struct fw_conn *conn;
+    fw_link link; /* in settling */
     fw_static_file *file;
+    bool told; /* file's time tells of all changes from now on */
     uint64_t offset;
     uint64_t left;
 } fw_sending;

@@ -1,6 +1,7 @@
 /* static/file.c -- see file.h.
  * A small file is read whole, between two looks at its time and size: what was rewritten meanwhile is read again, so
- * that a response never has bytes of two states under one ETag. */
+ * that a response never has bytes of two states under one ETag. While its time may stay the same, it is read twice:
+ * bytes that are twice the same stood there together, between the two readings. */
 #include "static/file.h"
 
 #include <errno.h>
@@ -16,12 +17,14 @@
 #include "static/names.h"
 #include "static/types.h"
 #include "sys/beneath.h"
+#include "sys/file_clock.h"
 #include "sys/file_times.h"
 
 #define VALUE_MAX 128     /* bytes of a type or Cache-Control; the settings have no longer ones */
 #define FIELDS_SIZE 768   /* bytes of the fields that describe a file */
 #define TRIES 3           /* readings of a file that is being written to */
 #define SETTLED_SECONDS 2 /* no file system's times are coarser */
+#define AHEAD_SECONDS 2   /* that a file server's clock may be before ours */
 
 /* ---- The state of a file ------------------------------------------------------------------------------- */
 
@@ -60,6 +63,29 @@ bool fw__file_rewritten(const fw_static_file *file)
     return !same_content(&stamp, &file->stamp);
 }
 
+static int64_t ns_between(int64_t second, long ns, const struct timespec *from)
+{
+    return (second - (int64_t)from->tv_sec) * 1000000000 + (ns - (int64_t)from->tv_nsec);
+}
+
+/* File systems of whole seconds are known by that no file has a fraction. A file from a far future is as good as an
+ * old one: whoever writes to it gives it another time. */
+static bool tells(const fw_file_stamp *stamp)
+{
+    struct timespec now;
+    int64_t step = stamp->modified_ns || stamp->changed_ns ? 0 : SETTLED_SECONDS;
+    if (stamp->modified > INT32_MAX * (int64_t)4 || stamp->modified < 0)
+        return true; /* no clock of today */
+    fw__file_clock(&now);
+    int64_t ahead = ns_between(stamp->modified + step, stamp->modified_ns, &now);
+    return ahead < 0 || ahead > (AHEAD_SECONDS + step) * 1000000000;
+}
+
+bool fw__file_tells(const fw_static_file *file)
+{
+    return tells(&file->stamp);
+}
+
 bool fw__file_settled(const fw_static_file *file, int64_t now)
 {
     for (int i = 0; i < FW_ENCODINGS; i++)
@@ -78,7 +104,7 @@ static int status_of(int error)
 }
 
 typedef struct {
-    int fd; /* -1: none */
+    fw_found found; /* fd -1: none */
     fw_file_stamp stamp;
 } opened;
 
@@ -88,24 +114,27 @@ typedef struct {
     opened all[FW_ENCODINGS + 1];
 } family;
 
-/* A regular file, and 200; a folder is told as such (308). */
-static int open_regular(const fw_place *place, const char *name, opened *file)
+static void leave(opened *file)
 {
-    struct stat known;
-    int status = 404, fd = fw__open_beneath(place->fd, name, place->links);
-    if (fd < 0)
-        return status_of(-fd);
-    if (fstat(fd, &known) == 0) {
-        if (S_ISREG(known.st_mode)) {
-            file->stamp = stamp_of(&known);
-            file->fd = fd;
-            return 200;
-        }
-        if (S_ISDIR(known.st_mode))
-            status = 308;
+    if (file->found.fd >= 0)
+        close(file->found.fd);
+    file->found.fd = -1;
+}
+
+/* A regular file, and 200; a folder is told as such (308). */
+static int find_regular(const fw_place *place, const char *name, opened *file)
+{
+    int code = fw__find_beneath(place->fd, name, place->links, &file->found);
+    if (code) {
+        file->found.fd = -1;
+        return status_of(-code);
     }
-    close(fd);
-    return status;
+    if (S_ISDIR(file->found.is.st_mode)) {
+        leave(file);
+        return 308;
+    }
+    file->stamp = stamp_of(&file->found.is);
+    return 200;
 }
 
 static bool ends_with(const char *name, const char *ending)
@@ -129,28 +158,32 @@ static bool is_there(int folder, const char *name)
     return fstatat(folder, name, &known, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static void close_family(const family *files)
+static void close_family(family *files)
 {
     for (int i = 0; i <= ITSELF; i++)
-        if (files->all[i].fd >= 0)
-            close(files->all[i].fd);
+        leave(&files->all[i]);
 }
 
-static int open_family(const fw_place *place, const char *name, family *files)
+static void name_sibling(const char *name, int coding, char *sibling)
+{
+    (void)snprintf(sibling, FW_FILE_NAME, "%s%s", name, fw__encodings[coding].ending);
+}
+
+static int find_family(const fw_place *place, const char *name, family *files)
 {
     char sibling[FW_FILE_NAME];
     for (int i = 0; i <= ITSELF; i++)
-        files->all[i].fd = -1;
+        files->all[i].found.fd = -1;
     if (fw__media_type(name, place->types).len == 0)
         return 404; /* named there, so that the application serves it */
-    int status = open_regular(place, name, &files->all[ITSELF]);
+    int status = find_regular(place, name, &files->all[ITSELF]);
     if (status != 200 || is_coded(name))
         return status;
     for (int i = 0; i < FW_ENCODINGS; i++) {
-        (void)snprintf(sibling, sizeof sibling, "%s%s", name, fw__encodings[i].ending);
+        name_sibling(name, i, sibling);
         if (!is_there(place->fd, sibling))
             continue;
-        status = open_regular(place, sibling, &files->all[i]);
+        status = find_regular(place, sibling, &files->all[i]);
         if (status ==
             503) { /* it may be there: without it the response would not say that it varies */
             close_family(files);
@@ -160,13 +193,43 @@ static int open_family(const fw_place *place, const char *name, family *files)
     return 200;
 }
 
+/* What was found is opened to be read. 200, what the client hears, or -1: to be found again. */
+static int open_found(const fw_place *place, const char *name, opened *file)
+{
+    int code = fw__open_found(place->fd, name, place->links, &file->found);
+    if (code == -ESTALE)
+        return -1;
+    if (code)
+        return status_of(-code);
+    file->stamp = stamp_of(&file->found.is);
+    return 200;
+}
+
+/* A sibling that may not be read is none. */
+static int open_family(const fw_place *place, const char *name, family *files)
+{
+    char sibling[FW_FILE_NAME];
+    int status = open_found(place, name, &files->all[ITSELF]);
+    for (int i = 0; status == 200 && i < FW_ENCODINGS; i++) {
+        if (files->all[i].found.fd < 0)
+            continue;
+        name_sibling(name, i, sibling);
+        status = open_found(place, sibling, &files->all[i]);
+        if (status == 404 || status == 500) {
+            leave(&files->all[i]);
+            status = 200;
+        }
+    }
+    return status;
+}
+
 static bool same_family(const family *files, const fw_static_file *known)
 {
     if (!known || !same_file(&files->all[ITSELF].stamp, &known->stamp))
         return false;
     for (int i = 0; i < FW_ENCODINGS; i++) {
         const fw_static_file *coded = known->coded[i];
-        if ((files->all[i].fd >= 0) != (coded != NULL) ||
+        if ((files->all[i].found.fd >= 0) != (coded != NULL) ||
             (coded && !same_file(&files->all[i].stamp, &coded->stamp)))
             return false;
     }
@@ -187,6 +250,21 @@ static bool read_whole(int fd, char *content, size_t size)
     return true;
 }
 
+static bool reads_the_same(int fd, const char *content, size_t size)
+{
+    char again[4096];
+    for (size_t done = 0; done < size;) {
+        size_t len = size - done < sizeof again ? size - done : sizeof again;
+        ssize_t got = pread(fd, again, len, (off_t)done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0 || memcmp(again, content + done, (size_t)got) != 0)
+            return false;
+        done += (size_t)got;
+    }
+    return true;
+}
+
 /* Its bytes into memory, and the descriptor is closed. */
 static int read_small(fw_static_file *file)
 {
@@ -194,7 +272,8 @@ static int read_small(fw_static_file *file)
     file->content = malloc(size + 1); /* never 0 */
     if (!file->content)
         return 503;
-    if (!read_whole(file->fd, file->content, size) || fw__file_rewritten(file))
+    if (!read_whole(file->fd, file->content, size) ||
+        (file->weak && !reads_the_same(file->fd, file->content, size)) || fw__file_rewritten(file))
         return -1; /* to be opened again */
     close(file->fd);
     file->fd = -1;
@@ -220,6 +299,7 @@ typedef struct {
     const char *name;   /* that its type is told by */
     const char *coding; /* Content-Encoding; NULL: none */
     bool varies;        /* there are others of the family */
+    bool weak;
 } description;
 
 #define ETAG "ETag: "
@@ -242,15 +322,27 @@ static size_t add_cache_control(const fw_place *place, const char *name, fields 
                place->cache_control.at);
 }
 
+/* Strong: from what changes with every change. Weak, in case that one more change leaves all that as it is: it names
+ * this one reading, and is never given again. */
+static size_t add_tag(const fw_file_stamp *stamp, bool weak, fields *out)
+{
+    struct timespec now;
+    unsigned long long size = stamp->size, second = (unsigned long long)stamp->modified,
+                       inode = stamp->inode;
+    size_t at = ADD(out, 0, ETAG "%s\"%llx-%llx.%lx-%llx", weak ? "W/" : "", size, second,
+                    (unsigned long)stamp->modified_ns, inode);
+    if (weak && clock_gettime(CLOCK_MONOTONIC, &now) == 0)
+        at = ADD(out, at, "-%llx.%lx", (unsigned long long)now.tv_sec, (unsigned long)now.tv_nsec);
+    return ADD(out, at, "\"\r\n");
+}
+
 static void write_fields(const fw_file_stamp *stamp, const description *what, fields *out)
 {
     fw_slice type = fw__media_type(what->name, what->place->types);
     char date[FW_DATE_SIZE];
     int64_t now = (int64_t)time(NULL);
-    unsigned long long size = stamp->size, second = (unsigned long long)stamp->modified,
-                       inode = stamp->inode;
-    out->etag = ADD(out, 0, ETAG "\"%llx-%llx.%lx-%llx\"\r\n", size, second,
-                    (unsigned long)stamp->modified_ns, inode);
+    unsigned long long size = stamp->size;
+    out->etag = add_tag(stamp, what->weak, out);
     out->common = add_cache_control(what->place, what->name, out, out->etag);
     if (what->varies)
         out->common = ADD(out, out->common, "Vary: Accept-Encoding\r\n");
@@ -286,7 +378,8 @@ static fw_static_file *describe(const opened *from, const description *what, uin
     const char *text = file->text;
     size_t date = told.common + sizeof LAST_MODIFIED - 1;
     *file = (fw_static_file){.users = 1,
-                             .fd = from->fd,
+                             .fd = from->found.fd,
+                             .weak = what->weak,
                              .open = open,
                              .stamp = from->stamp,
                              .weight = sizeof *file + told.whole,
@@ -327,12 +420,13 @@ uint32_t fw__file_descriptors(const fw_static_file *file)
 }
 
 /* Takes the descriptor from what it is made of. */
-static int make(opened *from, const description *what, uint32_t *open, fw_static_file **made)
+static int make(opened *from, description *what, uint32_t *open, fw_static_file **made)
 {
+    what->weak = !tells(&from->stamp);
     fw_static_file *file = describe(from, what, open);
     if (!file)
         return 503;
-    from->fd = -1;
+    from->found.fd = -1;
     int status = from->stamp.size <= FW_SMALL_FILE ? read_small(file) : 200;
     if (status == 200)
         *made = file;
@@ -346,12 +440,12 @@ static int make_family(family *files, const fw_place *place, const char *name, u
 {
     unsigned there = 0;
     for (int i = 0; i < FW_ENCODINGS; i++)
-        there |= (unsigned)(files->all[i].fd >= 0) << i;
-    description what = {place, name, NULL, there != 0};
+        there |= (unsigned)(files->all[i].found.fd >= 0) << i;
+    description what = {place, name, NULL, there != 0, false};
     fw_static_file *file = NULL;
     int status = make(&files->all[ITSELF], &what, open, &file);
     for (int i = 0; status == 200 && i < FW_ENCODINGS; i++) {
-        if (files->all[i].fd < 0)
+        if (files->all[i].found.fd < 0)
             continue;
         what.coding = fw__encodings[i].name;
         status = make(&files->all[i], &what, open, &file->coded[i]);
@@ -373,7 +467,7 @@ fw_static_file *fw__file_open(const fw_place *place, const char *name, fw_static
     family files;
     fw_static_file *file = NULL;
     for (int i = 0; i < TRIES; i++) {
-        *status = open_family(place, name, &files);
+        *status = find_family(place, name, &files);
         if (*status != 200)
             return NULL;
         if (same_family(&files, known)) {
@@ -381,7 +475,9 @@ fw_static_file *fw__file_open(const fw_place *place, const char *name, fw_static
             known->users++;
             return known;
         }
-        *status = make_family(&files, place, name, open, &file);
+        *status = open_family(place, name, &files);
+        if (*status == 200)
+            *status = make_family(&files, place, name, open, &file);
         close_family(&files); /* what was not taken */
         if (*status > 0)
             return file;

@@ -43,9 +43,10 @@ typedef struct fw_static_file {
     struct fw_static_file
         *coded[FW_ENCODINGS]; /* its precompressed siblings, as it has them; NULL: none */
     unsigned there;           /* a bit for each of them */
+    bool weak;                /* its tag: it was opened before fw__file_tells() */
     fw_file_stamp stamp;
     size_t weight; /* bytes of memory, with its siblings */
-    fw_slice etag; /* strong, with its quotes */
+    fw_slice etag; /* with its quotes; of a weak one no request's is taken for the same */
     fw_slice
         date; /* as Last-Modified tells when it was modified; len 0: that is in the future, or too far */
     /* Fields of the head, one behind the other in text: */
@@ -66,6 +67,8 @@ uint32_t fw__file_descriptors(const fw_static_file *file); /* with its siblings 
 
 /* Whether the file behind fd was written to since it was opened, as far as its time and size tell. */
 bool fw__file_rewritten(const fw_static_file *file);
+/* False: one more change now might leave it the time that it has, so that nobody could tell. */
+bool fw__file_tells(const fw_static_file *file);
 /* False: it changed so short a time ago that its time may not tell of another change. now: seconds since 1970 */
 bool fw__file_settled(const fw_static_file *file, int64_t now);
 

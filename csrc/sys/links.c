@@ -1,7 +1,7 @@
 /* sys/links.c -- see links.h.
  * Links are followed here and not by the system: every folder on the way was opened from the one before and stays
  * open, so that ".." of a link goes back to it and never further than the root, whatever is renamed meanwhile.
- * Never:  looks at a name before it opens it, but to leave out a link; what was looked at could be replaced. */
+ * Never:  believes a look at a name: what was looked at could be replaced. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* O_PATH */
 #endif
@@ -176,21 +176,30 @@ static int enter(way_in *way, const char *name)
     return 0;
 }
 
-/* The last name of the path. 0: it was a link. */
-static int open_last(way_in *way, const char *name, int *found)
+/* The last name of the path. 0: it was a link, or *done. */
+static int open_last(way_in *way, const char *name, fw_found *found, bool *done)
 {
-    int fd = open_here(way, name, FW_OPEN_READ);
-    if (fd < 0)
-        return may_be_link(fd) ? follow(way, name, fd) : fd;
-    int code = check_owners(way, fd);
+    int code = fw__find_at(here(way), name, found);
+    if (code)
+        return may_be_link(code) ? follow(way, name, code) : code;
+    code = check_owners(way, found->fd);
     if (code == 0)
-        *found = fd;
+        *done = true;
     else
-        close(fd);
+        close(found->fd);
     return code;
 }
 
-static int step(way_in *way, int *found)
+/* The path ends at a folder. */
+static int take_here(const way_in *way, fw_found *found, bool *done)
+{
+    int fd = fcntl(here(way), F_DUPFD_CLOEXEC, 0);
+    int code = fd < 0 ? -errno : fw__take_found(fd, found->readable, found);
+    *done = code == 0;
+    return code;
+}
+
+static int step(way_in *way, fw_found *found, bool *done)
 {
     char name[NAME_SIZE];
     int code = take_name(way, name);
@@ -198,13 +207,14 @@ static int step(way_in *way, int *found)
         return code;
     if (strcmp(name, "..") == 0)
         return go_up(way);
-    return *way->at ? enter(way, name) : open_last(way, name, found);
+    return *way->at ? enter(way, name) : open_last(way, name, found, done);
 }
 
-int fw__open_by_links(int root, const char *path, bool same_owner)
+int fw__find_by_links(int root, const char *path, bool same_owner, fw_found *found)
 {
     way_in way;
-    int found = -1, code = 0;
+    bool done = false;
+    int code = 0;
     way.folders[0] = root;
     way.depth = way.pending = way.count = 0;
     way.same_owner = same_owner;
@@ -212,17 +222,13 @@ int fw__open_by_links(int root, const char *path, bool same_owner)
     if (strlen(path) >= sizeof way.path)
         return -ENAMETOOLONG;
     memcpy(way.path, path, strlen(path) + 1);
-    while (code == 0 && found < 0) {
+    while (code == 0 && !done) {
         way.at += strspn(way.at, "/");
         code = check_owners(&way, here(&way));
-        if (code == 0 && !*way.at) { /* it ends at a folder */
-            found = fcntl(here(&way), F_DUPFD_CLOEXEC, 0);
-            code = found < 0 ? -errno : 0;
-        } else if (code == 0) {
-            code = step(&way, &found);
-        }
+        if (code == 0)
+            code = *way.at ? step(&way, found, &done) : take_here(&way, found, &done);
     }
     while (way.depth)
         (void)go_up(&way);
-    return found < 0 ? code : found;
+    return code;
 }

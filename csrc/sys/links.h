@@ -4,8 +4,10 @@
 
 #include <stdbool.h>
 
-/* As fw__open_beneath(), name by name. same_owner: only links whose owner has what they lead to, too; -EACCES for
- * another one. -EXDEV: a link leads out, or is absolute. */
-int fw__open_by_links(int root, const char *path, bool same_owner);
+#include "sys/beneath.h"
+
+/* As fw__find_beneath(), name by name; found->readable: whether it must be, now. same_owner: only links whose owner
+ * has what they lead to, too; -EACCES for another one. -EXDEV: a link leads out, or is absolute. */
+int fw__find_by_links(int root, const char *path, bool same_owner, fw_found *found);
 
 #endif

@@ -4,8 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static char top[] = "/tmp/fapws-beneath-XXXXXX";
@@ -80,11 +84,67 @@ TEST(what_is_missing_or_no_folder_is_told)
     tear_down();
 }
 
-TEST(a_fifo_without_a_writer_is_not_waited_for)
+TEST(what_is_neither_file_nor_folder_is_not_found)
 {
+    fw_found found;
     set_up();
-    int fd = fw__open_beneath(root, "pipe", links);
-    CHECK(fd >= 0 && close(fd) == 0);
+    CHECK(symlinkat("pipe", root, "to-pipe") == 0);
+    for (links = FW_LINKS_NO; links <= FW_LINKS_OWNER; links++)
+        CHECK(fw__open_beneath(root, "pipe", links) == -ENXIO);
+    for (links = FW_LINKS_YES; links <= FW_LINKS_OWNER; links++)
+        CHECK(fw__open_beneath(root, "to-pipe", links) == -ENXIO);
+    links = FW_LINKS_NO;
+    CHECK(fw__find_beneath(root, "a", links, &found) == 0 && S_ISDIR(found.is.st_mode));
+    CHECK(close(found.fd) == 0 && unlinkat(root, "to-pipe", 0) == 0);
+    tear_down();
+}
+
+static atomic_bool opened;
+
+static void *write_to_pipe(void *unused)
+{
+    (void)unused;
+    char path[64];
+    (void)snprintf(path, sizeof path, "%s/pipe", top);
+    int fd = open(path, O_WRONLY | O_CLOEXEC); /* waits for a reader */
+    opened = true;
+    CHECK(fd >= 0 && write(fd, "told", 4) == 4 && close(fd) == 0);
+    return NULL;
+}
+
+/* open() of a FIFO wakes who waits at its other end; what its driver does with a device is for it to say. */
+TEST(what_is_not_found_is_not_opened)
+{
+    pthread_t writer;
+    struct timespec pause = {0, 20000000}; /* too short a one lets a fault pass, and makes none */
+    char text[8] = "";
+    set_up();
+    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+    CHECK(pthread_create(&writer, NULL, write_to_pipe, NULL) == 0 && nanosleep(&pause, NULL) == 0);
+    for (links = FW_LINKS_NO; links <= FW_LINKS_OWNER; links++)
+        CHECK(fw__open_beneath(root, "pipe", links) == -ENXIO);
+    links = FW_LINKS_NO;
+    CHECK(nanosleep(&pause, NULL) == 0 && !opened);
+    int fd = openat(root, "pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    CHECK(fd >= 0 && pthread_join(writer, NULL) == 0);
+    CHECK(read(fd, text, sizeof text) == 4 && strcmp(text, "told") == 0 && close(fd) == 0);
+    tear_down();
+}
+
+TEST(what_was_found_is_what_is_opened)
+{
+    fw_found found;
+    set_up();
+    CHECK(fw__find_beneath(root, "file", links, &found) == 0);
+    bool later = !found.readable;
+    CHECK(renameat(root, "a/b/deep", root, "file") == 0);
+    if (later) { /* by its descriptor, and not by its name */
+        char text[8] = "";
+        CHECK(fw__open_found(root, "file", links, &found) == 0 && found.readable);
+        CHECK(read(found.fd, text, sizeof text) == 4 && strcmp(text, "file") == 0);
+    }
+    CHECK(close(found.fd) == 0 && renameat(root, "file", root, "a/b/deep") == 0);
+    make("file");
     tear_down();
 }
 

@@ -1,5 +1,6 @@
 /* test_core_static.c -- descriptors of files that are kept: connections, and content on its way in, come first. */
 #include "core_reply.h"
+#include "frozen_clock.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -107,6 +108,44 @@ TEST(a_file_without_a_descriptor_left_is_503_and_later_is_there_again)
     give_descriptors_back();
     client_ask(&here, &two, "GET /f/large HTTP/1.1", "");
     CHECK(client_reply(&here, &two, &reply) && reply.status == 200);
+    reply_free(&reply);
+    close_site();
+}
+
+/* What is written within one tick of the clock leaves a file its time. */
+static void write_within_the_tick(const struct timespec *time)
+{
+    char path[64], bytes[LARGE];
+    const struct timespec times[2] = {*time, *time};
+    (void)snprintf(path, sizeof path, "%s/large", top);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    memset(bytes, 'n', sizeof bytes);
+    CHECK(fd >= 0 && write(fd, bytes, sizeof bytes) == LARGE);
+    CHECK(futimens(fd, times) == 0 && close(fd) == 0);
+}
+
+TEST(a_file_that_changed_within_the_tick_is_sent_when_that_is_over)
+{
+    fw_settings settings = settings_usual();
+    struct stat known;
+    test_reply reply = {0};
+    open_site(&settings, 1 << 20);
+    CHECK(stat(top, &known) == 0);
+    frozen = known.st_mtim;
+    frozen.tv_sec++; /* another time than it had */
+    write_within_the_tick(&frozen);
+    client_open(&here, &two);
+    client_ask(&here, &two, "GET /f/large HTTP/1.1", "");
+    client_ask(&here, &one, "GET /f/large HTTP/1.1", "");
+    for (int i = 0; i < 10; i++)
+        (void)site_poll(&here, 2);
+    CHECK(client_read(&two, 100000) > 0 && strstr(two.data, "\r\nETag: W/\""));
+    CHECK(memcmp(two.data + two.len - 4, "\r\n\r\n", 4) == 0); /* nothing behind the head */
+    client_close(&one);                                        /* one that waits, too, may go */
+    write_within_the_tick(&frozen);
+    frozen.tv_sec = 0;
+    CHECK(client_reply(&here, &two, &reply) && reply.status == 200 && reply.content_len == LARGE);
+    CHECK(reply.content[0] == 'n' && memcmp(reply.content, reply.content + 1, LARGE - 1) == 0);
     reply_free(&reply);
     close_site();
 }

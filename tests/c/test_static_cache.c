@@ -1,5 +1,6 @@
 /* test_static_cache.c -- which files are kept, for how long, and what is told of those that change. */
 #include "check.h"
+#include "frozen_clock.h"
 #include "static/cache.h"
 
 #include <errno.h>
@@ -21,11 +22,12 @@ static fw_cache_time now;
 
 /* Called before each piece of a file is read, in place of somebody else who writes at that moment. NULL: nobody. */
 static void (*meanwhile)(void);
+static size_t piece_size; /* bytes that are read at a time; 0: all */
 
 /* The one that the core calls. */
 ssize_t pread(int fd, void *to, size_t size, off_t at)
 {
-    struct iovec piece = {to, size};
+    struct iovec piece = {to, piece_size && piece_size < size ? piece_size : size};
     if (meanwhile)
         meanwhile();
     return preadv(fd, &piece, 1, at);
@@ -34,6 +36,8 @@ ssize_t pread(int fd, void *to, size_t size, off_t at)
 /* Files are made now, so to the cache it is a minute later: their times can be trusted. */
 static void set_up(uint64_t budget)
 {
+    CHECK(clock_gettime(CLOCK_REALTIME, &frozen) == 0);
+    frozen.tv_sec += 60;
     (void)snprintf(top, sizeof top, "/tmp/fapws-cache-XXXXXX");
     CHECK(mkdtemp(top) != NULL);
     root = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -63,6 +67,7 @@ static void tear_down(void)
     fw__cache_clear(&cache);
     CHECK(opened == 0 && cache.weight == 0 && cache.count == 0 && cache.described == 0);
     CHECK(close(root) == 0);
+    frozen.tv_sec = 0;
     (void)snprintf(command, sizeof command, "rm -r %s", top);
     CHECK(system(command) == 0);
 }
@@ -308,6 +313,83 @@ TEST(a_small_file_that_is_being_written_is_read_again_and_is_503_if_that_never_e
     writings = 0;
     CHECK(ask("busy", NULL) == 200 && ask("calm", "as it was") == 200);
     meanwhile = NULL;
+    tear_down();
+}
+
+static struct timespec
+    kept[2]; /* that a file has before and after a change: it lies within one tick */
+
+static void keep_times(const char *name)
+{
+    struct stat known;
+    CHECK(fstatat(root, name, &known, 0) == 0);
+    frozen = kept[0] = kept[1] = known.st_mtim;
+}
+
+static void write_within_the_tick(void)
+{
+    if (writings == 0 || --writings > 0)
+        return;
+    make("busy", "bbbbbbbb", 0);
+    CHECK(utimensat(root, "busy", kept, 0) == 0);
+}
+
+/* The first half is of the one state, the other of the next; its time and its size are the same. */
+TEST(a_small_file_that_is_written_to_within_one_tick_is_never_torn)
+{
+    set_up(1 << 20);
+    make("busy", "aaaaaaaa", 0);
+    keep_times("busy");
+    now.second = (int64_t)time(NULL);
+    meanwhile = write_within_the_tick;
+    piece_size = 4;
+    writings = 2;
+    CHECK(ask("busy", "bbbbbbbb") == 200 && writings == 0 && cache.count == 0);
+    meanwhile = NULL;
+    piece_size = 0;
+    tear_down();
+}
+
+TEST(the_tag_of_a_file_that_changed_within_the_tick_is_weak_and_never_given_again)
+{
+    int status;
+    char tag[100];
+    set_up(1 << 20);
+    make("a", "one", 0);
+    keep_times("a");
+    now.second = (int64_t)time(NULL);
+    fw_static_file *first = get("a", &status), *second = get("a", &status);
+    CHECK(first && second && first != second && cache.count == 0 && !fw__file_tells(first));
+    CHECK(memcmp(first->etag.at, "W/\"", 3) == 0 && first->etag.at[first->etag.len - 1] == '"');
+    CHECK(!fw_slice_equals(first->etag, second->etag.at, second->etag.len));
+    frozen.tv_sec++;
+    fw_static_file *later = get("a", &status);
+    CHECK(later && later->etag.at[0] == '"' && fw__file_tells(later) && fw__file_tells(first));
+    (void)snprintf(tag, sizeof tag, "%.*s", (int)later->etag.len - 1, later->etag.at);
+    CHECK(memcmp(first->etag.at + 2, tag, strlen(tag)) == 0 &&
+          first->etag.at[2 + strlen(tag)] == '-');
+    fw__file_release(first);
+    fw__file_release(second);
+    fw__file_release(later);
+    tear_down();
+}
+
+TEST(file_systems_of_whole_seconds_tell_after_two_of_them)
+{
+    int status;
+    set_up(1 << 20);
+    make("a", "one", 0);
+    keep_times("a");
+    fw_static_file *file = get("a", &status);
+    file->stamp.modified_ns = file->stamp.changed_ns = 0;
+    frozen.tv_sec = file->stamp.modified + 2;
+    frozen.tv_nsec = 0;
+    CHECK(!fw__file_tells(file));
+    frozen.tv_sec++;
+    CHECK(fw__file_tells(file));
+    file->stamp.modified += 3600; /* of a far future, as good as an old one */
+    CHECK(fw__file_tells(file));
+    fw__file_release(file);
     tear_down();
 }
 
