@@ -39,7 +39,7 @@ help:
 	@echo 'make try-wheels the same and the tests on the machines that the wheels are for, under qemu (ONLY=armv7l-manylinux)'
 	@echo 'make release    all that a release is, into dist/: checked, with checksums and a bill of materials (TAG=yes: tagged)'
 	@echo 'make deb        the package for Debian into build/deb/, looked at by lintian and systemd-analyze'
-	@echo 'make try-deb    install, serve, upgrade, remove and purge it in a new Debian (root)'
+	@echo 'make try-deb    install, serve, upgrade, remove and purge it in a new Debian, then one that is booted (root)'
 	@echo 'make install    programs, man pages, examples below PREFIX=/usr/local (DESTDIR= for packagers)'
 	@echo 'make uninstall  remove what make install brought'
 	@echo 'make clean      remove everything that was built, .venv too'
@@ -145,6 +145,7 @@ deb:
 
 try-deb:
 	@sh tools/deb.sh install
+	@sh tools/deb.sh boot
 
 install: build
 	@.venv/bin/python -B tools/install.py --prefix '$(PREFIX)' --destdir '$(DESTDIR)'

@@ -3,6 +3,7 @@
 # usage: tools/deb.sh build     leaves fapws_VERSION_ARCH.deb and what belongs to it in build/deb/
 #        tools/deb.sh check     lintian finds nothing, systemd takes the unit and holds it for safe
 #        tools/deb.sh install   in a new Debian below build/deb/ (root): installed, upgraded, removed, purged
+#        tools/deb.sh boot      the same Debian booted in a container (root, systemd-nspawn): the service under systemd
 #
 # What is missing of debhelper and its kin is named by dpkg-buildpackage; `tools/deb.sh needs` prints what to install.
 set -eu
@@ -60,7 +61,7 @@ check() {
 
 # ---- In a Debian of its own ----------------------------------------------------------------------------
 
-install_it() {
+make_chroot() {
     [ "$(id -u)" = 0 ] || die 'a chroot takes root'
     chroot=$here/$top/chroot
     [ -e "$chroot/etc/debian_version" ] ||
@@ -68,15 +69,32 @@ install_it() {
         die "see $top/debootstrap.log"
     trap leave EXIT
     trap 'exit 1' HUP INT TERM
-    mount -t proc proc "$chroot/proc"
     cp "$(the_deb)" "$chroot/fapws.deb"
+}
+install_it() {
+    make_chroot
+    mount -t proc proc "$chroot/proc"
     cp packaging/debian-try.sh "$chroot/try.sh"
     chroot "$chroot" /bin/sh /try.sh
 }
+# What it depends on is there after tools/deb.sh install. No network but a loopback of its own.
+boot() {
+    have systemd-nspawn || die 'systemd-nspawn is not installed (Debian: apt-get install systemd-container)'
+    make_chroot
+    cp packaging/debian-boot.sh "$chroot/try.sh"
+    printf '[Unit]\nAfter=basic.target\n[Service]\nType=oneshot\nExecStart=/bin/sh /try.sh\n' >"$chroot/$unit"
+    ln -sf "/$unit" "$chroot/etc/systemd/system/multi-user.target.wants/try.service"
+    timeout -k 10 300 systemd-nspawn -q -D "$chroot" -b --register=no --keep-unit --private-network --console=pipe \
+        </dev/null >"$top/boot.log" 2>&1 || say "see $top/boot.log"
+    cat "$chroot/result" || die "it did not boot: see $top/boot.log"
+    tail -1 "$chroot/result" | grep -q '^debian-boot: started' || die 'the service fails under systemd'
+}
+unit=etc/systemd/system/try.service
 codename() { (. /etc/os-release && echo "$VERSION_CODENAME"); }
 leave() {
     umount "$chroot/proc" 2>/dev/null || :
-    rm -f "$chroot/fapws.deb" "$chroot/try.sh"
+    rm -f "$chroot/fapws.deb" "$chroot/try.sh" "$chroot/result" "$chroot/$unit" \
+        "$chroot/etc/systemd/system/multi-user.target.wants/try.service"
 }
 
 case ${1:-} in
@@ -84,5 +102,6 @@ case ${1:-} in
     build) build ;;
     check) check ;;
     install) install_it ;;
-    *) die 'usage: tools/deb.sh needs | build | check | install' ;;
+    boot) boot ;;
+    *) die 'usage: tools/deb.sh needs | build | check | install | boot' ;;
 esac

@@ -55,7 +55,7 @@ fi
 if wanted shellcheck; then
     check shellcheck shellcheck -x tools/*.sh .ci/run conf/cluster/*.sh conf/samples/cgi/cgi-bin/*.sh conf/completion/*.bash
     check 'shellcheck (packaging)' shellcheck -s sh -e SC1091,SC2034,SC2154 packaging/*.sh packaging/debian/*.sh \
-        packaging/debian/fapws.post* packaging/debian/tests/serves packaging/alpine/APKBUILD packaging/alpine/fapws.*
+        packaging/debian/fapws.p* packaging/debian/tests/serves packaging/alpine/APKBUILD packaging/alpine/fapws.*
     check 'shellcheck (rc.d)' shellcheck -s sh -S warning -e SC1091,SC2034,SC2154 conf/rc.d/*/fapws
 fi
 if wanted mandoc; then check mandoc mandoc -Tlint -Wwarning docs/*.[1-9]; fi

@@ -178,6 +178,8 @@ def test_debian_installs_what_is_in_the_tree(generated: Path) -> None:
             assert list(place.glob(word.removeprefix("debian/"))), f"debian/fapws.{name}: {word}"
 
 
-@pytest.mark.parametrize("name", ["fapws.postinst", "fapws.postrm", "generate.sh", "tests/serves"])
+@pytest.mark.parametrize(
+    "name", ["fapws.postinst", "fapws.postrm", "fapws.prerm", "generate.sh", "tests/serves"]
+)
 def test_debian_scripts_are_good_shell(name: str) -> None:
     subprocess.run(["sh", "-n", str(PACKAGING / "debian" / name)], check=True, timeout=60)
