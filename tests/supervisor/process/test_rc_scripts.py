@@ -191,7 +191,8 @@ def test_freebsd_script_through_a_day(house: House) -> None:
     script.rc_conf.write_text("")
     assert "Set fapws_enable to YES" in script.run("start", expect=1)
     script.run("onestart")
-    script.run("stop")
+    assert "or use 'onestop'" in script.run("stop", expect=1)
+    script.run("onestop")
     script.rc_conf.write_text("fapws_enable=YES\n")
     script.run("start")
     assert script.called() == ["fapws_configtest", "fapws_run start"]
