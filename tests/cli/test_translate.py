@@ -22,7 +22,7 @@ TABLES = {"gunicorn": gunicorn.ROWS, "uwsgi": uwsgi_rows.ROWS, "unit": unit_rows
 
 
 def translated(path: Path, *words: str) -> Draft:
-    return gunicorn.translate(str(path), words[0] if words else "", False)
+    return gunicorn.translate(str(path), path.read_text(encoding="utf-8"), words[0] if words else "", False)
 
 
 def python_value(source: str, name: str = "x") -> object:
@@ -235,6 +235,7 @@ def test_without_an_application_the_file_is_printed_and_the_status_is_1(tmp_path
     [
         ("gunicorn.conf.py", "workers = = 2", "cannot be read as Python"),
         ("gunicorn.conf.py", "x = " + "(" * 100_000, "cannot be read as Python"),
+        ("gunicorn.conf.py", "# " + "x" * 2**20, "is larger than"),
         ("uwsgi.ini", "[other]\na = 1", "there is no [uwsgi] section"),
         ("unit.json", '{"listeners": ', "is no JSON"),
         ("unit.json", '{"a": 1}', 'neither "listeners" nor'),

@@ -12,7 +12,9 @@ from fapws.cli.translate.draft import Draft
 from fapws.lean import Callable
 from fapws.supervisor.errors import DONE, FAILED
 
-_SERVERS: dict[str, Callable[[str, str, bool], Draft]] = {
+SIZE_MAX = 2**20
+"""Characters; a larger file is no configuration."""
+_SERVERS: dict[str, Callable[[str, str, str, bool], Draft]] = {
     "gunicorn": gunicorn.translate,
     "uwsgi": uwsgi.translate,
     "unit": unit_server.translate,
@@ -24,7 +26,11 @@ def translate(options: Options) -> Result:
     path = options.arguments[0]
     application = options.arguments[1] if len(options.arguments) > 1 else ""
     try:
-        draft = _SERVERS[server_of(path)](path, application, options.execute)
+        with open(path, encoding="utf-8") as file:
+            text = file.read(SIZE_MAX + 1)
+        if len(text) > SIZE_MAX:
+            raise Ended(FAILED, f"fapwsctl: {path}: is larger than {SIZE_MAX} characters")
+        draft = _SERVERS[server_of(path, text)](path, text, application, options.execute)
     except OSError as error:
         raise Ended(FAILED, f"fapwsctl: {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -41,12 +47,10 @@ def translate(options: Options) -> Result:
     return Result(FAILED if draft.lacks else DONE, "" if options.json else draft.text(), said, _note(draft))
 
 
-def server_of(path: str) -> str:
-    """By the file's name, or else by what is in it. Raises OSError."""
+def server_of(path: str, text: str) -> str:
+    """By the file's name, or else by what is in it."""
     if path.endswith(".py"):
         return "gunicorn"
-    with open(path, encoding="utf-8", errors="replace") as file:
-        text = file.read(2**20)
     if path.endswith(".json"):
         return "uwsgi" if '"uwsgi"' in text else "unit"
     if "[uwsgi]" in text or '"uwsgi"' in text or any(line.startswith("uwsgi:") for line in text.split("\n")):

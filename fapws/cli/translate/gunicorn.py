@@ -35,12 +35,10 @@ _HTTP2 = "Fapws speaks HTTP/1.1 to the proxy; HTTP/2 is the proxy's"
 _ASGI = "Fapws serves WSGI, not ASGI"
 
 
-def translate(path: str, application: str, run: bool) -> Draft:
-    """The draft of a file. Raises SyntaxError, OSError, execute.CannotRun."""
+def translate(path: str, source: str, application: str, run: bool) -> Draft:
+    """The draft of a file with this text. Raises SyntaxError, execute.CannotRun."""
     directory = os.path.dirname(os.path.abspath(path))
     draft = Draft("gunicorn", path)
-    with open(path, encoding="utf-8") as file:
-        source = file.read(2**20)
     names, skipped = execute.read(path, directory) if run else python_values.read(source, path)
     given = [_given(name, names[name]) for name in names if name in TABLE]
     chdir = next((one.value for one in given if one.name == "chdir" and not one.unknown), "")

@@ -20,11 +20,10 @@ class NotUnit(Exception):
     """The file is none of Unit; str() is why."""
 
 
-def translate(path: str, application: str, _run: bool) -> Draft:
-    """The draft of a file. Raises OSError, NotUnit."""
+def translate(path: str, text: str, application: str, _run: bool) -> Draft:
+    """The draft of a file with this text. Raises NotUnit."""
     draft = Draft("Unit", path)
-    with open(path, encoding="utf-8") as file:
-        found = read(file.read(2**20))
+    found = read(text)
     draft.pools.clear()
     work = _Work(draft, found, os.path.dirname(os.path.abspath(path)))
     work.listeners()

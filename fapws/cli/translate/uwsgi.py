@@ -13,11 +13,10 @@ from fapws.cli.translate.uwsgi_takes import put_application
 _UNKNOWN = "no option of uWSGI that is known here; if it is a name of your own, nothing uses it"
 
 
-def translate(path: str, application: str, _run: bool) -> Draft:
-    """The draft of a file. Raises OSError, uwsgi_file.NotUwsgi."""
+def translate(path: str, text: str, application: str, _run: bool) -> Draft:
+    """The draft of a file with this text. Raises uwsgi_file.NotUwsgi."""
     draft = Draft("uWSGI", path)
-    with open(path, encoding="utf-8") as file:
-        found = uwsgi_file.read(file.read(2**20), path)
+    found = uwsgi_file.read(text, path)
     given = []
     for option in found.options:
         if option.skipped:
@@ -57,12 +56,12 @@ def _defaults(job: Job) -> None:
         draft.lacks.append(
             "say where to listen: listen = 127.0.0.1:8888; this file says nothing that can be taken"
         )
-    for key, value, text in (
+    for key, value, told in (
         ("workers", "1", "processes is 1 by default"),
         ("backlog", "100", "listen is 100 by default"),
     ):
         if not draft.value(key):
-            draft.put(key, value, f"uWSGI: {text}")
+            draft.put(key, value, f"uWSGI: {told}")
     for key, default, why in (
         ("request_timeout", "5m", "a request may take so long; uWSGI kills none without harakiri"),
         ("max_body_size", "10m", "larger content is refused with 413; uWSGI has no limit without limit-post"),
