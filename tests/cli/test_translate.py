@@ -184,6 +184,22 @@ def test_execute_runs_the_file_in_a_process_of_its_own(tmp_path: Path) -> None:
         command.translate(parse_arguments(["translate", "-x", str(file)]))
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "option"),
+    [
+        ("gunicorn.conf.py", "import os\nwsgi_app = 'a:b'\nbind = os.environ['FAPWS_NO_SUCH']\n", "listen"),
+        ("gunicorn.conf.py", "wsgi_app = 'a:b'\nworkers = sum((1, 2))\n", "workers"),
+        ("uwsgi.ini", "[uwsgi]\nmodule = a:b\nhttp-socket = :$(FAPWS_NO_SUCH)\n", "listen"),
+        ("uwsgi.ini", "[uwsgi]\nmodule = a:b\nhttp-socket = :80\nprocesses = $(FAPWS_NO_SUCH)\n", "workers"),
+    ],
+)
+def test_no_default_stands_for_what_is_unknown(tmp_path: Path, name: str, text: str, option: str) -> None:
+    (tmp_path / name).write_text(text)
+    result = command.translate(parse_arguments(["translate", str(tmp_path / name)]))
+    assert result.status == 1 and f"\n{option} = " not in str(result.values["ini"])
+    assert any(f"set {option}: " in lack for lack in result.values["to_do"])
+
+
 # ---- uWSGI's file --------------------------------------------------------------------------------
 
 

@@ -93,7 +93,7 @@ def _defaults(job: Job) -> None:
                 row.take(job, given, row)
             else:
                 job.put(given, row.option, as_option(job, row.option, value))
-    if not job.draft.value("workers"):
+    if "workers" not in job.given:
         text = "workers is 1, or WEB_CONCURRENCY of its environment, by default"
         job.put(Given("workers", 1, text), "workers", "1")
     job.draft.own_limits.append(

@@ -77,6 +77,8 @@ class Row(NamedTuple):
 
 
 ALWAYS = "always"
+_ESSENTIAL = ("app", "script", "listen", "workers")
+"""Options whose default would be something else than what the old file says."""
 OFF_VALUES: tuple[Any, ...] = (None, False, 0, "", [], {})
 
 
@@ -103,6 +105,8 @@ def apply(job: Job, table: dict[str, Row], given: list[Given], unknown: str) -> 
             job.refuse(one, unknown)
         elif one.unknown:
             job.refuse(one, one.unknown)
+            if row.option in _ESSENTIAL:
+                job.draft.lacks.append(f"set {row.option}: of {one.text} the value is not known here")
         else:
             _take(job, one, row)
 

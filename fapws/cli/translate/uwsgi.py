@@ -56,11 +56,11 @@ def _defaults(job: Job) -> None:
         draft.lacks.append(
             "say where to listen: listen = 127.0.0.1:8888; this file says nothing that can be taken"
         )
-    for key, value, told in (
-        ("workers", "1", "processes is 1 by default"),
-        ("backlog", "100", "listen is 100 by default"),
+    for key, names, value, told in (
+        ("workers", ("processes", "workers", "p"), "1", "processes is 1 by default"),
+        ("backlog", ("listen",), "100", "listen is 100 by default"),
     ):
-        if not draft.value(key):
+        if not any(name in job.given for name in names):
             draft.put(key, value, f"uWSGI: {told}")
     for key, default, why in (
         ("request_timeout", "5m", "a request may take so long; uWSGI kills none without harakiri"),
