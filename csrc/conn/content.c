@@ -103,13 +103,19 @@ static int spool_write(int fd, const char *bytes, size_t len)
     return 0;
 }
 
-static int content_spool(fw_content *content)
+/* With a descriptor of somebody who can do without, if there is no other. */
+static int open_file(fw_content *content)
 {
     const char *directory = content->spool->settings->spool_directory;
     content->file = fw__temporary_file(directory);
     if (content->file < 0 && fw__spool_spare(content->spool))
         content->file = fw__temporary_file(directory);
-    if (content->file < 0)
+    return content->file < 0 ? FW_ESPOOL : 0;
+}
+
+static int content_spool(fw_content *content)
+{
+    if (open_file(content))
         return FW_ESPOOL;
     size_t len = fw_buffer_len(&content->memory);
     int code = len ? spool_write(content->file, fw_buffer_at(&content->memory), len) : 0;
@@ -132,10 +138,9 @@ static int spill_to_file(fw_content *content)
 {
     if (!spool_take(content, (size_t)content->size))
         return FW_ESPOOL_FULL;
-    content->file = fw__temporary_file(content->spool->settings->spool_directory);
-    int code = content->file < 0
-                   ? FW_ESPOOL
-                   : spool_write(content->file, content->block, (size_t)content->size);
+    int code = open_file(content);
+    if (code == 0)
+        code = spool_write(content->file, content->block, (size_t)content->size);
     if (code)
         spool_undo(content);
     return code;

@@ -8,8 +8,8 @@
 typedef enum { FW_BROTLI, FW_ZSTD, FW_GZIP, FW_ENCODINGS } fw_encoding;
 
 typedef struct {
-    const char *name;   /* of the content coding */
-    const char *ending; /* of the sibling's name */
+    char name[6];   /* of the content coding */
+    char ending[6]; /* of the sibling's name */
 } fw_encoding_names;
 
 extern const fw_encoding_names fw__encodings[FW_ENCODINGS];

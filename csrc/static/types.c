@@ -5,9 +5,10 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Without pointers, so that it lies in the file of the program, and costs no process a page of its own. */
 typedef struct {
-    const char *ending; /* lower case */
-    const char *type;
+    char ending[12]; /* lower case */
+    char type[32];
 } row;
 
 #define TEXT(type) "text/" type "; charset=utf-8"

@@ -182,7 +182,7 @@ def _asked(options: argparse.Namespace, recipes: Sequence[Recipe], name: str) ->
 def _plan(options: argparse.Namespace, recipes: Sequence[Recipe], names: Sequence[str]) -> plan.Plan:
     """Tells how long it will take, before it does."""
     asked = [
-        plan.Cell(recipe.near, WORKLOADS[name].fixed)
+        plan.Cell(measure.near(recipe, WORKLOADS[name]), WORKLOADS[name].fixed)
         for name in names
         for recipe in _asked(options, recipes, name)
     ]

@@ -91,6 +91,11 @@ def asked(recipe: Recipe, workload: Workload, told: bool) -> bool:
     return told or ours or workload.peers is None or recipe.name in workload.peers
 
 
+def near(recipe: Recipe, workload: Workload) -> bool:
+    """Whether the server gets all rounds of this row."""
+    return recipe.near and recipe.name not in workload.far
+
+
 def speed(
     recipes: Sequence[Recipe], workload: Workload, setting: Setting, plan: Plan, say: Say
 ) -> list[Speed]:
@@ -112,10 +117,11 @@ def speed(
             say(f"{workload.name}: round {number + 1} of {plan.rounds}")
             for one, asked in list(servers):
                 name = one.recipe.name
-                if number >= plan.rounds_of(one.recipe.near):
+                is_near = near(one.recipe, workload)
+                if number >= plan.rounds_of(is_near):
                     continue
                 try:
-                    seconds = plan.seconds_of(one.recipe.near, workload.fixed)
+                    seconds = plan.seconds_of(is_near, workload.fixed)
                     results[name].rounds.append(_round(one, asked, setting, seconds))
                 except FAILURES as error:
                     results[name] = results[name]._replace(failure=reason(error))

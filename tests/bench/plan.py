@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 
     def seconds_of(self, near: bool, fixed: float | None) -> float:
         if not near:
-            return self.far_seconds
+            return self.far_seconds if self.told or fixed is None else min(self.far_seconds, fixed)
         return self.seconds if self.told or fixed is None else fixed
 
 

@@ -74,7 +74,7 @@ def test_seconds_that_were_asked_for_go_before_those_of_a_workload() -> None:
 
 def test_the_whole_run_fits_into_its_time_with_all_rounds_of_rivals() -> None:
     asked = [
-        Cell(recipe.near, WORKLOADS[name].fixed)
+        Cell(measure.near(recipe, WORKLOADS[name]), WORKLOADS[name].fixed)
         for name in DEFAULT
         for recipe in RECIPES
         if measure.asked(recipe, WORKLOADS[name], told=False)

@@ -58,6 +58,7 @@ class Workload(NamedTuple):
     counts_closes: bool = False  # the application tells at /closed how often close() was called
     files: str = ""  # the path below which the server itself serves the public files
     session: bool = False  # the request names a session that the server has begun before
+    far: tuple[str, ...] = ()  # of its peers: rivals elsewhere that cost several times as much here
 
 
 def _wrk(
@@ -121,6 +122,7 @@ def _static(name: str, size: str, command: Command, *peers: str) -> Workload:
         peers=peers,
         frameworks=("whitenoise",),
         files="/static",
+        far=("granian",),
     )
 
 
@@ -273,7 +275,7 @@ ROWS = (
     _file("1m", _load("-c", "16"), clients.parse_load, "cc"),
     _file("100m", _load("-c", "4"), clients.parse_load, "cc"),
     _static("1k", "1k", _load("-c", str(CONNECTIONS)), "nginx", "granian", "gunicorn"),
-    _static("16k", "16k", _load("-c", str(CONNECTIONS)), "nginx", "gunicorn"),
+    _static("16k", "16k", _load("-c", str(CONNECTIONS)), "nginx", "granian", "gunicorn"),
     Workload(
         "static-304",
         f"304 for a file that the client has, by the server itself, {_KEPT}",
@@ -287,7 +289,7 @@ ROWS = (
         files="/static",
     ),
     _static("1m", "1m", _load("-c", "16"), "nginx", "granian", "gunicorn"),
-    _static("100m", "100m", _load("-c", "4"), "nginx"),
+    _static("100m", "100m", _load("-c", "4"), "nginx", "granian", "gunicorn"),
     Workload(
         "slow",
         f"50 fast clients beside {SLOW_READERS:,} that read an answer of 4 MB at 20 KB a second",

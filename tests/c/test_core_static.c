@@ -3,7 +3,11 @@
 #include "frozen_clock.h"
 
 #include <sys/resource.h>
+#if defined(__linux__)
+#include <sys/sendfile.h>
+#endif
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #define LARGE 20000 /* bytes of a file that is kept with its descriptor */
@@ -19,6 +23,31 @@ static void make_file(const char *name)
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     CHECK(fd >= 0 && ftruncate(fd, LARGE) == 0 && close(fd) == 0);
 }
+
+static void (*afterwards)(
+    void); /* called when bytes of a file have been taken; NULL: nobody writes to it */
+
+/* The ones that the core calls, this or that by the system. */
+ssize_t pread(int fd, void *to, size_t size, off_t at)
+{
+    struct iovec piece = {to, size};
+    ssize_t got = preadv(fd, &piece, 1, at);
+    if (afterwards)
+        afterwards();
+    return got;
+}
+
+#if defined(__linux__)
+ssize_t sendfile(int to, int from, off_t *at, size_t size)
+{
+    char bytes[LARGE];
+    ssize_t got = pread(from, bytes, size < sizeof bytes ? size : sizeof bytes, *at);
+    ssize_t sent = got > 0 ? send(to, bytes, (size_t)got, MSG_NOSIGNAL) : got;
+    if (sent > 0)
+        *at += sent;
+    return sent;
+}
+#endif
 
 /* Files are kept from three seconds after their last change on. */
 static void wait_until_settled(void)
@@ -92,6 +121,56 @@ TEST(a_client_is_accepted_with_the_descriptor_of_a_kept_file)
     give_descriptors_back();
     close_site();
 }
+
+TEST(content_is_received_with_the_descriptor_of_a_kept_file)
+{
+    static char content[50000];
+    fw_settings settings = settings_usual();
+    settings.memory_body = 1000;
+    open_site(&settings, 1 << 20);
+    client_open(&here, &two);
+    client_ask(&here, &two, "GET / HTTP/1.1", "");
+    CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
+    CHECK(client_reply_is(&here, &two, 200, "x"));
+    take_descriptors();
+    client_announce(&here, &two, sizeof content);
+    memset(content, 'c', sizeof content);
+    CHECK(client_push(&here, &two, content, sizeof content));
+    const test_record *request = site_request(&here);
+    CHECK(request->content == FW_SPOOLED);
+    CHECK(respond(&here, request->id, "200 OK", "y") == 0);
+    CHECK(client_reply_is(&here, &two, 200, "y"));
+    give_descriptors_back();
+    close_site();
+}
+
+#if defined(__linux__) || defined(FW_PORTABLE)
+
+static void change_large(void)
+{
+    char path[64];
+    const struct timespec times[2] = {{1000, 0}, {1000, 5}};
+    (void)snprintf(path, sizeof path, "%s/large", top);
+    CHECK(utimensat(AT_FDCWD, path, times, 0) == 0);
+}
+
+/* All bytes are with the kernel: only RST keeps the client from taking them for the file. */
+TEST(a_file_that_changed_while_its_last_piece_was_taken_is_reset)
+{
+    fw_settings settings = settings_usual();
+    open_site(&settings, 1 << 20);
+    client_open(&here, &two);
+    client_ask(&here, &two, "GET /f/large HTTP/1.1", "");
+    afterwards = change_large;
+    uint64_t end = clock_ms() + SOON_MS;
+    while (!two.ended && clock_ms() < end)
+        pump(&here, &two);
+    afterwards = NULL;
+    CHECK(two.reset);
+    close_site();
+}
+
+#endif
 
 TEST(a_file_without_a_descriptor_left_is_503_and_later_is_there_again)
 {
