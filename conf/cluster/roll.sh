@@ -122,4 +122,4 @@ for instance; do
     control "$instance" undrain || die "$instance cannot be made ready"
     sleep "$pause"
 done
-say "$# instances restarted"
+say "all restarted"
