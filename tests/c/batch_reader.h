@@ -48,6 +48,7 @@ typedef struct {
     fw_slice content;
     bool spooled;
     bool unread, coming; /* in the socket, for fw_read_content() */
+    bool pooled;         /* for fw_take_memory() */
 } batch_record;
 
 static inline void batch_start(batch_reader *reader, const fw_worker *worker, int count)
@@ -131,8 +132,9 @@ static inline void batch_request(batch_reader *reader, int64_t content, batch_re
     record->spooled = content == FW_SPOOLED;
     record->unread = content == FW_UNREAD;
     record->coming = content == FW_COMING;
+    record->pooled = content == FW_POOLED;
     record->content = (fw_slice){reader->content, content < 0 ? 0 : (size_t)content};
-    PROMISED(content >= FW_COMING);
+    PROMISED(content >= FW_POOLED);
     PROMISED(record->content.len <= (size_t)(reader->content_end - reader->content));
     reader->content += record->content.len;
 }

@@ -282,6 +282,44 @@ static bool read_content(host *h, const batch_record *record, uint8_t argument)
     return got >= 0;
 }
 
+static void give_back(host *h)
+{
+    if (!h->held)
+        return;
+    MUST(h->held[0] == h->held_ends[0] && h->held[h->held_size - 1] == h->held_ends[1]);
+    fw_release_memory(h->worker, h->held);
+    h->held = NULL;
+}
+
+/* Like take_content(). Some are held for longer than their request: nobody else writes there. */
+static bool take_memory(host *h, const batch_record *record, uint8_t argument)
+{
+    size_t length = length_of(record);
+    MUST(length > h->plan.settings.body_memory && length <= h->plan.settings.body_pool);
+    if (argument & 4)
+        return true; /* the core has to clear it away */
+    uint64_t size = 0;
+    char *memory = fw_take_memory(h->worker, record->connection, &size);
+    if (!memory)
+        return false;
+    MUST(size == length && !fw_take_memory(h->worker, record->connection, &size));
+    give_back(h);
+    h->held = memory;
+    h->held_size = length;
+    h->held_ends[0] = memory[0];
+    h->held_ends[1] = memory[length - 1];
+    if (argument & 8)
+        give_back(h);
+    return true;
+}
+
+static bool take(host *h, const batch_record *record, uint8_t argument)
+{
+    if (record->unread || record->coming)
+        return read_content(h, record, argument);
+    return record->pooled ? take_memory(h, record, argument) : take_content(h, record, argument);
+}
+
 static void on_request(host *h, const batch_record *record)
 {
     job *j = h->jobs;
@@ -296,8 +334,7 @@ static void on_request(host *h, const batch_record *record)
     j->delay = j->what == DELAY ? 1 + j->argument / 8 * 3 : 0;
     h->given++;
     MUST(record->content.len <= h->plan.settings.memory_body);
-    bool left = record->unread || record->coming ? !read_content(h, record, j->argument)
-                                                 : !take_content(h, record, j->argument);
+    bool left = !take(h, record, j->argument);
     if (left && (record->unread || record->coming))
         j->delay = 0; /* the request is over, and nothing more is told of it */
     if (j->what == MISTAKES && (left || h->plan.fails))
@@ -369,6 +406,7 @@ bool host_begin(host *h, const plan *p)
 
 void host_end(host *h)
 {
+    give_back(h);
     fw_worker_free(h->worker);
     batch_forget(&h->reader);
 }

@@ -70,6 +70,9 @@ typedef struct {
     numbering numbers[JOBS_MAX]; /* of the connections that sent a request */
     size_t connections;
     size_t given, done, gone, aborted, lost; /* requests, and what became of them */
+    char *held; /* a content's memory that the application keeps beyond its request, or NULL */
+    size_t held_size;
+    char held_ends[2]; /* its first byte and its last */
     bool untidy; /* a response was cut, or time ran out: clients may see less than was given */
 } host;
 

@@ -69,8 +69,8 @@ static plan read_plan(const uint8_t *bytes)
         .files = bytes[2] & 4,
     };
     p.settings.unbuffered = bytes[1] & 32 ? 1 : 0;
-    p.settings.body_memory = bytes[1] & 64 ? 60000 : 0;
-    p.settings.body_pool = p.settings.body_memory;
+    p.settings.body_memory = bytes[1] & 64 ? (bits & 2 ? 100 : 60000) : 0;
+    p.settings.body_pool = 60000;
     p.settings.debug = bytes[2] & 8 ? 1 : 0;
     p.settings.min_body_rate = bytes[2] & 16 ? 500 : 0;
     p.settings.min_body_after = bytes[2] & 32 ? 100 : 0;

@@ -32,7 +32,9 @@ PLANS = [
 ]
 LEFT_PLANS = [
     # memory_body is 16 bytes, so nearly all content is left: until all has come, or until it is read
-    bytes([2, 64, 0, 0, *[0x44] * 8, *[0x08] * 8]),
+    bytes([2, 64, 0, 0, *[0x44] * 8, *[0x08] * 8]),  # above 100 bytes in a block, held beyond its request ...
+    bytes([2, 64, 0, 0, *[0x44] * 8, *[0x40] * 8]),
+    bytes([2, 64, 0, 0, *[0x44] * 8, *[0x20] * 8]),  # ... or given back at once, or never taken
     bytes([2, 64, 0, 0, *[0x47] * 8, *[0x10] * 8]),
     bytes([10, 72, 0, 0, *[0x74] * 8, *[0x08] * 8]),
     bytes([2, 32, 0, 0, *[0x44] * 8, *[0x08] * 8]),
