@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import random
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -172,5 +173,6 @@ def test_many_large_uploads_at_once_arrive_whole_in_bounded_memory() -> None:
             thread.join(30)
         grown = resident(server) - before
     assert got == {number: digest(content) for number, content in enumerate(contents)}
-    # The pool, the bytes object that read() makes, and what the allocator keeps of such ones.
-    assert grown < 10 * 2**20 + 3 * 5_000_000
+    # The pool, the bytes object that read() makes, and what the allocator keeps of such ones. On PyPy
+    # read() makes two, and what was freed lies there until a collection.
+    assert grown < 10 * 2**20 + (5 if sys.implementation.name == "pypy" else 3) * 5_000_000

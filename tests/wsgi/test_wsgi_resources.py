@@ -119,7 +119,8 @@ def test_a_large_upload_costs_no_memory(fresh: Server) -> None:
         settle(pid, lambda: upload(client))
         before = memory(pid, "VmHWM")
         upload(client)
-    assert memory(pid, "VmHWM") - before < 5000
+    # PyPy's heap may take one more step when it seems to have settled: by some MB, where the content is 100.
+    assert memory(pid, "VmHWM") - before < (30_000 if PYPY else 5000)
 
 
 def test_idle_connections_cost_little(fresh: Server) -> None:
