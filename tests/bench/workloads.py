@@ -154,7 +154,8 @@ def _framework(name: str, module: str, session: bool) -> Workload:
         BROWSER + b"\r\n",
         f"{module}:{'with_session' if session else 'application'}",
     )
-    peers = ("bjoern", "fastpysgi", "granian", "gunicorn")
+    # uWSGI serves one connection until it closes, and has no burst.
+    peers = ("bjoern", "fastpysgi", "granian", "gunicorn" if session else "waitress")
     return row._replace(frameworks=(name,), counts_closes=True, session=session, peers=peers)
 
 
