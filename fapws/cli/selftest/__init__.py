@@ -8,6 +8,7 @@ What it says is nothing private: no environment, no name of a host or a user, no
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
@@ -29,7 +30,9 @@ def run(seconds: float) -> int:
     began = time.monotonic()
     signal.signal(signal.SIGTERM, _end)  # what was started is taken down on that way too
     print(heading(), flush=True)
-    directory = tempfile.mkdtemp(prefix="fapws-selftest-", dir="/tmp")
+    # TMPDIR may be long, as on macOS, and the path of a unix socket may not.
+    place = "/tmp" if os.access("/tmp", os.W_OK | os.X_OK) else None
+    directory = tempfile.mkdtemp(prefix="fapws-selftest-", dir=place)
     rows: list[Row] = []
     scene = Scene(directory, Clock(began + seconds, began + max(seconds, LEAST)))
     try:
