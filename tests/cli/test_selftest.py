@@ -112,6 +112,20 @@ def test_a_system_on_which_everything_hangs_is_told_in_bounded_time(tmp_path: Pa
     assert over.left() == 1.0, "what has begun may end"
 
 
+def test_what_was_begun_in_the_time_that_was_asked_for_may_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last command of the endurance run, and the stop behind it."""
+    seen: list[float] = []
+
+    def last(scene: Scene) -> str:
+        scene.clock.until = time.monotonic()
+        seen.append(scene.clock.left())
+        return "fine"
+
+    monkeypatch.setattr(selftest, "CHECKS", (("last", last),))
+    assert selftest.run(0.01) == 0
+    assert seen[0] > 20
+
+
 def test_lines_of_the_report() -> None:
     rows = [Row(PASS, "a", "fine", 0.1), Row(FAIL, "b", "x", 1)]
     assert line(rows[0]) == "pass      a                    fine (0.1 s)"
