@@ -26,9 +26,12 @@ export ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR CC AR RANLIB LDFLAGS CFLAGS
     make install) >"$top/log" 2>&1 || die "zlib: see $top/log"
 say "compiling CPython $version on musl"
 CFLAGS="$CFLAGS -I$top/root/include" LDFLAGS="$LDFLAGS -L$top/root/lib"
+# configure does not recognise this musl; wheels for musl have its name in their files.
+abi=cpython-$(echo "$version" | tr -d .)-x86_64-linux-musl
 (cd "$top/python" && PKG_CONFIG=/bin/false ./configure --prefix="$to" --without-ensurepip --disable-test-modules \
     ZLIB_CFLAGS="-I$top/root/include" ZLIB_LIBS="-L$top/root/lib -lz" &&
-    make -j "$(processors)" && make install) >>"$top/log" 2>&1 || die "CPython: see $top/log"
+    make -j "$(processors)" SOABI="$abi" EXT_SUFFIX=".$abi.so" &&
+    make install SOABI="$abi" EXT_SUFFIX=".$abi.so") >>"$top/log" 2>&1 || die "CPython: see $top/log"
 # pip runs from its own archive; what it installs are wheels.
 unset CC CFLAGS LDFLAGS
 .venv/bin/python -m pip download -q --no-deps -d "$top/wheels" pip setuptools
