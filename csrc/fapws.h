@@ -378,6 +378,10 @@ int fw_error_status(int code);       /* the HTTP status the core responds with; 
 int fw_pledge(const char *promises);
 int fw_unveil(const char *path, const char *permissions);
 
+/* User and group of the process at the other end of a unix socket: 1, 0 where the system does not tell, or a
+ * negative code. */
+int fw_peer_ids(int fd, uint32_t *user, uint32_t *group);
+
 const char *fw_libuv_version(void);
 const char *fw_pollset_name(void); /* what waits for descriptors: epoll, kqueue, or libuv */
 uint64_t fw_now(void);             /* ms of the clock that the scoreboard uses */

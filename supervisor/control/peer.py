@@ -1,4 +1,4 @@
-"""The user at the other end of a unix socket, where the system tells (Linux: SO_PEERCRED)."""
+"""The user at the other end of a unix socket, where the system tells."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import _socket
 import os
 import struct
 
-_UCRED = struct.Struct("3i")
-"""pid, uid, gid."""
+from fapws._core import ffi, lib
+
 _PEERGROUPS = 59
 """SO_PEERGROUPS, which Python does not name."""
 _ROOM = 1024
 """Bytes; the most that Python asks for."""
 
 
-def ids(
-    sock: _socket.socket, option: int | None = getattr(_socket, "SO_PEERCRED", None)
-) -> tuple[int, int] | None:
-    """The peer's user and group, or None where the system does not tell."""
-    # OpenBSD has the constant too, with another structure; there the mode of the file has to do.
-    if option is None or os.uname().sysname != "Linux":
-        return None
-    _, uid, gid = _UCRED.unpack(sock.getsockopt(_socket.SOL_SOCKET, option, _UCRED.size))
-    return uid, gid
+def ids(sock: _socket.socket) -> tuple[int, int] | None:
+    """The peer's user and group, or None where the system does not tell. Raises OSError for another socket."""
+    found = ffi.new("uint32_t[2]")
+    told = lib.fw_peer_ids(sock.fileno(), found, found + 1)
+    if told < 0:
+        raise OSError("nobody is at the other end of this socket")
+    return (found[0], found[1]) if told else None
 
 
 def may_command(sock: _socket.socket, group: int = -1) -> bool:
