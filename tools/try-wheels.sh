@@ -9,12 +9,13 @@
 # against what was installed.
 #   SUITE=trixie    which Debian, and with it which Python
 #   T='tests/wsgi -k NAME'    other tests; T= for none
+#   LIMIT=3600      seconds for each target (7200)
 #   KEEP=1          the chroots in build/try stay
 set -eu
 cd "$(dirname "$0")/.."
 . tools/common.sh
 suite=${SUITE:-trixie}
-tests=${T-tests/wsgi tests/protocol/test_cases.py}
+tests=${T-tests/wsgi tests/protocol/test_cases.py} limit=${LIMIT:-7200}
 
 # The target, Debian's word for the machine, qemu's word; -: as it is. Debian's mirrors may be incomplete for a
 # machine: then SUITE=sid or bookworm.
@@ -54,9 +55,9 @@ try_in_a_chroot() {
     lay_out "$root/srv"
     cp tools/try-installed.sh "$root/srv/"
     if [ "$2" = - ]; then
-        sh tools/enter.sh "$root" sh /srv/try-installed.sh
+        timeout "$limit" sh tools/enter.sh "$root" sh /srv/try-installed.sh
     else
-        sh tools/binfmt.sh "$2" sh tools/enter.sh "$root" sh /srv/try-installed.sh
+        sh tools/binfmt.sh "$2" timeout "$limit" sh tools/enter.sh "$root" sh /srv/try-installed.sh
     fi
 }
 
@@ -74,7 +75,7 @@ try_on_musl() {
         --python-version "$("$musl/bin/python3" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" \
         -r tests/requirements.txt || return 1
     echo "$root/packages" >"$("$musl/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tests.pth"
-    env -i PATH="$root/path" LANG=C.UTF-8 sh "$root/fapws/tools/try-installed.sh" "$root" "$musl/bin/python3"
+    timeout "$limit" env -i PATH="$root/path" LANG=C.UTF-8 sh "$root/fapws/tools/try-installed.sh" "$root" "$musl/bin/python3"
 }
 
 [ "$(id -u)" = 0 ] || die 'making a chroot takes root'
