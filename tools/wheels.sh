@@ -120,7 +120,8 @@ build_one() {
 }
 
 # The wheel for every version, with the accelerator for one. The file's name needs no version and no machine:
-# that of the wheel has them, and every CPython takes a plain .so.
+# that of the wheel has them, and every CPython takes a plain .so. macOS' linker writes the path of its output
+# into it, so that is none of this clone's.
 add_accelerator() {
     tag=cp$(echo "$version" | tr -d .)
     rm -rf "$work/unpacked"
@@ -128,7 +129,8 @@ add_accelerator() {
     inside=$(echo "$work"/unpacked/*)
     # shellcheck disable=SC2086
     (cd "$source" && $LDSHARED $C_BASE -O2 -DNDEBUG -fPIC -fvisibility=hidden -fno-sanitize=undefined $strip \
-        -isystem "$here/$top/python-$version" -o "$inside/fapws/_accelerator.so" csrc/python/*.c) || return 1
+        -isystem "$here/$top/python-$version" -o accelerator.so csrc/python/*.c) || return 1
+    mv "$source/accelerator.so" "$inside/fapws/_accelerator.so" || return 1
     sed "s/^Tag: cp39-abi3-/Tag: $tag-$tag-/" "$inside"/*.dist-info/WHEEL >"$work/WHEEL" || return 1
     mv "$work/WHEEL" "$inside"/*.dist-info/WHEEL
     "$here/$python" -m wheel pack -d "$work/dist" "$inside"
