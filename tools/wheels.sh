@@ -102,8 +102,8 @@ build_one() {
     source=$(echo "$work"/source/fapws-*)
     write_notice "$source/LICENSE.libuv"
     CC="$zig cc -target $zig_target" AR="$zig ar" CFLAGS="-fno-sanitize=undefined -I$here/build/portable/python"
-    LDSHARED="$CC -shared" strip=-s
-    case $target in *-macos) LDSHARED="$LDSHARED -undefined dynamic_lookup" strip='' ;; esac
+    LDSHARED="$CC -shared"
+    case $target in *-macos) LDSHARED="$LDSHARED -undefined dynamic_lookup" ;; esac
     export CC AR CFLAGS LDSHARED
     eval "$(sh tools/libuv.sh build "$top/$target/libuv")"
     LIBUV_CFLAGS="-I$here/build/libuv/source/include" LIBUV_LIBS="$here/$LIBUV_LIBS" FAPWS_PURE=1 FAPWS_WERROR=1
@@ -121,14 +121,14 @@ build_one() {
 
 # The wheel for every version, with the accelerator for one. The file's name needs no version and no machine:
 # that of the wheel has them, and every CPython takes a plain .so. macOS' linker writes the path of its output
-# into it, so that is none of this clone's.
+# into it, and without -s those of the objects: neither is to be of this clone.
 add_accelerator() {
     tag=cp$(echo "$version" | tr -d .)
     rm -rf "$work/unpacked"
     "$here/$python" -m wheel unpack -d "$work/unpacked" "$wheel"
     inside=$(echo "$work"/unpacked/*)
     # shellcheck disable=SC2086
-    (cd "$source" && $LDSHARED $C_BASE -O2 -DNDEBUG -fPIC -fvisibility=hidden -fno-sanitize=undefined $strip \
+    (cd "$source" && $LDSHARED $C_BASE -O2 -DNDEBUG -fPIC -fvisibility=hidden -fno-sanitize=undefined -s \
         -isystem "$here/$top/python-$version" -o accelerator.so csrc/python/*.c) || return 1
     mv "$source/accelerator.so" "$inside/fapws/_accelerator.so" || return 1
     sed "s/^Tag: cp39-abi3-/Tag: $tag-$tag-/" "$inside"/*.dist-info/WHEEL >"$work/WHEEL" || return 1
