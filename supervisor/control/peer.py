@@ -15,7 +15,7 @@ _ROOM = 1024
 
 
 def ids(sock: _socket.socket) -> tuple[int, int] | None:
-    """The peer's user and group, or None where the system does not tell. Raises OSError for another socket."""
+    """The peer's user and group, or None where the system does not tell. Raises OSError."""
     found = ffi.new("uint32_t[2]")
     told = lib.fw_peer_ids(sock.fileno(), found, found + 1)
     if told < 0:
