@@ -23,6 +23,7 @@ int fw_peer_ids(int fd, uint32_t *user, uint32_t *group)
      defined(__DragonFly__) || defined(__APPLE__))
 
 #include <sys/types.h>
+#include <sys/socket.h> /* OpenBSD declares it here, the others in unistd.h */
 #include <unistd.h>
 
 int fw_peer_ids(int fd, uint32_t *user, uint32_t *group)
