@@ -88,33 +88,34 @@ typedef struct {
         [FW_REQUEST_LINE]; /* method and target of the request in hand; NUL-terminated */
 } fw_score;
 
-#define FW_TALLY_BOUNDS 14  /* of the histogram of durations, without infinity */
-#define FW_TALLY_REASONS 96 /* codes of error.h are above minus this */
-#define FW_TALLY_KINDS 6    /* of connections: idle, reading, active, sending, closing, closed */
+#define FW_REASONS 96      /* codes of error.h are above minus this */
+#define FW_TALLY_BOUNDS 14 /* of the histogram of durations, without infinity */
+#define FW_TALLY_KINDS                                                                             \
+    3 /* of connections: reading, sending, closing; the row tells of the others */
 
 /* What one worker counts for metrics, in shared memory too, where somebody wants them: fw_count(). */
 typedef struct {
     uint64_t
-        classes[6]; /* complete responses of the application, by the first digit of the status */
+        classes[8]; /* complete responses of the application, by the first digit of the status */
     uint64_t
-        duration_ns; /* of those, together: from the whole request to the end of the response */
+        duration_ms; /* of those, together: from the whole request to the end of the response */
     uint64_t durations[FW_TALLY_BOUNDS +
                        1]; /* how many took up to a bound, and more than the one before */
-    uint64_t busy_ns;      /* with a batch in hand */
+    uint64_t busy_ms;      /* with a batch in hand */
     uint64_t log_lost;     /* lines of the access log */
-    uint64_t connections[FW_TALLY_KINDS]; /* now; but "closed": ever */
-    uint64_t refused[FW_TALLY_REASONS];   /* by the negated code */
-    uint64_t reserved[2];
+    uint64_t connections[FW_TALLY_KINDS]; /* now */
+    uint64_t refused[FW_REASONS];         /* by the negated code */
+    uint64_t reserved[3];
 } fw_tally;
 
 #define FW_LAST_REQUESTS 32 /* that a worker leaves for its crash record */
 #define FW_LAST_TARGET 120  /* bytes of the target of each */
-#define FW_LAST_LINE 144    /* bytes of its line: a method, a space, a target */
+#define FW_LAST_LINE 140    /* bytes of its line: a method, a space, a target */
 
 /* A request that has its response, or the head of one. */
 typedef struct {
     int64_t connection;
-    uint32_t ms;    /* from the whole request to the response; FW_LAST_GOES_ON: it has no end yet */
+    uint64_t ms;    /* from the whole request to the response; FW_LAST_GOES_ON: it has no end yet */
     char status[3]; /* digits */
     uint8_t line_len; /* bytes of line */
     char line[FW_LAST_LINE];
@@ -124,9 +125,10 @@ typedef struct {
 typedef struct {
     uint64_t count; /* ever; the next one goes to requests[count % FW_LAST_REQUESTS] */
     fw_last_request requests[FW_LAST_REQUESTS];
+    uint64_t refused[FW_REASONS]; /* ever, by the negated code */
 } fw_last;
 
-#define FW_LAST_GOES_ON 0xFFFFFFFF
+#define FW_LAST_GOES_ON 0xFFFFFFFFFFFFFFFF
 
 /* Both return NULL / negative code on failure. settings are copied. score may be NULL (the worker
  * then keeps a private one) and must outlive the worker otherwise. */

@@ -116,21 +116,32 @@ static void tell_lost_lines(fw_worker *worker)
         fw__batch_event(&worker->batch, FW_LOG_LOST, (int64_t)lost);
 }
 
+/* The application has done its work, or there was none. */
+static void take_back(fw_worker *worker)
+{
+    uv_update_time(&worker->loop); /* it stood still meanwhile */
+    fw__beat_of_loop(worker);
+    worker->score->busy_since = 0;
+    if (worker->tally)
+        worker->tally->busy_ms += worker->beat - worker->given_out;
+}
+
+static void give_out(fw_worker *worker)
+{
+    fw__beat_of_loop(worker);
+    worker->score->busy_since = worker->batch.requests ? worker->beat : 0;
+    worker->given_out = worker->beat;
+}
+
 int fw_poll(fw_worker *worker, int timeout_ms)
 {
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
     if (worker->health.broken)
         return worker->health.broken;
-    fw__beat(worker);
-    worker->score->busy_since = 0;
-    if (worker->given_out) {
-        worker->tally->busy_ns += uv_hrtime() - worker->given_out;
-        worker->given_out = 0;
-    }
+    take_back(worker);
     forget_closed(worker);
     fw__batch_start(&worker->batch);
-    uv_update_time(&worker->loop); /* it stood still while the application worked */
     run_ready(worker);
     bool full = fw__batch_full(&worker->batch);
     if (full && worker->polls_off_loop < POLLS_OFF_LOOP) {
@@ -148,12 +159,9 @@ int fw_poll(fw_worker *worker, int timeout_ms)
         fw__conn_tell_fault(worker);
     fw__batch_end(&worker->batch);
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
-    fw__beat(worker);
-    worker->score->busy_since = worker->batch.requests ? worker->beat : 0;
+    give_out(worker);
     fw__request_line_first(&worker->batch, worker->score);
     weigh(worker);
     int count = fw__batch_count(&worker->batch);
-    if (worker->tally && count)
-        worker->given_out = uv_hrtime();
     return count == 0 && worker->health.broken ? worker->health.broken : count;
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sys/clock.h"
 #include "sys/memory.h"
 
 /* As many descriptors as a worker takes, in pairs: libuv's set, its three pipes, the worker's set. */
@@ -201,6 +202,8 @@ int fw_count(fw_worker *worker, fw_tally *tally)
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
     worker->tally = tally;
+    fw__beat_of_loop(worker);
+    worker->given_out = worker->beat;
     return 0;
 }
 
@@ -357,7 +360,12 @@ int fw_unwatch(fw_worker *worker, int token)
 
 void fw__beat(fw_worker *worker)
 {
-    worker->beat = worker->score->beat = fw_now();
+    worker->beat = worker->score->beat = fw__clock(worker->tally != NULL);
+}
+
+void fw__beat_of_loop(fw_worker *worker)
+{
+    worker->beat = worker->score->beat = uv_now(&worker->loop);
 }
 
 /* ---- Drain ----------------------------------------------------------------------------------------------- */

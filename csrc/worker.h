@@ -55,11 +55,10 @@ struct fw_worker {
     fw_settings settings; /* what it points to are own copies */
     fw_score *score;      /* never read: others may write there too. The true figures are here: */
     fw_score own_score;
-    fw_tally *tally; /* NULL: nobody wants it */
-    fw_last *last;   /* NULL: nobody wants it */
-    uint64_t
-        given_out; /* with a tally: ns at which the batch in hand was given out; 0: there is none */
-    uint64_t beat; /* of the score */
+    fw_tally *tally;    /* NULL: nobody wants it */
+    fw_last *last;      /* NULL: nobody wants it */
+    uint64_t given_out; /* the beat at which the last poll was over */
+    uint64_t beat;      /* of the score */
     uint64_t group;     /* likewise */
     uint64_t in_flight; /* likewise */
 
@@ -106,5 +105,12 @@ struct fw_worker {
 
 bool fw__on_thread(const fw_worker *worker);
 void fw__beat(fw_worker *worker); /* a sign of life */
+/* The same where the loop has just looked at the clock. */
+void fw__beat_of_loop(fw_worker *worker);
+/* ms from a time of the loop's clock to a time of it or of the beat's, which may be a little behind. */
+static inline uint64_t fw__since(uint64_t began, uint64_t now)
+{
+    return now > began ? now - began : 0;
+}
 
 #endif

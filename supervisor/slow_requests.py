@@ -57,7 +57,7 @@ class Slowness:
             return
         since = self._workers.answered(number) - told.answered
         for found in self._workers.last_requests(number)[-since:] if since > 0 else ():
-            if told.request.startswith(found.line):
+            if told.request.startswith(found.line) or found.line.startswith(told.request):
                 begun = found.ms == GOES_ON
                 otherwise = (
                     f"{found.status}, {'its response has begun' if begun else f'{found.ms / 1000:.3f} s'}"

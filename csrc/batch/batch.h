@@ -39,6 +39,7 @@ typedef struct {
     size_t shape_size;
     unsigned requests;
     unsigned current; /* the first of lines that has no response yet */
+    size_t shown;     /* bytes of the line that the score shows */
     fw_given_line lines[FW_BATCH_REQUESTS];
     unsigned woken;  /* bit per token: its FW_WAKE is in this batch */
     char length[24]; /* scratch: the Content-Length of a decoded content */
@@ -77,13 +78,25 @@ void fw__batch_request(fw_batch *batch, fw_shapes *shapes, const fw_given *given
                        const fw_head *head);
 
 /* request_line.c: the score's request_line, which shows the request that the caller works on. */
-/* The line of a request that waits for its response; NULL: it is of an earlier batch. */
-const fw_given_line *fw__request_line_of(fw_batch *batch, int64_t connection);
+const fw_given_line *fw__request_line_seek(fw_batch *batch, fw_score *score, int64_t connection);
+
+/* The line of a request that waits for its response, which the score shows then; NULL: it is of an earlier
+ * batch. */
+static inline const fw_given_line *fw__request_line_of(fw_batch *batch, fw_score *score,
+                                                       int64_t connection)
+{
+    const fw_given_line *line = &batch->lines[batch->current];
+    if (batch->current < batch->requests && line->connection == connection)
+        return line;
+    return fw__request_line_seek(batch, score, connection);
+}
+
 void fw__request_line_add(fw_batch *batch, int64_t connection, fw_slice method, size_t target,
                           size_t target_len);
 void fw__request_line_first(fw_batch *batch, fw_score *score);
-void fw__request_line_responded(fw_batch *batch, fw_score *score, int64_t connection);
+/* The line shown has its response: the next one is shown, or none. */
+void fw__request_line_responded(fw_batch *batch, fw_score *score);
 /* The same, when more of the response will come. */
-void fw__request_line_begun(fw_batch *batch, fw_score *score, int64_t connection);
+void fw__request_line_begun(fw_batch *batch, fw_score *score);
 
 #endif

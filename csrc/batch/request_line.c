@@ -17,7 +17,7 @@ void fw__request_line_add(fw_batch *batch, int64_t connection, fw_slice method, 
     memcpy(line->method, method.at, line->method_len);
 }
 
-static void show(const fw_batch *batch, fw_score *score)
+static void show(fw_batch *batch, fw_score *score)
 {
     char *out = score->request_line;
     size_t used = 0;
@@ -32,6 +32,7 @@ static void show(const fw_batch *batch, fw_score *score)
         used += len;
     }
     out[used] = '\0';
+    batch->shown = used;
 }
 
 void fw__request_line_first(fw_batch *batch, fw_score *score)
@@ -41,28 +42,27 @@ void fw__request_line_first(fw_batch *batch, fw_score *score)
 }
 
 /* One that was left without a response, because its client has gone, does not hold the others up. */
-const fw_given_line *fw__request_line_of(fw_batch *batch, int64_t connection)
+const fw_given_line *fw__request_line_seek(fw_batch *batch, fw_score *score, int64_t connection)
 {
     for (unsigned at = batch->current; at < batch->requests; at++) {
         if (batch->lines[at].connection != connection)
             continue;
         batch->current = at;
+        show(batch, score);
         return &batch->lines[at];
     }
     return NULL;
 }
 
-void fw__request_line_responded(fw_batch *batch, fw_score *score, int64_t connection)
+void fw__request_line_responded(fw_batch *batch, fw_score *score)
 {
-    if (!fw__request_line_of(batch, connection))
-        return; /* the response of a stream of an earlier batch: it has no line here */
     batch->current++;
     show(batch, score);
 }
 
 /* The last request of a batch stays the current one while its content streams. */
-void fw__request_line_begun(fw_batch *batch, fw_score *score, int64_t connection)
+void fw__request_line_begun(fw_batch *batch, fw_score *score)
 {
     if (batch->current + 1 < batch->requests)
-        fw__request_line_responded(batch, score, connection);
+        fw__request_line_responded(batch, score);
 }

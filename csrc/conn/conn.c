@@ -54,7 +54,7 @@ bool fw__conn_enter(fw_conn *conn, fw_conn_state state)
     worker->in_flight +=
         (uint64_t)with_application(state) - (uint64_t)with_application(conn->state);
     worker->score->in_flight = worker->in_flight;
-    if (worker->tally)
+    if (worker->tally && fw__tally_counts(conn->state, state))
         fw__tally_step(worker->tally, conn->state, state);
     conn->state = state;
     return true;
@@ -100,8 +100,6 @@ void fw__conn_open(fw_listener *listener, int fd, const struct sockaddr *address
     }
     worker->score->connections = worker->table.open;
     worker->score->accepted++;
-    if (worker->tally)
-        fw__tally_opened(worker->tally);
     /* Most clients have sent their request by the time they are accepted. */
     fw__conn_queue(conn, FW_READY_READ);
     if (!fw__batch_full(&worker->batch))
@@ -358,13 +356,22 @@ static void last_response_sent(fw_conn *conn)
         fw__conn_close(conn);
 }
 
+/* The program's own call has just looked at the clock; what waited for the socket is sent in a turn of the
+ * loop, which has. */
+static uint64_t responded_at(const fw_conn *conn)
+{
+    fw_worker *worker = conn->worker;
+    return conn->state == FW_CONN_FLUSHING ? uv_now(&worker->loop) : worker->beat;
+}
+
 void fw__conn_responded(fw_conn *conn)
 {
     if (conn->response.by <= FW_BY_FILES) {
         fw_tally *tally = conn->worker->tally;
         conn->worker->score->responses++;
         if (tally)
-            fw__tally_responded(tally, conn->response.digit, uv_hrtime() - conn->request.began);
+            fw__tally_responded(tally, conn->response.digit,
+                                fw__since(conn->request.began, responded_at(conn)));
     }
     if (conn->request.access)
         fw__access_responded(conn->worker->access_log, conn->request.access, fw__conn_peer(conn));

@@ -40,7 +40,7 @@ typedef struct {
 typedef struct {
     union {
         size_t seen;    /* until it is given out: bytes of conn->in that were FW_MORE already */
-        uint64_t began; /* then, with a tally or last requests: ns at which it was */
+        uint64_t began; /* then: ms of the loop's clock at which it was */
     };
     fw_content *content; /* from FW_CONN_CONTENT on; in memory: until the request is given out */
     fw_kept_head *kept_head; /* NULL: it was not asked for */

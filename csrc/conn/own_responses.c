@@ -5,11 +5,18 @@
 #include <time.h>
 
 #include "conn/conn.h"
+#include "conn/last_requests.h"
 #include "conn/tally.h"
 #include "error.h"
 #include "http/ready.h"
 #include "http/refusal.h"
 #include "worker.h"
+
+static fw_slice slice_of(const char *text)
+{
+    fw_slice slice = {text, strlen(text)};
+    return slice;
+}
 
 /* Sends a whole response of the core's own making. */
 static void send_own(fw_conn *conn, const char *response, size_t len)
@@ -40,6 +47,10 @@ void fw__tell_readiness(fw_conn *conn)
     if (conn->request.access)
         fw__access_refused(conn->request.access, fw_ready_status(&said),
                            len - fw_ready_content(&said));
+    if (worker->last)
+        fw__last_own(worker->last, conn->id, fw_ready_status(&said),
+                     said.bodiless ? slice_of("HEAD") : slice_of("GET"),
+                     slice_of(worker->settings.ready_path));
     fw__response_reset(conn, FW_BY_WORKER);
     conn->response.last = said.close;
     send_own(conn, response, len);
@@ -57,14 +68,19 @@ static void tell_full(fw_worker *worker)
     fw__batch_event(&worker->batch, FW_SPOOL_FULL, 0);
 }
 
-/* Methods are capital letters. What follows a content that was longer than announced is content, too, and
- * seldom begins like one. */
-static size_t method_begins(fw_slice bytes)
+static size_t line_breaks_before(fw_slice bytes)
 {
     size_t at = 0;
     while (at < bytes.len && at < 2 && (bytes.at[at] == '\r' || bytes.at[at] == '\n'))
         at++;
-    size_t first = at;
+    return at;
+}
+
+/* Where the method ends, 0: there is none. Methods are capital letters. What follows a content that was longer than announced is content, too, and
+ * seldom begins like one. */
+static size_t method_begins(fw_slice bytes)
+{
+    size_t first = line_breaks_before(bytes), at = first;
     while (at < bytes.len && ((bytes.at[at] >= 'A' && bytes.at[at] <= 'Z') || bytes.at[at] == '-'))
         at++;
     bool ends = at < bytes.len && memchr(" \t\r\n", bytes.at[at], 4) != NULL;
@@ -102,6 +118,37 @@ static void log_refusal(fw_conn *conn, int code, size_t head_len, fw_slice bytes
         fw__access_refused(request->access, fw_error_status(code), head_len);
 }
 
+static fw_slice next_word(fw_slice bytes, size_t at)
+{
+    while (at < bytes.len && (bytes.at[at] == ' ' || bytes.at[at] == '\t'))
+        at++;
+    size_t end = at;
+    while (end < bytes.len && end - at < FW_LAST_TARGET && (unsigned char)bytes.at[end] > ' ')
+        end++;
+    return (fw_slice){bytes.at + at, end - at};
+}
+
+/* Its method and target, as far as bytes begin like a request; else those with which it was given out, or a
+ * word that says that they are not known. */
+static void remember_refusal(fw_conn *conn, int code, fw_slice bytes)
+{
+    fw_worker *worker = conn->worker;
+    fw_slice method = slice_of("(unreadable)"), target = {NULL, 0};
+    size_t end = method_begins(bytes);
+    const fw_given_line *line =
+        bytes.len ? NULL : fw__request_line_of(&worker->batch, worker->score, conn->id);
+    if (line) {
+        method = (fw_slice){line->method, line->method_len};
+        target = (fw_slice){worker->batch.text + line->target, line->target_len};
+    } else if (end) {
+        size_t first = line_breaks_before(bytes);
+        method = (fw_slice){bytes.at + first, end - first};
+        target = next_word(bytes, end);
+    }
+    fw__last_own(worker->last, conn->id, fw_error_status(code), method, target);
+    fw__last_refused(worker->last, code);
+}
+
 void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
 {
     fw_worker *worker = conn->worker;
@@ -110,6 +157,8 @@ void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
     worker->score->refused++;
     if (worker->tally)
         fw__tally_refused(worker->tally, code);
+    if (worker->last)
+        remember_refusal(conn, code, bytes);
     if (worker->settings.debug)
         fw__batch_debug(&worker->batch, conn->id, fw__conn_peer(conn), fw_error_name(code),
                         shown_of(worker, bytes));

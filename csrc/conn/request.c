@@ -104,10 +104,7 @@ static void dispatch(fw_conn *conn, const fw_head *head, fw_slice received)
         return;
     fw__response_reset(conn, FW_BY_APPLICATION);
     conn->worker->score->requests++;
-    if (conn->worker->tally)
-        conn->request.began = uv_hrtime();
-    else if (conn->worker->last) /* the loop's clock, which costs nothing */
-        conn->request.began = uv_now(&conn->worker->loop) * 1000000;
+    conn->request.began = uv_now(&conn->worker->loop);
     give_out(conn, head);
 }
 

@@ -96,22 +96,6 @@ void fw__static_drop(fw_conn *conn)
     conn->worker->accepting.made_room = true; /* a descriptor */
 }
 
-/* A file's response is known at once: how long a client takes to read it is not asked. */
-static void remember(fw_conn *conn, const fw_head *head, int status)
-{
-    const char digits[3] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
-                            (char)('0' + status % 10)};
-    char method[FW_LAST_METHOD] = {0};
-    fw_told_request told = {.connection = conn->id,
-                            .method = method,
-                            .method_len =
-                                head->method.len < sizeof method ? head->method.len : sizeof method,
-                            .target = head->target,
-                            .status = digits};
-    memcpy(method, head->method.at, told.method_len);
-    conn->request.place = fw__last_add(conn->worker->last, &told);
-}
-
 static int make(fw_worker *worker, const fw_folder *folder, const fw_static_path *path,
                 fw_static_reply *reply)
 {
@@ -145,16 +129,15 @@ void fw__static_note(fw_conn *conn, const fw_static_reply *reply)
     fw__response_reset(conn, content ? FW_BY_CORE : FW_BY_FILES);
     conn->response.last = reply->close;
     conn->response.digit = (uint8_t)(reply->status / 100);
+    if (worker->last) /* how long a client takes to read the file is not asked */
+        fw__last_own(worker->last, conn->id, reply->status, head->method, head->target);
     if (content) {
         fw_buffer_clear(&conn->in);
         worker->score->refused++;
         return;
     }
     worker->score->requests++;
-    if (worker->tally)
-        conn->request.began = uv_hrtime();
-    if (worker->last)
-        remember(conn, head, reply->status);
+    conn->request.began = uv_now(&worker->loop);
 }
 
 /* From now on the response is a user of the file. */

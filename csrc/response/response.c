@@ -138,23 +138,42 @@ static int64_t respond_sized(fw_conn *conn, const char *content, size_t size)
     return rest;
 }
 
-_Static_assert(FW_METHOD_KEPT >= FW_LAST_METHOD, "as much can be read");
+_Static_assert(FW_METHOD_KEPT <= FW_LAST_METHOD, "a method has room");
 
-/* For whoever wants to know why this worker died. */
-static void remember(fw_conn *conn, const char *status, bool goes_on)
+/* For whoever wants to know why this worker died. line: what the scoreboard shows. */
+static void remember(fw_conn *conn, const fw_given_line *line, const char *status, uint64_t ms)
 {
     fw_worker *worker = conn->worker;
-    const fw_given_line *line = fw__request_line_of(&worker->batch, conn->id);
+    fw_last_request *made = fw__last_new(worker->last, conn->id, status, ms);
+    if (line->target_len < FW_REQUEST_LINE - 1 - FW_METHOD_KEPT - 1)
+        fw__last_shown(made, worker->score->request_line, worker->batch.shown);
+    else /* it may be cut there */
+        fw__last_line(made, (fw_slice){line->method, line->method_len},
+                      (fw_slice){worker->batch.text + line->target, line->target_len});
+}
+
+static void line_responded(fw_conn *conn, const char *status)
+{
+    fw_worker *worker = conn->worker;
+    const fw_given_line *line = fw__request_line_of(&worker->batch, worker->score, conn->id);
+    if (!line)
+        return; /* the response of a stream of an earlier batch: it has no line here */
+    if (worker->last)
+        remember(conn, line, status, fw__since(conn->request.began, worker->beat));
+    fw__request_line_responded(&worker->batch, worker->score);
+}
+
+static void line_begun(fw_conn *conn, const char *status)
+{
+    fw_worker *worker = conn->worker;
+    const fw_given_line *line = fw__request_line_of(&worker->batch, worker->score, conn->id);
     if (!line)
         return;
-    fw_told_request told = {.connection = conn->id,
-                            .method = line->method,
-                            .method_len = line->method_len,
-                            .target = {worker->batch.text + line->target, line->target_len},
-                            .status = status,
-                            .ms = goes_on ? FW_LAST_GOES_ON
-                                          : fw__last_ms(worker->beat, conn->request.began)};
-    conn->request.place = fw__last_add(worker->last, &told);
+    if (worker->last) {
+        conn->request.place = (uint8_t)(worker->last->count % FW_LAST_REQUESTS);
+        remember(conn, line, status, FW_LAST_GOES_ON);
+    }
+    fw__request_line_begun(&worker->batch, worker->score);
 }
 
 /* What was cut off counts as not taken while something else is not taken either, because the caller
@@ -191,9 +210,7 @@ int64_t fw_respond(fw_worker *worker, int64_t connection, const char *head, size
                 fw__access_cut(conn->request.access, 0);
         }
     }
-    if (worker->last)
-        remember(conn, head, false);
-    fw__request_line_responded(&worker->batch, worker->score, connection);
+    line_responded(conn, head);
     return add_excess(respond_sized(conn, content, content_size), excess, response.notes);
 }
 
@@ -208,9 +225,7 @@ static int64_t begin(fw_worker *worker, int64_t connection, const char *head, si
         code = fw__out_keep(conn, fw_buffer_at(&worker->scratch), fw_buffer_len(&worker->scratch));
     if (code)
         return code;
-    if (worker->last)
-        remember(conn, head, true);
-    fw__request_line_begun(&worker->batch, worker->score, connection);
+    line_begun(conn, head);
     response_bound(conn);
     conn->out_held = true; /* the head waits for the first piece */
     conn->response.framing = response.framing;
@@ -359,7 +374,7 @@ int64_t fw_end(fw_worker *worker, int64_t connection)
     }
     if (worker->last)
         fw__last_ended(worker->last, conn->request.place, conn->id,
-                       fw__last_ms(worker->beat, conn->request.began));
+                       fw__since(conn->request.began, worker->beat));
     conn->response.wants_writable = false;
     if (fw__out_send(conn, NULL, 0) < 0)
         return fw__response_lost(conn);

@@ -136,8 +136,6 @@ class Pool(NamedTuple):
     access_log: str = "off"
     """``off``, ``syslog:FACILITY`` or an absolute path."""
     access_format: str = "combined"
-    crash_record: bool = False
-    """Whether workers leave their last requests for the line on their death."""
     request_id: bool = False
     """Each request has a name, see fapws.wsgi.request_ids."""
     static: tuple[tuple[str, str], ...] = ()

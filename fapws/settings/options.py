@@ -150,9 +150,6 @@ OPTIONS: tuple[Option, ...] = (
     Option("access_format", POOL, "access_format", "combined",
            "combined, json, or a line with variables such as $client_addr \"$request\" $status; see "
            "fapws.ini(5)"),
-    Option("crash_record", POOL, "boolean", "no",
-           "workers keep their last 32 requests for the line on an unexpected death, for fapwsctl why and "
-           "for slow_request; costs some 130 instructions a request"),
     Option("request_id", POOL, "boolean", "no",
            "name each request: a trusted proxy's X-Request-ID, or one that is made; in environ, the access "
            "log ($request_id), error lines and the response"),

@@ -8,7 +8,7 @@ from ..core.decide import State
 from ..process import tallies
 from . import status
 
-_NS = 1_000_000_000
+_MS = 1000
 
 
 def describe(state: State, facts: status.Facts, now: float) -> dict[str, Any]:
@@ -18,6 +18,6 @@ def describe(state: State, facts: status.Facts, now: float) -> dict[str, Any]:
     counted = {view.pid: view.tally for view in facts.workers.values()}
     for worker in reply["workers"]:
         words = counted.get(worker["pid"] or 0)
-        worker["busy"] = words[tallies.BUSY] / _NS if words else None
+        worker["busy"] = words[tallies.BUSY] / _MS if words else None
         worker["durations"] = list(words[tallies.DURATIONS : tallies.BUSY]) if words else None
     return {**reply, "bounds": list(tallies.BOUNDS)}

@@ -25,7 +25,7 @@ from ..process.worker_process import memory_of
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 _STATES = (states.STARTING, states.SERVING, states.HUNG, states.DRAINING, states.KILLED, states.BACKING_OFF)
-_NS = 1_000_000_000
+_MS = 1000
 
 Labels = tuple[tuple[str, str], ...]
 Sample = tuple[Labels, float]
@@ -177,7 +177,7 @@ def _of_workers(page: Page, source: Source, pools: list[PoolFigures]) -> None:
         "fapws_worker_busy_seconds_total",
         "counter",
         "Time in which the workers of a slot had requests in hand.",
-        [((("pool", p), ("slot", slot)), ns / _NS) for p, slot, ns in _busy(source, pools)],
+        [((("pool", p), ("slot", slot)), ms / _MS) for p, slot, ms in _busy(source, pools)],
     )
     page.add(
         "fapws_worker_resident_memory_bytes",
@@ -203,7 +203,7 @@ def _busy(source: Source, pools: list[PoolFigures]) -> list[tuple[str, str, int]
             if view.tally is not None:
                 key = f"{figures.pool.name}/{slot}"
                 sums[key] = sums.get(key, 0) + view.tally[tallies.BUSY]
-    return [(*key.rsplit("/", 1), ns) for key, ns in sorted(sums.items())]  # type: ignore[misc]
+    return [(*key.rsplit("/", 1), ms) for key, ms in sorted(sums.items())]  # type: ignore[misc]
 
 
 def _memory(figures: PoolFigures) -> dict[int, int]:
@@ -242,7 +242,7 @@ def _of_requests(page: Page, pools: list[PoolFigures]) -> None:
             count += number
             label = "+Inf" if bound is None else repr(bound)
             page.sample(f"{name}_bucket", _pool(figures, ("le", label)), count)
-        page.sample(f"{name}_sum", _pool(figures), figures.counted[tallies.DURATION] / _NS)
+        page.sample(f"{name}_sum", _pool(figures), figures.counted[tallies.DURATION] / _MS)
         page.sample(f"{name}_count", _pool(figures), count)
     page.add(
         "fapws_requests_in_flight",
@@ -268,11 +268,7 @@ def _of_connections(page: Page, source: Source, pools: list[PoolFigures]) -> Non
         "fapws_connections",
         "gauge",
         "Open connections by state.",
-        [
-            (_pool(f, ("state", state)), _living(f, tallies.CONNECTIONS + number))
-            for f in pools
-            for number, state in enumerate(tallies.CONNECTION_STATES)
-        ],
+        [(_pool(f, ("state", state)), count) for f in pools for state, count in _by_state(f).items()],
     )
     totals: tuple[tuple[str, str, Callable[[Score], int]], ...] = (
         ("fapws_connections_accepted_total", "Connections that were accepted.", lambda score: score.accepted),
@@ -290,8 +286,18 @@ def _of_connections(page: Page, source: Source, pools: list[PoolFigures]) -> Non
     )
 
 
-def _living(figures: PoolFigures, place: int) -> int:
-    return sum(view.tally[place] for _, _, view in figures.workers if view.tally is not None)
+def _by_state(figures: PoolFigures) -> dict[str, int]:
+    """A worker writes on while its row and its tally are read: what does not go together is no idle one."""
+    found = dict.fromkeys(("idle", "reading", "active", "sending", "closing"), 0)
+    for _, _, view in figures.workers:
+        if view.tally is None:
+            continue
+        counted = view.tally[tallies.CONNECTIONS : tallies.REFUSED]
+        found["active"] += view.score.in_flight
+        for state, count in zip(tallies.CONNECTION_STATES, counted):
+            found[state] += count
+        found["idle"] += max(0, view.score.connections - view.score.in_flight - sum(counted))
+    return found
 
 
 def _pool(figures: PoolFigures, *more: tuple[str, str]) -> Labels:

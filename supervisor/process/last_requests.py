@@ -14,14 +14,19 @@ from fapws.lean import NamedTuple
 from .tallies import Place
 
 KEPT = 32
-LINE_SIZE = 144
+LINE_SIZE = 140
 LINE_MAX = 137
 """Bytes of a line: method, a space, the target as far as it is kept."""
-GOES_ON = 2**32 - 1
+GOES_ON = -1
 """ms of a response that has no end."""
+NO_END = 2**64 - 1
+"""How the core writes that."""
+REASONS = 96
+"""Refusals with code -n are counted at place n."""
 _COUNT = struct.Struct("=Q")
-_REQUEST = struct.Struct(f"=qI3sB{LINE_SIZE}s")
-LAST_SIZE = _COUNT.size + KEPT * _REQUEST.size
+_REQUEST = struct.Struct(f"=qQ3sB{LINE_SIZE}s")
+_REFUSED = struct.Struct(f"={REASONS}Q")
+LAST_SIZE = _COUNT.size + KEPT * _REQUEST.size + _REFUSED.size
 """Bytes; equals sizeof(fw_last)."""
 
 
@@ -58,15 +63,22 @@ class LastRequests:
         (count,) = _COUNT.unpack_from(self._pages, self.place.start)
         return int(count)
 
+    def refused(self) -> tuple[int, ...]:
+        """How many requests the core has refused, by the negated code."""
+        return _REFUSED.unpack_from(self._pages, self.place.start + LAST_SIZE - _REFUSED.size)
+
     def clear(self) -> None:
         """For the next worker."""
         _COUNT.pack_into(self._pages, self.place.start, 0)
+        start = self.place.start + LAST_SIZE - _REFUSED.size
+        self._pages[start : start + _REFUSED.size] = bytes(_REFUSED.size)
 
     def _at(self, number: int) -> LastRequest | None:
         at = self.place.start + _COUNT.size + number * _REQUEST.size
-        _, ms, status, length, line = _REQUEST.unpack_from(self._pages, at)
+        _, took, status, length, line = _REQUEST.unpack_from(self._pages, at)
         if not status.isdigit() or not 0 < length <= LINE_MAX:
             return None
+        ms = GOES_ON if took == NO_END else took
         return LastRequest(printable(line[:length]), status.decode("ascii"), ms)
 
 

@@ -23,7 +23,7 @@ from fapws.settings.core_limits import REQUEST_LINE
 from .last_requests import LAST_SIZE, LastRequests, printable
 from .tallies import TALLY_SIZE, Place, Tally, Words
 
-LAYOUT = 4
+LAYOUT = 5
 """Changes when rows of another version cannot be read any more."""
 SCORE_WORDS = 16
 SCORE_SIZE = SCORE_WORDS * 8 + REQUEST_LINE

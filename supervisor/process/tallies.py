@@ -12,14 +12,15 @@ import struct
 
 from fapws.lean import NamedTuple
 
-CLASSES, DURATION, DURATIONS, BUSY, LOG_LOST, CONNECTIONS, REFUSED, END = 0, 6, 7, 22, 23, 24, 30, 126
+CLASSES, DURATION, DURATIONS, BUSY, LOG_LOST, CONNECTIONS, REFUSED, END = 0, 8, 9, 24, 25, 26, 29, 125
 """Where each member begins, in words; ``REFUSED`` has the refusals with code -n at place n."""
 TALLY_WORDS = 128
 TALLY_SIZE = TALLY_WORDS * 8
 """Bytes; equals sizeof(fw_tally)."""
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """Seconds: the bounds of ``DURATIONS``, which csrc/conn/tally.c has too."""
-CONNECTION_STATES = ("idle", "reading", "active", "sending", "closing")
+CONNECTION_STATES = ("reading", "sending", "closing")
+"""Of the connections that are counted here; what is left of a row's is active or idle."""
 _WORDS = struct.Struct(f"={TALLY_WORDS}Q")
 _EMPTY = bytes(TALLY_SIZE)
 _MOMENT = range(CONNECTIONS, CONNECTIONS + len(CONNECTION_STATES))

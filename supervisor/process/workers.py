@@ -110,8 +110,7 @@ class Workers:
         row, name = None, action.pool.name
         try:
             row = self.board.take(name)
-            if action.pool.crash_record:
-                self.board.remember(row)
+            self.board.remember(row)
             if counts:
                 self.board.count(row)
             apart = isolate and not self._known <= {name}

@@ -129,3 +129,39 @@ TEST(nothing_is_kept_for_another_thread_or_without_a_place)
     CHECK(fw_remember(NULL, &last) == FW_ETHREAD);
     close_both();
 }
+
+TEST(what_the_core_answers_itself_is_among_them)
+{
+    fw_settings settings = settings_usual();
+    settings.ready_path = "/healthz";
+    memset(&last, 0, sizeof last);
+    site_open(&here, &settings);
+    CHECK(fw_remember(here.worker, &last) == 0);
+    client_open(&here, &one);
+    client_ask(&here, &one, "HEAD /healthz HTTP/1.1", "");
+    CHECK(client_gets(&here, &one, "HTTP/1.1 200 ") && has(0, "HEAD /healthz", "200"));
+    client_say(&here, &one, "\r\nBREW /pot?a HTTP/1.1\r\n\r\n");
+    CHECK(client_gets(&here, &one, "HTTP/1.1 400 ") && has(1, "BREW /pot?a", "400"));
+    client_open(&here, &two);
+    client_say(&here, &two, "\x16\x03\x01 a secret\r\n\r\n");
+    CHECK(client_gets(&here, &two, "HTTP/1.1 400 ") && has(2, "(unreadable)", "400"));
+    CHECK(last.count == 3 && last.refused[-FW_EHOST_MISSING] == 1);
+    client_close(&two);
+    close_both();
+}
+
+TEST(target_of_a_long_method_is_kept_as_far_as_that_of_a_short_one)
+{
+    char line[600], kept[600];
+    open_remembered();
+    for (int size = 100; size <= 125;
+         size++) { /* of the target; the scoreboard's line is shorter */
+        (void)snprintf(line, sizeof line, "UNSUBSCRIBE /%0*d HTTP/1.1", size - 1, 0);
+        (void)snprintf(kept, sizeof kept, "UNSUBSCRIBE /%0*d",
+                       (size < FW_LAST_TARGET ? size : FW_LAST_TARGET) - 1, 0);
+        int64_t id = client_request(&here, &one, line, "");
+        unsigned place = (unsigned)last.count % FW_LAST_REQUESTS;
+        CHECK(respond(&here, id, "200 OK", "") == 0 && has(place, kept, "200"));
+    }
+    close_both();
+}

@@ -19,12 +19,14 @@ static void close_both(void)
     site_close(&here);
 }
 
+/* Idle ones are what is left, as readers of both find it. */
 static bool open_now(uint64_t idle, uint64_t reading, uint64_t active, uint64_t sending,
                      uint64_t closing)
 {
     const uint64_t *now = tally.connections;
-    return now[0] == idle && now[1] == reading && now[2] == active && now[3] == sending &&
-           now[4] == closing;
+    return now[0] == reading && now[1] == sending && now[2] == closing &&
+           here.score.in_flight == active &&
+           here.score.connections == idle + reading + active + sending + closing;
 }
 
 static uint64_t durations(void)
@@ -46,7 +48,7 @@ TEST(responses_are_counted_by_class_when_they_are_complete)
     }
     CHECK(tally.classes[2] == 2 && tally.classes[3] == 1 && tally.classes[4] == 1);
     CHECK(tally.classes[5] == 1 && tally.classes[0] == 0 && tally.classes[1] == 0);
-    CHECK(durations() == 5 && tally.durations[0] > 0 && tally.duration_ns > 0);
+    CHECK(durations() == 5 && tally.durations[0] > 0);
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
     CHECK(begin(&here, id, "200 OK") == 0 && send_piece(&here, id, "a") == 0 && durations() == 5);
     CHECK(fw_end(here.worker, id) == 0 && durations() == 6 && tally.classes[2] == 3);
@@ -62,7 +64,7 @@ TEST(a_slow_response_is_in_the_place_of_its_time)
     uint64_t at_least_fifty = 0;
     for (int i = 4; i <= FW_TALLY_BOUNDS; i++) /* above 0.05 s */
         at_least_fifty += tally.durations[i];
-    CHECK(at_least_fifty == 1 && durations() == 1 && tally.duration_ns >= 50000000);
+    CHECK(at_least_fifty == 1 && durations() == 1 && tally.duration_ms >= 50);
     close_both();
 }
 
@@ -80,7 +82,6 @@ TEST(connections_are_counted_in_the_state_in_which_they_are)
     CHECK(site_quiet(&here) && open_now(1, 0, 0, 0, 0));
     client_close(&one);
     CHECK(site_quiet(&here) && open_now(0, 0, 0, 0, 0));
-    CHECK(tally.connections[FW_TALLY_KINDS - 1] == 2);
     site_close(&here);
 }
 
@@ -96,14 +97,14 @@ TEST(refusals_are_counted_by_their_reason)
 TEST(time_with_a_batch_in_hand_is_busy_and_time_without_is_not)
 {
     open_counted();
-    CHECK(site_take(&here, 50) == NULL && tally.busy_ns < 40000000);
-    uint64_t before = tally.busy_ns;
+    CHECK(site_take(&here, 50) == NULL && tally.busy_ms < 40);
+    uint64_t before = tally.busy_ms;
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
     uint64_t until = clock_ms() + 30;
     while (clock_ms() < until)
         continue; /* the application works */
     CHECK(respond(&here, id, "200 OK", "x") == 0);
-    CHECK(site_quiet(&here) && tally.busy_ns - before >= 25000000);
+    CHECK(site_quiet(&here) && tally.busy_ms - before >= 25);
     close_both();
 }
 

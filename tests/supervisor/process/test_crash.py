@@ -94,7 +94,7 @@ def test_death_is_told_with_the_requests_before_it(house: House, isolate: str) -
     house.write_app(CRASHES.format(setup=""))
     # With a second pool, a worker gets a Python of its own.
     other = f"[app:other]\nscript = {house.app}\nlisten = unix:{house.unix}.other\n"
-    house.configure(listen=f"unix:{house.unix}", pool="crash_record = yes", more=other)
+    house.configure(listen=f"unix:{house.unix}", more=other)
     text = house.ini.read_text()
     house.ini.write_text(text.replace("[fapws]\n", f"[fapws]\nisolate = {isolate}\n"))
     house.start()

@@ -185,7 +185,7 @@ def test_nonsense_on_the_scoreboard_harms_neither_master_nor_other_pools(site: S
     site.start()
     master, worker = site.house.pid, site.honest()
     before = site.house.status()
-    assert site.ask("maps") == b"1", "the board of its own pool, and no other"
+    assert site.ask("maps") == b"2", "rows and last requests of its own pool, and no other's"
     ends = time.monotonic() + 5  # more than request_timeout and the look behind it
     while time.monotonic() < ends:
         try:

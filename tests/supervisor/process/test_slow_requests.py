@@ -23,7 +23,7 @@ def application(environ, start_response):
     start_response("404 Not Found", [("Content-Length", "6")])
     return [b"hello\\n"]
 """
-SLOW = "slow_request = 200ms\ncrash_record = yes"
+SLOW = "slow_request = 200ms"
 
 
 @pytest.fixture

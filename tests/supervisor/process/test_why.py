@@ -39,7 +39,7 @@ def ask(house: House, *paths: str) -> None:
 
 def begin(house: House, pool: str = "") -> None:
     house.write_app(APP)
-    house.configure(listen=f"unix:{house.unix}", pool=f"crash_record = yes\n{pool}")
+    house.configure(listen=f"unix:{house.unix}", pool=pool)
     house.start()
 
 

@@ -15,7 +15,8 @@ from fapws.supervisor.process.scoreboard import SCORE_SIZE, Row, Scoreboard
 
 
 def request(line: bytes, status: bytes = b"200", ms: int = 3, length: int | None = None) -> bytes:
-    return struct.pack("=qI3sB144s", 1, ms, status, len(line) if length is None else length, line)
+    size = len(line) if length is None else length
+    return struct.pack("=qQ3sB140s", 1, ms, status, size, line)
 
 
 def remembered(board: Scoreboard, pool: str = "a") -> tuple[Row, LastRequests]:
@@ -33,10 +34,11 @@ def write(last: LastRequests, count: int, *requests: bytes) -> None:
 def test_area_is_as_the_header_says() -> None:
     assert ffi.sizeof("fw_last") == LAST_SIZE
     assert lib.FW_LAST_REQUESTS == KEPT
-    assert lib.FW_LAST_GOES_ON == GOES_ON
+    assert lib.FW_LAST_GOES_ON == last_requests.NO_END
+    assert lib.FW_REASONS == last_requests.REASONS
     assert lib.FW_LAST_LINE == last_requests.LINE_SIZE
     places = {name: field.offset for name, field in ffi.typeof("fw_last_request").fields}
-    assert places == {"connection": 0, "ms": 8, "status": 12, "line_len": 15, "line": 16}
+    assert places == {"connection": 0, "ms": 8, "status": 16, "line_len": 19, "line": 20}
 
 
 def test_latest_stand_at_the_end() -> None:
@@ -52,11 +54,11 @@ def test_whatever_a_worker_writes_there_is_bounded_and_harmless() -> None:
     last.buffer()[:] = b"\xff" * LAST_SIZE
     assert last.read() == ()
     forged = b"GET /\n2026-01-01 00:00:00+0000 master: all is well\x1b[2J\r\0\x9b"
-    write(last, 4, request(forged), request(b"x" * 144, length=144), request(b"GET /", b"2\n0"), request(b""))
+    write(last, 4, request(forged), request(b"x" * 140, length=140), request(b"GET /", b"2\n0"), request(b""))
     (only,) = last.read()
     assert only.line.isprintable()
     assert "\\x0a2026" in only.line
-    write(last, 2**64 - 1, *[request(b"\xff" * 144, length=137)] * KEPT)
+    write(last, 2**64 - 1, *[request(b"\xff" * 140, length=137)] * KEPT)
     found = last.read()
     assert len(found) == KEPT
     lines = texts.last_requests(tuple(texts.answered(f.line, f.status, f.ms, False) for f in found))
@@ -69,11 +71,14 @@ def test_next_worker_begins_without_any() -> None:
     _first, _ = remembered(board)
     row, last = remembered(board)
     write(last, 1, request(b"GET /old"))
+    last.buffer()[-8:] = struct.pack("=Q", 7)
+    assert last.refused()[-1] == 7
     board.give_back(row)
     assert row.last is None
     again, fresh = remembered(board)
     assert again is row
     assert fresh.read() == ()
+    assert fresh.refused() == (0,) * last_requests.REASONS
 
 
 def test_rows_of_several_pages_keep_apart_and_from_what_is_counted() -> None:

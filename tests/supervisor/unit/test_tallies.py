@@ -24,21 +24,23 @@ def test_area_is_as_the_header_says() -> None:
     places = {name: field.offset // 8 for name, field in ffi.typeof("fw_tally").fields}
     assert places == {
         "classes": tallies.CLASSES,
-        "duration_ns": tallies.DURATION,
+        "duration_ms": tallies.DURATION,
         "durations": tallies.DURATIONS,
-        "busy_ns": tallies.BUSY,
+        "busy_ms": tallies.BUSY,
         "log_lost": tallies.LOG_LOST,
         "connections": tallies.CONNECTIONS,
         "refused": tallies.REFUSED,
         "reserved": tallies.END,
     }
-    assert len(tallies.CONNECTION_STATES) + 1 == lib.FW_TALLY_KINDS
+    assert len(tallies.CONNECTION_STATES) == lib.FW_TALLY_KINDS
 
 
 def test_bounds_are_those_of_the_core() -> None:
     text = (CORE / "conn" / "tally.c").read_text()
-    body = text[text.index("bounds[FW_TALLY_BOUNDS]") : text.index("};")]
-    assert tuple(int(ms) / 1000 for ms in re.findall(r"MS\((\d+)\)", body)) == tallies.BOUNDS
+    assert lib.FW_REASONS == tallies.END - tallies.REFUSED
+    first = re.findall(r"FW_TALLY_FIRST (\d+)", (CORE / "conn" / "tally.h").read_text())
+    _, _, body = text[: text.index("};")].partition("FW_TALLY_FIRST,")
+    assert tuple(int(ms) / 1000 for ms in (*first, *re.findall(r"\d+", body))) == tallies.BOUNDS
 
 
 def test_every_code_of_the_core_has_its_place() -> None:
@@ -89,7 +91,7 @@ def test_nonsense_of_a_worker_leaves_what_was_known() -> None:
     known = tuple(accumulate([1] * tallies.TALLY_WORDS))
     assert tallies.sensible((2**64 - 1,) * tallies.TALLY_WORDS, known) == known
     back = tallies.sensible(tallies.NOTHING, known)
-    moment = range(tallies.CONNECTIONS, tallies.CONNECTIONS + 5)
+    moment = range(tallies.CONNECTIONS, tallies.CONNECTIONS + lib.FW_TALLY_KINDS)
     assert all(
         back[place] == (0 if place in moment else known[place]) for place in range(tallies.TALLY_WORDS)
     )
