@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import time
+from math import inf
 
 from fapws import __version__
-from fapws.lean import Any, Callable, deque, signal
+from fapws.lean import TYPE_CHECKING, Any, Callable, deque, signal
 from fapws.outlet import Outlet
 from fapws.settings.log_targets import STDERR
 from fapws.settings.model import WORKERS_MAX, Config
@@ -19,19 +20,21 @@ from fapws.settings.source import Source
 from fapws.visible import visible
 
 from .control import status
-from .control.commands import UPGRADE, Commands, drain_topic, scale_topic
+from .control.commands import QUESTIONS, UPGRADE, Commands, drain_topic, scale_topic
 from .core import actions, decide, drain_rules, events, texts
 from .errors import FAILED, NOT_CONFIGURED, TAKEN, CannotStart
 from .listen.lookup import look_up
 from .listen.sleeping_pools import SleepingPools
 from .process import title, worker_process
-from .questioning import Questioning
 from .reload_orders import ReloadOrders
 from .resources import Resources
 from .upgrade.handover import Saved
 from .upgrade.old_code import Upgrade
 from .waiting import Readiness
 from .worker_orders import WorkerOrders
+
+if TYPE_CHECKING:
+    from .questioning import Questioning
 
 _LAST_WORDS = 0.5
 """Seconds that an upgrade waits for the rest of a message of a worker."""
@@ -90,6 +93,7 @@ class Master:
         self._exit: int | None = None
         self._events: deque[events.Event] = deque()
         self._pumping = False
+        self._questioning: Questioning | None = None
         self._resources = Resources(config, self._post, self, saved)
         self._compose(saved)
 
@@ -102,11 +106,12 @@ class Master:
         self._upgrade = Upgrade(resources.waiter, resources.signals, self._save, self._post)
         resources.workers.on_other = self._upgrade.on_child
         resources.workers.on_exit = self._on_exit
-        self._questioning = Questioning(resources, self)
-        resources.workers.on_stacks = self._questioning.on_stacks
-        resources.workers.on_profiled = self._questioning.on_profiled
-        commands = Commands(self, self._post, resources.conversations, self._reopen_logs, resources.troubles)
-        resources.conversations.commands = {**commands.table(), **self._questioning.table()}
+        resources.workers.on_stacks = lambda *told: self._asking().on_stacks(*told)
+        resources.workers.on_profiled = lambda *told: self._asking().on_profiled(*told)
+        look_for_storms = self._worker_orders.look_for_storms
+        commands = Commands(self, self._post, resources, self._reopen_logs, look_for_storms)
+        questions = dict.fromkeys(QUESTIONS, lambda *asked: self._asking().obey(*asked))
+        resources.conversations.commands = {**commands.table(), **questions}
         self._orders = self._make_orders()
         for pool in self.state.config.pools:
             if pool.name in self.state.asleep:
@@ -185,7 +190,8 @@ class Master:
             resources.workers.renew_logs(resources.logs)
         self._reload_orders.end_overdue(time.monotonic())
         resources.monitoring.end_overdue(time.monotonic())
-        self._questioning.end_overdue(time.monotonic())
+        if self._questioning:
+            self._questioning.end_overdue(time.monotonic())
         self._post(events.Tick())
         if resources.notifier.listens:
             resources.notifier.status(self._reload_orders.summary())
@@ -195,7 +201,8 @@ class Master:
         wakeup = decide.next_wakeup(self.state, now)
         resources = self._resources
         others = (resources.notifier.beat(now), resources.logs.look_due, self._reload_orders.due)
-        return max(0.0, min(wakeup, resources.monitoring.due, self._questioning.due, *others) - now)
+        asked = self._questioning.due if self._questioning else inf
+        return max(0.0, min(wakeup, resources.monitoring.due, asked, *others) - now)
 
     def _on_ready(self, ready: Readiness) -> None:
         resources = self._resources
@@ -212,7 +219,8 @@ class Master:
     def _on_exit(self, number: int, pool: str, code: int) -> None:
         self._worker_orders.on_exit(number)
         self._resources.books.worker_ends(self.state.children.get(number), pool, code)
-        self._questioning.on_exit(number)
+        if self._questioning:
+            self._questioning.on_exit(number)
 
     def _post(self, event: events.Event) -> None:
         """Tells the core; what its actions bring about is told after it, in order."""
@@ -233,6 +241,14 @@ class Master:
                     self._orders[type(action)](action)
         finally:
             self._pumping = False
+
+    def _asking(self) -> Questioning:
+        """What asks single workers; it is brought in when somebody wants to know something of one."""
+        if self._questioning is None:
+            from .questioning import Questioning
+
+            self._questioning = Questioning(self._resources, self)
+        return self._questioning
 
     # ---- Signals --------------------------------------------------------------------------------
 

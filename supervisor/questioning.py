@@ -1,4 +1,4 @@
-"""What the master's loop knows of questions to workers: nothing, and no module of it, until somebody asks."""
+"""Asks single workers, and hears what they say of themselves: brought in by the first that asks or says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from fapws.lean import TYPE_CHECKING
 
 from .control.commands import View
 from .control.control_socket import Client, Request
-from .control.conversations import Command
 from .process.worker_process import Process
 from .resources import Resources
 
@@ -18,17 +17,19 @@ if TYPE_CHECKING:
 
 
 class Questioning:
-    """Brings the questions in with the first command that asks one. Stacks that nobody waits for are
-    logged."""
+    """Brings the questions in with the first command that needs them. Stacks nobody waits for are logged."""
 
     def __init__(self, resources: Resources, view: View) -> None:
         self._resources = resources
         self._view = view
         self._questions: Questions | None = None
 
-    def table(self) -> dict[str, Command]:
-        """What each command calls."""
-        return {"profile": self._obey, "stack": self._obey, "top": self._tell_figures}
+    def obey(self, client: Client, request: Request) -> None:
+        """One of QUESTIONS."""
+        if request["command"] == "top":
+            self._tell_figures(client)
+        else:
+            self._needed().obey(client, request)
 
     @property
     def due(self) -> float:
@@ -60,15 +61,15 @@ class Questioning:
             lines = text.rstrip("\n").encode("utf-8", "backslashreplace").split(b"\n")
             self._resources.error_log.write_lines(lines, f"{process.pool}/{process.slot}[{process.pid}]")
 
-    def _tell_figures(self, client: Client, _request: Request) -> None:
+    def _tell_figures(self, client: Client) -> None:
         from .control.figures import describe
 
         client.reply(True, **describe(self._view.state, self._view.facts(), time.monotonic()))
 
-    def _obey(self, client: Client, request: Request) -> None:
+    def _needed(self) -> Questions:
         if self._questions is None:
             from .control.questions import Questions
 
             resources = self._resources
             self._questions = Questions(resources.workers, resources.conversations, lambda: self._view.state)
-        self._questions.obey(client, request)
+        return self._questions

@@ -13,7 +13,6 @@ from fapws.settings.model import Config
 from fapws.settings.source import Source
 
 from .control import status
-from .control.troubles import RELOAD, Trouble
 from .core import actions, events, texts
 from .core.decide import RUNNING, State
 from .core.rolling import limited
@@ -142,7 +141,7 @@ class ReloadOrders:
         if not action.ok:
             pool = next(iter(action.pools)) if len(action.pools) == 1 else ""
             line, _, traceback = text.partition("\n")
-            told = Trouble(self.last.at, RELOAD, pool, f"reload failed: {line}", traceback)
+            told = status.Trouble(self.last.at, status.RELOAD, pool, f"reload failed: {line}", traceback)
             self._resources.troubles.add(told)
         if running:
             self._resources.notifier.ready(self.summary())

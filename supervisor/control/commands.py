@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from fapws.lean import Callable, Protocol
+from fapws.lean import TYPE_CHECKING, Callable, Protocol
 from fapws.settings.model import WORKERS_MAX
 
 from ..core import drain_rules, events
@@ -13,10 +13,15 @@ from ..core.decide import BOOTING, RUNNING, State
 from . import status
 from .control_socket import Client, Request
 from .conversations import Command, Conversations
-from .troubles import Troubles
+
+if TYPE_CHECKING:
+    from .troubles import Troubles
 
 UPGRADE = "upgrade"
 """The topic of clients that wait for the end of an upgrade."""
+
+QUESTIONS = ("profile", "stack", "top")
+"""Commands of supervisor/questioning.py."""
 
 
 def drain_topic(pool: str) -> str:
@@ -43,6 +48,16 @@ class View(Protocol):
         """What the status is made of besides."""
 
 
+class Parts(Protocol):
+    """Of the master's, what the commands need."""
+
+    conversations: Conversations
+
+    @property
+    def troubles(self) -> Troubles:
+        """What has failed; brought in when somebody asks."""
+
+
 class Commands:
     """Replies at once to what is known, and has the others wait for the end of what they asked for."""
 
@@ -50,16 +65,17 @@ class Commands:
         self,
         view: View,
         post: Callable[[events.Event], None],
-        conversations: Conversations,
+        parts: Parts,
         reopen_logs: Callable[[], str],
-        troubles: Troubles,
+        look_for_storms: Callable[[], None],
     ) -> None:
         """``post``: tells the core. ``reopen_logs``: returns a complaint, or an empty text."""
-        self._troubles = troubles
+        self._parts = parts
         self._view = view
         self._post = post
-        self._conversations = conversations
+        self._conversations = parts.conversations
         self._reopen_logs = reopen_logs
+        self._look_for_storms = look_for_storms
 
     def table(self) -> dict[str, Command]:
         """What each command calls."""
@@ -83,6 +99,7 @@ class Commands:
         client.reply(True, **status.describe(self._view.state, self._view.facts(), time.monotonic()))
 
     def _why(self, client: Client, _request: Request) -> None:
+        self._look_for_storms()
         state, facts = self._view.state, self._view.facts()
         now = {
             "summary": status.summary(state, facts.last_reload),
@@ -90,7 +107,7 @@ class Commands:
             "config": state.config.path,
             "error_log": state.config.error_log,
         }
-        client.reply(True, failures=self._troubles.describe(), **now)
+        client.reply(True, failures=self._parts.troubles.describe(), **now)
 
     def _reopen(self, client: Client, _request: Request) -> None:
         complaint = self._reopen_logs()

@@ -12,6 +12,8 @@ from . import worker_states as states
 from .turn import RUNNING, State
 
 HEALTHY = "healthy"
+TOLD = 5
+"""Pools in trouble that are named in one sentence."""
 _DRAINED = {drain_rules.EMPTYING: "draining", drain_rules.EMPTY: "drained"}
 
 
@@ -54,15 +56,19 @@ def complaint(state: State, only: str = "") -> str:
     whole = overall(state)
     if whole in ("starting", "stopping"):
         return whole
-    for pool in state.config.pools:
-        if only not in ("", pool.name):
-            continue
-        stage = drain_rules.stage(state, pool.name)
-        if stage in _DRAINED:
-            return f"pool {pool.name}: {_DRAINED[stage]}"
-        if _lacks_workers(state, pool, whole):
-            return f"pool {pool.name}: {serving(state, pool)} of {pool.workers} workers serve"
-    return ""
+    pools = [pool for pool in state.config.pools if only in ("", pool.name)]
+    found = [trouble for trouble in (_trouble(state, pool, whole) for pool in pools) if trouble]
+    more = len(found) - TOLD
+    return "; ".join((*found[:TOLD], *([f"{more} more pools"] if more > 0 else ())))
+
+
+def _trouble(state: State, pool: Pool, whole: str) -> str:
+    """A pool that is drained may lack workers too, which undraining would not mend."""
+    lacks = _lacks_workers(state, pool, whole)
+    told = f"{serving(state, pool)} of {pool.workers} workers serve" if lacks else ""
+    stage = _DRAINED.get(drain_rules.stage(state, pool.name), "")
+    words = ", ".join(filter(None, (stage, told)))
+    return f"pool {pool.name}: {words}" if words else ""
 
 
 def _lacks_workers(state: State, pool: Pool, whole: str) -> bool:

@@ -78,6 +78,7 @@ class Workers:
         self.gone_tallies: dict[str, Words] = {}
         """By pool, the same of what is counted for metrics."""
         self.gone_busy: dict[str, int] = {}
+        self._gone_reasons: dict[str, tuple[int, ...]] = {}
         """By ``pool/slot``: ns in which workers that are no more had work."""
         """By pool: what workers that are no more have counted."""
         self._processes: dict[int, Process] = {}
@@ -303,6 +304,14 @@ class Workers:
             counts[process.pool] = (refused + score.refused, responses + score.responses)
         return counts
 
+    def reasons(self) -> dict[str, tuple[int, ...]]:
+        """By pool: those refusals with code -n at place n."""
+        found = dict(self._gone_reasons)
+        for process in self._processes.values():
+            if process.row.last:
+                found[process.pool] = _sums(found.get(process.pool, ()), process.row.last.refused())
+        return found
+
     def views(self) -> dict[int, WorkerView]:
         """All workers, for the status."""
         now = now_ms()
@@ -390,6 +399,9 @@ class Workers:
         score = process.row.read(now_ms())
         self.on_exit(number, process.pool, code)
         self._keep_tally(process)
+        if score.refused and process.row.last:
+            known = self._gone_reasons.get(process.pool, ())
+            self._gone_reasons[process.pool] = _sums(known, process.row.last.refused())
         self._post(events.WorkerExited(number, code, score.requests))
         del self._processes[number]
         if process.channel >= 0:
@@ -398,3 +410,7 @@ class Workers:
         self.board.give_back(process.row)
         past = self.gone.get(process.pool, Score())
         self.gone[process.pool] = scoreboard.add(past, score)
+
+
+def _sums(some: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(one + other for one, other in zip(some, more)) if some else more

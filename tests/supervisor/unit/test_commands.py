@@ -40,9 +40,14 @@ class Desk:
         self.complaint = ""
         self.conversations = Conversations(None, make_waiter())
         reopen = lambda: self.complaint  # noqa: E731
-        self.commands = Commands(self.view, self.told.append, self.conversations, reopen, Troubles()).table()
+        self.troubles = Troubles()
+        self.looks = 0
+        self.commands = Commands(self.view, self.told.append, self, reopen, self.look).table()
         self._ours, theirs = socket.socketpair()
         self.client = self.conversations.adopt(theirs.detach())
+
+    def look(self) -> None:
+        self.looks += 1
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any] | None:
         """What is replied at once, if anything is."""
@@ -141,3 +146,9 @@ def test_reopen_passes_the_complaint_on(desk: Desk) -> None:
     assert desk.ask("reopen") is not None
     desk.complaint = "cannot reopen /x: Permission denied"
     assert error_of(desk.ask("reopen")) == "cannot reopen /x: Permission denied"
+
+
+def test_why_looks_for_a_storm_that_nobody_has_looked_for(desk: Desk) -> None:
+    reply = desk.ask("why")
+    assert reply is not None
+    assert (reply["failures"], desk.looks) == ([], 1)
