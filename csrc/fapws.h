@@ -391,6 +391,9 @@ uint64_t fw_now(void);             /* ms of the clock that the scoreboard uses *
 /* A connection of a listening socket, non-blocking and close-on-exec; or -errno. */
 int fw_accept(int listener);
 
+/* To the system, what was freed and the C library keeps: as far as whole pages of it are free. */
+void fw_memory_give_back(void);
+
 /* The name under which ps shows this process; as far as the system lets us. 0 or a negative code. */
 int fw_set_title(const char *title);
 

@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-void fw_memory_give_back(void); /* to the system, as far as whole pages of it are free */
+#include "fapws.h" /* fw_memory_give_back() */
+
 /* For a program that takes and frees blocks of up to 3 MB again and again: as much as that stays, at the end of the
  * heap, from one to the next. */
 void fw_memory_reuse(void);

@@ -203,8 +203,10 @@ def memory_of(pid: int) -> int:
 
 
 def prepare_memory() -> None:
-    """Before the first fork: what lives now is shared, and no worker's collector touches it."""
+    """Before the first fork: what lives now is shared, and no worker's collector touches it. What was freed
+    goes back: the start leaves hundreds of KB of holes, which every process would have."""
     gc.collect()
+    lib.fw_memory_give_back()
     if hasattr(gc, "freeze"):  # PyPy has none: its collector moves objects anyway
         gc.freeze()
 
