@@ -180,6 +180,21 @@ def test_bad_clients_hold_up_neither_the_loop_nor_a_probe(house: House, until: U
     house.assert_nothing_is_left()
 
 
+def test_clients_that_come_while_the_master_cannot_look_are_kept_in_the_queue(house: House) -> None:
+    house.configure(master=master_options(house, OPTION))
+    house.start()
+    where, pid = address(house), house.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:  # a queue that is full would leave them waiting
+        clients = [socket.create_connection(where, PATIENCE / 10) for _ in range(100)]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert ask(where, "/livez").status == 200
+    for client in clients:
+        client.close()
+    house.ctl("stop")
+
+
 def test_client_that_says_nothing_is_told_so_after_five_seconds(house: House) -> None:
     house.configure(master=master_options(house, OPTION))
     house.start()

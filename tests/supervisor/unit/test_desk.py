@@ -9,7 +9,7 @@ import pytest
 
 from fapws.settings.model import Address
 from fapws.supervisor.listen.bind import Listener
-from fapws.supervisor.monitor.desk import Desk
+from fapws.supervisor.monitor.desk import CLIENTS_MAX, Desk
 from fapws.supervisor.waiting import PollWaiter, SelectWaiter, Waiter
 
 CONTENT = b"x" * (32 << 20)
@@ -62,3 +62,31 @@ def test_client_that_has_said_all_gets_all_of_a_long_response(make: type[Waiter]
         assert all_of_it(client, desk, waiter) == len(CONTENT)
     assert desk.due == [], "it was let go with the last byte"
     desk.close()
+
+
+def test_queue_of_clients_grows_shorter_by_many_a_turn() -> None:
+    place = socket.create_server(("127.0.0.1", 0), backlog=128)
+    place.setblocking(False)
+    where = place.getsockname()
+    waiter = PollWaiter()
+    address = Address("127.0.0.1:0", "tcp", "127.0.0.1", 0)
+    desk = Desk(Listener(place.detach(), address, "", 64), waiter, lambda said: None, b"")
+    clients = [socket.create_connection(where, PATIENCE) for _ in range(120)]
+    for _ in range(2):
+        for ready in waiter.wait(PATIENCE):
+            desk.on_ready(ready, 0.0)
+    assert len(desk.due) == CLIENTS_MAX
+    gone = [client for client in clients if let_go(client)]
+    assert len(gone) == 120 - CLIENTS_MAX, "the others were let go at once"
+    assert gone == clients[: len(gone)]
+    for client in clients:
+        client.close()
+    desk.close()
+
+
+def let_go(client: socket.socket) -> bool:
+    client.setblocking(False)
+    try:
+        return client.recv(1) == b""
+    except BlockingIOError:
+        return False
