@@ -21,7 +21,7 @@ from fapws.visible import visible
 
 from .control import status
 from .control.commands import QUESTIONS, UPGRADE, Commands, drain_topic, scale_topic
-from .core import actions, decide, drain_rules, events, texts
+from .core import actions, decide, drain_rules, events, progress, texts
 from .errors import FAILED, NOT_CONFIGURED, TAKEN, CannotStart
 from .listen.lookup import look_up
 from .listen.sleeping_pools import SleepingPools
@@ -233,8 +233,6 @@ class Master:
                 before = self.state
                 self.state, ordered = decide.step(before, self._events.popleft(), time.monotonic())
                 if self._resources.conversations.followed:
-                    from .core import progress  # only a terminal follows a reload
-
                     for text in progress.steps(before, self.state):
                         self._resources.conversations.tell_step(text)
                 for action in ordered:

@@ -13,7 +13,7 @@ from fapws.settings.model import Config
 from fapws.settings.source import Source
 
 from .control import status
-from .core import actions, events, texts
+from .core import actions, events, progress, texts
 from .core.decide import RUNNING, State
 from .core.rolling import limited
 from .errors import CannotStart
@@ -50,8 +50,6 @@ class ReloadOrders:
         """Has the configuration read. Prepared or Refused follows."""
         self._resources.conversations.reload_begins()
         if self._resources.conversations.followed:
-            from .core import progress  # only a terminal follows a reload
-
             self._resources.conversations.tell_step(progress.READING)
         self._resources.notifier.reloading(self.summary())
         self._generation_before = self._state().generation

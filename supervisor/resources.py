@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import time
 
-from fapws.lean import TYPE_CHECKING, Callable
+from fapws.lean import Callable
 from fapws.settings.model import Config
 
 from .control.commands import View
 from .control.control_socket import ControlSocket
 from .control.conversations import Conversations
+from .control.troubles import Troubles
 from .errors import TAKEN, CannotStart, PlaceTaken, refused
 from .listen.listeners import Listeners
 from .listen.lookup import Opened
@@ -26,9 +27,6 @@ from .process.systemd import Notifier, take_environment
 from .process.workers import Post, Workers
 from .upgrade.handover import Saved
 from .waiting import make_waiter
-
-if TYPE_CHECKING:
-    from .control.troubles import Troubles
 
 _ORPHANS_MARGIN = 2.0
 """Seconds that the end of a worker without a master may take on top of its time."""
@@ -88,8 +86,7 @@ class Resources:
         self.control = ControlSocket(config.control, group, *given) if config.control else None
         self.conversations = Conversations(self.control, self.waiter)
         self._undo.append(self.conversations.close)
-        self._kept_troubles = saved.troubles if saved else ()
-        self._troubles: Troubles | None = None
+        self.troubles = Troubles(saved.troubles if saved else ())
         self.books = Books(saved.books if saved else None)
         self.monitoring = Monitoring(self, view)
         self._undo.append(self.monitoring.close)
@@ -100,15 +97,6 @@ class Resources:
             self.monitoring.put_in_force(config)
         self.lifeline = (saved.lifeline, saved.lifeline_writer) if saved else os.pipe()
         self._undo.append(lambda: _close_both(*self.lifeline))
-
-    @property
-    def troubles(self) -> Troubles:
-        """What has failed. Where nothing has, nobody asks, and it is not brought in."""
-        if self._troubles is None:
-            from .control.troubles import Troubles
-
-            self._troubles = Troubles(self._kept_troubles)
-        return self._troubles
 
     def _listen(self, config: Config) -> None:
         """Where a master was killed, its workers finish what they have in hand, up to drain_timeout, and only

@@ -22,6 +22,7 @@ from fapws.cli.find_server import (
     Result,
     ask,
     find,
+    learn,
     look,
     running_control,
     send_signal,
@@ -149,7 +150,7 @@ def _wait_for_other_start(place: Place, seconds: float) -> Result:
 def _serves(place: Place, seconds: float) -> bool:
     """Whether the first start is over. Raises Ended, also where the user may not ask."""
     try:
-        return bool(ask(place.control, "status", seconds)["state"] != "starting")
+        return bool(learn(place.control, "status", seconds)["state"] != "starting")
     except NobodyThere:
         return False  # it has the pidfile, and not its socket yet
 

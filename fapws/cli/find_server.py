@@ -116,6 +116,14 @@ def ask(control: str, command: str, seconds: float, **arguments: Any) -> dict[st
         raise Ended(FAILED, f"fapwsctl: {error}") from None
 
 
+def learn(control: str, command: str, seconds: float) -> dict[str, Any]:
+    """What the server says of itself. Raises Ended, also where a master of another version cannot tell."""
+    reply = ask(control, command, seconds)
+    if not reply["ok"]:
+        raise Ended(FAILED, f"fapwsctl: the server does not answer {command!r}: {reply['error']}")
+    return reply
+
+
 def send_signal(place: Place, pid: int, number: int) -> None:
     """To the process that holds the pidfile, and to no other that may have its number by now."""
     held = -1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fapws.cli.arguments import Options, usage
-from fapws.cli.find_server import MARGIN, Result, ask, running_control
+from fapws.cli.find_server import MARGIN, Result, ask, learn, running_control
 from fapws.cli.stack import chosen
 from fapws.lean import Any, NamedTuple
 from fapws.messages import PROFILE_SECONDS_MAX
@@ -30,7 +30,7 @@ def profile(options: Options) -> Result:
     which, *more = options.arguments
     seconds = _seconds(more[0]) if more else SECONDS
     control = running_control(options.file, options.command)
-    workers = chosen(ask(control, "status", MARGIN)["workers"], which)
+    workers = chosen(learn(control, "status", MARGIN)["workers"], which)
     if len(workers) > 1:
         names = ", ".join(f"{worker['pool']}/{worker['slot']}" for worker in workers)
         return Result(FAILED, f"fapws: one worker at a time, please: {names}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fapws.cli.arguments import Options
 from fapws.cli.configured import read
-from fapws.cli.find_server import MARGIN, Ended, Result, ask, find, look, running_control
+from fapws.cli.find_server import MARGIN, Ended, Result, find, learn, look, running_control
 from fapws.lean import Callable
 from fapws.supervisor.errors import DONE, FAILED
 
@@ -22,7 +22,7 @@ def configtest(options: Options) -> Result:
 
 def health(options: Options) -> Result:
     """Whether all pools serve with all their workers, or sleep."""
-    reply = ask(running_control(options.file, options.command), "status", options.seconds or MARGIN)
+    reply = learn(running_control(options.file, options.command), "status", options.seconds or MARGIN)
     trouble = reply["trouble"]
     values = {"state": reply["state"], "healthy": not trouble}
     return Result(FAILED if trouble else DONE, f"fapws: {trouble or 'healthy'}", values)
@@ -55,7 +55,7 @@ def status(options: Options) -> Result:
     from fapws.cli import status_text
 
     try:
-        reply = ask(place.control, "status", options.seconds or MARGIN)
+        reply = learn(place.control, "status", options.seconds or MARGIN)
     except Ended as ended:
         text = f"fapws: running (pid {presence.pid}), but: {ended.result.text}"
         return Result(STATUS_UNKNOWN, text, {"state": "unknown", "pid": presence.pid})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fapws.cli.arguments import Options
-from fapws.cli.find_server import MARGIN, Ended, Result, ask, running_control
+from fapws.cli.find_server import MARGIN, Ended, Result, ask, learn, running_control
 from fapws.cli.status_text import span
 from fapws.lean import Any, signal
 from fapws.supervisor.errors import DONE, FAILED
@@ -16,7 +16,7 @@ def stack(options: Options) -> Result:
     """Asks one worker after the other."""
     control = running_control(options.file, options.command)
     seconds = options.seconds or MARGIN
-    workers = chosen(ask(control, "status", seconds)["workers"], "".join(options.arguments))
+    workers = chosen(learn(control, "status", seconds)["workers"], "".join(options.arguments))
     told = [{**_names(worker), **_ask(control, worker, seconds)} for worker in workers]
     failed = [one for one in told if "error" in one]
     text = "" if options.json else "\n".join(map(_render, told))

@@ -13,7 +13,7 @@ import sys
 import time
 
 from fapws.cli.arguments import Options, usage
-from fapws.cli.find_server import MARGIN, Ended, Result, ask, running_control
+from fapws.cli.find_server import MARGIN, Ended, Result, learn, running_control
 from fapws.cli.status_text import add_usage
 from fapws.cli.top_screen import ORDERS, Look, View, render
 from fapws.lean import Any, FrameType, signal
@@ -44,7 +44,7 @@ def top(options: Options) -> Result:
 def look(options: Options) -> Look:
     """Asks the server. Raises Ended."""
     control = running_control(options.file, options.command)
-    reply = ask(control, "top", options.seconds or MARGIN)
+    reply = learn(control, "top", options.seconds or MARGIN)
     add_usage(reply)
     return Look(time.monotonic(), reply)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fapws.cli.arguments import Options
-from fapws.cli.find_server import MARGIN, Ended, Result, ask, running_control
+from fapws.cli.find_server import MARGIN, Ended, Result, learn, running_control
 from fapws.cli.status_text import span
 from fapws.lean import Any
 from fapws.settings.scan import Section, scan
@@ -64,7 +64,7 @@ def why(options: Options) -> Result:
         if ended.result.status != NOT_RUNNING:
             raise
         return Result(NOT_RUNNING, ended.result.text + _end_of_log(options.file))
-    reply = ask(control, "why", options.seconds or MARGIN)
+    reply = learn(control, "why", options.seconds or MARGIN)
     failures = reply["failures"]
     values = {name: reply[name] for name in ("failures", "summary", "uptime", "config")}
     return Result(DONE, "" if options.json else _page(reply, failures), values)

@@ -195,7 +195,12 @@ class Conversations:
         handler = self.commands.get(command)
         if handler is None:
             raise BadRequest(f"unknown command {command!r}; known: {', '.join(sorted(self.commands))}")
-        handler(client, request)
+        try:
+            handler(client, request)
+        except ImportError as error:
+            # What a question needs comes with the first one. An installation that has been removed since
+            # then takes the reply, and nothing else.
+            client.reply(False, error=f"what answers this is no longer installed: {error}")
 
     def _drop(self, client: Client) -> None:
         if not self._is_here(client):

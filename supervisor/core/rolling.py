@@ -14,7 +14,7 @@ from math import inf
 
 from fapws.settings.model import Config, Pool
 
-from . import actions, texts
+from . import actions, canary_rules, texts
 from . import worker_states as states
 from .children import Child
 from .turn import CANARY, CHECKING, FRUGAL, ROLLING, RUNNING, UNDOING, WATCHING, Reload, State, Turn
@@ -43,8 +43,6 @@ def go_on(turn: Turn) -> None:
 
 def _prove(turn: Turn, reload: Reload) -> None:
     """Goes on to the next canary, or to the others once all are good enough; or back."""
-    from . import canary_rules
-
     verdict = canary_rules.judge(turn)
     if verdict is not None:
         undo(turn, verdict.canary, verdict.reason)
@@ -61,15 +59,11 @@ def watched_until(state: State) -> float:
     """When a canary's time is over, in monotonic seconds; ``inf``: none is watched."""
     if state.reload is None:
         return inf
-    from . import canary_rules  # nothing but a reload has a canary
-
     return canary_rules.next_end(state)
 
 
 def canary_died(turn: Turn, canary: Child, reason: str) -> str:
     """Its process has ended: why the reload has failed. ``reason``: how, if it had served."""
-    from . import canary_rules
-
     return canary_rules.died(turn, canary, reason)
 
 

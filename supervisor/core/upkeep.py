@@ -12,7 +12,7 @@ from math import inf
 
 from fapws.settings.model import Config, Pool
 
-from . import actions, drain_rules, events, texts
+from . import actions, canary_rules, drain_rules, events, texts
 from . import worker_states as states
 from .children import Child
 from .turn import State, Turn
@@ -87,16 +87,12 @@ def seen(turn: Turn, event: events.Seen) -> None:
         _maybe_sleep(turn, pool)
     drain_rules.seen(turn, event)
     if turn.state.reload is not None:
-        from . import canary_rules  # nothing but a reload has a canary
-
         canary_rules.seen(turn, event)
 
 
 def _canary_interval(state: State) -> float:
     if state.reload is None:
         return inf
-    from . import canary_rules
-
     return canary_rules.look_interval(state)
 
 

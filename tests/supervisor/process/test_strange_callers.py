@@ -261,9 +261,9 @@ def test_a_job_in_the_background_is_not_stopped_by_what_it_says(house: Any, unti
 
 
 def test_an_installation_that_is_removed_goes_on_serving_and_obeys(house: Any, tmp_path: Path) -> None:
-    tree = tmp_path / "installed"
+    tree, clone = tmp_path / "installed", house.tree
     tree.mkdir()
-    shutil.copytree(house.tree / "fapws", tree / "fapws", symlinks=False)
+    shutil.copytree(clone / "fapws", tree / "fapws", symlinks=False)
     house.tree = tree
     house.program = [sys.executable, "-m", "fapws.cli.fapwsctl"]
     house.configure(listen=f"unix:{house.unix}")
@@ -275,6 +275,12 @@ def test_an_installation_that_is_removed_goes_on_serving_and_obeys(house: Any, t
     house.wait_log("reload failed")
     os.kill(master, signal.SIGUSR2)
     house.wait_log("upgrade failed")
+    house.tree = clone
+    for question in (("stack", "hello/0"), ("top", "-b", "-n", "1"), ("profile", "hello/0", "1")):
+        assert "no longer installed" in house.ctl(*question, expect=1), question
+    assert "reload" in house.ctl("why")
+    house.ctl("reload", expect=1)
     assert answer(ask(house)).startswith(b"HTTP/1.1 200")
+    assert house.pid == master
     os.kill(master, signal.SIGTERM)
     house.assert_nothing_is_left()
