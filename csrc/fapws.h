@@ -158,8 +158,9 @@ int fw_share(fw_worker *worker, const fw_score *rows, uint32_t count, uint64_t g
 
 /* Connections of this listener begin with a PROXY header, version 1 or 2; others are refused. */
 int fw_expect_proxy(fw_worker *worker, int listener);
-/* Allows a network to send PROXY headers: family 4 or 6 with an address in network order and the
- * length of its prefix, or family 0 for unix sockets. As long as none is named, every peer may. */
+/* Allows a network to send PROXY headers, and to name requests: family 4 or 6 with an address in network order
+ * and the length of its prefix, or family 0 for unix sockets. As long as none is named, every peer may send
+ * PROXY headers, and none may name requests. */
 int fw_trust(fw_worker *worker, int family, const unsigned char *address, unsigned prefix);
 
 /* Watches a descriptor the caller keeps: an FW_WAKE record is given while it is readable (level
@@ -210,8 +211,15 @@ int64_t fw_flush_access_log(fw_worker *worker);
 /* For a request that waits for its response: the client that a proxy has told of, as text (copied, escaped as
  * anything of a client). 0 also where no log is written; FW_ESTATE, FW_CLIENT_GONE as below. */
 int fw_name_client(fw_worker *worker, int64_t connection, const char *client, size_t size);
-/* The same for the name by which others know the request (X-Request-ID). */
-int fw_name_request(fw_worker *worker, int64_t connection, const char *name, size_t size);
+
+/* From now on each request has a name (X-Request-ID): that of a peer that fw_trust() names, if it is a token of at
+ * most so many bytes, else one that is made. It is in the access log, in FW_DEBUG records and in the core's own
+ * responses; into the application's the caller puts it.
+ * fw_request_name: that of a request that waits for its response, valid until that is complete; of any other
+ * a new one, valid until the next call. NULL: requests have none. */
+#define FW_REQUEST_ID_MAX 128
+int fw_name_requests(fw_worker *worker);
+const char *fw_request_name(fw_worker *worker, int64_t connection);
 
 /* ---- Work: one poll, one batch --------------------------------------------------------------- */
 
@@ -254,7 +262,8 @@ int fw_batch_count(const fw_worker *worker);
  *   FW_GONE     no field: CONNECTION's client left before its response was complete; forget it.
  *   FW_WAKE     no field: the watched descriptor with token CONNECTION is readable.
  *   FW_DEBUG    four fields: a token (of error.h for a refusal, "hidden_field" for a field that was
- *               left out), the client's address and port, and the bytes in question, made printable.
+ *               left out; behind it " (request NAME)" where requests have names), the client's
+ *               address and port, and the bytes in question, made printable.
  *   FW_LOG_LOST no field: CONNECTION lines of the access log were lost; it is written again.
  *   FW_STARVED  no field: accepting paused because no descriptor is left (told once a minute), or
  *               because it fails with the system's error CONNECTION.

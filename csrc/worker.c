@@ -272,6 +272,7 @@ void fw_worker_free(fw_worker *worker)
     fw__known_heads_free(&worker->known_heads);
     fw__table_free(&worker->table);
     free(worker->read_buffer);
+    free(worker->names);
     free((void *)(uintptr_t)worker->settings.server);
     free((void *)(uintptr_t)worker->settings.spool_directory);
     free((void *)(uintptr_t)worker->settings.ready_path);
@@ -447,14 +448,5 @@ int fw_name_client(fw_worker *worker, int64_t connection, const char *client, si
     int code = fw__find_given(worker, connection, &conn);
     if (code == 0 && conn->request.access)
         fw__access_client(conn->request.access, client, size);
-    return code;
-}
-
-int fw_name_request(fw_worker *worker, int64_t connection, const char *name, size_t size)
-{
-    fw_conn *conn;
-    int code = fw__find_given(worker, connection, &conn);
-    if (code == 0 && conn->request.access)
-        fw__access_name(conn->request.access, name, size);
     return code;
 }

@@ -20,6 +20,7 @@
 #include "conn/content.h"
 #include "conn/crowd.h"
 #include "conn/deadline.h"
+#include "conn/request_names.h"
 #include "conn/table.h"
 #include "conn/trust.h"
 #include "error.h"
@@ -85,6 +86,7 @@ struct fw_worker {
     bool closing;        /* connections end with their next response: it drains, or is away */
     size_t ready_len;    /* of settings.ready_path; 0: none */
     bool keep_heads;     /* fw_keep_heads() was called */
+    fw_names *names;     /* NULL: requests have none */
     fw_folder *folders;  /* whose files the core serves; NULL: none */
     fw_statics *statics; /* NULL until one of them is asked for */
     fw_watched watches[FW_WATCHES];

@@ -33,7 +33,7 @@ struct fw_access {
     fw_span target;
     fw_span host;
     fw_span client; /* as a trusted proxy named it; empty: only the peer is known */
-    fw_span name;   /* of the request, as fw_name_request() gave it */
+    fw_span name;   /* of the request, if requests have names */
     fw_buffer text;
     fw_span fields[]; /* as many as the format names */
 };

@@ -96,6 +96,12 @@ void fw__batch_event(fw_batch *batch, int64_t kind, int64_t connection)
     add_record(batch, kind, connection, 0);
 }
 
+static size_t put(char *out, size_t at, const char *bytes, size_t len)
+{
+    memcpy(out + at, bytes, len);
+    return at + len;
+}
+
 static void add_field(fw_batch *batch, const char *bytes, size_t len)
 {
     memcpy(batch->text + batch->text_used, bytes, len);
@@ -103,12 +109,26 @@ static void add_field(fw_batch *batch, const char *bytes, size_t len)
     batch->text[batch->text_used++] = '\n';
 }
 
+static void add_token(fw_batch *batch, const char *token)
+{
+    static const char before[] = " (request ";
+    char *text = batch->text;
+    size_t at = put(text, batch->text_used, token, strlen(token));
+    if (batch->name.len) {
+        at = put(text, at, before, sizeof before - 1);
+        at = put(text, at, batch->name.at, batch->name.len);
+        text[at++] = ')';
+    }
+    text[at++] = '\n';
+    batch->text_used = at;
+}
+
 void fw__batch_debug(fw_batch *batch, int64_t connection, fw_slice peer, const char *token,
                      fw_slice bytes)
 {
     if (!batch->debug || fw__batch_crowded(batch) || batch->text_used >= FW_BATCH_BYTES)
         return;
-    add_field(batch, token, strlen(token));
+    add_token(batch, token);
     add_field(batch, peer.at, peer.len);
     for (size_t i = 0; i < bytes.len && i < FW_DEBUG_BYTES; i++) {
         char byte = bytes.at[i];
@@ -131,12 +151,6 @@ static bool hidden(fw_slice name)
     if (memchr(name.at, '_', name.len))
         return true;
     return name.len == 5 && fw_slice_is(name, "proxy", 5);
-}
-
-static size_t put(char *out, size_t at, const char *bytes, size_t len)
-{
-    memcpy(out + at, bytes, len);
-    return at + len;
 }
 
 /* RFC 9112 7.1.3: once the chunked coding is removed, the length of what it held takes its place. */

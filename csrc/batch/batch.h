@@ -45,6 +45,7 @@ typedef struct {
     char length[24]; /* scratch: the Content-Length of a decoded content */
     bool filling;    /* between the start and the end of an fw_poll() */
     bool debug;      /* FW_DEBUG records are wanted */
+    fw_slice name;   /* of the request in hand, for them; empty: it has none */
 } fw_batch;
 
 /* What a batch tells the caller about a request, apart from its head. */

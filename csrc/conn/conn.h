@@ -31,9 +31,11 @@ typedef enum {
     FW_FRAME_CLOSE /* the end of the connection is the end of the content */
 } fw_framing;
 
+/* What is kept of a request until its response is complete, for those who ask. */
 typedef struct {
-    size_t len;
-    char bytes[];
+    size_t len;       /* of its head, as it was received; 0: nobody has asked for it */
+    uint8_t name_len; /* bytes of its name (request_names.h), which a NUL ends; 0: there is none */
+    char bytes[];     /* the name with its NUL, if there is one, and the head */
 } fw_kept_head;
 
 /* What belongs to the request in hand; fw__request_reset() ends it. */
@@ -43,7 +45,7 @@ typedef struct {
         uint64_t began; /* then: ms of the loop's clock at which it was */
     };
     fw_content *content; /* from FW_CONN_CONTENT on; in memory: until the request is given out */
-    fw_kept_head *kept_head; /* NULL: it was not asked for */
+    fw_kept_head *kept_head; /* NULL: nothing was asked for */
     fw_access *access;       /* what the access log will say; NULL: nothing */
     fw_sending *sending;     /* a file that the core serves, after conn->out; NULL: none */
     uint8_t minor;           /* HTTP/1.minor, as 0 or 1 */
@@ -194,7 +196,7 @@ static inline bool fw__content_is(const fw_conn *conn, fw_content_place place)
 }
 
 /* ---- kept_head.c ----------------------------------------------------------------------------------- */
-void fw__kept_head_set(fw_conn *conn, fw_slice head); /* only with worker->keep_heads */
+void fw__kept_head_set(fw_conn *conn, fw_slice head); /* beside its name, if it has one */
 void fw__kept_head_free(fw_conn *conn);
 /* The connection while the program holds a request of it; FW_ETHREAD, FW_EGONE, FW_ESTATE. */
 int fw__find_given(struct fw_worker *worker, int64_t id, fw_conn **found);

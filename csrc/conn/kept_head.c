@@ -1,6 +1,7 @@
 /* conn/kept_head.c -- the head of a request as it was received, and the client's descriptor, for programs
  * that ask for them (fw_keep_heads()).
- * Owns:   conn->request.kept_head, from the dispatch of a request until its response is with the kernel.
+ * Owns:   conn->request.kept_head, from the dispatch of a request until its response is with the kernel; the name
+ *         in it, which may be there before, is of request_names.c.
  * Never:  costs a worker that did not call fw_keep_heads() more than looking at a flag. */
 #include "conn/conn.h"
 
@@ -10,14 +11,23 @@
 #include "error.h"
 #include "worker.h"
 
+/* Of the head in kept->bytes. */
+static size_t bytes_before(uint8_t name_len)
+{
+    return name_len ? (size_t)name_len + 1 : 0;
+}
+
 void fw__kept_head_set(fw_conn *conn, fw_slice head)
 {
-    fw__kept_head_free(conn);
-    fw_kept_head *kept = malloc(sizeof *kept + head.len);
+    fw_kept_head *kept = conn->request.kept_head;
+    uint8_t name_len = kept ? kept->name_len : 0;
+    size_t before = bytes_before(name_len);
+    kept = realloc(kept, sizeof *kept + before + head.len);
     if (!kept)
         return; /* fw_request_head() says so; the request itself lacks nothing */
     kept->len = head.len;
-    memcpy(kept->bytes, head.at, head.len);
+    kept->name_len = name_len;
+    memcpy(kept->bytes + before, head.at, head.len);
     conn->request.kept_head = kept;
 }
 
@@ -61,8 +71,9 @@ int64_t fw_request_head(fw_worker *worker, int64_t connection, const char **head
     int code = fw__find_given(worker, connection, &conn);
     if (code)
         return code;
-    if (!conn->request.kept_head)
+    const fw_kept_head *kept = conn->request.kept_head;
+    if (!kept || kept->len == 0)
         return FW_ESTATE;
-    *head = conn->request.kept_head->bytes;
-    return (int64_t)conn->request.kept_head->len;
+    *head = kept->bytes + bytes_before(kept->name_len);
+    return (int64_t)kept->len;
 }

@@ -6,6 +6,7 @@
 
 #include "conn/conn.h"
 #include "conn/last_requests.h"
+#include "conn/request_names.h"
 #include "conn/tally.h"
 #include "error.h"
 #include "http/ready.h"
@@ -37,13 +38,13 @@ static void send_own(fw_conn *conn, const char *response, size_t len)
 void fw__tell_readiness(fw_conn *conn)
 {
     fw_worker *worker = conn->worker;
-    char response[FW_READY_SIZE];
+    char response[FW_READY_SIZE], room[FW_OWN_FIELDS];
     fw_readiness said = {
         .away = worker->away, .bodiless = conn->request.is_head, .minor = conn->request.minor != 0};
     said.close =
         said.away || !conn->request.keep_alive || (worker->closing && !fw__request_waits(conn));
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
-    size_t len = fw_ready_write(response, &said, &worker->date);
+    size_t len = fw_ready_write(response, &said, fw__own_fields(conn, NULL, room));
     if (conn->request.access)
         fw__access_refused(conn->request.access, fw_ready_status(&said),
                            len - fw_ready_content(&said));
@@ -114,6 +115,8 @@ static void log_refusal(fw_conn *conn, int code, size_t head_len, fw_slice bytes
     fw_request *request = &conn->request;
     if (!request->access)
         request->access = fw__access_unreadable(conn->worker->access_log, bytes);
+    if (conn->worker->names)
+        (void)fw__request_name_noted(conn, NULL);
     if (request->access)
         fw__access_refused(request->access, fw_error_status(code), head_len);
 }
@@ -152,20 +155,22 @@ static void remember_refusal(fw_conn *conn, int code, fw_slice bytes)
 void fw__request_refuse(fw_conn *conn, int code, fw_slice bytes)
 {
     fw_worker *worker = conn->worker;
-    char response[FW_REFUSAL_SIZE];
+    char response[FW_REFUSAL_SIZE], room[FW_OWN_FIELDS];
     bool bodiless = conn->request.is_head;
     worker->score->refused++;
     if (worker->tally)
         fw__tally_refused(worker->tally, code);
     if (worker->last)
         remember_refusal(conn, code, bytes);
+    if (worker->names)
+        worker->batch.name = fw__request_named(conn, NULL);
     if (worker->settings.debug)
         fw__batch_debug(&worker->batch, conn->id, fw__conn_peer(conn), fw_error_name(code),
                         shown_of(worker, bytes));
     if (code == FW_ESPOOL_FULL)
         tell_full(worker);
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
-    size_t len = fw_refusal_write(response, code, bodiless, &worker->date);
+    size_t len = fw_refusal_write(response, code, bodiless, fw__own_fields(conn, NULL, room));
     if (worker->access_log)
         log_refusal(conn, code, bodiless ? len : len - fw_refusal_content(code), bytes);
     fw__request_drop_content(conn);

@@ -84,6 +84,8 @@ static void give_out(fw_conn *conn, const fw_head *head)
                       .listener = conn->listener->number,
                       .nameless = conn->proxy == FW_PROXY_NAMELESS,
                       .peer = fw__conn_peer(conn)};
+    if (worker->names)
+        worker->batch.name = fw__request_named(conn, NULL);
     if (content) {
         given.elsewhere = place_of(conn, content);
         given.content_size = content->size;
@@ -115,6 +117,8 @@ static void note_request(fw_conn *conn, const fw_head *head, bool logged)
     conn->request.is_head = head->method.len == 4 && memcmp(head->method.at, "HEAD", 4) == 0;
     if (conn->worker->access_log && logged)
         conn->request.access = fw__access_request(conn->worker->access_log, head);
+    if (conn->worker->names)
+        (void)fw__request_name_noted(conn, head);
 }
 
 /* RFC 9110 10.1.1: said when the content is going to be read and has not begun to come. */
@@ -232,7 +236,7 @@ static bool serves_file(fw_conn *conn, const incoming *bytes, size_t head_len)
     const fw_folder *folder = fw__static_asked(conn->worker->folders, head, &path);
     if (!folder)
         return false;
-    bool good = fw__static_make(conn->worker, folder, &path, &reply);
+    bool good = fw__static_make(conn, folder, &path, &reply);
     if (good && reply.passed_on)
         return false;
     note_request(conn, head, true);

@@ -110,11 +110,14 @@ static int make(fw_worker *worker, const fw_folder *folder, const fw_static_path
     return code;
 }
 
-bool fw__static_make(fw_worker *worker, const fw_folder *folder, const fw_static_path *path,
+bool fw__static_make(fw_conn *conn, const fw_folder *folder, const fw_static_path *path,
                      fw_static_reply *reply)
 {
-    *reply = (fw_static_reply){.close = !worker->head.keep_alive || worker->closing};
+    char room[FW_OWN_FIELDS];
+    fw_worker *worker = conn->worker;
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
+    *reply = (fw_static_reply){.close = !worker->head.keep_alive || worker->closing,
+                               .fields = fw__own_fields(conn, &worker->head, room)};
     fw_buffer_rewind(&worker->scratch);
     return make(worker, folder, path, reply) == 0;
 }

@@ -2,6 +2,7 @@
  * Owns: nothing; pure functions on a list of networks. */
 #include "conn/trust.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -30,6 +31,18 @@ static bool in_any(const fw_trusted *trusted, int family, const unsigned char *a
     return false;
 }
 
+static bool ipv6_in_any(const fw_trusted *trusted, const unsigned char *address)
+{
+    if (memcmp(address, mapped, sizeof mapped) == 0)
+        return in_any(trusted, 4, address + sizeof mapped);
+    return in_any(trusted, 6, address);
+}
+
+static bool unix_in_any(const fw_trusted *trusted)
+{
+    return in_any(trusted, 0, mapped); /* any address with a prefix of 0 */
+}
+
 bool fw__trusts(const fw_trusted *trusted, const struct sockaddr *address)
 {
     if (trusted->count == 0)
@@ -42,11 +55,26 @@ bool fw__trusts(const fw_trusted *trusted, const struct sockaddr *address)
     if (address->sa_family == AF_INET6) {
         struct sockaddr_in6 in6;
         memcpy(&in6, address, sizeof in6);
-        if (memcmp(in6.sin6_addr.s6_addr, mapped, sizeof mapped) == 0)
-            return in_any(trusted, 4, in6.sin6_addr.s6_addr + sizeof mapped);
-        return in_any(trusted, 6, in6.sin6_addr.s6_addr);
+        return ipv6_in_any(trusted, in6.sin6_addr.s6_addr);
     }
-    return in_any(trusted, 0, mapped); /* a unix socket: any address with a prefix of 0 */
+    return unix_in_any(trusted);
+}
+
+bool fw__trusts_peer(const fw_trusted *trusted, fw_slice peer)
+{
+    char text[INET6_ADDRSTRLEN];
+    unsigned char address[16];
+    const char *feed = memchr(peer.at, '\n', peer.len);
+    size_t len = feed ? (size_t)(feed - peer.at) : peer.len;
+    if (len == 0)
+        return unix_in_any(trusted);
+    if (trusted->count == 0 || len >= sizeof text)
+        return false;
+    memcpy(text, peer.at, len);
+    text[len] = '\0';
+    if (inet_pton(AF_INET, text, address) == 1)
+        return in_any(trusted, 4, address);
+    return inet_pton(AF_INET6, text, address) == 1 && ipv6_in_any(trusted, address);
 }
 
 int fw__trust_add(fw_trusted *trusted, int family, const unsigned char *address, unsigned prefix)

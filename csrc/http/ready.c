@@ -26,13 +26,13 @@ size_t fw_ready_content(const fw_readiness *said)
     return said->bodiless ? 0 : strlen(sentence(said));
 }
 
-size_t fw_ready_write(char *out, const fw_readiness *said, const fw_date *date)
+size_t fw_ready_write(char *out, const fw_readiness *said, fw_slice fields)
 {
     const char *text = sentence(said);
     int len = snprintf(out, FW_READY_SIZE,
                        "HTTP/1.1 %s\r\n%.*sContent-Type: text/plain; charset=utf-8\r\n"
                        "Content-Length: %zu\r\nCache-Control: no-store\r\n%s\r\n%s",
-                       said->away ? "503 Service Unavailable" : "200 OK", (int)date->len,
-                       date->text, strlen(text), connection_of(said), said->bodiless ? "" : text);
+                       said->away ? "503 Service Unavailable" : "200 OK", (int)fields.len,
+                       fields.at, strlen(text), connection_of(said), said->bodiless ? "" : text);
     return len > 0 && len < FW_READY_SIZE ? (size_t)len : 0;
 }

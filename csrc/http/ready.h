@@ -5,10 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "http/date.h"
+#include "http/parser.h"
 
 #define FW_READY_SIZE                                                                              \
-    512 /* bytes; the longest response has about 350, with the longest Server field */
+    640 /* bytes; the longest response has about 500, with the longest Server field and name */
 
 typedef struct {
     bool away;     /* they may not */
@@ -19,7 +19,7 @@ typedef struct {
 
 int fw_ready_status(const fw_readiness *said);
 size_t fw_ready_content(const fw_readiness *said); /* bytes of content in the response */
-/* Its length; out holds FW_READY_SIZE bytes. */
-size_t fw_ready_write(char *out, const fw_readiness *said, const fw_date *date);
+/* Its length; out holds FW_READY_SIZE bytes. fields: lines that every response has. */
+size_t fw_ready_write(char *out, const fw_readiness *said, fw_slice fields);
 
 #endif

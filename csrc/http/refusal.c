@@ -28,14 +28,14 @@ size_t fw_refusal_content(int code)
     return strlen(fw_error_text(code)) + 1;
 }
 
-size_t fw_refusal_write(char *out, int code, bool bodiless, const fw_date *date)
+size_t fw_refusal_write(char *out, int code, bool bodiless, fw_slice fields)
 {
     const char *text = fw_error_text(code);
     int status = fw_error_status(code);
     int len = snprintf(out, FW_REFUSAL_SIZE,
                        "HTTP/1.1 %d %s\r\n%.*sContent-Type: text/plain; charset=utf-8\r\n"
                        "Content-Length: %zu\r\nConnection: close\r\n\r\n%s%s",
-                       status, reason_of(status), (int)date->len, date->text,
+                       status, reason_of(status), (int)fields.len, fields.at,
                        fw_refusal_content(code), bodiless ? "" : text, bodiless ? "" : "\n");
     return len > 0 && len < FW_REFUSAL_SIZE ? (size_t)len : 0;
 }

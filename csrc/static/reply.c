@@ -123,11 +123,11 @@ static int add_size(fw_buffer *out, const fw_static_file *file)
     return add(out, field);
 }
 
-static int write_reply(const fw_head *head, const fw_date *date, const fw_static_file *file,
-                       fw_static_reply *reply, fw_buffer *out)
+static int write_reply(const fw_head *head, const fw_static_file *file, fw_static_reply *reply,
+                       fw_buffer *out)
 {
     int status = reply->status;
-    fw_slice start[] = {line_of(status), {date->text, date->len}, {"", 0}};
+    fw_slice start[] = {line_of(status), reply->fields, {"", 0}};
     int code;
     if (reply->close)
         start[2] = SLICE("Connection: close\r\n");
@@ -207,7 +207,7 @@ int fw__static_reply(const fw_static_site *site, const fw_static_path *path, con
     if (file)
         judge(file, head, date, get, reply);
     reply->close = reply->close || fw_head_has_content(head) || reply->status >= 500;
-    int code = write_reply(head, date, file, reply, out);
+    int code = write_reply(head, file, reply, out);
     if (code == 0 && (reply->status == 200 || reply->status == 206) && reply->part.size > 0)
         reply->file = file;
     else if (file)

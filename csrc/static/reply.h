@@ -19,6 +19,7 @@ typedef struct {
         *file;       /* to be sent behind the head, the caller is a user of it; NULL: nothing */
     fw_range part;   /* of the file that is sent */
     size_t head_len; /* bytes of out that are the head; what is behind them is the content */
+    fw_slice fields; /* in: lines that every response has behind its first */
     bool close;      /* in: the connection ends with it; out: it does in any case */
     bool passed_on;  /* out: the request is the application's, and nothing was written */
 } fw_static_reply;

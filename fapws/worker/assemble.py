@@ -52,6 +52,7 @@ def make_server(
         _open_queues(listeners, pool.backlog)
     server = Server(surround(application, pool, listeners), settings_of(pool, multiprocess), row)
     if pool.request_id:
+        server.name_requests()
         server.handler.request_of = errors.named_request_of
     if pool.traceback_page:
         from fapws.wsgi.traceback_page import explain
@@ -67,7 +68,10 @@ def make_server(
     if pool.static or handed_over:
         _serve_folders(server, pool, handed_over)
     if pool.proxy_protocol:
-        _expect_proxies(server, pool.trusted_proxies, len(listeners))
+        for number in range(len(listeners)):
+            server.expect_proxy(number)
+    if pool.trusted_proxies and (pool.proxy_protocol or pool.request_id):
+        _trust(server, pool.trusted_proxies)
     return server
 
 
@@ -95,7 +99,7 @@ def surround(
     if pool.early_hints:
         application = EarlyHints(application)
     if pool.request_id:
-        application = RequestIds(application, pool.trusted_proxies, pool.access_log != OFF)
+        application = RequestIds(application)
     return application
 
 
@@ -135,11 +139,9 @@ def _open_queues(listeners: list[_socket.socket], backlog: int) -> None:
             listener.listen(backlog)
 
 
-def _expect_proxies(server: Server, trusted: tuple[Network, ...], listeners: int) -> None:
+def _trust(server: Server, trusted: tuple[Network, ...]) -> None:
     from fapws.settings.networks import packed
 
-    for number in range(listeners):
-        server.expect_proxy(number)
     for network in trusted:
         server.trust(*packed(network))
 

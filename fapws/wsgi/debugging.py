@@ -32,6 +32,8 @@ class Debugging:
         response: Any = start_response.__self__  # type: ignore[attr-defined]  # the server's own
         client = f"{environ.get('REMOTE_ADDR') or 'unix'}:{environ.get('REMOTE_PORT')}"
         what = visible_line(f"{environ.get('REQUEST_METHOD')} {environ.get('RAW_URI')} from {client}")
+        if response.server.named:
+            what += f" (request {response.request_name()})"
         lines = [f"debug: request {what}"]
         if self._shows:
             lines += [*_fields_of(environ), *_content_of(environ["wsgi.input"])]

@@ -146,7 +146,7 @@ class Handler:
     def respond_with_page(self, response: Response, result: Any, page: Page) -> bool:
         """500 with a page on what has failed, in place of whatever the application wanted. False: there is a
         response already."""
-        fields = [("500 Internal Server Error", ""), *page.headers]
+        fields = [("500 Internal Server Error", ""), *response.own_headers(page.headers)]
         words = [word.encode("latin-1") for field in fields for word in field if word]
         head, body = b"\n".join(words), page.content
         response.begun = True

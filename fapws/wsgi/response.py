@@ -130,10 +130,13 @@ class Response(ResponseBase):
         client = address.encode("ascii")
         lib.fw_name_client(self.server.core, self.connection, client, len(client))
 
-    def name_request(self, name: str) -> None:
-        """For the access log: the request's name (request_id)."""
-        text = name.encode("ascii")
-        lib.fw_name_request(self.server.core, self.connection, text, len(text))
+    def request_name(self) -> str:
+        """Of the request, by which others know it (request_id); only after Server.name_requests()."""
+        return core_text(lib.fw_request_name(self.server.core, self.connection))
+
+    def own_headers(self, headers: Headers) -> Headers:
+        """Those of a page of the server's own, with the request's name if requests have names."""
+        return [*headers, ("X-Request-ID", self.request_name())] if self.server.named else headers
 
     def early_hints(self, headers: Headers) -> None:
         """``wsgi.early_hints``: sends 103 with these fields at once (RFC 8297). Raises ClientGone."""

@@ -82,6 +82,7 @@ class Server:
         """The only one that may use it."""
         self._pid = os.getpid()
         self.forked = False
+        self.named = False
         self.errors = errors.ErrorLog()
         self._interrupted_at = 0.0
         self._interruption: BaseException | None = None
@@ -137,7 +138,7 @@ class Server:
             raise OSError(f"listener {listener} does not exist")
 
     def trust(self, family: int, address: bytes, prefix: int) -> None:
-        """Allows a network to send PROXY headers; see fw_trust(). Raises OSError when there are too many."""
+        """Allows a network what fw_trust() says. Raises OSError when there are too many."""
         code = lib.fw_trust(self.core, family, address, prefix)
         if code < 0:
             raise OSError(f"cannot trust another network: {core_text(lib.fw_error_text(code))}")
@@ -154,6 +155,12 @@ class Server:
         """Goes on with a log that was opened anew; the descriptor is the core's from now on."""
         if lib.fw_set_access_log(self.core, descriptor) < 0:
             os.close(descriptor)
+
+    def name_requests(self) -> None:
+        """From now on each request has a name, see fw_name_requests()."""
+        if lib.fw_name_requests(self.core) < 0:
+            raise MemoryError
+        self.named = True
 
     def keep_heads(self) -> None:
         """From now on Response.raw_head() knows the head of each request, for the price of a copy."""
@@ -451,7 +458,7 @@ class Server:
                 self.log_exception(f"the application failed{errors.where(request)}", error)
                 if page is not None and self.handler.respond_with_page(response, result, page):
                     return
-                self._end_failed(response, errors.name_of(request))
+                self._end_failed(response)
         except BaseException as second:  # the application has changed the response's attributes
             self.log_exception("a response has become useless", second)
             self._forget_nobody()
@@ -470,17 +477,17 @@ class Server:
         """In a child: whether the server refused a call, after the application had returned."""
         return self.forked and type(error) is Fault
 
-    def _end_failed(self, response: Response, name: str) -> None:
+    def _end_failed(self, response: Response) -> None:
         begun, response.begun = response.begun, True
-        if begun or self._respond_error(response.connection, name) < 0:
+        if begun or self._respond_error(response.connection) < 0:
             lib.fw_abort(self.core, response.connection)
 
-    def _respond_error(self, connection: int, name: str = "") -> int:
-        """500, if this connection's request has no response yet. A negative code if it has one. name: the
-        request's, if it has one."""
+    def _respond_error(self, connection: int) -> int:
+        """500, if this connection's request has no response yet. A negative code if it has one."""
         body = b"Internal Server Error\n"
         head, count = _SERVER_ERROR, 3
-        if name:
+        if self.named:
+            name = core_text(lib.fw_request_name(self.core, connection))
             head, count = head + b"\nX-Request-ID\n" + name.encode("ascii"), 5
         rest: int = lib.fw_respond(self.core, connection, head, len(head), count, body, len(body))
         return rest

@@ -240,5 +240,5 @@ class FailedReload:
         page = explain_reload(self._reason, environ, descriptor)
         if page is None:
             return self._application(environ, start_response)
-        start_response("500 Internal Server Error", page.headers)
+        start_response("500 Internal Server Error", response.own_headers(page.headers))
         return [page.content]

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.raw import Client, Cut, fetch
+from fapws._core import lib
+from support.raw import Answer, Client, Cut, fetch
 from support.server import Server
 
-from fapws.wsgi.request_ids import ID_MAX, NamedErrors
+from fapws.wsgi.request_ids import NamedErrors
+
+ID_MAX = lib.FW_REQUEST_ID_MAX
 
 APPLICATION = """
 import json, sys
@@ -24,6 +27,8 @@ def application(environ, start_response):
     environ["wsgi.errors"].write("first line\\nsecond ")
     environ["wsgi.errors"].write("line\\n")
     headers = [("Content-Type", "application/json")]
+    if path == "/reads":
+        environ["wsgi.input"].read()
     if path == "/fails":
         raise RuntimeError("on purpose")
     if path == "/stream":
@@ -44,6 +49,7 @@ def stream(start_response, headers):
 MADE = re.compile(r"[0-9a-f]{32}")
 OPTIONS = (
     'request_id = yes\ntrusted_proxies = 127.0.0.1\naccess_format = $request_id "$request_id" $request_uri\n'
+    "ready_path = /ready\nlog_ready = yes\nmax_body_size = 100\ndebug = 1\n"
 )
 
 
@@ -54,7 +60,11 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def naming(log: Path) -> Iterator[Server]:
-    with Server(APPLICATION, options=f"{OPTIONS}access_log = {log}") as running:
+    folder = log.with_name("files")
+    folder.mkdir()
+    (folder / "a.txt").write_text("hello")
+    options = f"{OPTIONS}access_log = {log}\nstatic = /static:{folder}\n"
+    with Server(APPLICATION, options=options) as running:
         yield running
 
 
@@ -137,15 +147,84 @@ def test_mistake_in_headers_is_told_as_without_a_name(naming: Server) -> None:
     naming.wait_log(r"TypeError: ", since=mark)
 
 
-def test_refusal_has_no_name(naming: Server, log: Path) -> None:
-    with Client(naming.address) as client:
-        client.send(b"BAD\r\n\r\n")
-        assert client.read().head.all("X-Request-ID") == []
-    for _ in range(1000):
-        if re.search(r'^- "-" ', log.read_text(), re.MULTILINE):
-            return
+def ask(server: Server, line: str, more: str) -> Answer:
+    """A connection's only response. more: fields, the empty line and content."""
+    with Client(server.address) as client:
+        client.send(f"{line}\r\nHost: a\r\n{more}".encode())
+        return client.read(line.split()[0])
+
+
+@pytest.mark.parametrize("line", ["BAD", "GET / HTTP/1.1\r\nX-Request-ID: unread\r\na b: c"])
+def test_refusal_of_what_cannot_be_read_has_a_name_of_its_own(naming: Server, line: str) -> None:
+    mark = naming.mark()
+    (name,) = ask(naming, line, "\r\n").head.all("X-Request-ID")
+    assert MADE.fullmatch(name)
+    naming.wait_log(rf"debug: \w+ \(request {name}\) from 127", since=mark)
+
+
+OWN = [
+    ("GET /ready HTTP/1.1", "\r\n", 200),
+    ("GET /ready HTTP/1.0", "\r\n", 200),
+    ("HEAD /ready HTTP/1.1", "\r\n", 200),
+    ("GET /static/a.txt HTTP/1.1", "\r\n", 200),
+    ("HEAD /static/a.txt HTTP/1.1", "\r\n", 200),
+    ("GET /static/a.txt HTTP/1.0", "\r\n", 200),
+    ("GET /static/a.txt HTTP/1.1", "If-None-Match: *\r\n\r\n", 304),
+    ("GET /static/a.txt HTTP/1.1", "Range: bytes=1-2\r\n\r\n", 206),
+    ("GET /static/none HTTP/1.1", "\r\n", 404),
+    ("DELETE /static/a.txt HTTP/1.1", "\r\n", 405),
+    ("POST /reads HTTP/1.1", "Content-Length: 101\r\n\r\n", 413),
+    ("POST /reads HTTP/1.1", "Transfer-Encoding: chunked\r\n\r\nno chunk\r\n", 400),
+]
+
+
+@pytest.mark.parametrize(("line", "more", "status"), OWN)
+def test_responses_of_the_servers_own_have_the_name(
+    naming: Server, line: str, more: str, status: int
+) -> None:
+    answer = ask(naming, line, f"X-Request-ID: given\r\n{more}")
+    assert (answer.status, answer.head.all("X-Request-ID")) == (status, ["given"])
+
+
+def test_each_response_of_the_servers_own_has_another_name(naming: Server) -> None:
+    asked = [ask(naming, line, more) for line, more, _ in OWN for _ in range(3)]
+    names = [answer.head.get("X-Request-ID") or "" for answer in asked]
+    assert all(map(MADE.fullmatch, names))
+    assert len(set(names)) == len(names)
+
+
+def test_access_log_has_the_names_of_the_servers_own_responses(naming: Server, log: Path) -> None:
+    expected = []
+    for number, (line, more, _) in enumerate(OWN):
+        ask(naming, line, f"X-Request-ID: own-{number}\r\n{more}")
+        expected.append(f'own-{number} "own-{number}" {line.split()[1]}')
+    (name,) = ask(naming, "BAD", "\r\n").head.all("X-Request-ID")
+    expected.append(f'{name} "{name}" -')
+    for _ in range(1000):  # it is written behind the responses: each request brings a line more
+        if set(expected) <= set(log.read_text().splitlines()):
+            break
         fetch(naming.address, "/")
-    pytest.fail("no line of the refusal")
+    assert set(expected) - set(log.read_text().splitlines()) == set()
+
+
+def test_without_the_option_nothing_has_a_name(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    options = f"trusted_proxies = 127.0.0.1\nready_path = /ready\nstatic = /static:{tmp_path}\n"
+    with Server("def application(e, s):\n    s('200 OK', [])\n    return []\n", options=options) as server:
+        for path in ("/", "/ready", "/static/a.txt", "/static/none"):
+            assert fetch(server.address, path, "X-Request-ID: x").head.all("X-Request-ID") == []
+
+
+def test_debug_lines_and_the_page_of_a_failure_have_the_name() -> None:
+    options = "request_id = yes\ndebug = 2\n"
+    with Server(APPLICATION, options=options, arguments=["--reload"]) as server:
+        name = json.loads(fetch(server.address, "/told").body)
+        server.wait_log(rf"debug: request GET /told from \S+ \(request {name}\)$")
+        server.wait_log(rf"debug: response to GET /told from \S+ \(request {name}\): status 200")
+        page = fetch(server.address, "/fails", "Accept: text/html")
+        (name,) = page.head.all("X-Request-ID")
+        assert b"on purpose" in page.body
+        server.wait_log(rf"failed at GET /fails \(request {name}\)")
 
 
 class Kept:
