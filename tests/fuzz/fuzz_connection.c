@@ -265,6 +265,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(fw_listen(h.worker, listener) == 0);
     MUST(!h.plan.proxy || fw_expect_proxy(h.worker, 0) == 0);
     MUST(h.plan.trusted || fw_trust(h.worker, 4, (const unsigned char *)"\x7F\0\0\1", 8) == 0);
+    if (h.plan.settings.debug)
+        (void)fw_name_requests(h.worker); /* for want of memory they have none */
     for (size_t i = 0; i < h.plan.client_count; i++)
         client_connect(&clients[i], &address, len);
 
