@@ -1,5 +1,5 @@
-"""Configurations of other servers (tests/cli/others), put into a folder of a test: paths, ports and users are
-made those of the test, and what they name is there, with a stand-in for each application."""
+"""Configurations of other servers (tests/cli/others and shapes), put into a folder of a test: paths, ports
+and users are made those of the test, and what they name is there, with a stand-in for each application."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import pwd
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest import mock
 
 from fapws.cli.arguments import parse_arguments
 from fapws.cli.find_server import Result
 from fapws.cli.translate import command
 from fapws.settings.options import POOL_OPTIONS
+from fapws.settings.processors import processors
 from fapws.settings.scan import Scan, scan
 from fapws.settings.values import split_list
 from support.ports import unused_port
@@ -22,8 +24,10 @@ from support.rooted import OTHER
 from support.tree import TREE
 
 OTHERS = TREE / "tests" / "cli" / "others"
-_PATH = re.compile(r"(?<![\w/.$])/(?:srv|var|run|app|tmp)(?=/)")
-_PORT = re.compile(r"(?<=[:\"'])8[0-4]\d\d(?=[\"'\s,;\]]|$)", re.M)
+SHAPES = TREE / "tests" / "cli" / "shapes"
+CPUS = processors().workers
+_PATH = re.compile(r"(?<![\w/.$])/(?:srv|var|run|app|tmp)(?=[/$\"',\s]|$)", re.M)
+_PORT = re.compile(r"(?:(?<=[:\"'])|(?<=, ))8[0-4]\d\d(?=[\"'\s,;)\]]|$)", re.M)
 _USER = re.compile(r"(?<=[\"':=\s])(?:www-data|nobody)(?=[\"':&,\s]|$)", re.M)
 STAND_IN = """
 import os, resource  # which the master has: its user may not be able to read the standard library
@@ -42,20 +46,41 @@ def {name}(environ, start_response):
 """
 
 
+class Expected(NamedTuple):
+    """What comes of one file; paths, ports and users are the file's own."""
+
+    pools: dict[str, dict[str, str]]
+    """Options that must be as they are here."""
+    unequal: tuple[str, ...] = ()
+    """How the settings without an equal begin, all of them."""
+    master: dict[str, str] = {}  # noqa: RUF012  # never changed
+    environment: dict[str, str] = {}  # noqa: RUF012
+    application: str = ""
+    """What its server's command line names; empty: the file does."""
+    given: dict[str, str] = {}  # noqa: RUF012
+    """Variables that its server is started with."""
+    to_do: tuple[str, ...] = ()
+    """How what is left to do begins."""
+
+
 class Site:
     """One configuration in a folder."""
 
-    def __init__(self, source: Path, root: Path) -> None:
+    def __init__(self, source: Path, root: Path, expected: Expected) -> None:
         self._root = root
         self._ports: dict[str, str] = {}
         user = pwd.getpwuid(os.geteuid()) if os.geteuid() else pwd.getpwnam(OTHER)
         self.uid = user.pw_uid
         """Of the users that it names."""
         self._user = user.pw_name
+        self._gid = user.pw_gid
         self.file = root / "etc" / source.name
         self.file.parent.mkdir(parents=True)
         self.file.write_text(self.here(source.read_text(encoding="utf-8")), encoding="utf-8")
-        self.result: Result = command.translate(parse_arguments(["translate", str(self.file)]))
+        words = ["translate", str(self.file), *filter(None, [expected.application])]
+        given = {name: self.here(value) for name, value in expected.given.items()}
+        with mock.patch.dict(os.environ, given):
+            self.result: Result = command.translate(parse_arguments(words))
         self.text = str(self.result.values["ini"])
         self.ini = root / "site.ini"
         self.ini.write_text(self.text, encoding="utf-8")
@@ -68,11 +93,15 @@ class Site:
         group = re.sub(
             r"((?:group|gid)[ =\"':]+|www-data:)www-data", lambda found: found[1] + self._group(), text
         )
-        return _USER.sub(self._user, group)
+        numbers = re.sub(r"(?m)^uid = 1000$", f"uid = {self.uid}", group)
+        numbers = re.sub(r"(?m)^gid = 1000$", f"gid = {self._gid}", numbers)
+        return _USER.sub(self._user, numbers)
 
     def option_here(self, key: str, value: str) -> str:
         """An option of the original, likewise."""
         owners = {"user": self._user, "group": self._group()}
+        if value == "1000" and key in owners:
+            return str(self.uid if key == "user" else self._gid)
         return owners.get(key) or self.here(value)
 
     def _group(self) -> str:
@@ -118,7 +147,9 @@ class Site:
                 Path(part).mkdir(parents=True, exist_ok=True)
         elif kind == "statics":
             for part in split_list(value):
-                Path(part.partition(":")[2]).mkdir(parents=True, exist_ok=True)
+                folder = Path(part.partition(":")[2])
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "stand-in.txt").write_text("a file")
         elif kind == "virtualenv":
             version = f"{sys.version_info[0]}.{sys.version_info[1]}"
             python = "pypy" if sys.implementation.name == "pypy" else "python"

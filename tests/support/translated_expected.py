@@ -1,444 +1,466 @@
-"""What comes of each file of tests/cli/others, written down by hand from the file and its server's manual.
-
-For each: options of its pools that must be as they are here, and how the settings without an equal begin, all
-of them. Paths, ports and users are the file's own.
-"""
+"""What comes of each file of tests/cli/others, written down from the file and its server's manual."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from support.translated import CPUS, Expected
 
-from fapws.settings.processors import processors
+_GUNICORN = {
+    "backlog": "2048", "request_timeout": "30s", "drain_timeout": "30s", "keepalive_timeout": "2s",
+    "max_uri": "4094",
+}
+_UWSGI = {"backlog": "100"}
+_UNIT = {"max_body_size": "8m"}
+"""What each does without being told."""
 
-CPUS = processors().workers
-
-
-class Expected(NamedTuple):
-    """One file."""
-
-    pools: dict[str, dict[str, str]]
-    unequal: tuple[str, ...] = ()
-    master: dict[str, str] = {}  # noqa: RUF012  # never changed
-    environment: dict[str, str] = {}  # noqa: RUF012
-
-
-_GUNICORN_DEFAULTS = {"keepalive_timeout": "2s", "backlog": "2048", "drain_timeout": "30s", "max_uri": "4094"}
-
-EXPECTED = {
-    "gunicorn/plain_flask.conf.py": Expected(
+OF_OTHERS = {
+    "gunicorn/figures.conf.py": Expected(
         {
-            "storefront": {
-                **_GUNICORN_DEFAULTS,
-                "app": "storefront:create_app()",
-                "listen": "127.0.0.1:8001",
-                "workers": "3",
-                "request_timeout": "1m",
-            }
-        }
-    ),
-    "gunicorn/cores.conf.py": Expected(
-        {
-            "ledger": {
-                "app": "ledger.wsgi:application",
-                "directory": "/srv/ledger",
-                "listen": "0.0.0.0:8002",
-                "workers": str(CPUS * 2 + 1),
-                "max_requests": "2000",
-                "max_requests_jitter": "200",
-                "keepalive_timeout": "5s",
-                "request_timeout": "30s",
-                "access_log": "/var/log/ledger/access.log",
-                "access_format": "combined",
-            }
+            "figures": {
+                **_GUNICORN, "listen": "0.0.0.0:8020", "workers": "3", "request_timeout": "25s",
+                "keepalive_timeout": "4s", "access_log": "/dev/stdout", "drain_timeout": "20s",
+                "max_requests": "900", "max_requests_jitter": "90", "backlog": "512", "autoreload": "no",
+                "app": "figures:site",
+            },
         },
-        master={"error_log": "/var/log/ledger/error.log"},
+        (
+            "worker_class", "worker_connections", "when_ready", "on_starting", "worker_int", "on_exit",
+            "post_fork", "preload_app", "read_settings(settings_path)",
+        ),
+        master={
+            "error_log": "stderr",
+        },
+        application="figures:site",
     ),
-    "gunicorn/container.conf.py": Expected(
+    "gunicorn/letters.conf.py": Expected(
         {
-            "lemonade": {
-                "app": "lemonade.app:application",
-                "listen": "0.0.0.0:8003",
-                "workers": "2",
-                "request_timeout": "0",
-                "drain_timeout": "20s",
+            "letters": {
+                **_GUNICORN, "listen": "127.0.0.1:8018", "workers": "3", "keepalive_timeout": "1s",
+                "request_timeout": "45s", "app": "letters.site:site",
+            },
+        },
+        (
+            "def child_exit(...)", "worker_class", "worker_connections", "statsd_host",
+            "apply_defaults(globals())",
+        ),
+        application="letters.site:site",
+    ),
+    "gunicorn/library.conf.py": Expected(
+        {
+            "lending": {
+                **_GUNICORN, "directory": "/srv/library/lending", "app": "lending.web:wsgi",
+                "access_log": "/var/log/library/requests.log", "max_uri": "8190", "max_headers": "80",
+                "max_header_size": "32k", "user": "www-data", "group": "www-data",
+                "listen": "127.0.0.1:8011", "workers": str(CPUS + 1), "max_requests": "700",
+                "max_requests_jitter": "70", "pythonpath": "/srv/library_env, /srv/library/lending",
+            },
+        },
+        (
+            "threads",
+        ),
+        master={
+            "error_log": "/var/log/library/errors.log",
+        },
+    ),
+    "gunicorn/newsroom.conf.py": Expected(
+        {
+            "newsroom": {
+                **_GUNICORN, "listen": "127.0.0.1:8012", "app": "newsroom:site", "workers": str(CPUS),
+                "autoreload": "no", "keepalive_timeout": "45s", "request_timeout": "4m",
                 "access_log": "/dev/stdout",
-            }
+            },
         },
-        ("worker_class", "threads", "preload_app", "def post_fork", "def when_ready"),
-        {"error_log": "stderr"},
-    ),
-    "gunicorn/unix_socket.conf.py": Expected(
-        {
-            "registry": {
-                "app": "registry.wsgi:application",
-                "directory": "/srv/registry",
-                "listen": "unix:/run/registry/web.sock?mode=660&user=www-data&group=www-data, 127.0.0.1:8004",
-                "umask": "007",
-                "user": "www-data",
-                "group": "www-data",
-                "workers": str(min(CPUS, 4)),
-                "max_uri": "8190",
-                "max_headers": "60",
-                "max_header_size": "32k",
-            }
+        (
+            "post_worker_init", "disable_redirect_access_to_syslog", "logger_class",
+        ),
+        master={
+            "error_log": "stderr",
         },
-        (),
-        {"pidfile": "/run/registry/web-fapws.pid", "error_log": "/var/log/registry/web.log"},
-        {"DJANGO_SETTINGS_MODULE": "registry.settings", "LANG": "de_DE.UTF-8"},
     ),
-    "gunicorn/conditions.conf.py": Expected(
-        {"polls": {"app": "polls.wsgi:application", "listen": "127.0.0.1:8005", "workers": "4"}},
-        ("proc_name",),
-    ),
-    "gunicorn/helper.conf.py": Expected(
+    "gunicorn/notes.conf.py": Expected(
         {
-            "brew": {
-                "app": "brew:app",
-                "listen": "0.0.0.0:8006",
-                "workers": "2",
-                "max_requests": "500",
-                "max_requests_jitter": "50",
-                "backlog": "2048",
-                "keepalive_timeout": "75s",
-            }
+            "notes": {
+                **_GUNICORN, "listen": "unix:/tmp/notes-web.sock", "workers": "3",
+                "max_requests": "2000000", "max_requests_jitter": "500000", "app": "notes.app:app",
+            },
         },
-        ("def on_exit",),
+        given={
+            "NOTES_WORKERS": "3",
+        },
+        application="notes.app:app",
     ),
-    "gunicorn/async_workers.conf.py": Expected(
+    "gunicorn/papers.conf.py": Expected(
         {
-            "chat": {
-                "app": "chat.server:app",
-                "listen": "[::1]:8007",
-                "workers": "2",
-                "request_timeout": "90s",
-            }
+            "papers": {
+                **_GUNICORN, "listen": "127.0.0.1:8016", "workers": "3", "request_timeout": "75s",
+                "app": "papers.wsgi:application",
+            },
+        },
+        (
+            "worker_class", "def pre_fork(...)", "def pre_exec(...)", "def when_ready(...)",
+            "def worker_int(...)", "def worker_abort(...)",
+        ),
+        application="papers.wsgi:application",
+    ),
+    "gunicorn/parcels.conf.py": Expected(
+        {
+            "parcels": {
+                **_GUNICORN, "listen": "0.0.0.0:8019", "workers": "2", "access_log": "/dev/stdout",
+                "max_requests": "600", "max_requests_jitter": "25", "app": "parcels:site",
+            },
+        },
+        (
+            "def post_fork(...)", "threads", "secure_scheme_headers", "forwarded_allow_ips",
+        ),
+        master={
+            "error_log": "stderr",
+        },
+        given={
+            "PARCELS_WORKERS": "2", "PARCELS_THREADS": "4", "PARCELS_REQUESTS": "600",
+        },
+        application="parcels:site",
+    ),
+    "gunicorn/reader.conf.py": Expected(
+        {
+            "reader": {
+                **_GUNICORN, "pythonpath": "/srv/reader/packages", "listen": "127.0.0.1:8014",
+                "workers": "2", "app": "reader.site:site",
+            },
+        },
+        (
+            "threads", "logconfig_dict",
+        ),
+        application="reader.site:site",
+    ),
+    "gunicorn/samples.conf.py": Expected(
+        {
+            "samples": {
+                **_GUNICORN, "app": "samples.site:site", "listen": "0.0.0.0:8013", "user": "nobody",
+                "autoreload": "no", "workers": "3",
+            },
+        },
+    ),
+    "gunicorn/tuned.conf.py": Expected(
+        {
+            "tuned": {
+                **_GUNICORN, "workers": str(max(CPUS // 2, 3)), "listen": "127.0.0.1:8015",
+                "drain_timeout": "50s", "request_timeout": "70s", "keepalive_timeout": "15s",
+                "app": "tuned.site:site",
+            },
         },
         (
             "worker_class",
-            "worker_connections",
-            "statsd_host",
-            "statsd_prefix",
-            "logger_class",
-            "certfile",
-            "keyfile",
+        ),
+        master={
+            "error_log": "stderr",
+        },
+        application="tuned.site:site",
+        to_do=(
+            "the application is ASGI, and Fapws serve",
         ),
     ),
-    "gunicorn/proxied.conf.py": Expected(
+    "unit/brains.json": Expected(
         {
-            "atlas": {
-                "app": "atlas.wsgi:application",
-                "listen": "127.0.0.1:8008",
+            "brains": {
+                **_UNIT, "listen": "0.0.0.0:8227", "workers": "3", "user": "www-data", "group": "www-data",
+                "pythonpath": "/srv/brains", "app": "brains.web:application",
+            },
+        },
+    ),
+    "unit/catalogue.json": Expected(
+        {
+            "catalogue": {
+                **_UNIT, "listen": "0.0.0.0:8226", "workers": "2", "app": "serve:application",
+                "pythonpath": "/srv/catalogue",
+            },
+        },
+    ),
+    "unit/commons.json": Expected(
+        {
+            "commons": {
+                **_UNIT, "listen": "0.0.0.0:8228", "virtualenv": "/srv/commons/.environment",
+                "pythonpath": "/srv/commons/source", "app": "commons:site", "user": "nobody",
                 "workers": "2",
-                "trusted_proxies": "127.0.0.1, 10.0.0.0/8",
-                "proxy_protocol": "no",
-                "reuseport": "yes",
-                "access_log": "/var/log/atlas/access.log",
-                "access_format": '$http_x_forwarded_for [$time_local] "$request" $status $body_bytes_sent '
-                "$request_time",
-            }
+            },
         },
-        ("secure_scheme_headers", "disable_redirect_access_to_syslog"),
-    ),
-    "gunicorn/every_default.conf.py": Expected(
-        {
-            "depot": {
-                **_GUNICORN_DEFAULTS,
-                "app": "depot.web:application",
-                "listen": "127.0.0.1:8009",
-                "workers": "1",
-                "max_requests": "0",
-                "max_headers": "100",
-                "reuseport": "no",
-                "access_format": "combined",
-            }
+        (
+            "step {\"match\": {\"uri\": \"/.well-known/acme-challeng", "listener \"*:8443\" with tls",
+        ),
+        environment={
+            "COMMONS_PASSWORDS": "/srv/commons/.passwords", "COMMONS_MAIL": "/srv/commons/.mail",
         },
-        ("worker_connections",),
-        {"error_log": "stderr"},
     ),
-    "gunicorn/odd_names.conf.py": Expected(
+    "unit/events.json": Expected(
         {
-            "probe": {
-                "app": "probe.web:application",
-                "listen": "0.0.0.0:8010",
-                "workers": "2",
-                "script_name": "/probe",
-                "request_timeout": "20s",
-            }
+            "events": {
+                **_UNIT, "listen": "0.0.0.0:8223", "workers": "3", "directory": "/srv/events",
+                "pythonpath": "/srv/events", "app": "events.asgi:application", "user": "nobody",
+                "max_requests": "20000",
+            },
+            "figures": {
+                **_UNIT, "listen": "0.0.0.0:8224", "workers": "1", "directory": "/srv/events/tools",
+                "pythonpath": "/srv/events/tools", "app": "figures:application", "user": "nobody",
+            },
         },
-        ("syslog_addr", "errorlog"),
-        {"error_log": "syslog:local3"},
+        (
+            "step {\"match\": {\"uri\": [\"/figures\"]}, \"action\": {\"",
+            "step {\"match\": {\"uri\": [\"/state\"]}, \"action\": {\"pr",
+            "listener \"*:8225\" with pass routes/state", "application \"events\": protocol",
+        ),
+        to_do=(
+            "name the WSGI application: 'events.asgi:", "the application is ASGI, and Fapws serve",
+        ),
     ),
-    "uwsgi/django.ini": Expected(
+    "unit/garage.json": Expected(
         {
-            "bazaar": {
-                "app": "bazaar.wsgi:application",
-                "directory": "/srv/bazaar",
-                "virtualenv": "/srv/bazaar/venv",
-                "listen": "unix:/run/bazaar/web.sock?mode=660&user=www-data&group=www-data",
-                "workers": "4",
-                "request_timeout": "30s",
-                "max_requests": "5000",
-                "backlog": "100",
-            }
+            "garage": {
+                **_UNIT, "listen": "0.0.0.0:8230", "static": "/pictures:/srv/pictures",
+                "static_fallthrough": "yes", "pythonpath": "/srv/garage", "app": "garage.wsgi:application",
+                "workers": "4", "header_timeout": "20s", "body_timeout": "40s", "write_timeout": "50s",
+                "keepalive_timeout": "2m", "max_body_size": "20m",
+            },
         },
-        environment={"DJANGO_SETTINGS_MODULE": "bazaar.settings"},
+        (
+            "step {\"match\": {\"uri\": \"~\\\\.png\"}, \"action\": {\"sha",
+            "step {\"match\": {\"uri\": \"~\\\\.png\"}, \"action\": {\"sha",
+            "step {\"match\": {\"uri\": \"/pictures/*\"}, \"action\": {",
+            "step {\"match\": {\"uri\": [\"/cars/*\", \"/alive\"]}, \"ac",
+            "step {\"match\": {\"uri\": [\"*.php\", \"*.php/*\", \"/offi",
+            "step {\"action\": {\"share\": \"/srv/office/$uri\", \"fal",
+            "application \"office\" of type php", "settings.http.log_route",
+        ),
     ),
-    "uwsgi/docker.ini": Expected(
+    "unit/racks.json": Expected(
         {
-            "service": {
-                "script": "/app/web/service.py:app",
-                "listen": "0.0.0.0:8101",
-                "workers": str(CPUS + 1),
-                "max_header_size": "32k",
+            "racks": {
+                **_UNIT, "listen": "0.0.0.0:8221, [::]:8221", "static": "/files:/srv/racks/web/files",
+                "static_fallthrough": "yes", "forwarded": "x-forwarded-for, x-forwarded-proto",
+                "trusted_proxies": "10.1.0.0/16, 172.20.0.0/14, 192.168.7.0/24, fd00::/8, fe80::/10",
+                "pythonpath": "/srv/racks/web", "app": "racks.wsgi:application",
+                "virtualenv": "/srv/racks/environment", "workers": "3", "access_log": "/dev/stdout",
                 "max_body_size": "50m",
-            }
-        },
-        ("threads",),
-    ),
-    "uwsgi/conditions.ini": Expected(
-        {
-            "tickets": {
-                "app": "tickets.wsgi:application",
-                "directory": "/srv/tickets",
-                "listen": "127.0.0.1:8102",
-                "workers": "3",
-                "autoreload": "no",
-                "user": "www-data",
-                "group": "www-data",
-                "umask": "027",
-                "access_log": "/var/log/tickets/uwsgi-access.log",
-            }
-        },
-        master={"error_log": "/var/log/tickets/uwsgi.log"},
-    ),
-    "uwsgi/statics.ini": Expected(
-        {
-            "gallery": {
-                "script": "/srv/gallery/gallery/wsgi.py",
-                "listen": "0.0.0.0:8103",
-                "workers": "2",
-                "static": "/static:/srv/gallery/static, /media:/srv/gallery/media, /:/srv/gallery/public",
-                "static_fallthrough": "yes",
-                "static_max_age": "24h",
-            }
-        },
-        ("route", "stats"),
-    ),
-    "uwsgi/cheap.ini": Expected(
-        {
-            "seldom": {
-                "app": "seldom:app",
-                "listen": "127.0.0.1:8104",
-                "workers": "8",
-                "min_workers": "0",
-                "idle_timeout": "10m",
-                "max_rss": "200m",
-                "max_lifetime": "1h",
-                "drain_timeout": "45s",
-            }
-        },
-        ("cheaper", "cheaper-algo", "cheaper-step", "evil-reload-on-rss", "reload-mercy"),
-    ),
-    "uwsgi/placeholders.ini": Expected(
-        {
-            "orchard": {
-                "app": "orchard.main:make()",
-                "listen": "0.0.0.0:8105",
-                "workers": "2",
-                "backlog": "128",
-                "rlimit_nofile": "4096",
-            }
-        },
-        ("touch-reload",),
-        {"pidfile": "/tmp/placeholders-fapws.pid"},
-    ),
-    "uwsgi/queues.ini": Expected(
-        {
-            "mailer": {
-                "app": "mailer.wsgi:application",
-                "listen": "127.0.0.1:8106",
-                "workers": "2",
-                "access_format": '$client_addr - $remote_user [$time_local] "$request_method $request_uri '
-                '$server_protocol" $status $body_bytes_sent "$http_referer" "$http_user_agent"',
-            }
+            },
         },
         (
-            "spooler",
-            "spooler-processes",
-            "mule",
-            "cron",
-            "attach-daemon",
-            "cache2",
-            "hook-asap",
-            "gevent",
+            "step {\"match\": {\"uri\": \"/figures/*\"}, \"action\": {\"",
+            "listener \"0.0.0.0:8222\" with pass routes/figures",
+            "listener \"[::]:8222\" with pass routes/figures",
         ),
-        {"error_log": "syslog:local2"},
     ),
-    "uwsgi/emperor_vassal.yaml": Expected(
+    "unit/relief.json": Expected(
         {
-            "almanac": {
-                "app": "almanac:application",
-                "directory": "/srv/almanac",
-                "listen": "127.0.0.1:8107",
-                "workers": "2",
-                "request_timeout": "2m",
-                "slow_request": "2500ms",
-            }
-        },
-        (),
-        {"error_log": "/var/log/almanac/uwsgi.log"},
-        {"ALMANAC_YEAR": "2026", "TZ": "UTC"},
-    ),
-    "uwsgi/json_form.json": Expected(
-        {
-            "census": {
-                "script": "/srv/census/census.py",
-                "listen": "127.0.0.1:8108",
-                "workers": "3",
-                "static": "/assets:/srv/census/assets",
-            }
-        },
-        ("memory-report",),
-    ),
-    "uwsgi/mounts.ini": Expected(
-        {
-            "wiki": {
-                "script": "/srv/wiki/wiki.py:app",
-                "script_name": "/wiki",
-                "listen": "127.0.0.1:8109",
-                "workers": "2",
-                "access_log": "/var/log/wiki/requests.log",
-            }
-        },
-        ("http-timeout", "frobnicate"),
-        {"error_log": "/var/log/wiki/error.log"},
-    ),
-    "unit/flask.json": Expected(
-        {
-            "postcards": {
-                "app": "postcards:app",
-                "pythonpath": "/srv/postcards",
-                "virtualenv": "/srv/postcards/venv",
-                "listen": "0.0.0.0:8201",
-                "workers": "2",
-                "max_body_size": "8m",
-            }
-        }
-    ),
-    "unit/django.json": Expected(
-        {
-            "museum": {
-                "app": "museum.wsgi:application",
-                "directory": "/srv/museum",
-                "listen": "0.0.0.0:8202",
-                "static": "/static:/srv/museum/static",
-                "user": "www-data",
-                "group": "www-data",
-                "workers": "3",
-                "request_timeout": "30s",
-                "max_requests": "1000",
-            }
-        },
-        environment={"DJANGO_SETTINGS_MODULE": "museum.settings"},
-    ),
-    "unit/two_sites.json": Expected(
-        {
-            "shop": {
-                "app": "shop.wsgi:application",
-                "pythonpath": "/srv/shop",
-                "listen": "127.0.0.1:8203",
-                "workers": "4",
-                "access_log": "/var/log/unit/access.log",
-            },
-            "stock": {
-                "app": "stock.web:create()",
-                "listen": "127.0.0.1:8204, [::1]:8205",
-                "access_log": "/var/log/unit/access.log",
+            "relief": {
+                **_UNIT, "listen": "0.0.0.0:8231", "workers": "4", "pythonpath": "/srv/relief",
+                "app": "relief:site", "max_body_size": "100m",
             },
         },
-        ('application "stock": threads',),
-    ),
-    "unit/fallback.json": Expected(
-        {
-            "recipes": {
-                "app": "recipes:application",
-                "listen": "0.0.0.0:8206",
-                "static": "/:/srv/recipes/public",
-                "static_fallthrough": "yes",
-                "forwarded": "x-forwarded-for, x-forwarded-proto",
-                "trusted_proxies": "10.0.0.0/8, 127.0.0.1",
-            }
+        environment={
+            "HOME": "/srv/relief",
         },
-        ('route "forgotten"',),
     ),
-    "unit/many_routes.json": Expected(
+    "unit/reports.json": Expected(
         {
-            "forum": {
-                "app": "forum.wsgi:application",
-                "listen": "0.0.0.0:8207",
-                "static": "/static:/srv/forum/files/static, /media:/srv/forum/files/media",
-                "workers": "2",
+            "reports": {
+                **_UNIT, "listen": "0.0.0.0:8229", "static": "/:/srv/reports/pages",
+                "static_fallthrough": "yes", "directory": "/srv/reports", "pythonpath": "/srv/reports",
+                "app": "reports.web:site",
             },
-            "api": {"app": "forum.api:application", "workers": "1"},
         },
-        ('step {"match": {"uri": "/api/*"}', 'step {"match": {"uri": "/old"}', 'step {"match": {"host"'),
-    ),
-    "unit/settings.json": Expected(
-        {
-            "scans": {
-                "app": "scans:application",
-                "listen": "127.0.0.1:8208",
-                "workers": "2",
-                "header_timeout": "10s",
-                "body_timeout": "15s",
-                "write_timeout": "20s",
-                "keepalive_timeout": "2m",
-                "max_body_size": "25m",
-                "spool_directory": "/var/tmp/uploads",
-                "access_log": "/var/log/scans/access.log",
-                "access_format": '$client_addr - - [$time_local] "$request" $status $body_bytes_sent '
-                '"$http_referer"',
-            }
-        },
-        ('application "scans": isolation.namespaces', "settings.http.static.mime_types"),
-    ),
-    "unit/on_demand.json": Expected(
-        {
-            "archive": {
-                "app": "archive.wsgi:application",
-                "listen": "unix:/run/archive/web.sock",
-                "workers": "3",
-                "min_workers": "0",
-                "idle_timeout": "1m",
-                "script_name": "/archive",
-            }
-        }
-    ),
-    "unit/mixed_languages.json": Expected(
-        {"office": {"app": "office:application", "listen": "0.0.0.0:8211"}},
         (
-            'listener "*:8210"',
-            'listener "*:8443" with tls',
-            'listener "*:8212"',
-            'application "blog"',
-            "upstreams",
+            "step {\"match\": {\"uri\": \"/data/v2/*\"}, \"action\": {\"",
         ),
     ),
-    "unit/targets.json": Expected(
+    "unit/stack.json": Expected(
         {
-            "lab-front": {"app": "lab.front:app", "listen": "127.0.0.1:8213"},
-            "lab-back": {"app": "lab.back:app", "listen": "127.0.0.1:8214"},
-        }
-    ),
-    "unit/control_api.json": Expected(
-        {
-            "library": {
-                "app": "library.wsgi:application",
-                "listen": "127.0.0.1:8215",
-                "workers": "5",
-                "user": "nobody",
-            }
+            "static": {
+                **_UNIT, "listen": "0.0.0.0:8233", "static": "/:/srv/stack/files",
+            },
+            "data": {
+                **_UNIT, "listen": "0.0.0.0:8235", "pythonpath": "/srv/stack/data",
+                "virtualenv": "/srv/stack/data/environment", "app": "asgi:site",
+            },
         },
-        environment={"LANG": "C.UTF-8", "TZ": "Europe/Zurich"},
+        (
+            "listener \"*:8234\" with pass applications/pages", "application \"pages\" of type external",
+        ),
+        to_do=(
+            "name the WSGI application: 'asgi:site' l",
+        ),
+    ),
+    "unit/switches.json": Expected(
+        {
+            "switches": {
+                **_UNIT, "listen": "0.0.0.0:8232", "static": "/files:/srv/switches/web/files",
+                "static_fallthrough": "yes", "pythonpath": "/srv/switches/web",
+                "app": "switches.wsgi:application", "virtualenv": "/srv/switches/environment",
+                "workers": "3", "access_log": "/dev/stdout", "max_body_size": "512m",
+            },
+        },
+    ),
+    "uwsgi/addons.ini": Expected(
+        {
+            "addons": {
+                **_UWSGI, "directory": "/srv/addons", "workers": "2", "listen": "0.0.0.0:8115",
+                "user": "www-data", "group": "www-data", "max_requests": "3000",
+                "app": "addons.wsgi:application", "access_log": "/srv/addons/log/server-access.log",
+            },
+        },
+        (
+            "vaccum", "enable-threads", "fs-reload", "attach-daemon", "honour-stdin",
+        ),
+        master={
+            "pidfile": "/srv/addons/parts/addons-master-fapws.pid",
+            "error_log": "/srv/addons/log/server.log",
+        },
+        environment={
+            "DJANGO_SETTINGS_MODULE": "addons.settings",
+        },
+    ),
+    "uwsgi/buildings.ini": Expected(
+        {
+            "survey": {
+                **_UWSGI, "directory": "/srv/buildings", "listen": "unix:/tmp/buildings.sock?mode=666",
+                "workers": "3", "max_requests": "2500", "user": "1000", "group": "1000",
+                "request_timeout": "5m", "app": "survey.site:wsgi", "access_log": "/dev/stdout",
+            },
+        },
+        (
+            "cheaper-initial",
+        ),
+    ),
+    "uwsgi/channels.ini": Expected(
+        {
+            "channels": {
+                **_UWSGI, "directory": "/app", "virtualenv": "/app/environment",
+                "listen": "unix:/app/channels.sock?mode=777, 127.0.0.1:8111", "static": "/files:/app/files",
+                "static_fallthrough": "yes", "workers": "2", "max_header_size": "32k", "body_timeout": "5m",
+                "write_timeout": "5m", "app": "channels.site:wsgi", "access_log": "/dev/stdout",
+            },
+        },
+        (
+            "exec-pre", "attach-daemon", "attach-daemon", "attach-daemon", "attach-daemon", "attach-daemon",
+            "http-timeout", "gevent", "gevent-early-monkey-patch", "import", "log-4xx", "log-5xx",
+            "logformat-strftime", "log-date", "log-format",
+        ),
+        environment={
+            "DJANGO_SETTINGS_MODULE": "channels.settings", "CHANNELS_BEHIND_NGINX": "yes",
+        },
+        given={
+            "CHANNELS_WORKERS": "2",
+        },
+    ),
+    "uwsgi/jobs.ini": Expected(
+        {
+            "main": {
+                **_UWSGI, "directory": "/srv/jobs/source", "workers": "5", "listen": "0.0.0.0:8117",
+                "virtualenv": "/srv/jobs/environment", "max_header_size": "12k",
+                "script": "/srv/jobs/source/jobs/site/main.py:site",
+                "access_log": "/srv/jobs/log/server-access.log",
+            },
+        },
+        (
+            "honour-stdin", "stats", "log-date", "log-maxsize", "log-backupname", "log-reopen",
+            "log-format",
+        ),
+        master={
+            "error_log": "/srv/jobs/log/server.log",
+        },
+        environment={
+            "HOME": "/srv/jobs", "LANG": "de_CH.UTF-8",
+        },
+    ),
+    "uwsgi/packages.ini": Expected(
+        {
+            "packages": {
+                **_UWSGI, "listen": "0.0.0.0:8119", "proxy_protocol": "yes", "max_header_size": "16383",
+                "static": "/files:/app/files", "static_fallthrough": "yes", "request_timeout": "1m",
+                "app": "packages.wsgi:application", "workers": "1", "access_log": "/dev/stdout",
+            },
+        },
+        (
+            "http-timeout", "threads", "stats", "log-x-forwarded-for", "route-if",
+        ),
+        given={
+            "PACKAGES_FILES": "/app/files",
+        },
+    ),
+    "uwsgi/pager.ini": Expected(
+        {
+            "pager": {
+                **_UWSGI, "directory": "/srv/pager", "listen": "0.0.0.0:8116", "workers": "3",
+                "request_timeout": "310s", "max_requests": "2000", "max_header_size": "32767",
+                "access_format": "from=pager status=$status verb=$request_method path=$request_uri took="
+                "$request_time trace=$http_x_trace protocol=$server_protocol size=$body"
+                "_bytes_sent content=$http_content_length",
+                "app": "pager.wsgi:application", "access_log": "/dev/stdout",
+            },
+        },
+        (
+            "http-timeout", "route-if", "log-encoder",
+        ),
+        master={
+            "pidfile": "/tmp/pager-master-fapws.pid", "error_log": "stderr",
+        },
+    ),
+    "uwsgi/pages.ini": Expected(
+        {
+            "pages": {
+                **_UWSGI, "directory": "/app",
+                "listen": "unix:/tmp/pages.sock?mode=664&user=www-data&group=www-data", "workers": "2",
+                "user": "www-data", "group": "www-data", "drain_timeout": "8s", "max_header_size": "6k",
+                "app": "pages.web:site", "max_uri": "6k",
+            },
+        },
+        (
+            "hook-master-start", "threads", "vacuum", "reload-mercy",
+        ),
+        master={
+            "pidfile": "/tmp/pages-fapws.pid",
+        },
+        environment={
+            "HOME": "/app",
+        },
+    ),
+    "uwsgi/pings.ini": Expected(
+        {
+            "pings": {
+                **_UWSGI, "directory": "/srv/pings", "listen": "0.0.0.0:8114", "request_timeout": "20s",
+                "workers": "3", "rlimit_nofile": "5000", "app": "pings.wsgi:application",
+                "access_log": "/dev/stdout",
+            },
+        },
+        (
+            "hook-pre-app", "attach-daemon", "attach-daemon",
+        ),
+    ),
+    "uwsgi/signals.ini": Expected(
+        {
+            "signals": {
+                **_UWSGI, "directory": "/srv/signals/web", "listen": "0.0.0.0:8112, 0.0.0.0:8113",
+                "workers": "3", "user": "www-data", "group": "www-data", "max_requests": "800",
+                "max_lifetime": "2h", "max_rss": "1g", "drain_timeout": "40s", "access_log": "/dev/stdout",
+                "app": "signals.wsgi:application",
+            },
+        },
+        (
+            "log-4xx", "log-5xx", "log-route", "log-route", "log-encoder", "log-encoder", "log-encoder",
+            "log-format", "log-req-encoder", "log-req-encoder",
+        ),
+        master={
+            "error_log": "stderr",
+        },
+        environment={
+            "SIGNALS_JSON": "1",
+        },
+    ),
+    "uwsgi/verses.yaml": Expected(
+        {
+            "verses": {
+                **_UWSGI, "listen": "unix:/run/verses/verses.sock?mode=660", "user": "www-data",
+                "group": "www-data", "app": "verses:site", "workers": "1",
+            },
+        },
+        (
+            "gevent", "http-websockets",
+        ),
     ),
 }

@@ -12,6 +12,8 @@ from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS
 _WIDTH = 100
 _LISTS = ("listen", "pythonpath", "static", "trusted_proxies", "forwarded")
 """Options whose second value joins the first."""
+_THERE = ("there is no ", "must be a directory", "cannot read ")
+"""How mistakes begin that are none where the files and users of the option are."""
 
 
 class Line(NamedTuple):
@@ -85,6 +87,21 @@ class Draft:
             said = (*said, f"{before.value} was said before; the last word counts")
         lines[key] = Line(key, value, tuple(dict.fromkeys(said)))
 
+    def unfit(self, key: str, value: str) -> str:
+        """Why configtest would refuse an option with this value, whatever is there; empty: it would not."""
+        before = self.value(key) if key in _LISTS else ""
+        option = MASTER_OPTIONS.get(key) or POOL_OPTIONS[key]
+        if key == "static":
+            others = [one.partition(":") for one in values.split_list(before)]
+            if any(one[0] == value.partition(":")[0] and one[2] != value.partition(":")[2] for one in others):
+                return "one folder a path: it has one already"
+        joined = f"{before}, {value}" if before and value not in values.split_list(before) else value
+        try:
+            options.parse(option, fitting(key, joined)[0], "/")
+        except ValueError as error:
+            return "" if any(begins in str(error) for begins in _THERE) else f"{key} {error}"
+        return ""
+
     def value(self, key: str) -> str:
         """What an option has so far; empty: nothing."""
         line = self.master.get(key) or self.pool.lines.get(key)
@@ -95,12 +112,22 @@ class Draft:
         self.pool.environment[name] = Line(name, value, tuple(comment for comment in comments if comment))
 
     def refuse(self, setting: str, why: str) -> None:
-        """A setting without an equal."""
-        self.unequal.append(Said(setting, why))
+        """A setting without an equal, which is told once."""
+        if Said(setting, why) not in self.unequal:
+            self.unequal.append(Said(setting, why))
 
     def always_so(self, setting: str, why: str) -> None:
         """A setting that is not needed."""
         self.always.append(Said(setting, why))
+
+    def fit_sizes(self) -> None:
+        """The target is a part of the head of a request: neither bound may make a mistake of the other."""
+        uri = values.parse_size(self.value("max_uri") or POOL_OPTIONS["max_uri"].default)
+        head = values.parse_size(self.value("max_header_size") or POOL_OPTIONS["max_header_size"].default)
+        if uri > head and self.value("max_uri"):
+            self.put("max_header_size", values.format_size(uri), "the target, bound by max_uri, is a part")
+        elif uri > head:
+            self.put("max_uri", values.format_size(head), "the target is a part of the head")
 
     def name_pool(self) -> None:
         """The only pool is called by its application; what fapwsctl finds the server by is there."""

@@ -11,11 +11,13 @@ import tempfile
 from fapws.cli.translate.python_values import Read, Value
 
 SECONDS = 60.0
+_RUN = "the file was run for it"
 _RUNNER = """
 import json, os, runpy, sys
 path, descriptor = sys.argv[1], int(sys.argv[2])
 sys.argv = [path]
 sys.path.insert(0, os.getcwd())
+before = dict(os.environ)
 names = runpy.run_path(path)
 
 def plain(value):
@@ -37,7 +39,8 @@ for name, value in names.items():
         except TypeError as error:
             said[name] = {"kind": str(error)}
 with os.fdopen(descriptor, "w") as out:
-    json.dump(said, out)
+    changed = {name: value for name, value in os.environ.items() if before.get(name) != value}
+    json.dump({"names": said, "environment": changed}, out)
 """
 
 
@@ -65,11 +68,14 @@ def read(path: str, directory: str) -> Read:
             raise CannotRun(done.stderr.decode("utf-8", "replace"))
         said.seek(0)
         found = json.loads(said.read())
-    return Read({name: _value(found[name]) for name in found}, [])
+    names = {name: _value(value) for name, value in found["names"].items()}
+    variables = found["environment"].items()
+    changed = {name: Value(value, f"os.environ[{name!r}]", (_RUN,)) for name, value in variables}
+    return Read(names, [], changed, [])
 
 
 def _value(found: dict[str, object]) -> Value:
     if "value" in found:
-        return Value(found["value"], repr(found["value"]), ("the file was run for it",))
+        return Value(found["value"], repr(found["value"]), (_RUN,))
     kind = str(found["kind"])
-    return Value(None, f"a {kind}", ("the file was run for it",), f"it is a {kind}")
+    return Value(None, f"a {kind}", (_RUN,), f"it is a {kind}")

@@ -25,6 +25,7 @@ from fapws.cli.translate.rows import (
     tell_application,
 )
 from fapws.settings import values
+from fapws.settings.core_limits import FIELDS_MAX
 
 _ONE_AT_A_TIME = "a worker of Fapws serves one request at a time"
 _TLS = "TLS is the proxy's in front (Caddy, nginx, HAProxy, relayd); listen speaks plain HTTP"
@@ -39,7 +40,8 @@ def translate(path: str, source: str, application: str, run: bool) -> Draft:
     """The draft of a file with this text. Raises SyntaxError, execute.CannotRun."""
     directory = os.path.dirname(os.path.abspath(path))
     draft = Draft("gunicorn", path)
-    names, skipped = execute.read(path, directory) if run else python_values.read(source, path)
+    read = execute.read(path, directory) if run else python_values.read(source, path)
+    names = read.names
     given = [_given(name, names[name]) for name in names if name in TABLE]
     chdir = next((one.value for one in given if one.name == "chdir" and not one.unknown), "")
     job = Job(draft, os.path.normpath(os.path.join(directory, str(chdir or ""))))
@@ -48,12 +50,14 @@ def translate(path: str, source: str, application: str, run: bool) -> Draft:
     draft.put("directory", job.directory, "where gunicorn is started, or its chdir")
     apply(job, TABLE, given, "")
     _defaults(job)
-    for name, why in skipped:
+    for name, why in read.skipped:
         if name in TABLE:
             draft.always_so(f"{name} = ...", f"does not count here: {why}")
+    _tell_statements(job, read)
     _tell_others(draft, names)
+    draft.fit_sizes()
     draft.name_pool()
-    if not draft.value("app") and not draft.lacks:
+    if "wsgi_app" not in job.given:
         draft.lacks.append(
             "name the application: app = package.module:callable, what stands on gunicorn's command line"
         )
@@ -64,6 +68,17 @@ def _given(name: str, value: python_values.Value) -> Given:
     if isinstance(value.value, python_values.Function):
         return Given(name, True, value.text, value.notes, value.unknown)
     return Given(name, value.value, f"{name} = {value.text}", value.notes, value.unknown)
+
+
+def _tell_statements(job: Job, read: python_values.Read) -> None:
+    """What the file does beside giving names to values."""
+    for name, value in read.environment.items():
+        try:
+            job.draft.environ(name, plain(value.value), f"gunicorn: {value.text}", *value.notes)
+        except CannotTake as error:
+            job.draft.refuse(value.text, str(error))
+    for text, why in read.untold:
+        job.draft.refuse(text, why)
 
 
 def _tell_others(draft: Draft, names: dict[str, python_values.Value]) -> None:
@@ -122,8 +137,8 @@ def _address(job: Job, text: str) -> str:
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         host, port = text, "8000"
-    if not port.isdigit():
-        raise CannotTake(f"{text!r} is no address")
+    if not port.isdigit() or "/" in host:
+        raise CannotTake(f"{text!r} is no address; a unix socket is unix:PATH")
     return address(host, port)
 
 
@@ -202,6 +217,20 @@ def _header_size(job: Job, given: Given, row: Row) -> None:
     if size == 0:
         raise CannotTake("0 means no limit; the whole head has one here: max_header_size, 64k at most")
     job.put(given, row.option, values.format_size(max(32 * 1024, min(size * 2, 65536))), row.told)
+
+
+def _keepalive(job: Job, given: Given, row: Row) -> None:
+    if number(given.value):
+        job.put(given, row.option, seconds(given.value), row.told)
+    else:
+        told = "0 closes the connection after each response; here 0 would be no limit"
+        job.put(given, row.option, "1s", told)
+
+
+def _fields(job: Job, given: Given, row: Row) -> None:
+    """gunicorn takes 0 for as many as it can."""
+    fields = number(given.value) or FIELDS_MAX
+    job.put(given, row.option, str(fields), row.told)
 
 
 def _request_line(job: Job, given: Given, row: Row) -> None:
@@ -330,9 +359,9 @@ ROWS = (
         _timeout,
     ),
     Row("graceful_timeout", "drain_timeout"),
-    Row("keepalive", "keepalive_timeout"),
+    Row("keepalive", "keepalive_timeout", "", _keepalive),
     Row("limit_request_line", "max_uri", "counts the target alone", _request_line),
-    Row("limit_request_fields", "max_headers"),
+    Row("limit_request_fields", "max_headers", "", _fields),
     Row("limit_request_field_size", "max_header_size", "counts the whole head, of all fields", _header_size),
     Row("reload", "autoreload"),
     Row("reload_engine", ALWAYS, "files are looked at once a second; nothing needs to be installed"),

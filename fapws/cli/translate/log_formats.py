@@ -51,6 +51,7 @@ _UWSGI = {
     "msecs": "$request_time",
     "micros": "$request_time",
     "pid": "$pid",
+    "cl": "$http_content_length",
 }
 _UNIT = {
     "remote_addr": "client_addr",

@@ -86,6 +86,8 @@ class Scope:
         self.names: dict[str, Value] = {"__file__": Value(self.path, "__file__")}
         self.imports: dict[str, str] = {}
         """Local names to what they stand for, such as ``os.environ``."""
+        self.environment: dict[str, Value] = {}
+        """Variables that the file has set so far."""
 
 
 class Work:
@@ -158,9 +160,10 @@ class Work:
     def _compare(self, node: ast.Compare) -> bool:
         left = self.value(node.left)
         for operator, part in zip(node.ops, node.comparators):
-            if isinstance(operator, (ast.In, ast.NotIn)) and self._dotted(part) == "os.environ":
+            if isinstance(operator, (ast.In, ast.NotIn)) and self.dotted(part) == "os.environ":
                 self.notes.append(f"whether {left} is in the environment was looked up here")
-                met = (left in os.environ) == isinstance(operator, ast.In)
+                there = left in os.environ or left in self._scope.environment
+                met = there == isinstance(operator, ast.In)
             else:
                 right = self.value(part)
                 met = bool(_COMPARISONS[type(operator)](left, right))
@@ -190,7 +193,7 @@ class Work:
         return dict(zip(keys, map(self.value, node.values)))
 
     def _subscript(self, node: ast.Subscript) -> Any:
-        if self._dotted(node.value) == "os.environ":
+        if self.dotted(node.value) == "os.environ":
             name = str(self.value(node.slice))
             value = self._environment(name, None)
             if value is None:
@@ -211,7 +214,7 @@ class Work:
     def _call(self, node: ast.Call) -> Any:
         if any(keyword.arg is None for keyword in node.keywords):
             raise CannotTell(MOMENT)
-        name = self._dotted(node.func)
+        name = self.dotted(node.func)
         given = [self.value(part) for part in node.args]
         named = {str(keyword.arg): self.value(keyword.value) for keyword in node.keywords}
         if name in ("os.environ.get", "os.getenv") and given:
@@ -234,6 +237,10 @@ class Work:
         raise CannotTell(MOMENT)
 
     def _environment(self, name: str, default: Any) -> Any:
+        own = self._scope.environment.get(name)
+        if own is not None:
+            self.notes += own.notes
+            return own.value
         value = os.environ.get(name)
         told = "this is the default" if value is None else "it has this value here"
         self.notes.append(f"from the environment: {name} ({told})")
@@ -262,7 +269,7 @@ class Work:
         self.notes += inner.notes
         return value
 
-    def _dotted(self, node: ast.expr) -> str:
+    def dotted(self, node: ast.expr) -> str:
         """The whole name of what an expression names, by the imports; empty: it is no name."""
         parts = []
         while isinstance(node, ast.Attribute):

@@ -53,7 +53,10 @@ class Job:
         return os.path.normpath(os.path.join(self.directory, os.path.expanduser(str(value))))
 
     def put(self, given: Given, key: str, value: str, told: str = "") -> None:
-        """An option that comes of a setting."""
+        """An option that comes of a setting. Raises CannotTake."""
+        why = self.draft.unfit(key, value)
+        if why:
+            raise CannotTake(why)
         self.draft.put(key, value, f"{self.draft.server}: {given.text}", *given.notes, told)
 
     def refuse(self, given: Given, why: str) -> None:
@@ -103,8 +106,10 @@ def apply(job: Job, table: dict[str, Row], given: list[Given], unknown: str) -> 
         row = find(table, one.name)
         if row is None:
             job.refuse(one, unknown)
+        elif one.unknown and row.option == ALWAYS:
+            job.draft.always_so(one.text, row.told)
         elif one.unknown:
-            job.refuse(one, one.unknown)
+            job.refuse(one, one.unknown if row.option else row.told)
             if row.option in _ESSENTIAL:
                 job.draft.lacks.append(f"set {row.option}: of {one.text} the value is not known here")
         else:
@@ -127,6 +132,8 @@ def _take(job: Job, given: Given, row: Row) -> None:
             job.refuse(given, row.told)
     except CannotTake as error:
         job.refuse(given, str(error))
+        if row.option in ("listen", "workers"):
+            job.draft.lacks.append(f"set {row.option}: {given.text}: {error}")
 
 
 def is_off(value: Any) -> bool:
@@ -197,6 +204,8 @@ def tell_application(job: Job, given: Given, text: str, told: str = "") -> None:
     text = text.strip()
     module, colon, name = text.partition(":")
     wanted = f"{module}:{name if colon else 'application'}"
+    if module.rpartition(".")[2] == "asgi":
+        job.draft.lacks.append(f"name the WSGI application: {text!r} looks like an ASGI one")
     try:
         KINDS["app"].parse(wanted, job.directory)
     except ValueError:

@@ -76,8 +76,10 @@ class _Work:
     def _listener(self, name: str, listener: dict[str, Any], target: str) -> None:
         given = Given("listener", name, f'listener "{name}" with pass {target}')
         way = unit_routes.follow(self._found, target)
+        if way.partly and not way.application:
+            way = way._replace(application=way.partly, falls_through=bool(way.static))
         for said in way.unequal:
-            self._draft.unequal.append(said)
+            self._draft.refuse(*said)
         if not way.application and not way.static:
             self._draft.refuse(given.text, way.why or "it leads to no application of Python")
             return
@@ -88,9 +90,13 @@ class _Work:
         except CannotTake as error:
             self._draft.refuse(given.text, str(error))
         for prefix, folder, told in way.static:
-            place = self._job.path(folder)
-            self._draft.put("static", f"{prefix}:{place}", f"Unit: {told}")
-        if way.static and way.falls_through:
+            value = f"{prefix}:{self._job.path(folder)}"
+            why = self._draft.unfit("static", value)
+            if why:
+                self._draft.refuse(told, f"{why}; the proxy in front can serve it")
+            else:
+                self._draft.put("static", value, f"Unit: {told}")
+        if self._draft.value("static") and way.falls_through:
             self._draft.put(
                 "static_fallthrough", "yes", "Unit: fallback, or a step behind it, takes what is not there"
             )
@@ -122,7 +128,9 @@ class _Work:
     def _application(self, name: str, members: dict[str, Any], other: str) -> None:
         directory = members.get("working_directory") or self._directory
         self._job = Job(self._draft, self._job.path(directory))
-        self._draft.put("directory", self._job.directory, "Unit: working_directory")
+        if "working_directory" not in members:
+            told = "the folder of this file; Unit leaves it as it is"
+            self._draft.put("directory", self._job.directory, told)
         if other:
             members = {**members, "module": other}
         if "module" not in members:

@@ -30,6 +30,14 @@ def _module(job: Job, given: Given, row: Row) -> None:
     tell_application(job, given, module if ":" in module else f"{module}:{name}{factory}")
 
 
+def _type(job: Job, given: Given, row: Row) -> None:
+    if plain(given.value).replace(" ", "").startswith("python2"):
+        job.draft.lacks.append("the application is of Python 2, and Fapws serves Python 3: port it first")
+        job.refuse(given, "Fapws serves Python 3")
+    else:
+        job.draft.always_so(given.text, row.told)
+
+
 def _with_module(job: Job, given: Given, row: Row) -> None:
     job.draft.always_so(given.text, "stands behind the : of app")
 
@@ -129,14 +137,14 @@ def _output(job: Job, given: Given, row: Row) -> None:
 
 _APP, _LISTENER, _HTTP = "applications.*.", "listeners.*.", "settings.http."
 ROWS = (
-    Row(f"{_APP}type", ALWAYS, "Fapws serves Python, by the interpreter that it is installed for"),
+    Row(f"{_APP}type", ALWAYS, "Fapws serves Python, by the interpreter that it is installed for", _type),
     Row(f"{_APP}module", "app", "with callable: module:callable, module:factory()", _module),
     Row(f"{_APP}callable {_APP}factory", "app", "stands behind the : of app", _with_module),
     Row(f"{_APP}path", "pythonpath", "", _paths),
     Row(f"{_APP}home", "virtualenv"),
     Row(f"{_APP}protocol", ALWAYS, "WSGI alone; what is ASGI stays where it is", _protocol),
     Row(
-        f"{_APP}processes",
+        f"{_APP}processes {_APP}workers",
         "workers",
         "a number, or max; with spare = 0 also min_workers = 0 and idle_timeout",
         _processes,

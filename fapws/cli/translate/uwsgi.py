@@ -21,6 +21,8 @@ def translate(path: str, text: str, application: str, _run: bool) -> Draft:
     for option in found.options:
         if option.skipped:
             draft.always_so(f"{option.name} = {option.written}", f"does not count here: {option.skipped}")
+        elif option.followed:
+            draft.always_so(f"{option.name} = {option.written}", "its lines are taken in where it stands")
         elif option.name in found.used and option.name not in TABLE:
             draft.always_so(
                 f"{option.name} = {option.written}", "a name of this file's own, put in elsewhere"
@@ -36,6 +38,7 @@ def translate(path: str, text: str, application: str, _run: bool) -> Draft:
             Given("module", application, f"uwsgi --module {application}")
         )
     put_application(job)
+    draft.fit_sizes()
     draft.name_pool()
     _defaults(job)
     _requests_in_the_log(job)
@@ -43,7 +46,7 @@ def translate(path: str, text: str, application: str, _run: bool) -> Draft:
 
 
 def _given(option: uwsgi_file.Option) -> Given:
-    text = f"{option.name} = {option.written}".rstrip(" =")
+    text = f"{option.name} = {option.written}".rstrip(" =") or f"a line of {option.written!r}"
     if option.value != option.written and not option.unknown:
         text = f"{text} ({option.value})"
     return Given(option.name, option.value, text, option.notes, option.unknown)
@@ -52,7 +55,7 @@ def _given(option: uwsgi_file.Option) -> Given:
 def _defaults(job: Job) -> None:
     """What uWSGI does without being told, where Fapws would do something else."""
     draft = job.draft
-    if not draft.value("listen"):
+    if not draft.value("listen") and not any(lack.startswith("set listen: ") for lack in draft.lacks):
         draft.lacks.append(
             "say where to listen: listen = 127.0.0.1:8888; this file says nothing that can be taken"
         )
@@ -78,7 +81,7 @@ def _requests_in_the_log(job: Job) -> None:
     log = draft.value("error_log")
     if log.startswith("syslog:"):
         target = log
-    elif log:
+    elif log and log != "stderr":
         target = os.path.splitext(log)[0] + "-access.log"
     else:
         target = "/dev/stdout"

@@ -30,6 +30,8 @@ class Option(NamedTuple):
     """Why its value cannot be told, or whether it counts."""
     skipped: str = ""
     """The condition that does not hold here."""
+    followed: bool = False
+    """Whether it names a section or a file whose lines stand behind it."""
 
 
 class Read(NamedTuple):
@@ -49,27 +51,33 @@ _CALCULATED = re.compile(r"(\S+)\s*([-+*/])\s*(\S+)")
 _OWN_PLACEHOLDERS = ("log-format", "logformat")
 """Whose %(name) are something else."""
 _SET = ("set", "set-placeholder", "set-ph")
+_INCLUDES = ("ini", "include", "yaml", "yml", "json", "inherit", "config")
+_ENDS = ("endif", "end-if", "endfor", "end-for")
 _TEXT_MAX = 4096
+_FILE_MAX = 2**20
+_OPTIONS_MAX = 5000
+_DEPTH_MAX = 8
+"""Files that take in each other, and loops in loops."""
 
 
 def read(text: str, path: str) -> Read:
     """The options of a file. Raises NotUwsgi."""
-    return _Reader(os.path.abspath(path)).read(_pairs(text))
+    return _Reader(os.path.abspath(path), text).read(_pairs(text, "uwsgi"))
 
 
-def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    """Names and values as they are written."""
-    bare = text.lstrip("\ufeff \t\r\n")
+def _pairs(text: str, section: str) -> list[tuple[str, str]]:
+    """Names and values of a section as they are written."""
+    bare, name = text.lstrip("\ufeff \t\r\n"), re.escape(section)
     if bare.startswith("{"):
-        return iter(list(_of_json(bare)))
-    if re.search(r"^uwsgi:\s*(#.*)?$", text, re.M):
-        return _of_yaml(text)
-    if re.search(r"^\[uwsgi\]", text, re.M):
-        return _of_ini(text)
-    raise NotUwsgi('there is no [uwsgi] section, no uwsgi: and no "uwsgi"')
+        return list(_of_json(bare, section))
+    if re.search(rf"^{name}:\s*(#.*)?$", text, re.M):
+        return list(_of_yaml(text, section))
+    if re.search(rf"^\s*\[{name}\]", text, re.M):
+        return list(_of_ini(text, section))
+    raise NotUwsgi(f'there is no [{section}] section, no {section}: and no "{section}"')
 
 
-def _of_ini(text: str) -> Iterator[tuple[str, str]]:
+def _of_ini(text: str, section: str) -> Iterator[tuple[str, str]]:
     inside = False
     pending = ""
     for line in text.lstrip("\ufeff").splitlines():
@@ -80,13 +88,13 @@ def _of_ini(text: str) -> Iterator[tuple[str, str]]:
         if line.endswith("\\"):
             pending = line[:-1]
         elif line.startswith("["):
-            inside = line.rstrip("]").strip("[ ") == "uwsgi"
+            inside = line.rstrip("]").strip("[ ") == section
         elif inside:
             name, _, value = line.partition("=")
             yield name.strip(), value.strip()
 
 
-def _of_yaml(text: str) -> Iterator[tuple[str, str]]:
+def _of_yaml(text: str, section: str) -> Iterator[tuple[str, str]]:
     """The part of YAML that uWSGI's own parser knows: one level of names, values, and lists of values."""
     inside, last = False, ""
     for line in text.splitlines():
@@ -94,7 +102,7 @@ def _of_yaml(text: str) -> Iterator[tuple[str, str]]:
         if not bare or bare.startswith("#"):
             continue
         if not line[0].isspace():
-            inside = bare.partition("#")[0].strip() == "uwsgi:"
+            inside = bare.partition("#")[0].strip() == f"{section}:"
         elif inside and bare.startswith("- "):
             yield last, _unquoted(bare[2:])
         elif inside:
@@ -111,16 +119,27 @@ def _unquoted(text: str) -> str:
     return re.split(r"\s#", text)[0].strip()
 
 
-def _of_json(text: str) -> Iterator[tuple[str, str]]:
+def _of_json(text: str, section: str) -> Iterator[tuple[str, str]]:
     try:
-        found = json.loads(text).get("uwsgi")
+        found = json.loads(text).get(section)
     except (ValueError, RecursionError, AttributeError) as error:
         raise NotUwsgi(f"it is no JSON: {error}") from None
     if not isinstance(found, dict):
-        raise NotUwsgi('there is no "uwsgi"')
+        raise NotUwsgi(f'there is no "{section}"')
     for name, value in found.items():
         for one in value if isinstance(value, list) else [value]:
             yield name, "" if one is None else str(one).lower() if isinstance(one, bool) else str(one)
+
+
+def _body(pairs: list[tuple[str, str]], start: int) -> list[tuple[str, str]]:
+    """The lines of a loop that begins before ``start``, without its end."""
+    deep = 1
+    for at in range(start, len(pairs)):
+        name = _folded(pairs[at][0])
+        deep += name.startswith(("for", "if-")) - (name in _ENDS)
+        if deep == 0:
+            return pairs[start:at]
+    return pairs[start:]
 
 
 def _folded(name: str) -> str:
@@ -131,18 +150,35 @@ def _folded(name: str) -> str:
 class _Reader:
     """Goes through the lines in their order."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, text: str) -> None:
         self._path = path
+        self._text = text
         self._set: dict[str, str] = {}
         self._options: list[Option] = []
         self._used: set[str] = set()
         self._conditions: list[tuple[bool, str, tuple[str, ...]]] = []
         """Whether each holds, why that is not known, and what it was decided by."""
 
-    def read(self, pairs: Iterator[tuple[str, str]]) -> Read:
-        for own_name, written in pairs:
+    def read(self, pairs: list[tuple[str, str]]) -> Read:
+        self._lines(pairs, 0)
+        return Read(self._options, self._used)
+
+    def _lines(self, pairs: list[tuple[str, str]], depth: int) -> None:
+        at = 0
+        while at < len(pairs) and len(self._options) < _OPTIONS_MAX:
+            own_name, written = pairs[at]
+            at += 1
             name = _folded(own_name)
-            if name in ("endif", "end-if", "endfor", "end-for"):
+            words = self._words(name, written) if depth < _DEPTH_MAX else None
+            if words is not None:
+                body = _body(pairs, at)
+                for word in words:
+                    self._set["_"] = word
+                    self._conditions.append((True, "", (f"{name} = {written} is written out",)))
+                    self._lines(body, depth + 1)
+                    del self._conditions[-1:]
+                at += len(body) + 1
+            elif name in _ENDS:
                 del self._conditions[-1:]
             elif name.startswith("if-") or name in (
                 "for",
@@ -154,7 +190,37 @@ class _Reader:
                 self._conditions.append(self._condition(name, written))
             else:
                 self._line(name, written, own_name)
-        return Read(self._options, self._used)
+                if name in _INCLUDES and depth < _DEPTH_MAX:
+                    self._take_in(depth)
+
+    def _words(self, name: str, written: str) -> list[str] | None:
+        """What a loop goes through; None: this is none, or it is not known whether and with what it runs."""
+        if name not in ("for", "foreach") or not all(holds and not why for holds, why, _ in self._conditions):
+            return None
+        try:
+            return self._put_in(written, []).split()
+        except KeyError:
+            return None
+
+    def _take_in(self, depth: int) -> None:
+        """The lines of a section of this file, or of another file, that the last line has named."""
+        named = self._options[-1]
+        if named.skipped or named.unknown:
+            return
+        name, _, section = named.value.partition(":")
+        before = self._path, self._text
+        try:
+            if name:
+                path = os.path.join(os.path.dirname(self._path), name)
+                with open(path, encoding="utf-8") as file:
+                    self._path, self._text = os.path.normpath(path), file.read(_FILE_MAX)
+            pairs = _pairs(self._text, section or "uwsgi")
+        except (OSError, ValueError, NotUwsgi):
+            self._path, self._text = before
+            return
+        self._options[-1] = named._replace(followed=True)
+        self._lines(pairs, depth + 1)
+        self._path, self._text = before
 
     def _line(self, name: str, written: str, own_name: str) -> None:
         unknown = next((why for _, why, _ in self._conditions if why), "")
@@ -193,14 +259,19 @@ class _Reader:
             "if-dir": os.path.isdir,
             "if-not-dir": lambda value: not os.path.isdir(value),
         }
-        if name not in looks:
+        if name not in looks and name not in ("if-opt", "if-not-opt"):
             return True, f"it stands behind {text}, which is not followed", ()
         try:
             value = self._put_in(written, [])
         except KeyError:
             return True, f"it stands behind {text}, which cannot be told", ()
         key, equals, wanted = value.partition("=")
-        if name in ("if-env", "if-not-env") and equals:
+        self._set["_"] = os.environ.get(key, "") if "-env" in name else value
+        if name.endswith("-opt"):
+            self._used.add(_folded(key.strip()))
+            has = self._set.get(_folded(key.strip()))
+            holds = (has is not None and (not equals or has == wanted.strip())) == (name == "if-opt")
+        elif name in ("if-env", "if-not-env") and equals:
             holds = (os.environ.get(key) == wanted) == (name == "if-env")
         else:
             holds = looks[name](value)

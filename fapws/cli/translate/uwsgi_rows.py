@@ -12,12 +12,12 @@ _QUEUE = "Fapws only serves requests: such work belongs into a program of its ow
 _METRICS = "status = 127.0.0.1:9117 in [fapws] has the master tell its figures: docs/monitoring.md"
 
 ROWS = (
-    Row("module wsgi w", "app", "module alone means its application, or the callable", take.later),
-    Row("wsgi-file file", "script", "with callable: file.py:callable", take.later),
+    Row("module wsgi w pypy-wsgi", "app", "module alone means its application, or the callable", take.later),
+    Row("wsgi-file file pypy-wsgi-file", "script", "with callable: file.py:callable", take.later),
     Row("callable wsgi-callable call", "app", "stands behind the : of app or script", take.with_application),
     Row("mount", "script_name", "one application a pool", take.later),
     Row("manage-script-name", ALWAYS, "script_name goes from PATH_INFO to SCRIPT_NAME"),
-    Row("http-socket http", "listen", "", take.listen),
+    Row("http-socket http http11-socket", "listen", "", take.listen),
     Row("socket uwsgi-socket s suwsgi-socket", "listen", f"{take.UWSGI_PROTOCOL}", take.listen),
     Row("shared-socket undeferred-shared-socket", "listen", "where something takes it by =0", take.shared),
     Row("fastcgi-socket scgi-socket fastcgi-nph-socket", "listen", f"{take.UWSGI_PROTOCOL}", take.listen),
@@ -63,7 +63,7 @@ ROWS = (
     Row("limit-as", "rlimit_as", "", megabytes),
     Row("limit-nproc", "", "the system's limits hold for it: systemd's TasksMax"),
     Row("max-fd", "rlimit_nofile"),
-    Row("limit-post", "max_body_size"),
+    Row("limit-post", "max_body_size", "", take.body_size),
     Row("buffer-size", "max_header_size", "counts the whole head, 64k at most", take.header_size),
     Row(
         "post-buffering post-buffering-bufsize",
@@ -82,6 +82,9 @@ ROWS = (
         "http-auto-chunked http-chunked-input add-header-connection",
         ALWAYS,
         "the core frames contents itself",
+    ),
+    Row(
+        "http-websockets websockets-*", "", "WebSockets are not served: such an application stays where it is"
     ),
     Row("http-to http-processes http-workers http-modifier1 http-*", "", f"{_ROUTER}"),
     Row("https https-* ssl-*", "", f"{_TLS}"),
@@ -105,10 +108,15 @@ ROWS = (
     Row(
         "log-master log-master-bufsize threaded-logger log-buffering",
         ALWAYS,
-        "the master writes the error take.log, the core the access take.log, without holding up a response",
+        "the master writes the error log, the core the access log, without holding up a response",
     ),
     Row(
-        "log-date logdate log-prefix log-micros log-zero log-4xx log-5xx log-big log-sendfile log-ioerror",
+        "log-zero log-4xx log-5xx log-big log-sendfile log-ioerror",
+        "",
+        "the access log has each response or none: what reads it picks those of a status",
+    ),
+    Row(
+        "log-date logdate logformat-strftime log-format-strftime log-prefix log-micros",
         "",
         "lines of the error log begin with their time; what the access log says is access_format's",
     ),
@@ -124,7 +132,8 @@ ROWS = (
         "client then",
     ),
     Row(
-        "logger-list log-encoder log-req-encoder log-route log-req-route log-filter log-drain",
+        "logfile-chown logfile-chmod logger-list log-encoder log-req-encoder log-route log-req-route "
+        "log-filter log-drain",
         "",
         "the log is error_log, as JSON with error_log_format = json",
     ),
@@ -188,7 +197,7 @@ ROWS = (
         "ignore-sigpipe ignore-write-errors write-errors-tolerance disable-write-exception "
         "write-errors-exception-only",
         ALWAYS,
-        "a client that leaves is no line in the take.log, and no exception of the application",
+        "a client that leaves is no line in the log, and no exception of the application",
     ),
     Row(
         "close-on-exec close-on-exec2",
@@ -202,14 +211,15 @@ ROWS = (
         "Python is all it serves, by the interpreter that it is installed for",
     ),
     Row(
-        "so-keepalive tcp-nodelay so-send-timeout so-reuseport so-sndbuf so-rcvbuf tcp-fast-open",
+        "no-defer-accept so-keepalive tcp-nodelay so-send-timeout so-reuseport so-sndbuf so-rcvbuf "
+        "tcp-fast-open",
         ALWAYS,
         "the core sets up its sockets itself",
     ),
     Row("show-config print printf inject-before inject-after", "", "fapwsctl dump shows every option"),
     Row("set set-placeholder set-ph", ALWAYS, "a name of this file's own"),
     Row(
-        "ini include include-if-exists yaml yml json xml import import-php inherit config config-py",
+        "ini include include-if-exists yaml yml json xml inherit config config-py",
         "",
         "another file: translate that too, and put both together",
     ),
@@ -264,6 +274,17 @@ ROWS = (
         "",
         "Fapws keeps nothing for applications: a cache is memcached's or Redis'",
     ),
+    Row("add-gid additional-gid", "", "a worker has the groups of its user"),
+    Row("master-as-root", ALWAYS, "the master stays what it is started as; workers are of user and group"),
+    Row("drop-after-init drop-after-apps", "", "a worker is of its user before the application is loaded"),
+    Row("reaper", "", "children of the application are for it to wait for"),
+    Row("ksm", "", "merging of equal pages is the kernel's; fapwsctl status shows what each worker needs"),
+    Row(
+        "wsgi-disable-file-wrapper",
+        ALWAYS,
+        "wsgi.file_wrapper sends what is no file of the system, such as a BytesIO, by reading it",
+    ),
+    Row("pypy-*", "", "the interpreter is the one that Fapws is installed for, PyPy too"),
     Row("cpu-affinity", "", "the kernel shares out processors; systemd's CPUAffinity binds them"),
     Row(
         "nice cgroup cgroup-* ns-* unshare namespace* setns*",
@@ -278,8 +299,8 @@ ROWS = (
         "pserve serves a PasteDeploy file: use = egg:fapws (docs/embedding.md)",
     ),
     Row(
-        "pymodule-alias pyshell pyshell-oneshot python-raw pyrun pyimport shared-pyimport "
-        "python-import shared-python-import py-* python-*",
+        "import shared-import pymodule-alias pyshell pyshell-oneshot python-raw pyrun pyimport "
+        "shared-pyimport python-import shared-python-import py-* python-*",
         "",
         "a worker imports the application and nothing else",
     ),

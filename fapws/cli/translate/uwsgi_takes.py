@@ -28,7 +28,9 @@ UWSGI_PROTOCOL = (
     "Fapws speaks HTTP here, not the uwsgi protocol: in nginx, uwsgi_pass and include uwsgi_params become "
     "proxy_pass and proxy_set_header (conf/proxy/nginx-unix.conf)"
 )
-_APPLICATION_OPTIONS = ("module", "wsgi", "w", "wsgi-file", "file", "mount")
+_MODULES = ("module", "wsgi", "w", "pypy-wsgi")
+_FILES = ("wsgi-file", "file", "pypy-wsgi-file")
+_APPLICATION_OPTIONS = (*_MODULES, *_FILES, "mount")
 
 
 def put_application(job: Job) -> None:
@@ -38,7 +40,7 @@ def put_application(job: Job) -> None:
         lack = "name the application: app = package.module:callable, or script = file.py"
         job.draft.lacks.append(lack)
         return
-    modules = [given for given in found if given.name in ("module", "wsgi", "w")]
+    modules = [given for given in found if given.name in _MODULES]
     chosen = modules[-1] if modules else found[-1]
     for given in found:
         if given is not chosen:
@@ -58,7 +60,7 @@ def _put_one(job: Job, given: Given) -> None:
             raise CannotTake("it is no /PATH=APPLICATION")
         if prefix.strip("/"):
             job.put(given, "script_name", "/" + prefix.strip("/"))
-    if given.name in ("wsgi-file", "file") or text.endswith(".py"):
+    if given.name in _FILES or text.endswith(".py"):
         path = job.path(text)
         job.put(given, "script", f"{path}:{callable_name}" if callable_name else path)
     else:
@@ -162,6 +164,13 @@ def header_size(job: Job, given: Given, row: Row) -> None:
     unit = values.SIZE_UNITS.get(text[-1:], 1) if not text[-1:].isdigit() else 1
     size = number(text.rstrip("kmg")) * unit
     job.put(given, row.option, values.format_size(max(size, 1024)), row.told)
+
+
+def body_size(job: Job, given: Given, row: Row) -> None:
+    size = number(given.value)
+    if size == 0:
+        raise CannotTake("0 means no limit; max_body_size bounds the content of each request")
+    job.put(given, row.option, values.format_size(size))
 
 
 def environment(job: Job, given: Given, row: Row) -> None:
