@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from support.tree import TREE
 
+from fapws.settings.options import MASTER_OPTIONS, POOL_OPTIONS
+from fapws.settings.scan import scan
+
 FOLDERS = ("csrc", "fapws", "supervisor", "tests", "tools", "conf", "docs", ".ci")
 TEXTS = (
     ".c",
@@ -145,3 +148,20 @@ def test_the_map_of_the_tree_has_every_folder_and_names_what_is_there() -> None:
         if not (place / name).exists()
     ]
     assert missing == []
+
+
+def test_the_page_on_mod_wsgi_names_options_that_exist() -> None:
+    page = (TREE / "docs" / "from-mod_wsgi.md").read_text(encoding="utf-8")
+    known = {**MASTER_OPTIONS, **POOL_OPTIONS}
+    rows = re.findall(r"(?m)^\| `[^|]*\|([^|]*)\|([^|]*)\|$", page)
+    assert len(rows) > 20
+    for option, told in rows:
+        named = re.findall(r"`(\w+)`", option) + re.findall(r"`(\w+) = ", told)
+        assert named or option.strip() in ("none", "(always so)", "`[app:NAME]`"), option
+        assert set(named) <= set(known), (option, told)
+    ini = re.search(r"(?ms)^```ini\n(.*?)^```", page)
+    assert ini
+    found = scan(ini[1].encode(), "page")
+    assert [one.name for one in found.sections] == ["fapws", "app:shop"]
+    for section, options in zip(found.sections, (MASTER_OPTIONS, POOL_OPTIONS)):
+        assert {entry.key for entry in section.entries} <= set(options)

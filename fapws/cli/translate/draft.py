@@ -89,15 +89,15 @@ class Draft:
 
     def unfit(self, key: str, value: str) -> str:
         """Why configtest would refuse an option with this value, whatever is there; empty: it would not."""
-        before = self.value(key) if key in _LISTS else ""
+        if key in _LISTS and not value:
+            return "it is empty"
         option = MASTER_OPTIONS.get(key) or POOL_OPTIONS[key]
         if key == "static":
-            others = [one.partition(":") for one in values.split_list(before)]
+            others = [one.partition(":") for one in values.split_list(self.value(key))]
             if any(one[0] == value.partition(":")[0] and one[2] != value.partition(":")[2] for one in others):
                 return "one folder a path: it has one already"
-        joined = f"{before}, {value}" if before and value not in values.split_list(before) else value
         try:
-            options.parse(option, fitting(key, joined)[0], "/")
+            options.parse(option, fitting(key, value)[0], "/")
         except ValueError as error:
             return "" if any(begins in str(error) for begins in _THERE) else f"{key} {error}"
         return ""

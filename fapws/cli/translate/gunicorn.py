@@ -156,7 +156,7 @@ def _octal(value: Any) -> int:
     """gunicorn takes a number, or a text such as "0o22" or "0x12"."""
     try:
         return int(value, 0) if isinstance(value, str) else int(value)
-    except ValueError:
+    except (ValueError, TypeError):
         raise CannotTake("it is no number") from None
 
 
