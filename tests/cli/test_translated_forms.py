@@ -56,6 +56,11 @@ def test_a_statement_that_may_set_more_is_told(python: Path, statement: str) -> 
     assert len(said.unequal) == 1 and "--execute" in next(iter(said.unequal.values())), said.unequal
 
 
+def test_what_changes_another_module_is_told(python: Path) -> None:
+    said = Said(python, "import gunicorn\ngunicorn.SERVER = 'x'\n")
+    assert "server_header" in said.unequal["gunicorn.SERVER = 'x'"]
+
+
 def test_print_sets_nothing(python: Path) -> None:
     assert Said(python, "import os\nprint(os.getenv('FAPWS_NO'))\n").unequal == {}
 
@@ -218,6 +223,20 @@ def test_no_file_is_shown_that_a_step_before_kept(tmp_path: Path, match: object,
     said = unit(tmp_path, steps)
     assert said.pool().get("static") == ("/site:/srv/site" if served else None)
     assert any("keeps requests" in why for why in said.unequal.values()) is not served
+
+
+def test_files_that_one_address_of_two_has_are_told(tmp_path: Path) -> None:
+    listeners = {"*:81": {"pass": "applications/a"}, "*:82": {"pass": "routes"}}
+    steps = [
+        {"match": {"uri": "/static/*"}, "action": {"share": "/srv$uri"}},
+        {"action": {"pass": "applications/a"}},
+    ]
+    applications = {"a": {"type": "python", "module": "b"}}
+    whole = {"listeners": listeners, "routes": steps, "applications": applications}
+    said = Said(tmp_path / "unit.json", json.dumps(whole))
+    assert said.unequal == {
+        'listener "*:82" with pass routes': "static holds for all addresses of its pool"
+    }
 
 
 @pytest.mark.parametrize("share", ["/srv/site$uri", "/srv/site${uri}", "/srv/site/", "/srv/site"])

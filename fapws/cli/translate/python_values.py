@@ -104,7 +104,11 @@ class _Reader:
         else:
             if _computed_name(target):
                 self.untold.append((f"{shown(target)} = {shown(expression)}", f"sets a name: {MOMENT}"))
-            self._spoil(target, MOMENT)
+            if isinstance(target, ast.Attribute):
+                changed = "changes another module, which no option does; server_header is the Server field"
+                self.untold.append((f"{shown(target)} = {shown(expression)}", changed))
+            else:
+                self._spoil(target, MOMENT)
 
     def _bind_each(self, targets: list[ast.expr], expression: ast.expr, why: str) -> None:
         parts = expression.elts if isinstance(expression, (ast.Tuple, ast.List)) else []

@@ -80,8 +80,8 @@ class Row(NamedTuple):
 
 
 ALWAYS = "always"
-_ESSENTIAL = ("app", "script", "listen", "workers")
-"""Options whose default would be something else than what the old file says."""
+_ESSENTIAL = ("app", "script", "listen", "workers", "user", "group", "chroot", "directory")
+"""Options whose default would be something else than what the old file says: another address, root, ..."""
 OFF_VALUES: tuple[Any, ...] = (None, False, 0, "", [], {})
 
 
@@ -132,7 +132,7 @@ def _take(job: Job, given: Given, row: Row) -> None:
             job.refuse(given, row.told)
     except CannotTake as error:
         job.refuse(given, str(error))
-        if row.option in ("listen", "workers"):
+        if row.option in _ESSENTIAL and row.option not in ("app", "script"):
             job.draft.lacks.append(f"set {row.option}: {given.text}: {error}")
 
 

@@ -55,6 +55,8 @@ class _Work:
         self._found = found
         self._directory = directory
         self._job = Job(draft, directory)
+        self._static: dict[str, tuple[tuple[str, str, str], ...]] = {}
+        """What the first listener of a pool has the files of."""
 
     # ---- Listeners -------------------------------------------------------------------------------
 
@@ -85,6 +87,8 @@ class _Work:
             return
         pool = valid_name(way.application or "static")
         self._draft.begin_pool(pool)
+        if self._static.setdefault(pool, way.static) != way.static:
+            self._draft.refuse(given.text, "static holds for all addresses of its pool")
         try:
             self._job.put(given, "listen", _address(name, self._directory))
         except CannotTake as error:
