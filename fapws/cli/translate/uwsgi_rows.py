@@ -221,7 +221,7 @@ ROWS = (
     Row(
         "ini include include-if-exists yaml yml json xml inherit config config-py",
         "",
-        "another file: translate that too, and put both together",
+        "its lines are taken in, where it can be read here; else translate that file too",
     ),
     Row("plugins-path", ALWAYS, "Python is all it serves"),
     Row("py-tracebacker pytracebacker", "", "fapwsctl stack shows what workers do"),
