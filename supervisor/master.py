@@ -108,8 +108,14 @@ class Master:
         resources.workers.on_exit = self._on_exit
         resources.workers.on_stacks = lambda *told: self._asking().on_stacks(*told)
         resources.workers.on_profiled = lambda *told: self._asking().on_profiled(*told)
-        look_for_storms = self._worker_orders.look_for_storms
-        commands = Commands(self, self._post, resources, self._reopen_logs, look_for_storms)
+        commands = Commands(
+            self,
+            self._post,
+            resources.conversations,
+            resources.troubles,
+            self._reopen_logs,
+            self._worker_orders.look_for_storms,
+        )
         questions = dict.fromkeys(QUESTIONS, lambda *asked: self._asking().obey(*asked))
         resources.conversations.commands = {**commands.table(), **questions}
         self._orders = self._make_orders()

@@ -13,6 +13,7 @@ from fapws.settings.model import Config
 from fapws.settings.source import Source
 
 from .control import status
+from .control.troubles import RELOAD, Trouble
 from .core import actions, events, progress, texts
 from .core.decide import RUNNING, State
 from .core.rolling import limited
@@ -139,7 +140,7 @@ class ReloadOrders:
         if not action.ok:
             pool = next(iter(action.pools)) if len(action.pools) == 1 else ""
             line, _, traceback = text.partition("\n")
-            told = status.Trouble(self.last.at, status.RELOAD, pool, f"reload failed: {line}", traceback)
+            told = Trouble(self.last.at, RELOAD, pool, f"reload failed: {line}", traceback)
             self._resources.troubles.add(told)
         if running:
             self._resources.notifier.ready(self.summary())

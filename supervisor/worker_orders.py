@@ -8,7 +8,7 @@ from fapws import messages
 from fapws.lean import TYPE_CHECKING, Callable, signal
 
 from .control import status
-from .control.status import BOOT, CRASH, HANG, Trouble
+from .control.troubles import BOOT, CRASH, HANG, Trouble
 from .core import actions, events, texts
 from .core import worker_states as states
 from .core.children import Child
@@ -34,7 +34,7 @@ class WorkerOrders:
         self._listeners = resources.listeners
         self._workers = resources.workers
         self._log = resources.error_log
-        self._resources = resources
+        self._troubles = resources.troubles
         self._refusals = resources.workers.refusals()
         self._reasons = resources.workers.reasons()
         self._inheritance = Inheritance(resources.lifeline[0], resources.logs)
@@ -100,7 +100,7 @@ class WorkerOrders:
         before, self._refusals = self._refusals, self._workers.refusals()
         if any(refused != before.get(pool, (0, 0))[0] for pool, (refused, _) in self._refusals.items()):
             reasons_before, self._reasons = self._reasons, self._workers.reasons()
-            self._resources.troubles.look(before, self._refusals, reasons_before, self._reasons)
+            self._troubles.look(before, self._refusals, reasons_before, self._reasons)
 
     def send_ping(self, action: actions.SendPing) -> None:
         """One that cannot be told is found silent, which is what the ping is for."""
@@ -172,14 +172,14 @@ class WorkerOrders:
         self._remember(action.child, CRASH, text, last)
 
     def _remember(self, child: Child, kind: str, text: str, last: tuple[str, ...]) -> None:
-        self._resources.troubles.add(
+        self._troubles.add(
             Trouble(
                 at=time.monotonic(),
                 kind=kind,
                 pool=child.pool,
                 text=text,
                 traceback=child.reason.rstrip("\n"),
-                stack=self._resources.troubles.take_stack(child.number),
+                stack=self._troubles.take_stack(child.number),
                 printed=self._workers.printed(child.number),
                 requests=last,
             )

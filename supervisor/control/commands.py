@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from fapws.lean import TYPE_CHECKING, Callable, Protocol
+from fapws.lean import Callable, Protocol
 from fapws.settings.model import WORKERS_MAX
 
 from ..core import drain_rules, events
@@ -13,9 +13,7 @@ from ..core.decide import BOOTING, RUNNING, State
 from . import status
 from .control_socket import Client, Request
 from .conversations import Command, Conversations
-
-if TYPE_CHECKING:
-    from .troubles import Troubles
+from .troubles import Troubles
 
 UPGRADE = "upgrade"
 """The topic of clients that wait for the end of an upgrade."""
@@ -48,16 +46,6 @@ class View(Protocol):
         """What the status is made of besides."""
 
 
-class Parts(Protocol):
-    """Of the master's, what the commands need."""
-
-    conversations: Conversations
-
-    @property
-    def troubles(self) -> Troubles:
-        """What has failed; brought in when somebody asks."""
-
-
 class Commands:
     """Replies at once to what is known, and has the others wait for the end of what they asked for."""
 
@@ -65,15 +53,16 @@ class Commands:
         self,
         view: View,
         post: Callable[[events.Event], None],
-        parts: Parts,
+        conversations: Conversations,
+        troubles: Troubles,
         reopen_logs: Callable[[], str],
         look_for_storms: Callable[[], None],
     ) -> None:
         """``post``: tells the core. ``reopen_logs``: returns a complaint, or an empty text."""
-        self._parts = parts
+        self._troubles = troubles
         self._view = view
         self._post = post
-        self._conversations = parts.conversations
+        self._conversations = conversations
         self._reopen_logs = reopen_logs
         self._look_for_storms = look_for_storms
 
@@ -107,7 +96,7 @@ class Commands:
             "config": state.config.path,
             "error_log": state.config.error_log,
         }
-        client.reply(True, failures=self._parts.troubles.describe(), **now)
+        client.reply(True, failures=self._troubles.describe(), **now)
 
     def _reopen(self, client: Client, _request: Request) -> None:
         complaint = self._reopen_logs()

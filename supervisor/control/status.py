@@ -16,26 +16,6 @@ DEATHS_KEPT = 5
 LAST_RELOAD = "last reload"
 
 
-RELOAD, BOOT, CRASH, HANG, REFUSALS = "reload", "boot", "crash", "hang", "refusals"
-
-
-class Trouble(NamedTuple):
-    """One that has failed."""
-
-    at: float
-    """Monotonic seconds."""
-    kind: str
-    pool: str
-    """Empty: the whole service."""
-    text: str
-    """The line of the log."""
-    traceback: str = ""
-    stack: str = ""
-    printed: str = ""
-    requests: tuple[str, ...] = ()
-    """Those that the worker had answered; the latest at the end."""
-
-
 class Death(NamedTuple):
     """A worker that ended without being told to."""
 

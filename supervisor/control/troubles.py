@@ -10,10 +10,9 @@ import time
 
 from fapws._core import ffi, lib
 
-from fapws.lean import Any
+from fapws.lean import Any, NamedTuple
 
-from .status import REFUSALS, Trouble
-
+RELOAD, BOOT, CRASH, HANG, REFUSALS = "reload", "boot", "crash", "hang", "refusals"
 KEPT = 5
 WORDS_MAX = 16384
 """Characters of each text that a worker gave; of a longer one the end is kept."""
@@ -28,6 +27,23 @@ Counts = dict[str, tuple[int, int]]
 """By pool: refusals and responses ever."""
 Reasons = dict[str, tuple[int, ...]]
 """By pool: refusals ever, with code -n at place n."""
+
+
+class Trouble(NamedTuple):
+    """One that has failed."""
+
+    at: float
+    """Monotonic seconds."""
+    kind: str
+    pool: str
+    """Empty: the whole service."""
+    text: str
+    """The line of the log."""
+    traceback: str = ""
+    stack: str = ""
+    printed: str = ""
+    requests: tuple[str, ...] = ()
+    """Those that the worker had answered; the latest at the end."""
 
 
 class Troubles:

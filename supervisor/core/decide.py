@@ -17,7 +17,7 @@ from math import inf
 
 from fapws.lean import Any, Callable
 
-from . import actions, drain_rules, events, rolling, texts, upgrade_rules, upkeep
+from . import actions, canary_rules, drain_rules, events, rolling, texts, upgrade_rules, upkeep
 from . import worker_states as states
 from .children import Child
 from .rolling import ROLL_ATTEMPTS
@@ -83,7 +83,7 @@ def next_wakeup(state: State, now: float) -> float:
     """When a Tick is due at the latest, in monotonic seconds; ``inf``: never."""
     due = state.due if state.queued and state.reload is None else inf
     trial = state.upgrade.deadline if state.upgrade else inf
-    watched = rolling.watched_until(state)
+    watched = canary_rules.next_end(state)
     moments = (state.look_at, due, state.stop_at, watched, trial)
     later = (moment for moment in moments if moment > now and state.phase == RUNNING)
     return min(state.children.next_deadline(now), *later, inf)
@@ -195,7 +195,7 @@ def _canary_died(turn: Turn, child: Child, event: events.WorkerExited) -> None:
     else:
         turn.order(actions.Died(child, event.status, age, event.requests, inf))
         how = texts.canary_death(child, event.status, age, event.requests)
-        rolling.undo(turn, child, rolling.canary_died(turn, child, how))
+        rolling.undo(turn, child, canary_rules.died(turn, child, how))
 
 
 def _crashed(turn: Turn, child: Child, event: events.WorkerExited) -> None:

@@ -17,7 +17,7 @@ from fapws.settings.model import Config, Pool
 from . import actions, canary_rules, texts
 from . import worker_states as states
 from .children import Child
-from .turn import CANARY, CHECKING, FRUGAL, ROLLING, RUNNING, UNDOING, WATCHING, Reload, State, Turn
+from .turn import CANARY, CHECKING, FRUGAL, ROLLING, RUNNING, UNDOING, WATCHING, Reload, Turn
 
 ROLL_ATTEMPTS = 3
 """Failures in a row of one replacement, after its canary had been good, that end a reload."""
@@ -53,18 +53,6 @@ def _prove(turn: Turn, reload: Reload) -> None:
             _roll(turn)
         else:
             turn.state = turn.state._replace(reload=reload._replace(stage=WATCHING))
-
-
-def watched_until(state: State) -> float:
-    """When a canary's time is over, in monotonic seconds; ``inf``: none is watched."""
-    if state.reload is None:
-        return inf
-    return canary_rules.next_end(state)
-
-
-def canary_died(turn: Turn, canary: Child, reason: str) -> str:
-    """Its process has ended: why the reload has failed. ``reason``: how, if it had served."""
-    return canary_rules.died(turn, canary, reason)
 
 
 def is_canary(turn: Turn, child: Child) -> bool:

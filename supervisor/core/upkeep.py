@@ -15,7 +15,7 @@ from fapws.settings.model import Config, Pool
 from . import actions, canary_rules, drain_rules, events, texts
 from . import worker_states as states
 from .children import Child
-from .turn import State, Turn
+from .turn import Turn
 
 LOOK_MIN = 0.1
 LOOK_MAX = 5.0
@@ -54,7 +54,7 @@ def look_interval(config: Config) -> float:
 
 def look_when_due(turn: Turn) -> None:
     """Orders a look when it is time."""
-    others = drain_rules.look_interval(turn.state), _canary_interval(turn.state)
+    others = drain_rules.look_interval(turn.state), canary_rules.look_interval(turn.state)
     interval = min(look_interval(turn.state.config), *others)
     if turn.children.any_state(states.HUNG):
         interval = min(interval, LOOK_HUNG)
@@ -86,14 +86,7 @@ def seen(turn: Turn, event: events.Seen) -> None:
     for pool in turn.state.config.pools:
         _maybe_sleep(turn, pool)
     drain_rules.seen(turn, event)
-    if turn.state.reload is not None:
-        canary_rules.seen(turn, event)
-
-
-def _canary_interval(state: State) -> float:
-    if state.reload is None:
-        return inf
-    return canary_rules.look_interval(state)
+    canary_rules.seen(turn, event)
 
 
 # ---- Slow requests -------------------------------------------------------------------------------

@@ -69,6 +69,7 @@ class Workers:
         self.on_other: Callable[[int, int], None] = lambda _pid, _code: None
         """Is told of children that are no workers: PID, and how it ended."""
         self.gone: dict[str, Score] = {}
+        """By pool: what workers that are no more have counted."""
         self.on_stacks: Callable[[int, Process, str], None] = lambda _number, _process, _text: None
         """Is told the stacks that a worker sends: number, process, text of several lines."""
         self.on_profiled: Callable[[int, str], None] = lambda _number, _text: None
@@ -78,9 +79,9 @@ class Workers:
         self.gone_tallies: dict[str, Words] = {}
         """By pool, the same of what is counted for metrics."""
         self.gone_busy: dict[str, int] = {}
+        """By ``pool/slot``: ms in which workers that are no more had work."""
         self._gone_reasons: dict[str, tuple[int, ...]] = {}
-        """By ``pool/slot``: ns in which workers that are no more had work."""
-        """By pool: what workers that are no more have counted."""
+        """By pool: how many requests they have refused, with code -n at place n."""
         self._processes: dict[int, Process] = {}
         self._known: set[str] = set()
         """Pools of which something is, or was, in this process's memory."""

@@ -13,7 +13,7 @@ from fapws.settings import model
 from fapws.settings.plain import KINDS, LISTS, plain, rebuilt
 from fapws.settings.source import Source
 
-from ..control import status
+from ..control import status, troubles
 from ..core import turn
 from ..core.children import Child, Children
 from ..listen import bind, listeners
@@ -63,7 +63,7 @@ class Saved(NamedTuple):
     """What has been counted for metrics; see Workers and Books."""
     drain_clients: tuple[tuple[str, int], ...] = ()
     """Descriptors of the clients that wait for the end of a drain, behind what they wait for."""
-    troubles: tuple[status.Trouble, ...] = ()
+    troubles: tuple[troubles.Trouble, ...] = ()
 
 
 def descriptors_of(saved: Saved) -> list[int]:
@@ -82,7 +82,7 @@ _KINDS: dict[str, Any] = {
         kind.__name__: kind
         for kind in (
             *(Child, Saved, SavedWorker, Source, listeners.Key, systemd.Service, scoreboard.Score),
-            *(bind.Listener, status.Death, status.LastReload, status.Trouble, turn.State, turn.Drain, Kept),
+            *(bind.Listener, status.Death, status.LastReload, troubles.Trouble, turn.State, turn.Drain, Kept),
         )
     },
 }

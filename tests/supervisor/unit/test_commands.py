@@ -42,7 +42,8 @@ class Desk:
         reopen = lambda: self.complaint  # noqa: E731
         self.troubles = Troubles()
         self.looks = 0
-        self.commands = Commands(self.view, self.told.append, self, reopen, self.look).table()
+        commands = Commands(self.view, self.told.append, self.conversations, self.troubles, reopen, self.look)
+        self.commands = commands.table()
         self._ours, theirs = socket.socketpair()
         self.client = self.conversations.adopt(theirs.detach())
 

@@ -8,8 +8,7 @@ from fapws._core import ffi, lib
 
 from fapws.settings.plain import plain, rebuilt
 from fapws.supervisor.control import troubles
-from fapws.supervisor.control.status import CRASH, REFUSALS, RELOAD, Trouble
-from fapws.supervisor.control.troubles import KEPT, WORDS_MAX, Troubles
+from fapws.supervisor.control.troubles import CRASH, KEPT, REFUSALS, RELOAD, WORDS_MAX, Trouble, Troubles
 
 
 def test_last_ones_are_kept_and_only_the_latest_is_told_whole() -> None:
