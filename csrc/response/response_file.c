@@ -3,10 +3,8 @@
  * Never:  blocks on the socket, sends more than TURN_BYTES at once, so that others have their turn. */
 #include "response/response.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include "error.h"
+#include "sys/read_at.h"
 #include "worker.h"
 
 #define TURN_BYTES 1048576u
@@ -69,23 +67,6 @@ int64_t fw_send_file(fw_worker *worker, int64_t connection, int file, int64_t of
     return fw__response_wait(conn, rest);
 }
 
-/* As much of a file as there is of size; some file systems give less at once. */
-static int64_t read_at(int file, int64_t offset, char *room, size_t size)
-{
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = pread(file, room + done, size - done, (off_t)(offset + (int64_t)done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return FW_ESYSTEM;
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    return (int64_t)done;
-}
-
 _Static_assert(FW_FILE_WHOLE <= FW_READ_SIZE, "it is read there");
 _Static_assert(FW_FILE_WHOLE <= FW_HELD_MAX, "fw_respond() keeps what the socket does not take");
 
@@ -98,9 +79,9 @@ int64_t fw_respond_file(fw_worker *worker, int64_t connection, const char *head,
         return code;
     if (size > FW_FILE_WHOLE)
         return FW_ESTATE;
-    int64_t got = read_at(file, offset, worker->read_buffer, size);
+    ssize_t got = fw__read_at(file, offset, worker->read_buffer, size);
     if (got < 0)
-        return got;
+        return FW_ESYSTEM;
     return fw_respond(worker, connection, head, head_size, field_count, worker->read_buffer,
                       (size_t)got);
 }

@@ -4,7 +4,6 @@
  * bytes that are twice the same stood there together, between the two readings. */
 #include "static/file.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "sys/beneath.h"
 #include "sys/file_clock.h"
 #include "sys/file_times.h"
+#include "sys/read_at.h"
 
 #define VALUE_MAX 128     /* bytes of a type or Cache-Control; the settings have no longer ones */
 #define FIELDS_SIZE 768   /* bytes of the fields that describe a file */
@@ -236,31 +236,15 @@ static bool same_family(const family *files, const fw_static_file *known)
     return true;
 }
 
-static bool read_whole(int fd, char *content, size_t size)
-{
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = pread(fd, content + done, size - done, (off_t)done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        done += (size_t)got;
-    }
-    return true;
-}
-
 static bool reads_the_same(int fd, const char *content, size_t size)
 {
     char again[4096];
     for (size_t done = 0; done < size;) {
         size_t len = size - done < sizeof again ? size - done : sizeof again;
-        ssize_t got = pread(fd, again, len, (off_t)done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0 || memcmp(again, content + done, (size_t)got) != 0)
+        if (fw__read_at(fd, (int64_t)done, again, len) != (ssize_t)len ||
+            memcmp(again, content + done, len) != 0)
             return false;
-        done += (size_t)got;
+        done += len;
     }
     return true;
 }
@@ -272,7 +256,7 @@ static int read_small(fw_static_file *file)
     file->content = malloc(size + 1); /* never 0 */
     if (!file->content)
         return 503;
-    if (!read_whole(file->fd, file->content, size) ||
+    if (fw__read_at(file->fd, 0, file->content, size) != (ssize_t)size ||
         (file->weak && !reads_the_same(file->fd, file->content, size)) || fw__file_rewritten(file))
         return -1; /* to be opened again */
     close(file->fd);
