@@ -16,6 +16,7 @@ from fapws.cli.translate.rows import (
     address,
     apply,
     as_option,
+    below,
     by_name,
     is_off,
     is_on,
@@ -316,13 +317,6 @@ def _pidfile(job: Job, given: Given, row: Row) -> None:
     job.draft.put("control", os.path.join(folder, f"{stem}-fapws.sock"), "for fapwsctl")
 
 
-def _root(job: Job, given: Given, row: Row) -> None:
-    if str(given.value).strip("/"):
-        job.put(given, "script_name", "/" + str(given.value).strip("/"), row.told)
-    else:
-        job.draft.always_so(given.text, "is off, as it is here")
-
-
 def _named(job: Job, given: Given, row: Row) -> None:
     text = plain(given.value)
     tell_application(job, given, text, "" if ":" in text else row.told)
@@ -444,7 +438,7 @@ ROWS = (
     ),
     Row("forwarder_headers", "", "forwarded names the fields that are believed of trusted_proxies"),
     Row("header_map", ALWAYS, "fields whose names could be taken for others in environ are refused"),
-    Row("root_path", "script_name", "", _root),
+    Row("root_path", "script_name", "", below),
     Row("asgi_loop asgi_lifespan asgi_disconnect_grace_period", "", f"{_ASGI}"),
     Row(
         "http_protocols http2_max_concurrent_streams http2_initial_window_size "

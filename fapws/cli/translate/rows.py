@@ -197,6 +197,14 @@ def megabytes(job: Job, given: Given, row: Row) -> None:
     job.put(given, row.option, values.format_size(number(given.value) * 2**20), row.told)
 
 
+def below(job: Job, given: Given, row: Row) -> None:
+    """The path below which the application stands. Raises CannotTake."""
+    if str(given.value).strip("/"):
+        job.put(given, row.option, "/" + plain(given.value).strip("/"), row.told)
+    else:
+        job.draft.always_so(given.text, "is off, as it is here")
+
+
 def tell_application(job: Job, given: Given, text: str, told: str = "") -> None:
     """``package.module:callable`` or ``module:factory()`` as app, a file as script. Raises CannotTake."""
     from fapws.settings.kinds import KINDS

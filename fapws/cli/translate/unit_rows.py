@@ -11,6 +11,7 @@ from fapws.cli.translate.rows import (
     Given,
     Job,
     Row,
+    below,
     by_name,
     is_off,
     number,
@@ -88,13 +89,6 @@ def _environment(job: Job, given: Given, row: Row) -> None:
         job.draft.environ(name, plain(value))
 
 
-def _prefix(job: Job, given: Given, row: Row) -> None:
-    if str(given.value).strip("/"):
-        job.put(given, "script_name", "/" + plain(given.value).strip("/"), row.told)
-    else:
-        job.draft.always_so(given.text, "is off, as it is here")
-
-
 def _proxies(job: Job, given: Given, row: Row) -> None:
     sources = given.value if isinstance(given.value, list) else [given.value]
     for source in map(str, sources):
@@ -152,7 +146,7 @@ ROWS = (
     Row(f"{_APP}threads", "", f"{_ONE_AT_A_TIME}: as many workers as threads serve as many", _threads),
     Row(f"{_APP}thread_stack_size", "", "threads are the application's own"),
     Row(f"{_APP}targets", "[app:NAME]", "each is a pool of its own, with workers of its own"),
-    Row(f"{_APP}prefix", "script_name", "", _prefix),
+    Row(f"{_APP}prefix", "script_name", "", below),
     Row(f"{_APP}environment", "[app:NAME:env]", "a section of its own", _environment),
     Row(f"{_APP}user", "user", "takes a master that runs as root"),
     Row(f"{_APP}group", "group"),
