@@ -1,7 +1,12 @@
-"""The order in which the files run: those whose tests wait beside those whose tests compute."""
+"""The order in which the files run: those whose tests wait beside those whose tests compute.
+
+And what no test may leave behind.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +28,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     computing = [path for path in files if WAITING not in path.parents]
     place = {path: index / len(alike) for alike in (waiting, computing) for index, path in enumerate(alike)}
     items[:] = [item for path in sorted(files, key=place.__getitem__) for item in files[path]]
+
+
+@pytest.fixture(autouse=True)
+def _django_is_nobodys() -> Iterator[None]:
+    """Fails the test that configures Django in pytest's process: all later tests would have its settings."""
+    yield
+    django = sys.modules.get("django.conf")
+    assert django is None or not django.settings.configured, (
+        "configures Django: let it do so in a Python of its own"
+    )

@@ -151,34 +151,49 @@ def test_the_bench_has_a_network_of_its_own_or_says_what_is_in_force() -> None:
         assert words.startswith(f"{network.control()}, of the host's own network (")
 
 
-def _respond(application: Any, target: str, cookie: str = "") -> tuple[bytes, dict[str, str], Any]:
+def _respond(application: Any, target: str) -> tuple[bytes, dict[str, str], Any]:
     """The content, the header fields, and what the application returned, not closed."""
     from wsgiref.util import setup_testing_defaults
 
-    environ: dict[str, Any] = {"PATH_INFO": target, "HTTP_COOKIE": cookie}
+    environ: dict[str, Any] = {"PATH_INFO": target}
     setup_testing_defaults(environ)
     head: dict[str, str] = {}
     returned = application(environ, lambda status, fields, *rest: head.update(fields))
     return b"".join(returned), head, returned
 
 
+# In a Python of its own: Django's settings are the whole process's, and other tests have others.
+PAGES = """
+import importlib, sys
+from wsgiref.util import setup_testing_defaults
+
+def respond(application, target, cookie=""):
+    environ = {"PATH_INFO": target, "HTTP_COOKIE": cookie}
+    setup_testing_defaults(environ)
+    head = {}
+    returned = application(environ, lambda status, fields, *rest: head.update(fields))
+    return b"".join(returned), head, returned
+
+pages = importlib.import_module(sys.argv[1])
+for application in (pages.application, pages.with_session):
+    before = int(respond(application, "/closed")[0])
+    content, head, returned = respond(application, "/")
+    assert content == b"Hello world!", content
+    assert int(respond(application, "/closed")[0]) == before
+    returned.close()
+    assert int(respond(application, "/closed")[0]) == before + 1
+first = head["Set-Cookie"].split(";")[0]
+again = respond(pages.with_session, "/", first)[1]["Set-Cookie"].split(";")[0]
+assert again != first, "it has not counted the visits in the session that the client named"
+"""
+
+
 @pytest.mark.parametrize("name", ["flask", "django"])
-def test_pages_of_a_framework_count_what_is_closed_and_know_their_sessions(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pages_of_a_framework_count_what_is_closed_and_know_their_sessions(name: str) -> None:
     pytest.importorskip(name, reason=f"runs where {name} is installed")
-    monkeypatch.syspath_prepend(str(HERE / "apps"))
-    pages = importlib.import_module(f"{name}_pages")
-    for application in (pages.application, pages.with_session):
-        before = int(_respond(application, "/closed")[0])
-        content, head, returned = _respond(application, "/")
-        assert content == b"Hello world!"
-        assert int(_respond(application, "/closed")[0]) == before
-        returned.close()
-        assert int(_respond(application, "/closed")[0]) == before + 1
-    first = head["Set-Cookie"].split(";")[0]
-    again = _respond(pages.with_session, "/", first)[1]["Set-Cookie"].split(";")[0]
-    assert again != first  # it has counted the visits in the session that the client named
+    program = [sys.executable, "-c", PAGES, f"{name}_pages"]
+    ran = subprocess.run(program, cwd=HERE / "apps", capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_iterable_and_the_list_are_one_page(monkeypatch: pytest.MonkeyPatch) -> None:
