@@ -14,9 +14,11 @@ STATUS_RUNNING, STATUS_DEAD, STATUS_STOPPED, STATUS_UNKNOWN = 0, 1, 3, 4
 def configtest(options: Options) -> Result:
     """Whether the configuration is good."""
     from fapws.settings.advice import dangers, missing_directories
+    from fapws.settings.readable import unreadable
 
     config = read(options.file)
-    notes = [f"fapws: {note}\n" for note in (*missing_directories(config), *dangers(config))]
+    told = [*missing_directories(config), *unreadable(config), *dangers(config)]
+    notes = [f"fapws: {note}\n" for note in told]
     return Result(DONE, "".join(notes) + f"fapws: {options.file} is good")
 
 

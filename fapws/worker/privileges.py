@@ -74,7 +74,7 @@ class Confinement:
         """Lines on what the user cannot read of these places and of Fapws's own, for a load that failed."""
         if self._identity is None:
             return ""
-        from fapws.worker import readable
+        from fapws.settings import readable
 
         told = readable.complaints(self._identity.user, [*places, *readable.own_places()])
         return "".join(f"{line}\n" for line in told)
@@ -127,7 +127,7 @@ def _look_ahead(wanted: Identity) -> None:
 
     What the application imports from there cannot be foreseen: see Confinement.blind_spots().
     """
-    from fapws.worker import readable
+    from fapws.settings import readable
 
     _become(wanted, finally_=False)
     told = readable.complaints(wanted.user, readable.own_places())

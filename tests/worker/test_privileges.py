@@ -12,8 +12,9 @@ from fapws.compat.script import script_settings
 from fapws.settings import options
 from fapws.settings.identity import Identity, UnknownIdentity, identity
 from fapws.settings.ini import read
-from fapws.settings.model import Pool
+from fapws.settings.model import Config, Pool
 from fapws.settings.problems import ConfigError
+from fapws.settings.readable import unreadable
 from fapws.worker import privileges
 from fapws.worker.assemble import promise
 from fapws.worker.privileges import CannotConfine, Confinement
@@ -37,6 +38,14 @@ def test_user_brings_his_own_group_and_home() -> None:
     assert identity(str(entry.pw_uid), "") == found._replace(
         text=found.text.replace(f"user {OTHER}", f"user {entry.pw_uid}")
     )
+
+
+def test_what_the_user_cannot_read_is_left_to_whom_can_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config("", (Pool("shop", user=OTHER),))
+    monkeypatch.setattr(os, "geteuid", lambda: other().pw_uid + 1)
+    (told,) = unreadable(config)
+    assert told.startswith(f"[app:shop] only root can try whether user {OTHER} can read the application")
+    assert unreadable(Config("", (Pool("shop"), Pool("blog", user="root")))) == []
 
 
 def test_group_of_its_own_is_added_to_those_of_the_user() -> None:

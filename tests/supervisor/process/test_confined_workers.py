@@ -202,6 +202,27 @@ def test_package_below_a_closed_folder_serves_and_is_named(public_house: House, 
 
 
 @needs_root
+def test_configtest_tells_what_the_user_of_the_workers_cannot_read(public_house: House) -> None:
+    house = public_house
+    site = house.directory / "closed" / "site"
+    (site / "shop").mkdir(parents=True)
+    (site / "shop" / "wsgi.py").write_text("def application(environ, start_response): ...\n")
+    house.configure(pool=f"user = {OTHER}\nstatic = /s:{site}")
+    text = house.ini.read_text().replace(
+        f"script = {house.app}", f"app = shop.wsgi:application\ndirectory = {site}"
+    )
+    house.ini.write_text(text)
+    told = f"[app:hello] user {OTHER} cannot read "
+    assert f"{site}" not in house.ctl("configtest")
+    (site / "shop" / "wsgi.py").chmod(0o600)
+    assert f"{site}/shop/wsgi.py: Permission denied" in house.ctl("configtest")
+    site.parent.chmod(0o700)
+    said = house.ctl("configtest")
+    assert f"{told}{site}, {site}/shop/wsgi.py: it may not enter {site.parent}\n" in said
+    assert said.endswith(f"fapws: {house.ini} is good\n")
+
+
+@needs_root
 def test_unix_socket_belongs_to_whom_its_address_says(public_house: House) -> None:
     house = public_house
     house.configure(listen=f"unix:{house.unix}?mode=600&user={OTHER}&group={other().pw_gid}")
