@@ -270,8 +270,10 @@ def test_freebsd_boot_goes_on_behind_a_service_that_fails(house: House) -> None:
 
 
 def test_command_of_the_newsyslog_and_logrotate_lines_reopens(house: House) -> None:
+    """And cron has nothing to mail when the service is stopped."""
     house.start()
     script = Script(house, "freebsd")
+    typed = []
     patterns = (("newsyslog/openbsd.conf", r'"(/.*)"$'), ("logrotate/fapws", r"postrotate\n\s+(/.*)\n"))
     for name, pattern in patterns:
         text = (ROOT / "conf" / name).read_text()
@@ -282,7 +284,13 @@ def test_command_of_the_newsyslog_and_logrotate_lines_reopens(house: House) -> N
         house.log_file.unlink()
         subprocess.run(["/bin/sh", "-c", command], env=house.environment(), check=True, timeout=60)
         assert house.log_file.exists()
+        typed.append(command)
     house.ctl("stop")
+    for command in typed:
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], env=house.environment(), capture_output=True, timeout=60
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_freebsd_newsyslog_line_has_its_fields() -> None:
@@ -297,7 +305,7 @@ def test_freebsd_newsyslog_line_has_its_fields() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("logrotate"), reason="needs logrotate")
-def test_logrotate_takes_the_file(house: House, tmp_path: Path) -> None:
+def test_logrotate_takes_the_file_while_it_runs_and_while_it_is_stopped(house: House, tmp_path: Path) -> None:
     house.start()
     script = Script(house, "freebsd")
     text = (ROOT / "conf/logrotate/fapws").read_text()
@@ -305,15 +313,12 @@ def test_logrotate_takes_the_file(house: House, tmp_path: Path) -> None:
     text = text.replace("/usr/local/bin/fapwsctl -c /etc/fapws.ini", f"{script.ctl} -c {house.ini}")
     (tmp_path / "rotate").write_text(text)
     (tmp_path / "rotate").chmod(0o644)
-    subprocess.run(
-        ["logrotate", "-f", "-s", str(tmp_path / "state"), str(tmp_path / "rotate")],
-        env=house.environment(),
-        check=True,
-        timeout=60,
-    )
-    assert house.log_file.exists()
-    assert (house.directory / "error.log.1").exists()
-    house.ctl("stop")
+    words = ["logrotate", "-f", "-s", str(tmp_path / "state"), str(tmp_path / "rotate")]
+    for number in (1, 2):
+        done = subprocess.run(words, env=house.environment(), capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert len(list(house.directory.glob("error.log.*"))) == number
+        house.ctl("stop")
 
 
 @pytest.mark.parametrize("system", ["openbsd", "freebsd"])
