@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.house import PATIENCE, House
@@ -19,6 +20,7 @@ from support.tree import TREE
 
 from fapws.cli.init import command, files, found
 from fapws.cli.init.answers import Answers
+from fapws.settings import options
 from fapws.settings.ini import read
 
 HELLO = 'def application(environ, start_response):\n    start_response("200 OK", [])\n    return [b"hello"]\n'
@@ -117,14 +119,69 @@ def test_a_django_project_and_its_environment_are_found(tmp_path: Path) -> None:
     (tmp_path / ".venv" / "lib" / python / "site-packages").mkdir(parents=True)
     (tmp_path / ".venv" / "pyvenv.cfg").write_text("home = /usr\n")
     assert found.look(str(tmp_path)) == found.Found(
-        "mysite.wsgi:application", (("DJANGO_SETTINGS_MODULE", "mysite.settings"),), ".venv"
+        "mysite.wsgi:application",
+        (("DJANGO_SETTINGS_MODULE", "mysite.settings"),),
+        ".venv",
+        "GET http://localhost/",
     )
     assert command.main(["--yes", "--listen", "unix:run/web.sock?mode=660", str(tmp_path)]) == 0
     (pool,) = read(str(tmp_path / "fapws.ini")).pools
     assert (pool.app, pool.name) == ("mysite.wsgi:application", "mysite")
     assert tuple(pool.env) == (("DJANGO_SETTINGS_MODULE", "mysite.settings"),)
     assert pool.trusted_proxies[0].text == "unix"
+    assert pool.warmup == ("GET http://localhost/",)
     assert f"server unix:{tmp_path}/run/web.sock;" in (tmp_path / "fapws.nginx.conf").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "warmup"),
+    [
+        ("ALLOWED_HOSTS = []", "GET http://localhost/"),
+        ("ALLOWED_HOSTS = ['*', '.example.org']", "GET http://example.org/"),
+        ("ALLOWED_HOSTS = ('a.example', 'b.example')\nSECURE_SSL_REDIRECT = True", "GET https://a.example/"),
+        (
+            "ALLOWED_HOSTS = os.environ['HOSTS'].split()\nSECURE_SSL_REDIRECT = not DEBUG",
+            "GET http://localhost/",
+        ),
+        ("ALLOWED_HOSTS = 'no list', 7", "GET http://localhost/"),
+        ("nonsense here", "GET http://localhost/"),
+    ],
+)
+def test_warmup_of_a_django_project_is_a_request_that_it_takes(
+    tmp_path: Path, settings: str, warmup: str
+) -> None:
+    (tmp_path / "manage.py").write_text(MANAGE)
+    place = tmp_path / "mysite" / "settings"
+    place.mkdir(parents=True)
+    (place / "__init__.py").write_text(settings)
+    assert found.look(str(tmp_path)).warmup == warmup
+    place.rename(tmp_path / "mysite" / "split")
+    (tmp_path / "mysite" / "settings.py").write_text(settings)
+    assert found.look(str(tmp_path)).warmup == warmup
+
+
+def test_what_stands_behind_a_number_sign_is_the_default_or_called_an_example(site: Path) -> None:
+    assert command.main(["--yes", str(site)]) == 0
+    text = (site / "fapws.ini").read_text()
+    shown = re.findall(r"((?:^;.*\n)+)#(\w+) =(.*)\n", text, re.M)
+    assert len(shown) > 9
+    for comment, name, value in shown:
+        option = options.MASTER_OPTIONS.get(name) or options.POOL_OPTIONS[name]
+        assert (value.strip() == option.default) != comment.endswith("example:\n"), name
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_systemds_unit_is_written_where_systemd_runs(
+    site: Path, runs: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A container of Debian has its files and another process as init."""
+    monkeypatch.setattr(found, "_SYSTEMD_RUNS", str(site if runs else site / "not"))
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(sysname="Linux"))
+    assert command.main(["--yes", str(site)]) == 0
+    told = capsys.readouterr().out
+    assert (site / "fapws.service").exists() == ("systemctl enable" in told) == runs
+    assert ("No service manager" in told and "start -F" in told) != runs
+    assert (site / "fapws.logrotate").exists()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ class Answers(NamedTuple):
     """A key of files.SYSTEMS."""
     environment: tuple[tuple[str, str], ...] = ()
     virtualenv: str = ""
+    warmup: str = ""
     runs_as: str = ""
     """Whose service it is: the one who writes the files; empty: root's."""
 

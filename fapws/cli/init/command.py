@@ -19,7 +19,8 @@ usage: fapws init [--app APP] [--listen ADDRESS] [--workers N] [--user USER] [--
 
 Writes into DIR (default: here) fapws.ini, a unit or rc.d script, files for logrotate or newsyslog and
 nginx, and prints the commands to type next. What is not said is asked for on a terminal; with --yes,
-and without a terminal, what is found in DIR is taken. Nothing is overwritten.
+and without a terminal, what is found in DIR is taken. Nothing is overwritten. Without --system the files
+are for what runs this machine; none: for one without a service manager that is known here.
 """
 DONE, FAILED, BAD_USAGE, BAD_CONFIGURATION = 0, 1, 2, 6
 _OPTIONS = {
@@ -112,7 +113,7 @@ def _answers(directory: str, given: dict[str, str], asks: bool) -> Answers:
     proposals = found.look(directory)
     runs_as = found.own_name()
     answers = Answers(directory, runs_as=runs_as)._replace(
-        environment=proposals.environment, virtualenv=proposals.virtualenv
+        environment=proposals.environment, virtualenv=proposals.virtualenv, warmup=proposals.warmup
     )
     default = Answers("")
     for name, question, proposal in (

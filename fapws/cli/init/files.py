@@ -26,12 +26,19 @@ _OFTEN = (
     "ready_path",
 )
 """Options of a pool that stand in the file as comments."""
+_EXAMPLES = {"status": "127.0.0.1:9117", "access_log": "log/access.log", "static": "/static:static"}
+"""What those of them show that are off."""
+_WARMUP = (
+    "Django reads urls.py only with the first request: without this line a reload brings broken views to the "
+    "clients. The host is one of ALLOWED_HOSTS, the page one that needs the site's parts and gives 200."
+)
 _HEAD = """\
 ; Fapws serves {what} by this file.
 ;
 ; Relative paths start at the directory of this file. Sizes take k, m, g; times take ms, s, m, h. Comments
-; stand on lines of their own. What stands behind a # is the default: take the # away to change it.
-; All options: fapws.ini(5). Mistakes, with their lines: {ctl} configtest
+; stand on lines of their own. A line behind a # is not in force, and shows the default where its comment
+; does not call it an example. All options: fapws.ini(5). Mistakes, with their lines:
+;   {ctl} configtest
 """
 
 
@@ -85,20 +92,20 @@ def ini(answers: Answers) -> str:
         "workers": answers.workers,
         "static": answers.static,
         "trusted_proxies": _proxies(answers),
+        "warmup": answers.warmup,
     }
     master = {"pidfile": "run/fapws.pid", "control": "run/fapws.sock", "error_log": "log/error.log"}
     lines = [_HEAD.format(what=answers.app or "files", ctl=controlling(answers)), "[fapws]"]
     for name, value in master.items():
         lines += _option(name, value)
-    lines += _unset("status", MASTER_OPTIONS["status"].help, "127.0.0.1:9117")
+    lines += _unset("control_group") + _unset("status")
     lines.append(f"[app:{answers.name}]")
     for name, value in pool.items():
         if value:
-            lines += _option(name, value)
+            lines += _option(name, value, _WARMUP if name == "warmup" else "")
     for name in _OFTEN:
         if not pool.get(name):
-            example = {"access_log": "log/access.log", "static": "/static:static"}.get(name)
-            lines += _unset(name, POOL_OPTIONS[name].help, example or POOL_OPTIONS[name].default)
+            lines += _unset(name)
     lines += ["; Environment of the workers.", f"[app:{answers.name}:env]"]
     lines += [f"{name} = {value}" for name, value in answers.environment] or ["#NAME = value"]
     return "\n".join(lines) + "\n"
@@ -111,13 +118,16 @@ def _proxies(answers: Answers) -> str:
     return "127.0.0.1" if answers.listen.startswith(("127.", "localhost:")) else ""
 
 
-def _option(name: str, value: str) -> list[str]:
+def _option(name: str, value: str, more: str = "") -> list[str]:
     option = MASTER_OPTIONS.get(name) or POOL_OPTIONS[name]
-    return [*_comment(option.help), f"{name} = {value}", ""]
+    return [*_comment(option.help), *_comment(more), f"{name} = {value}", ""]
 
 
-def _unset(name: str, text: str, value: str) -> list[str]:
-    return [*_comment(text), f"#{name} = {value}".rstrip(), ""]
+def _unset(name: str) -> list[str]:
+    option = MASTER_OPTIONS.get(name) or POOL_OPTIONS[name]
+    example = _EXAMPLES.get(name)
+    text = f"{option.help}; off where it is not set, an example:" if example else option.help
+    return [*_comment(text), f"#{name} = {example or option.default}".rstrip(), ""]
 
 
 def _comment(text: str) -> list[str]:
@@ -404,14 +414,11 @@ def next_commands(answers: Answers) -> str:
             f"  cp {here}/fapws.newsyslog /usr/local/etc/newsyslog.conf.d/{rc}.conf",
         ]
     else:
-        said += [
-            "  this system has no service manager that is known here; whatever starts services at boot calls",
-            f"  {ctl} start -F",
-            f"  cp {here}/fapws.logrotate /etc/logrotate.d/{name}",
-        ]
+        said.append(f"  cp {here}/fapws.logrotate /etc/logrotate.d/{name}")
     said += [
         f"  cp {here}/fapws.nginx.conf /etc/nginx/conf.d/{name}.conf    # and set server_name there",
         "  nginx -t && nginx -s reload",
+        *(_boot_without_manager(ctl) if answers.system == "none" else ()),
         "",
         f"A deployment ends with: {ctl} reload",
     ]
@@ -421,3 +428,15 @@ def next_commands(answers: Answers) -> str:
             f"NOTE: the workers will run as root. Name another user in {INI}: user = www-data, or www.",
         ]
     return "\n".join(said) + "\n"
+
+
+def _boot_without_manager(ctl: str) -> list[str]:
+    return [
+        "",
+        "No service manager that is known here runs this machine; --system systemd, openbsd or freebsd",
+        "writes the file for one all the same. What starts programs at boot (rc.local, `@reboot` in a",
+        "crontab) calls",
+        f"  {ctl} start",
+        "and what watches over them (runit, s6, supervisord, a container)",
+        f"  {ctl} start -F",
+    ]

@@ -8,12 +8,15 @@ import re
 from typing import NamedTuple
 
 from fapws.settings.virtualenv import check_virtualenv
+from fapws.settings.warmups import parse_warmups
 
 _SCRIPTS = ("wsgi.py", "app.py", "main.py", "application.py", "hello.py", "server.py")
 _NAMES = ("application", "app", "PATHS")
 _FACTORIES = ("create_app", "make_app")
 _SETTINGS = re.compile(r"""["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 _SIZE_MAX = 2**20
+_SYSTEMD_RUNS = "/run/systemd/system"
+"""There while it is the init of this machine (sd_booted(3)); its files may be there without."""
 
 
 class Found(NamedTuple):
@@ -22,19 +25,49 @@ class Found(NamedTuple):
     app: str = ""
     environment: tuple[tuple[str, str], ...] = ()
     virtualenv: str = ""
+    warmup: str = ""
+    """Of a Django project, which reads its urls.py only with the first request."""
 
 
 def look(directory: str) -> Found:
     """What may be served from a folder. Reads files, runs none."""
     environment: tuple[tuple[str, str], ...] = ()
     settings = _SETTINGS.search(_read(os.path.join(directory, "manage.py")))
-    app = ""
+    app = warmup = ""
     if settings:
+        warmup = _warmup(os.path.join(directory, *settings[1].split(".")))
         environment = (("DJANGO_SETTINGS_MODULE", settings[1]),)
         package = settings[1].partition(".")[0]
         if os.path.isfile(os.path.join(directory, package, "wsgi.py")):
             app = f"{package}.wsgi:application"
-    return Found(app or _script(directory), environment, _virtualenv(directory))
+    return Found(app or _script(directory), environment, _virtualenv(directory), warmup)
+
+
+def _warmup(settings: str) -> str:
+    """A request that Django takes, as far as its settings (a path without .py) tell by constants."""
+    values = _constants(_read(f"{settings}.py") or _read(os.path.join(settings, "__init__.py")))
+    hosts = values.get("ALLOWED_HOSTS")
+    named = [host for host in hosts if isinstance(host, str)] if isinstance(hosts, (list, tuple)) else []
+    scheme = "https" if values.get("SECURE_SSL_REDIRECT") is True else "http"
+    for host in named:
+        try:
+            return ", ".join(parse_warmups(f"GET {scheme}://{host.lstrip('.')}/"))
+        except ValueError:
+            continue  # a pattern such as *
+    return f"GET {scheme}://localhost/"
+
+
+def _constants(source: str) -> dict[str, object]:
+    """What a file's top level binds to constants, and to lists of them; the last one counts."""
+    found: dict[str, object] = {}
+    for node in _body(source):
+        if isinstance(node, ast.Assign):
+            try:
+                value = ast.literal_eval(node.value)
+            except (ValueError, TypeError):
+                continue  # it has to be run
+            found.update({target.id: value for target in node.targets if isinstance(target, ast.Name)})
+    return found
 
 
 def _script(directory: str) -> str:
@@ -52,12 +85,8 @@ def _script(directory: str) -> str:
 
 def _bound(source: str) -> set[str]:
     """The names of a file's top level."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
     names: set[str] = set()
-    for node in tree.body:
+    for node in _body(source):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             names.add(node.name)
         elif isinstance(node, ast.Assign):
@@ -65,6 +94,13 @@ def _bound(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             names |= {alias.asname or alias.name for alias in node.names}
     return names
+
+
+def _body(source: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
 
 
 def _read(path: str) -> str:
@@ -123,4 +159,4 @@ def system() -> str:
         return "openbsd"
     if name in ("FreeBSD", "DragonFly"):
         return "freebsd"
-    return "systemd" if name == "Linux" and os.path.isdir("/lib/systemd") else "none"
+    return "systemd" if os.path.isdir(_SYSTEMD_RUNS) else "none"
