@@ -9,15 +9,45 @@ from __future__ import annotations
 
 from fapws.lean import TracebackType
 
+_TIMES_MAX = 100
+
 
 def text_of(error: BaseException) -> str:
-    """As Python shows it, from the application's first frame on; all of it if there is none."""
+    """As Python shows it, from the application's first frame on; all of it if there is none.
+
+    Of equal exceptions that came of each other only the first is shown.
+    """
     import traceback
 
+    times = 1
+    while times < _TIMES_MAX and error.__context__ is not None and is_repetition(error):
+        error = error.__context__
+        times += 1
     first = error.__traceback__
     while first is not None and is_ours(first):
         first = first.tb_next
-    return "".join(traceback.format_exception(type(error), error, first or error.__traceback__))
+    text = "".join(traceback.format_exception(type(error), error, first or error.__traceback__))
+    told = f"(raised {times} times, each time while it was handled; the first is shown)\n"
+    return told + text if times > 1 else text
+
+
+def is_repetition(error: BaseException) -> bool:
+    """Whether it was raised at the place of an equal one while that was handled.
+
+    Django does so with a urls.py that cannot be imported: each middleware looks there for an error page.
+    """
+    before = error.__context__
+    if before is None or error.__cause__ is not None or error.__suppress_context__:
+        return False
+    same_place = _place(before) == _place(error)
+    return same_place and type(before) is type(error) and str(before) == str(error)
+
+
+def _place(error: BaseException) -> tuple[str, int]:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return (trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace else ("", 0)
 
 
 def is_ours(trace: TracebackType) -> bool:

@@ -169,7 +169,12 @@ def _chain(error: BaseException) -> list[tuple[BaseException, str]]:
     found: list[tuple[BaseException, str]] = []
     told = ""
     link: BaseException | None = error
-    while link is not None and len(found) < _LINKS_MAX and all(link is not other for other, _ in found):
+    seen: set[int] = set()
+    while link is not None and len(found) < _LINKS_MAX and id(link) not in seen:
+        seen.add(id(link))
+        if tracebacks.is_repetition(link):
+            link = link.__context__
+            continue
         found.append((link, told))
         if link.__cause__ is not None:
             link, told = link.__cause__, "It was raised because of this one:"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 
 from fapws import tracebacks
+from fapws.wsgi import traceback_page
 
 
 def module(name: str, source: str) -> types.ModuleType:
@@ -48,6 +49,34 @@ def test_contrib_is_the_applications() -> None:
 def test_an_error_of_ours_alone_is_shown_whole() -> None:
     error = raised(types.FunctionType(ours.call.__code__, ours.__dict__, argdefs=(None,)))
     assert first_file(error) == "/fapws.wsgi.some.py"
+
+
+AGAIN = """
+def fail(): 1 / 0
+def elsewhere(): 1 / 0
+def handled(first, second, times):
+    try:
+        handled(first, second, times - 1) if times else first()
+    except ZeroDivisionError:
+        second()
+"""
+
+
+def test_an_exception_that_is_raised_again_while_it_is_handled_is_shown_once() -> None:
+    """Each of Django's middlewares asks a urls.py that cannot be imported for an error page."""
+    site = module("again", AGAIN)
+    error = raised(lambda: site.handled(site.fail, site.fail, 7))
+    text = tracebacks.text_of(error)
+    assert text.startswith("(raised 9 times, each time while it was handled; the first is shown)\nTraceback ")
+    assert text.count("ZeroDivisionError") == 1
+    assert len(traceback_page._chain(error)) == 1
+
+
+def test_equal_exceptions_of_several_places_are_all_shown() -> None:
+    site = module("again", AGAIN)
+    error = raised(lambda: site.handled(site.fail, site.elsewhere, 0))
+    assert tracebacks.text_of(error).count("ZeroDivisionError") == 2
+    assert len(traceback_page._chain(error)) == 2
 
 
 def test_one_file_is_left_out_everywhere_its_causes_too() -> None:

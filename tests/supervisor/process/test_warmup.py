@@ -218,7 +218,10 @@ def test_process_that_the_first_request_forks_serves_nobody(house: House) -> Non
 DJANGO = """
 import os, sys
 from django.conf import settings
-settings.configure(ROOT_URLCONF="shop_urls", ALLOWED_HOSTS=["shop.example"], SECRET_KEY="x")
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
+settings.configure(
+    ROOT_URLCONF="shop_urls", ALLOWED_HOSTS=["shop.example"], SECRET_KEY="x", MIDDLEWARE=MIDDLEWARE
+)
 from django.core.wsgi import get_wsgi_application
 application = get_wsgi_application()
 """
@@ -247,7 +250,8 @@ def test_django_whose_urls_are_wrong_serves_on(house: House) -> None:
         (URLS.replace("VIEW", "").replace("import path", "import pathh"), "cannot import name 'pathh'"),
     ):
         place.write_text(urls, encoding="utf-8")
-        assert told in house.ctl("reload", expect=1)
+        said = house.ctl("reload", expect=1)
+        assert said.count(told) == 1, "once, though each of the middlewares has asked for an error page"
         assert house.workers() == before
 
 
