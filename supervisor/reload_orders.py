@@ -15,6 +15,7 @@ from fapws.settings.source import Source
 from .control import status
 from .control.troubles import RELOAD, Trouble
 from .core import actions, events, progress, texts
+from .core import worker_states as states
 from .core.decide import RUNNING, State
 from .core.rolling import limited
 from .errors import CannotStart
@@ -135,6 +136,9 @@ class ReloadOrders:
         self._resources.error_log.write(
             texts.after(f"reload {'done' if action.ok else 'failed'}", text),
         )
+        after = "" if action.ok else self._what_goes_on()
+        if after:
+            self._resources.error_log.write(after)
         self.last = status.LastReload(time.monotonic(), action.ok, text)
         self._resources.books.reload_ends(action.ok)
         if not action.ok:
@@ -147,8 +151,15 @@ class ReloadOrders:
         if action.ok:
             self._resources.conversations.reload_ends(True, text=text)
         else:
-            self._resources.conversations.reload_ends(False, error=text)
+            self._resources.conversations.reload_ends(False, error=text, after=after)
             self._resources.workers.tell_broken(text, self._who_watches(action))
+
+    def _what_goes_on(self) -> str:
+        """Whom clients have after a reload that has failed, which a traceback does not tell."""
+        state = self._state()
+        stays = state.phase == RUNNING and state.generation == self._generation_before
+        serving = any(child.state == states.SERVING for child in state.children)
+        return texts.OLD_SERVE_ON if stays and serving else ""
 
     @staticmethod
     def _who_watches(action: actions.ReloadDone) -> set[str]:

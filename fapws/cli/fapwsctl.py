@@ -190,7 +190,8 @@ def reload(options: Options) -> Result:
     reply = _order(options, "reload", signal.SIGHUP, seconds, **follow)
     if reply["ok"]:
         return Result(DONE, f"fapws: reload done: {reply['text']}")
-    return Result(FAILED, texts.after("fapws: reload failed", reply["error"]))
+    after = f"\nfapws: {reply['after']}" if reply.get("after") else ""
+    return Result(FAILED, texts.after("fapws: reload failed", reply["error"]) + after)
 
 
 def _tell_step(text: str) -> None:

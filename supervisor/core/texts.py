@@ -75,6 +75,10 @@ def unchanged(names: list[str]) -> str:
     return f"; not changed, because that takes a restart: {', '.join(names)}" if names else ""
 
 
+OLD_SERVE_ON = "the old workers serve on"
+"""What a reload that has failed means for clients."""
+
+
 def reload_incomplete(child: Child, left: int) -> str:
     """A roll that was given up: some workers of the old generation go on serving."""
     workers = "1 old worker goes" if left == 1 else f"{left} old workers go"

@@ -58,8 +58,11 @@ def test_reload_to_a_broken_application_loses_no_request_and_tells_why(
         before = set(served.workers())
         for _ in range(5):
             served.write_app(BROKEN)
-            assert "SyntaxError" in served.ctl("reload", expect=1)
+            told = served.ctl("reload", expect=1)
+            assert "SyntaxError" in told
+            assert told.endswith("\nfapws: the old workers serve on\n")
             clients.more(20)
+        assert served.log().rstrip().endswith("master: the old workers serve on")
         assert set(served.workers()) == before
         last = served.status()["last_reload"]
         assert last["ok"] is False
@@ -79,7 +82,8 @@ def test_reload_of_a_broken_configuration_changes_nothing(served: House, load: t
     with load(served, served.at) as clients:
         before = set(served.workers())
         served.ini.write_text(text.replace("workers = 2", "workrs = 2"))
-        assert "did you mean workers" in served.ctl("reload", expect=1)
+        told = served.ctl("reload", expect=1)
+        assert "did you mean workers" in told and told.endswith("\nfapws: the old workers serve on\n")
         clients.more(20)
         assert set(served.workers()) == before
         served.ini.write_text(text)
