@@ -102,6 +102,7 @@ TEST(a_full_disk_is_told_once_it_is_over)
     CHECK(fw_set_access_log(here.worker, new_file()) == 0);
     exchange("GET /3 HTTP/1.1", "", "200 OK", "");
     CHECK(log_is("/3\n"));
+    CHECK(!site_quiet(&here)); /* the next poll tells; nothing happens that would end its wait */
     site_expect(&here, FW_LOG_LOST, 2);
     close_logged();
 }
