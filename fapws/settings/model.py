@@ -129,6 +129,10 @@ class Pool(NamedTuple):
     """Bytes."""
     max_lifetime: float = 0.0
     """Seconds. Beyond any of these four a worker is replaced; 0: off."""
+    preload: bool = False
+    """One process of each generation imports the application, and forks the workers."""
+    preload_unsafe: bool = False
+    """It does so whatever the import has left behind."""
     autoreload: bool = False
     """Restart the workers when a source file of the application changes (development)."""
     traceback_page: bool = False

@@ -143,6 +143,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("reload_watch", POOL, "time", "0",
            "time that the first new worker of a reload serves beside the old ones before others follow; if "
            "it dies, hangs or gives more responses of 5xx than they do, the old ones stay; 0: off", 0, 3600),
+    Option("preload", POOL, "boolean", "no",
+           "a process that serves nobody imports the application once, and forks the workers, which share "
+           "its memory and start in milliseconds; each reload makes a new one"),
+    Option("preload_unsafe", POOL, "boolean", "no",
+           "with preload: fork also where the import has left threads, connections or event loops behind, "
+           "which no fork takes along; a warning at each start names them"),
     Option("autoreload", POOL, "boolean", "no",
            "restart the workers when a source file of the application changes"),
     Option("access_log", POOL, "access_log", "off",

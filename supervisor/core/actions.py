@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
-from fapws.lean import NamedTuple, Union
+from fapws.lean import TYPE_CHECKING, NamedTuple, Union
 from fapws.settings.model import Config, Pool
 
 from .children import Child
+
+if TYPE_CHECKING:
+    from .turn import Zygote
 
 
 class Start(NamedTuple):
@@ -20,6 +23,31 @@ class Start(NamedTuple):
     generation: int
     ready: bool = True
     """Whether its pool is to be sent clients."""
+    zygote: int = 0
+    """The zygote that forks it; 0: the master does."""
+
+
+class StartZygote(NamedTuple):
+    """Start a process that imports the pool's application. Kill and Terminate take its number too."""
+
+    zygote: int
+    pool: Pool
+    generation: int
+
+
+class ZygoteHung(NamedTuple):
+    """It is of no use: log it. Unless ``stopped``, ask for its stack as well."""
+
+    zygote: Zygote
+    stopped: bool
+
+
+class ZygoteDied(NamedTuple):
+    """It has ended without being told to: log it."""
+
+    zygote: Zygote
+    status: int
+    age: float
 
 
 class SendDrain(NamedTuple):
@@ -201,6 +229,9 @@ class Exit(NamedTuple):
 
 Action = Union[
     Start,
+    StartZygote,
+    ZygoteHung,
+    ZygoteDied,
     SendDrain,
     Terminate,
     Kill,

@@ -54,6 +54,10 @@ class Child(NamedTuple):
     """Since when a client waits there and it does nothing; 0: it does."""
     slow: int = 0
     """Its stamp when its request in hand was found slow; 0: none is."""
+    zygote: int = 0
+    """The number of the zygote that forks it; 0: the master does."""
+    unborn: bool = False
+    """Whether that was ordered and is not done yet."""
     alone: bool = False
     """Whether it tells applications that there is no other worker (wsgi.multiprocess)."""
 
@@ -126,6 +130,10 @@ class Children:
     def processes(self, pool: str | None = None) -> int:
         """How many processes there are, in one pool or in all."""
         return sum(child.has_process and pool in (None, child.pool) for child in self)
+
+    def places(self, pool: str) -> int:
+        """How many processes there are in a pool, or are to come."""
+        return sum(c.pool == pool and (c.has_process or c.state == states.WAITING) for c in self)
 
     def next_deadline(self, now: float) -> float:
         """The next moment at which OVERDUE happens to a worker; ``inf``: never.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from math import inf
 
-from fapws.lean import Any, Callable
+from fapws.lean import Any, Callable, ModuleType
 
 from . import actions, canary_rules, drain_rules, events, rolling, texts, upgrade_rules, upkeep
 from . import worker_states as states
@@ -86,7 +86,8 @@ def next_wakeup(state: State, now: float) -> float:
     watched = canary_rules.next_end(state)
     moments = (state.look_at, due, state.stop_at, watched, trial)
     later = (moment for moment in moments if moment > now and state.phase == RUNNING)
-    return min(state.children.next_deadline(now), *later, inf)
+    zygotes = (zygote.deadline for zygote in state.zygotes if zygote.deadline > now)
+    return min(state.children.next_deadline(now), *later, *zygotes, inf)
 
 
 # ---- What there should be ------------------------------------------------------------------------
@@ -96,6 +97,8 @@ def _order_the_difference(turn: Turn) -> None:
     """Between what there is and what there should be, as far as it can be seen at once."""
     _tidy(turn)
     _expire(turn)
+    if turn.state.zygotes:
+        _zygotes().go_on(turn)
     if turn.state.phase == BOOTING and turn.start_canaries(turn.state.config, turn.state.generation):
         turn.state = turn.state._replace(phase=RUNNING)
     if turn.state.phase == RUNNING and turn.state.stop_at <= turn.now:
@@ -110,7 +113,8 @@ def _order_the_difference(turn: Turn) -> None:
         upkeep.report_scaling(turn)
         upkeep.look_when_due(turn)
     trial = upgrade_rules.stage(turn.state) in upgrade_rules.WITH_TRIAL
-    if turn.state.phase == STOPPING and not turn.children.processes() and not trial:
+    busy = turn.children.processes() or trial or turn.state.zygotes
+    if turn.state.phase == STOPPING and not busy:
         turn.state = turn.state._replace(phase=ENDED)
         turn.order(actions.Exit(turn.state.status, turn.state.reason))
 
@@ -137,7 +141,7 @@ def _tidy(turn: Turn) -> None:
 
 def _announce(turn: Turn) -> None:
     """Serving, once every worker of the first start has become ready or failed."""
-    if not turn.state.announced and not turn.children.any_state(states.STARTING, states.KILLED):
+    if not turn.state.announced and not turn.children.any_state(*states.COMING, states.KILLED):
         turn.state = turn.state._replace(announced=True)
         turn.order(actions.Serving())
 
@@ -155,7 +159,7 @@ def on_ready(turn: Turn, event: events.WorkerReady) -> None:
     """It serves."""
     child = turn.children.get(event.worker)
     if child is not None and child.state == states.STARTING:
-        ready = child._replace(active_at=turn.now)
+        ready = child._replace(active_at=turn.now, unborn=False)
         turn.enter(ready, states.TABLE[child.state][states.READY].state, inf)
 
 
@@ -169,8 +173,11 @@ def on_failed(turn: Turn, event: events.WorkerFailed) -> None:
 def on_exited(turn: Turn, event: events.WorkerExited) -> None:
     """Told to go, it is gone; else the first start or a reload has failed, or the slot is refilled."""
     child = turn.children.get(event.worker)
-    if child is None or not child.has_process:
-        return
+    if child is not None and child.has_process:
+        _ended(turn, child, event)
+
+
+def _ended(turn: Turn, child: Child, event: events.WorkerExited) -> None:
     if states.TABLE[child.state][states.EXITED].state == states.GONE:
         turn.enter(child, states.GONE, inf)
         if event.status:
@@ -190,7 +197,7 @@ def _canary_died(turn: Turn, child: Child, event: events.WorkerExited) -> None:
     """Nobody follows it: the reload goes back."""
     age = turn.now - child.born
     turn.enter(child, states.GONE, inf)
-    if child.state == states.STARTING or (child.state == states.KILLED and not child.hung):
+    if child.state in states.COMING or (child.state == states.KILLED and not child.hung):
         rolling.undo(turn, child, texts.boot_failure(child, event.status, age))
     else:
         turn.order(actions.Died(child, event.status, age, event.requests, inf))
@@ -217,6 +224,22 @@ def _refill(turn: Turn, child: Child) -> None:
     if pool is not None and turn.room(child.pool):
         turn.enter(child, states.GONE, inf)
         turn.start(pool, child.slot, turn.state.generation, child.failures, child.replaces)
+
+
+# ---- What happens to a zygote --------------------------------------------------------------------
+
+
+def _zygotes() -> ModuleType:
+    """The rules about them, which without ``preload`` nobody imports."""
+    from . import zygote_rules
+
+    return zygote_rules
+
+
+def on_zygote_exited(turn: Turn, event: events.ZygoteExited) -> None:
+    """Those that wait for it will not come: each fails as one that could not boot."""
+    for child in _zygotes().ended(turn, event):
+        _ended(turn, child, events.WorkerExited(child.number, event.status))
 
 
 # ---- Reload and stop -----------------------------------------------------------------------------
@@ -291,6 +314,8 @@ def _hurry(turn: Turn) -> None:
     for child in turn.children:
         if child.deadline < inf:
             turn.children.put(child._replace(deadline=min(child.deadline, limit)))
+    if turn.state.zygotes:
+        _zygotes().hurry(turn, limit)
 
 
 def on_tick(_turn: Turn, _event: events.Tick) -> None:
@@ -300,6 +325,12 @@ def on_tick(_turn: Turn, _event: events.Tick) -> None:
 # Each handler takes its own kind of event, which the type of a dict cannot say.
 _HANDLERS: dict[type[events.Event], Callable[[Turn, Any], None]] = {
     events.Boot: on_boot,
+    events.ZygoteReady: lambda turn, event: _zygotes().on_ready(turn, event),
+    events.ZygoteFailed: lambda turn, event: _zygotes().on_failed(turn, event),
+    events.ZygoteExited: on_zygote_exited,
+    events.ZygotePaused: lambda turn, event: _zygotes().on_paused(turn, event),
+    events.ZygoteContinued: lambda turn, event: _zygotes().on_continued(turn, event),
+    events.WorkerBorn: lambda turn, event: _zygotes().on_born(turn, event),
     events.WorkerReady: on_ready,
     events.WorkerFailed: on_failed,
     events.WorkerExited: on_exited,

@@ -14,6 +14,45 @@ class Boot(NamedTuple):
     """The sockets are bound: start the first worker of every pool."""
 
 
+class ZygoteReady(NamedTuple):
+    """It has imported the application, and can fork."""
+
+    zygote: int
+
+
+class ZygoteFailed(NamedTuple):
+    """It cannot boot, and will exit by itself."""
+
+    zygote: int
+    reason: str
+
+
+class ZygoteExited(NamedTuple):
+    """It has been reaped. WorkerExited follows for what it was to fork and has not."""
+
+    zygote: int
+    status: int
+
+
+class ZygotePaused(NamedTuple):
+    """A signal has stopped it ..."""
+
+    zygote: int
+    signal: str
+
+
+class ZygoteContinued(NamedTuple):
+    """... and let it go on."""
+
+    zygote: int
+
+
+class WorkerBorn(NamedTuple):
+    """Its zygote has forked it."""
+
+    worker: int
+
+
 class WorkerReady(NamedTuple):
     """It serves."""
 
@@ -163,6 +202,12 @@ class Tick(NamedTuple):
 
 Event = Union[
     Boot,
+    ZygoteReady,
+    ZygoteFailed,
+    ZygoteExited,
+    ZygotePaused,
+    ZygoteContinued,
+    WorkerBorn,
     WorkerReady,
     WorkerFailed,
     WorkerExited,

@@ -128,6 +128,13 @@ def _commit(turn: Turn, reload: Reload) -> None:
     for child in turn.children:
         if reload.only and child.pool not in reload.only and child.generation == former:
             turn.children.put(child._replace(generation=reload.generation))
+    zygotes = (
+        z._replace(generation=reload.generation)
+        if reload.only and z.pool.name not in reload.only and z.generation == former
+        else z
+        for z in turn.state.zygotes
+    )
+    turn.state = turn.state._replace(zygotes=tuple(zygotes))
     for child in turn.children:
         pool = turn.pool(child.pool)
         has_proved_itself = not turn.leaving(child) and child.state == states.SERVING
@@ -169,7 +176,7 @@ def _roll_next(turn: Turn) -> None:
                 turn.retire(old)
         elif pool is not None and turn.room(old.pool):
             turn.start(pool, old.slot, turn.state.generation)
-    elif not turn.children.any_state(states.STARTING):
+    elif not turn.children.any_state(*states.COMING):
         reload = turn.reload()
         seconds = turn.now - reload.began
         end(turn, True, texts.reload_success(reload.generation, reload.replaced, seconds))

@@ -10,7 +10,7 @@ from . import worker_states as states
 from .children import Child
 
 if TYPE_CHECKING:
-    from .turn import Share
+    from .turn import Share, Zygote
 
 
 def plural(count: int, noun: str) -> str:
@@ -46,6 +46,36 @@ def boot_failure(child: Child, status: int, age: float) -> str:
     if child.deadline_missed:
         return f"worker {child.name} was not ready after {age:.0f} s (boot_timeout) and was killed"
     return f"worker {child.name} {ending(status)} before it was ready"
+
+
+def no_birth(seconds: float) -> str:
+    """A zygote that does not fork."""
+    return f"it was to fork a worker, and has not within {seconds:.0f} s"
+
+
+def zygote_failure(zygote: Zygote, status: int, age: float) -> str:
+    """Why a zygote has become of no use before it could fork: its own traceback if it sent one."""
+    if zygote.reason:
+        return zygote.reason.rstrip("\n")
+    name = f"the preloading process of pool {zygote.pool.name}"
+    if zygote.state in ("doomed", "killed") and not zygote.hung:
+        return f"{name} was not ready after {age:.0f} s (boot_timeout) and was killed"
+    return f"{name} {ending(status)} before it was ready"
+
+
+def zygote_death(zygote: Zygote, pid: int, status: int, age: float) -> str:
+    """The line for a zygote that ended without being told to."""
+    name = f"preload {zygote.pool.name}"
+    if zygote.state in ("booting", "doomed"):
+        return after(name, zygote_failure(zygote, status, age))
+    why = f": {zygote.hung}" if zygote.hung else f" after {age:.1f} s"
+    return f"{name} (pid {pid}) {ending(status)}{why}; its workers serve on"
+
+
+def zygote_hanging(zygote: Zygote, pid: int, age: float, grace: float) -> str:
+    """The line before its stack."""
+    why = zygote.hung or f"not ready after {age:.1f} s (boot_timeout)"
+    return f"preload {zygote.pool.name} (pid {pid}): {why}; it is killed in {grace:.0f} s"
 
 
 def start_failure(child: Child, reason: str) -> str:

@@ -99,6 +99,29 @@ class Drain(NamedTuple):
     """How many its workers had served then."""
 
 
+class Zygote(NamedTuple):
+    """A process that has imported a pool's application, and forks its workers; zygote_rules.py has its rules."""
+
+    number: int
+    """From the same series as workers' numbers."""
+    pool: Pool
+    generation: int
+    """Whose workers it forks."""
+    state: str
+    born: float
+    """Seconds of the monotonic clock at which it was ordered."""
+    since: float
+    """... at which it entered its state."""
+    deadline: float
+    """When OVERDUE happens to it; ``inf``: never."""
+    heard: float
+    """When it last gave a sign of life."""
+    reason: str = ""
+    """What it said when it could not boot."""
+    hung: str = ""
+    """What is wrong with it."""
+
+
 class State(NamedTuple):
     """Everything that the decisions depend on."""
 
@@ -133,6 +156,8 @@ class State(NamedTuple):
     """Pools that are not ready."""
     stop_at: float = inf
     """When a service that leaves stops, in monotonic seconds; ``inf``: it does not leave."""
+    zygotes: tuple[Zygote, ...] = ()
+    """Every one that has not been reaped."""
     status: int = 0
     """The master's exit status."""
     reason: str = ""
@@ -160,27 +185,46 @@ class Turn:
 
     def start(self, pool: Pool, slot: int, generation: int, failures: int = 0, replaces: int = 0) -> None:
         """Orders a worker."""
-        number = self.state.last_number + 1
-        self.state = self.state._replace(last_number=number)
+        number = self.next_number()
+        zygote, ready = 0, True
+        if pool.preload:
+            from . import zygote_rules  # few pools have one
+
+            zygote, ready = zygote_rules.of(self, pool, generation)
+        timeout = pool.boot_timeout if not zygote else 0.0
         self.children.put(
             Child(
                 number=number,
                 pool=pool.name,
                 slot=slot,
                 generation=generation,
-                state=states.STARTING,
+                state=states.STARTING if ready else states.WAITING,
                 born=self.now,
                 since=self.now,
-                deadline=self.now + pool.boot_timeout if pool.boot_timeout else inf,
+                deadline=self.now + timeout if timeout else inf,
                 drain_timeout=pool.drain_timeout,
                 failures=failures,
                 replaces=replaces,
                 alone=pool.workers == 1 and not pool.reload_watch,
                 active_at=self.now,
+                zygote=zygote,
+                unborn=zygote > 0,
             )
         )
+        if ready:
+            self.order_start(pool, number)
+
+    def next_number(self) -> int:
+        """One that nobody has had."""
+        self.state = self.state._replace(last_number=self.state.last_number + 1)
+        return self.state.last_number
+
+    def order_start(self, pool: Pool, number: int) -> None:
+        """Its process."""
+        child = self.children.get(number)
+        assert child is not None
         ready = all(drain.pool != pool.name for drain in self.state.drains)
-        self.order(actions.Start(number, pool, slot, generation, ready))
+        self.order(actions.Start(number, pool, child.slot, child.generation, ready, child.zygote))
 
     def retire(self, child: Child) -> None:
         """It is of no more use: it drains, or is forgotten if there is no process."""
@@ -258,7 +302,7 @@ class Turn:
         reload = self.state.reload
         pools = self.state.config.pools + (reload.config.pools if reload else ())
         workers = max((pool.workers for pool in pools if pool.name == name), default=0)
-        return self.children.processes(name) < workers + 1
+        return self.children.places(name) < workers + 1
 
     def old(self, child: Child) -> bool:
         """Whether a newer generation is in force."""

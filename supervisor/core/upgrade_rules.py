@@ -188,6 +188,7 @@ def _happen(turn: Turn, happening: str, reason: str = "") -> None:
 def _is_quiet(turn: Turn) -> bool:
     """Whether nothing is under way that the new code would have to finish."""
     state = turn.state
-    busy = turn.children.any_state(workers.STARTING, workers.HUNG)
+    busy = turn.children.any_state(*workers.COMING, workers.HUNG)
+    busy = busy or any(zygote.deadline < inf for zygote in state.zygotes)
     under_way = state.reload is not None or state.queued or bool(state.scaling) or busy
     return state.phase == RUNNING and not under_way

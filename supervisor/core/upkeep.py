@@ -226,7 +226,7 @@ def recycle(turn: Turn) -> None:
         pool = turn.pool(child.pool)
         if not child.worn_out or child.state != states.SERVING or pool is None or not turn.room(pool.name):
             continue
-        if all(other.state != states.STARTING for other in turn.children.of_pool(pool.name)):
+        if all(other.state not in states.COMING for other in turn.children.of_pool(pool.name)):
             turn.order(actions.Recycling(child))
             turn.start(pool, child.slot, child.generation, replaces=child.number)
             return

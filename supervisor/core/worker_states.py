@@ -6,6 +6,8 @@
         '---exited---> backing off <---exited---'
                        '- overdue: a new worker starts
 
+With ``preload`` a worker is *waiting* first: its process comes once the zygote can fork it (forkable).
+
 A worker that ends without being told to leaves its slot *backing off*; one that was told is *gone*.
 """
 
@@ -13,6 +15,8 @@ from __future__ import annotations
 
 from fapws.lean import NamedTuple
 
+WAITING = "waiting"
+"""Ordered; there is no process, because its zygote is not ready."""
 STARTING = "starting"
 """Forked; READY has not come. Its deadline is boot_timeout."""
 SERVING = "serving"
@@ -27,9 +31,12 @@ BACKING_OFF = "backing-off"
 GONE = "gone"
 """Reaped and forgotten: never found in the register."""
 
-STATES = (STARTING, SERVING, HUNG, DRAINING, KILLED, BACKING_OFF, GONE)
+STATES = (WAITING, STARTING, SERVING, HUNG, DRAINING, KILLED, BACKING_OFF, GONE)
 WITH_PROCESS = (STARTING, SERVING, HUNG, DRAINING, KILLED)
+COMING = (WAITING, STARTING)
 
+FORKABLE = "forkable"
+"""The zygote that is to fork it is ready."""
 READY = "ready"
 EXITED = "exited"
 STUCK = "stuck"
@@ -42,7 +49,7 @@ RETIRED = "retired"
 STOPPED = "stopped"
 """The service stops."""
 
-HAPPENINGS = (READY, EXITED, STUCK, ALIVE, OVERDUE, RETIRED, STOPPED)
+HAPPENINGS = (FORKABLE, READY, EXITED, STUCK, ALIVE, OVERDUE, RETIRED, STOPPED)
 
 NOTHING = "nothing"
 STACK = "stack"
@@ -61,7 +68,18 @@ class Cell(NamedTuple):
 
 
 TABLE: dict[str, dict[str, Cell]] = {
+    WAITING: {
+        FORKABLE: Cell(STARTING, START),
+        READY: Cell(WAITING),
+        EXITED: Cell(BACKING_OFF),
+        STUCK: Cell(WAITING),
+        ALIVE: Cell(WAITING),
+        OVERDUE: Cell(WAITING),
+        RETIRED: Cell(GONE),
+        STOPPED: Cell(GONE),
+    },
     STARTING: {
+        FORKABLE: Cell(STARTING),
         READY: Cell(SERVING),
         EXITED: Cell(BACKING_OFF),
         STUCK: Cell(STARTING),
@@ -72,6 +90,7 @@ TABLE: dict[str, dict[str, Cell]] = {
         STOPPED: Cell(DRAINING, TERM),
     },
     SERVING: {
+        FORKABLE: Cell(SERVING),
         READY: Cell(SERVING),
         EXITED: Cell(BACKING_OFF),
         STUCK: Cell(HUNG, STACK),
@@ -81,6 +100,7 @@ TABLE: dict[str, dict[str, Cell]] = {
         STOPPED: Cell(DRAINING, TERM),
     },
     HUNG: {
+        FORKABLE: Cell(HUNG),
         READY: Cell(HUNG),
         EXITED: Cell(BACKING_OFF),
         STUCK: Cell(HUNG),
@@ -90,6 +110,7 @@ TABLE: dict[str, dict[str, Cell]] = {
         STOPPED: Cell(DRAINING, TERM),
     },
     DRAINING: {
+        FORKABLE: Cell(DRAINING),
         READY: Cell(DRAINING),
         EXITED: Cell(GONE),
         STUCK: Cell(DRAINING),
@@ -99,6 +120,7 @@ TABLE: dict[str, dict[str, Cell]] = {
         STOPPED: Cell(DRAINING),
     },
     KILLED: {
+        FORKABLE: Cell(KILLED),
         READY: Cell(KILLED),
         EXITED: Cell(BACKING_OFF),
         STUCK: Cell(KILLED),
@@ -108,6 +130,7 @@ TABLE: dict[str, dict[str, Cell]] = {
         STOPPED: Cell(DRAINING),
     },
     BACKING_OFF: {
+        FORKABLE: Cell(BACKING_OFF),
         READY: Cell(BACKING_OFF),
         EXITED: Cell(BACKING_OFF),
         STUCK: Cell(BACKING_OFF),
@@ -117,6 +140,7 @@ TABLE: dict[str, dict[str, Cell]] = {
         STOPPED: Cell(GONE),
     },
     GONE: {
+        FORKABLE: Cell(GONE),
         READY: Cell(GONE),
         EXITED: Cell(GONE),
         STUCK: Cell(GONE),
