@@ -14,7 +14,9 @@ import struct
 from fapws.lean import Iterable, Sequence
 
 MOST = 4
-"""Descriptors that one message brings."""
+"""Descriptors that one message to a worker brings ..."""
+MOST_TO_ZYGOTE = 253
+"""... and to a zygote: what Linux lets through."""
 _CLOSE_ON_EXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 """With the flag from the start: a thread of the application may fork and exec at any time. macOS has none."""
 _SIZE = struct.calcsize("i")
@@ -54,11 +56,11 @@ def send(channel: int, data: bytes, fds: Sequence[int]) -> bool:
         sock.detach()
 
 
-def receive(channel: int, size: int) -> tuple[bytes, list[int]]:
+def receive(channel: int, size: int, most: int = MOST) -> tuple[bytes, list[int]]:
     """Bytes (none: the end) and the descriptors that came with them, close-on-exec. Raises OSError."""
     sock = adopt(channel)
     try:
-        data, ancillary, _, _ = sock.recvmsg(size, _socket.CMSG_SPACE(MOST * _SIZE), _CLOSE_ON_EXEC)
+        data, ancillary, _, _ = sock.recvmsg(size, _socket.CMSG_SPACE(most * _SIZE), _CLOSE_ON_EXEC)
     finally:
         sock.detach()
     fds: list[int] = []
@@ -75,7 +77,7 @@ def receive(channel: int, size: int) -> tuple[bytes, list[int]]:
 def close_all_but(keep: Iterable[int], directories: tuple[str, ...] = _DIRECTORIES) -> None:
     """Closes every descriptor that is not in ``keep``."""
     kept = frozenset(keep)
-    for fd in _candidates(directories):
+    for fd in candidates(directories):
         if fd not in kept:
             try:
                 os.close(fd)
@@ -83,7 +85,8 @@ def close_all_but(keep: Iterable[int], directories: tuple[str, ...] = _DIRECTORI
                 continue  # the one that listed the directory, or a number that is not open
 
 
-def _candidates(directories: tuple[str, ...]) -> Iterable[int]:
+def candidates(directories: tuple[str, ...] = _DIRECTORIES) -> Iterable[int]:
+    """Numbers of descriptors that may be open."""
     for directory in directories:
         try:
             names = os.listdir(directory)

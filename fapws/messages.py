@@ -75,12 +75,66 @@ class Broken(NamedTuple):
     reason: str
 
 
+class Beget(NamedTuple):
+    """Master to zygote: fork a worker. What it needs comes along: a file that says what, and descriptors."""
+
+    order: str
+    """Its number."""
+
+
+class Strike(NamedTuple):
+    """Master to zygote: send a worker a signal, unless it has been reaped."""
+
+    order: str
+    """Its number, and the signal's."""
+
+
+class Born(NamedTuple):
+    """Zygote to master: a worker was forked."""
+
+    told: str
+    """Its number and its PID."""
+
+
+class Unborn(NamedTuple):
+    """Zygote to master: a worker cannot be forked."""
+
+    told: str
+    """Its number, and why."""
+
+
+class Waited(NamedTuple):
+    """Zygote to master: waitpid() has told of a worker."""
+
+    told: str
+    """Its number, and the status as waitpid() gives it."""
+
+
 Message = Union[
-    Ready, Failed, Changed, Stacks, Profiled, Profile, Drain, TurnAway, Welcome, Ping, Reopened, Broken
+    Ready,
+    Failed,
+    Changed,
+    Stacks,
+    Profiled,
+    Profile,
+    Drain,
+    TurnAway,
+    Welcome,
+    Ping,
+    Reopened,
+    Broken,
+    Beget,
+    Strike,
+    Born,
+    Unborn,
+    Waited,
 ]
 
 FROM_WORKER: frozenset[type[Message]] = frozenset((Ready, Failed, Changed, Stacks, Profiled))
 FROM_MASTER: frozenset[type[Message]] = frozenset((Drain, TurnAway, Welcome, Ping, Reopened, Broken, Profile))
+
+FROM_ZYGOTE: frozenset[type[Message]] = frozenset((Ready, Failed, Stacks, Born, Unborn, Waited))
+TO_ZYGOTE: frozenset[type[Message]] = frozenset((Beget, Strike))
 
 _TYPES: dict[bytes, type[Message]] = {
     b"R": Ready,
@@ -94,6 +148,11 @@ _TYPES: dict[bytes, type[Message]] = {
     b"B": Broken,
     b"X": Profile,
     b"Y": Profiled,
+    b"G": Beget,
+    b"K": Strike,
+    b"N": Born,
+    b"U": Unborn,
+    b"V": Waited,
 }
 _STACKS, _STACKS_END = b"S", b"\0"
 _LETTERS = {kind: letter for letter, kind in _TYPES.items()}

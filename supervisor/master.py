@@ -128,6 +128,9 @@ class Master:
         workers, reloads, upgrade = self._worker_orders, self._reload_orders, self._upgrade
         return {
             actions.Start: workers.start,
+            actions.StartZygote: workers.start_zygote,
+            actions.ZygoteHung: workers.zygote_hung,
+            actions.ZygoteDied: workers.zygote_died,
             actions.SendDrain: workers.send_drain,
             actions.Terminate: workers.terminate,
             actions.Kill: workers.kill,
@@ -198,6 +201,7 @@ class Master:
         resources.monitoring.end_overdue(time.monotonic())
         if self._questioning:
             self._questioning.end_overdue(time.monotonic())
+        resources.workers.bury_overdue(time.monotonic())
         self._post(events.Tick())
         if resources.notifier.listens:
             resources.notifier.status(self._reload_orders.summary())
@@ -208,6 +212,7 @@ class Master:
         resources = self._resources
         others = (resources.notifier.beat(now), resources.logs.look_due, self._reload_orders.due)
         asked = self._questioning.due if self._questioning else inf
+        wakeup = min(wakeup, resources.workers.due)
         return max(0.0, min(wakeup, resources.monitoring.due, asked, *others) - now)
 
     def _on_ready(self, ready: Readiness) -> None:

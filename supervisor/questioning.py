@@ -59,7 +59,7 @@ class Questioning:
                 self._resources.troubles.note_stack(number, text)
             process.logs_stacks = False
             lines = text.rstrip("\n").encode("utf-8", "backslashreplace").split(b"\n")
-            self._resources.error_log.write_lines(lines, f"{process.pool}/{process.slot}[{process.pid}]")
+            self._resources.error_log.write_lines(lines, process.role)
 
     def _tell_figures(self, client: Client) -> None:
         from .control.figures import describe

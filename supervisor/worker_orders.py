@@ -58,6 +58,33 @@ class WorkerOrders:
             self._post(events.WorkerFailed(action.worker, reason))
             self._post(events.WorkerExited(action.worker, 1))
 
+    def start_zygote(self, action: actions.StartZygote) -> None:
+        """Forks it; what prevents that is why it fails."""
+        try:
+            fds = tuple(listener.fd for listener in self._listeners.of_slot(action.pool, 0))
+        except CannotStart as error:
+            reason = str(error)
+        else:
+            state = self._state()
+            isolate = (state.reload or state).config.isolate
+            reason = self._workers.start_zygote(action, fds, self._inheritance, isolate)
+        if reason:
+            self._post(events.ZygoteFailed(action.zygote, reason))
+            self._post(events.ZygoteExited(action.zygote, 1))
+
+    def zygote_hung(self, action: actions.ZygoteHung) -> None:
+        """Logs it and, unless it is stopped, asks it for its stack."""
+        zygote = action.zygote
+        pid, age = self._workers.pid(zygote.number), time.monotonic() - zygote.born
+        self._log.write(texts.zygote_hanging(zygote, pid, age, states.HUNG_GRACE))
+        if not action.stopped:
+            self._workers.ask_stacks(zygote.number, for_log=True)
+
+    def zygote_died(self, action: actions.ZygoteDied) -> None:
+        """Logs it."""
+        pid = self._workers.pid(action.zygote.number)
+        self._log.write(texts.zygote_death(action.zygote, pid, action.status, action.age))
+
     def send_drain(self, action: actions.SendDrain) -> None:
         """With the Drain message, or by SIGTERM if it has to empty queues of its own first."""
         state = self._state()

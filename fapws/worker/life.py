@@ -89,11 +89,29 @@ class WorkerSpec(NamedTuple):
     """Where it keeps its last requests, likewise."""
     ready: bool = True
     """Whether the pool is to be sent clients."""
+    is_zygote: bool = False
+    """It serves nobody: it forks those that do. See fapws.worker.zygote."""
+    board: Any = None
+    """A zygote's: the memory in which all rows of its pool are."""
 
 
-def run(spec: WorkerSpec) -> NoReturn:
+class Preloaded(NamedTuple):
+    """What a worker has got from the zygote that has forked it."""
+
+    application: Callable[..., Any]
+    streams: StandardStreams
+    watch: Any
+    """A SourceWatch that began before the import; None: the pool wants none."""
+
+
+def _entitle_nobody(_spec: WorkerSpec) -> None:
+    """Nobody gives this process a title."""
+
+
+def run(spec: WorkerSpec, entitle: Callable[[WorkerSpec], None] = _entitle_nobody) -> NoReturn:
     """Serves until drained; called right after fork, in the child. Never returns.
 
+    entitle: names the process; called in each that a zygote forks.
     Exit status: 0 after a drain, 1 when it could not boot (Failed was sent before).
     SIGTERM: drain as at a stop (take what the backlog holds). SIGHUP, SIGINT: ignored.
     Drain message: as at a reload. End of lifeline: drain, and after drain_timeout the end.
@@ -104,13 +122,25 @@ def run(spec: WorkerSpec) -> NoReturn:
     worker = None
     try:
         atexit._clear()  # the master's are not ours to run
-        worker = Worker(spec)
+        worker = _zygote(spec) if spec.is_zygote else Worker(spec)
         log = worker.errors
         status = worker.serve()
+        if worker.child is not None:  # this is a worker that the zygote has forked
+            own, preloaded = worker.child
+            entitle(own)
+            worker = Worker(own, preloaded)
+            log = worker.errors
+            status = worker.serve()
     except BaseException as error:  # nothing may reach the master's frames below us
         log.write(_told(error))
     finally:
         _leave(status, log, () if worker is None else worker.helpers)
+
+
+def _zygote(spec: WorkerSpec) -> Worker:
+    from fapws.worker.zygote import Zygote  # few pools have one
+
+    return Zygote(spec)
 
 
 def _told(error: BaseException) -> str:
@@ -146,8 +176,11 @@ def _flush(stream: Any) -> None:
 class Worker:
     """One worker process: connects the master's wishes with the server that does the work."""
 
-    def __init__(self, spec: WorkerSpec) -> None:
+    def __init__(self, spec: WorkerSpec, preloaded: Preloaded | None = None) -> None:
         self.pid = os.getpid()
+        self.child: tuple[WorkerSpec, Preloaded] | None = None
+        """A zygote's, in a worker that it has forked."""
+        self._preloaded = preloaded
         self._born = time.monotonic()
         self._spec = spec
         self._decoder = Decoder(FROM_MASTER)
@@ -160,8 +193,8 @@ class Worker:
         """Processes that the application's import has started."""
         self._refused: Exception | None = None
         """Why a program's run() failed, in our words."""
-        self._streams = StandardStreams(spec.log)
-        self._watch: SourceWatch | None = None
+        self._streams = preloaded.streams if preloaded else StandardStreams(spec.log)
+        self._watch: SourceWatch | None = preloaded.watch if preloaded else None
         self._sent_along: list[int] = []
         """Descriptors that have come before the message they belong to was whole."""
         self._signals = WorkerSignals(spec.channel, self._streams.for_crashes)
@@ -172,8 +205,9 @@ class Worker:
                 after_in_parent=self._signals.let_come,
                 after_in_child=self._forked,
             )
-        self._streams.install()
-        errors.keep_stream(sys.stderr, self._streams.write_error)
+        if preloaded is None:
+            self._streams.install()
+            errors.keep_stream(sys.stderr, self._streams.write_error)
         self.errors = errors.ErrorLog()
         """Where its own words go, whatever the application does to sys.stderr."""
 
@@ -223,6 +257,9 @@ class Worker:
         """None: the script was a program of fapws3 and has served by itself."""
         spec = self._spec
         self._guard_lifeline()
+        if self._preloaded:
+            loop_owner.host = loop_owner.WorkerHost(spec.pool, spec.slot, spec.listeners, self)
+            return self._preloaded.application
         if spec.pool.warmup:
             import fapws.worker.warmup  # neither below chroot nor without rights can it be found
         if spec.pool.static:
@@ -231,7 +268,7 @@ class Worker:
         self._confinement.begin()
         prepare(spec.pool)
         loop_owner.host = loop_owner.WorkerHost(spec.pool, spec.slot, spec.listeners, self)
-        if spec.pool.autoreload and spec.slot == 0 and not spec.pool.chroot:
+        if spec.pool.autoreload and (spec.slot == 0 or spec.is_zygote) and not spec.pool.chroot:
             self._watch = _watch_sources(spec.pool)
         try:
             return load(spec.pool)
@@ -243,13 +280,8 @@ class Worker:
     def answer_by(self, application: Callable[..., Any]) -> None:
         """READY, requests, drain. Raises CannotConfine, LoadError or OSError before READY."""
         try:
-            self._streams.fill_gaps()
-            if "fapws.contrib.views" in sys.modules:  # as in _load()
-                import fapws.compat.handed_over  # noqa: F401
-            self.confine()
-            self._signals.take()  # an application's import may have changed them
-            if self._spec.pool.warmup:
-                self._warm_up(application)
+            if self._preloaded is None:
+                self._settle(application)
             server = self._server = self._make_server(application)
             promise(self._spec.pool)
         except (CannotConfine, LoadError, OSError) as error:
@@ -263,6 +295,16 @@ class Worker:
         if self._spec.pool.autoreload and self._spec.slot == 0:  # one of them is enough to tell
             server.add_ticker(self._source_ticker())
         loop_owner.serve(server)
+
+    def _settle(self, application: Callable[..., Any]) -> None:
+        """Between the import and the first socket. Raises CannotConfine, LoadError or OSError."""
+        self._streams.fill_gaps()
+        if "fapws.contrib.views" in sys.modules:  # as in _load()
+            import fapws.compat.handed_over  # noqa: F401
+        self.confine()
+        self._signals.take()  # an application's import may have changed them
+        if self._spec.pool.warmup:
+            self._warm_up(application)
 
     def _warm_up(self, application: Callable[..., Any]) -> None:
         """Before this worker holds a socket of the pool that clients could come by. Raises LoadError."""
@@ -384,6 +426,8 @@ class Worker:
             data = b""
         if not data:
             self._unwatch(self._channel_token)
+            if self._preloaded:  # its zygote died before it could tell of the birth: nobody knows this worker
+                self._drain(accept_rest=True)
             return
         for message in self._decoder.feed(data):
             if isinstance(message, Drain):

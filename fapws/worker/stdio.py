@@ -62,6 +62,11 @@ class StandardStreams:
         for stream in self._streams:
             stream.let_go()
 
+    def renew(self) -> None:
+        """1 and 2 have become other files: a worker's own, which its zygote has forked."""
+        for stream in self._streams:
+            stream.renew()
+
     def move(self) -> None:
         """The master is dead: from now on everything goes to the log, with this process's own rights."""
         if self._moved or self._log is None:

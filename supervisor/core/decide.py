@@ -180,7 +180,7 @@ def on_exited(turn: Turn, event: events.WorkerExited) -> None:
 def _ended(turn: Turn, child: Child, event: events.WorkerExited) -> None:
     if states.TABLE[child.state][states.EXITED].state == states.GONE:
         turn.enter(child, states.GONE, inf)
-        if event.status:
+        if event.status not in (0, texts.UNKNOWN):
             turn.order(actions.DiedDraining(child, event.status))
     elif turn.state.phase == BOOTING:
         turn.enter(child, states.GONE, inf)

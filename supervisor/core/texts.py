@@ -32,8 +32,14 @@ def signal_name(number: int) -> str:
     return f"signal {number}"
 
 
+UNKNOWN = 256
+"""The status of a process that has ended unseen: its parent, a zygote, was dead or stopped."""
+
+
 def ending(status: int) -> str:
-    """How a process ended; ``status`` as ``os.waitstatus_to_exitcode`` gives it."""
+    """How a process ended; ``status`` as ``os.waitstatus_to_exitcode`` gives it, or UNKNOWN."""
+    if status == UNKNOWN:
+        return "has ended, and nobody has seen how"
     if status >= 0:
         return f"exited with status {status}"
     return f"was killed by {signal_name(-status)}"
@@ -66,7 +72,7 @@ def zygote_failure(zygote: Zygote, status: int, age: float) -> str:
 def zygote_death(zygote: Zygote, pid: int, status: int, age: float) -> str:
     """The line for a zygote that ended without being told to."""
     name = f"preload {zygote.pool.name}"
-    if zygote.state in ("booting", "doomed"):
+    if zygote.state in ("booting", "doomed") or (zygote.state == "killed" and not zygote.hung):
         return after(name, zygote_failure(zygote, status, age))
     why = f": {zygote.hung}" if zygote.hung else f" after {age:.1f} s"
     return f"{name} (pid {pid}) {ending(status)}{why}; its workers serve on"

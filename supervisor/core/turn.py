@@ -100,7 +100,7 @@ class Drain(NamedTuple):
 
 
 class Zygote(NamedTuple):
-    """A process that has imported a pool's application, and forks its workers; zygote_rules.py has its rules."""
+    """A process that has imported an application, and forks its workers; zygote_rules.py has its rules."""
 
     number: int
     """From the same series as workers' numbers."""

@@ -4,9 +4,9 @@
        |  overdue        |  stuck, overdue -> hung --overdue--> killed
        '-> doomed --overdue--> killed --exited--> failed
 
-A zygote is a process of a pool with ``preload``: it imports the application once, and forks the workers of one
-generation. It serves nobody, so nobody notices that it hangs but who waits for a worker. Whatever becomes of
-it, the workers that it has forked serve on; the next one that is to start makes a new zygote.
+A zygote is a process of a pool with ``preload``: it imports the application once, and forks the workers of
+one generation. It serves nobody, so nobody notices that it hangs but who waits for a worker. Whatever
+becomes of it, the workers that it has forked serve on; the next one that is to start makes a new zygote.
 """
 
 from __future__ import annotations

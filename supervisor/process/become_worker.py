@@ -24,8 +24,8 @@ def become_worker(spec: WorkerSpec) -> NoReturn:
     try:
         descriptors.close_all_but(own(spec))
         signals.reset_in_worker()
-        title.set_title(f"fapws: worker {spec.pool.name}/{spec.slot}")
-        fapws.worker.life.run(spec)
+        entitle(spec)
+        fapws.worker.life.run(spec, entitle)
     except SystemExit as leaving:
         atexit._run_exitfuncs()  # the application's; none runs twice
         status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
@@ -36,6 +36,12 @@ def become_worker(spec: WorkerSpec) -> NoReturn:
     finally:
         _flush()
         os._exit(status)
+
+
+def entitle(spec: WorkerSpec) -> None:
+    """Says what this process is."""
+    what = f"preload {spec.pool.name}" if spec.is_zygote else f"worker {spec.pool.name}/{spec.slot}"
+    title.set_title(f"fapws: {what}")
 
 
 def own(spec: WorkerSpec) -> tuple[int, ...]:

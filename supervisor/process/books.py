@@ -8,6 +8,7 @@ from fapws.lean import NamedTuple
 
 from ..core import worker_states as states
 from ..core.children import Child
+from ..core.texts import UNKNOWN
 
 SUCCESS, FAILURE = "success", "failure"
 
@@ -56,7 +57,7 @@ class Books:
 def why(child: Child | None, status: int) -> str:
     """The reason of a worker's end in a word: drained, killed draining, boot, hang, signal, exit."""
     if child is None or child.state == states.DRAINING:
-        return "drained" if status == 0 else "killed_draining"
+        return "drained" if status in (0, UNKNOWN) else "killed_draining"
     if child.hung:
         return "hang"
     if child.state in (states.STARTING, states.KILLED):

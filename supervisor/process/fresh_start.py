@@ -24,13 +24,17 @@ _PADDING = "-" * 64
 """A last argument that is never read: room for the process's title."""
 
 
-def write_needs(spec: WorkerSpec, row: Row) -> int:
-    """What the worker has to know; the descriptor of the file. Raises OSError."""
+def write_needs(spec: WorkerSpec, row: Row, along: tuple[str, ...] = ()) -> int:
+    """What the worker has to know; the descriptor of the file. Raises OSError.
+
+    along: what each descriptor is that goes to a zygote behind this file.
+    """
     needs = {
-        "spec": plain(spec._replace(row=None, neighbours=None, tally=None, last=None)),
+        "spec": plain(spec._replace(row=None, neighbours=None, tally=None, last=None, board=None)),
         "place": row.place(),
         "tally": tuple(row.tally_place()) if row.tally else None,
         "last": tuple(row.last_place()) if row.last else None,
+        "along": list(along),
         "path": list(sys.path),
         "argv": list(sys.argv),
     }

@@ -64,6 +64,8 @@ def _spec(known: dict[str, Any], board: int) -> WorkerSpec:
     page, row = mapped(known["place"])
     tally, last = (mapped(known[key])[1] if known[key] else None for key in ("tally", "last"))
     spec: WorkerSpec = rebuilt(known["spec"], {**KINDS, "WorkerSpec": WorkerSpec})
+    if spec.is_zygote:
+        spec = spec._replace(board=mmap.mmap(board, 0))
     return spec._replace(row=row, neighbours=page.toreadonly(), tally=tally, last=last)
 
 

@@ -167,12 +167,16 @@ class _Board:
         """What stands behind them, by its offset in the file; only what is wanted."""
         self.rows: list[Row] = []
         self.free: list[Row] = []
-        for _ in range(0, os.fstat(fd).st_size, _BLOCK):
+
+    def row(self, number: int) -> Row:
+        """One that an earlier master has given out."""
+        while len(self.rows) <= number:
             self._map_page()
+        return self.rows[number]
 
     def take(self) -> Row:
         if not self.free:
-            os.ftruncate(self.fd, len(self._pages) * _BLOCK + _PAGE)
+            self._reach(len(self._pages) * _BLOCK + _PAGE)
             self.free = self._map_page()[::-1]
         row = self.free.pop()
         row.clear()
@@ -193,10 +197,17 @@ class _Board:
     def _pages_of(self, place: Place) -> mmap.mmap:
         pages = self._others.get(place.offset)
         if pages is None:
-            if os.fstat(self.fd).st_size < place.offset + place.size:
-                os.ftruncate(self.fd, place.offset + place.size)
+            self._reach(place.offset + place.size)
             pages = self._others[place.offset] = _map(self.fd, place.offset, place.size)
         return pages
+
+    def reserve(self, rows: int) -> None:
+        """Makes the file long enough for so many rows and all that belongs to them. Raises OSError."""
+        self._reach(-(-rows // (_PAGE // SCORE_SIZE)) * _BLOCK)
+
+    def _reach(self, size: int) -> None:
+        if os.fstat(self.fd).st_size < size:
+            os.ftruncate(self.fd, size)
 
     def close(self) -> None:
         """Closes the file, and unmaps the memory unless a view of it is still in use."""
@@ -276,6 +287,10 @@ class Scoreboard:
         if anew:
             last.clear()
 
+    def reserve(self, pool: str, rows: int) -> None:
+        """A process that maps the file of a pool that has a row finds so many in it. Raises OSError."""
+        self._boards[pool].reserve(rows)
+
     def give_back(self, row: Row) -> None:
         """Its worker has been reaped."""
         row.clear()  # else other workers would leave connections to a dead one
@@ -288,7 +303,7 @@ class Scoreboard:
 
     def row(self, pool: str, number: int) -> Row:
         """The row of a worker that an earlier master has forked."""
-        return self._boards[pool].rows[number]
+        return self._boards[pool].row(number)
 
     def free_all_but(self, taken: set[tuple[str, int]]) -> None:
         """After an upgrade: the rows that none of these workers has can be given out again."""

@@ -13,7 +13,7 @@ import time
 from fapws._core import lib
 
 from fapws import descriptors, messages
-from fapws.lean import Callable, NoReturn, Sequence
+from fapws.lean import Callable, NamedTuple, NoReturn, Sequence
 from fapws.settings.environment import forget_all_but
 from fapws.worker.life import WorkerSpec
 
@@ -87,6 +87,11 @@ class Judge:
 
 class Process:
     """A forked worker."""
+
+    serves = True
+    """False: it is a zygote."""
+    place = ""
+    """What it is besides a worker in a slot."""
 
     def __init__(
         self,
@@ -173,6 +178,15 @@ class Process:
         """Sends a signal; the PID is ours until it has been reaped, so it cannot be another's."""
         os.kill(self.pid, number)
 
+    @property
+    def role(self) -> str:
+        """Who says a line of the log."""
+        return f"{self.pool}/{self.place or self.slot}[{self.pid or '-'}]"
+
+    def was(self, pid: int) -> bool:
+        """Whether a child of ours with this PID, which was reaped just now, was this one."""
+        return self.pid == pid
+
     def close(self) -> None:
         """Closes the channel."""
         if self.channel >= 0:
@@ -211,6 +225,57 @@ def prepare_memory() -> None:
         gc.freeze()
 
 
+class Ends(NamedTuple):
+    """Of what connects the master with a worker: ours, then the worker's."""
+
+    channel: int
+    reader: int
+    """-1: it writes to the log itself."""
+    theirs: int
+    writer: int
+
+    def close(self) -> None:
+        """Closes all."""
+        for fd in self:
+            if fd >= 0:
+                os.close(fd)
+
+
+def connect(given: Inheritance) -> Ends:
+    """A channel and a pipe. Raises OSError."""
+    ours, theirs = (sock.detach() for sock in _socket.socketpair())
+    os.set_blocking(ours, False)
+    try:
+        reader, writer = (-1, -1) if given.logs.coming.plain else os.pipe()
+    except OSError:
+        os.close(ours)
+        os.close(theirs)
+        raise
+    return Ends(ours, reader, theirs, writer)
+
+
+def specify(action: Start, fds: tuple[int, ...], ends: Ends, row: Row, given: Inheritance) -> WorkerSpec:
+    """What a worker has to know."""
+    pool, log = action.pool, given.logs.coming
+    return WorkerSpec(
+        pool=pool,
+        slot=action.slot,
+        generation=action.generation,
+        ready=action.ready,
+        listeners=fds,
+        channel=ends.theirs,
+        lifeline=given.lifeline,
+        log=None if log.plain else log.path,
+        access_log=given.logs.access(pool.access_log),
+        access_prefix=line_prefix(pool),
+        row=row.buffer(),
+        tally=row.tally.buffer() if row.tally else None,
+        last=row.last.buffer() if row.last else None,
+        neighbours=row.neighbours(),
+        multiprocess=pool.workers > 1 or pool.reload_watch > 0,  # then two serve for a while
+    )
+
+
 def fork(
     action: Start,
     fds: tuple[int, ...],
@@ -225,51 +290,38 @@ def fork(
     file of the pool's rows, for a worker in a Python of its own; -1: it shares the master's memory.
     """
     pool, slot = action.pool, action.slot
-    ours, theirs = (sock.detach() for sock in _socket.socketpair())
-    os.set_blocking(ours, False)
-    log = given.logs.coming
-    try:
-        reader, writer = (-1, -1) if log.plain else os.pipe()
-    except OSError:
-        os.close(ours)
-        os.close(theirs)
-        raise
-    spec = WorkerSpec(
-        pool=pool,
-        slot=slot,
-        generation=action.generation,
-        ready=action.ready,
-        listeners=fds,
-        channel=theirs,
-        lifeline=given.lifeline,
-        log=None if log.plain else log.path,
-        access_log=given.logs.access(pool.access_log),
-        access_prefix=line_prefix(pool),
-        row=row.buffer(),
-        tally=row.tally.buffer() if row.tally else None,
-        last=row.last.buffer() if row.last else None,
-        neighbours=row.neighbours(),
-        multiprocess=pool.workers > 1 or pool.reload_watch > 0,  # then two serve for a while
-    )
+    ends = connect(given)
+    spec = specify(action, fds, ends, row, given)
+    pid = fork_child(spec, ends, row, keep_only, board, board >= 0)
+    output = read_output(ends.reader, given.logs.error, f"{pool.name}/{slot}[{pid}]")
+    return Process(pool.name, pid, ends.channel, row, output, pool.access_log, pool.autoreload, slot)
+
+
+def fork_child(
+    spec: WorkerSpec, ends: Ends, row: Row, keep_only: Callable[[str], None], board: int, apart: bool
+) -> int:
+    """The PID of the child, which serves. The child's ends are closed here. Raises OSError.
+
+    apart: in a Python of its own.
+    """
     mask = signals.block()
     needs = -1
     try:
-        needs = _write_needs(spec, row) if board >= 0 else -1
+        needs = _write_needs(spec, row) if apart else -1
         pid = os.fork()
         if pid == 0:
-            _in_child(spec, writer, keep_only, needs, board)
+            _in_child(spec, ends.writer, keep_only, needs, board)
     except OSError:
-        os.close(ours)
-        if reader >= 0:
-            os.close(reader)
+        os.close(ends.channel)
+        if ends.reader >= 0:
+            os.close(ends.reader)
         raise
     finally:
         signals.unblock(mask)
-        for fd in (theirs, writer, needs):
+        for fd in (ends.theirs, ends.writer, needs):
             if fd >= 0:
                 os.close(fd)
-    output = read_output(reader, given.logs.error, f"{pool.name}/{slot}[{pid}]")
-    return Process(pool.name, pid, ours, row, output, pool.access_log, pool.autoreload, slot)
+    return pid
 
 
 def read_output(reader: int, log: Log, role: str) -> Output | None:
@@ -295,6 +347,10 @@ def _in_child(
             from .fresh_start import execute
 
             execute(spec, needs, board)
+        if spec.is_zygote:
+            from mmap import mmap
+
+            spec = spec._replace(board=mmap(board, 0))
         keep_only(spec.pool.name)
         forget_all_but(spec.pool.env)
         become_worker(spec)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import time
+from math import inf
 
 from fapws import messages
-from fapws.lean import Callable, NamedTuple, signal
+from fapws.lean import TYPE_CHECKING, Callable, NamedTuple, signal
 from fapws.settings.model import Config
 from fapws.visible import visible_line
 
@@ -23,6 +24,9 @@ from .last_requests import LastRequest
 from .scoreboard import Score, Scoreboard, WorkerView
 from .tallies import BUSY, CLASSES, DURATION, NOTHING, Words, add
 from .worker_process import Inheritance, Process, memory_of, now_ms
+
+if TYPE_CHECKING:
+    from .births import Births
 
 Post = Callable[[events.Event], None]
 Say = Callable[[str], None]
@@ -52,6 +56,11 @@ class SavedWorker(NamedTuple):
     """Whether it counts for metrics."""
     remembers: bool = False
     """Whether it keeps its last requests."""
+    is_zygote: bool = False
+    zygote: int = 0
+    """The number of the living zygote that has forked it; 0: there is none."""
+    pidfd: int = -1
+    """Of a worker that a zygote has forked."""
 
 
 class Workers:
@@ -62,9 +71,9 @@ class Workers:
 
         ``board``: the scoreboard of an earlier master.
         """
-        self._waiter = waiter
         self._post = post
-        self._say = say
+        self.say = say
+        self.waiter = waiter
         self.board = Scoreboard(board)
         self.on_other: Callable[[int, int], None] = lambda _pid, _code: None
         """Is told of children that are no workers: PID, and how it ended."""
@@ -83,6 +92,8 @@ class Workers:
         self._gone_reasons: dict[str, tuple[int, ...]] = {}
         """By pool: how many requests they have refused, with code -n at place n."""
         self._processes: dict[int, Process] = {}
+        self._births: Births | None = None
+        """What there is about zygotes; None: there was none so far."""
         self._known: set[str] = set()
         """Pools of which something is, or was, in this process's memory."""
 
@@ -109,6 +120,8 @@ class Workers:
         isolate: it gets a Python of its own if this process knows other pools than the worker's.
         counts: it counts for metrics.
         """
+        if action.zygote:
+            return self.births().order(action, listeners, given, counts)
         row, name = None, action.pool.name
         try:
             row = self.board.take(name)
@@ -123,11 +136,40 @@ class Workers:
             if row:
                 self.board.give_back(row)
             return f"cannot fork: {error.strerror}"
-        self._processes[action.worker] = process
-        self._waiter.watch(process.channel)
-        if process.output:
-            self._waiter.watch(process.output.fd)
+        self.register(action.worker, process)
         return ""
+
+    def start_zygote(
+        self, action: actions.StartZygote, listeners: tuple[int, ...], given: Inheritance, isolate: bool
+    ) -> str:
+        """Forks a process that will fork workers; the reason if that fails, else empty."""
+        apart = isolate and not self._known <= {action.pool.name}
+        return self.births().start(action, listeners, given, apart)
+
+    def births(self) -> Births:
+        """What there is about zygotes, which most masters never need."""
+        if self._births is None:
+            from .births import Births
+
+            self._births = Births(self, self._post)
+        return self._births
+
+    def register(self, number: int, process: Process) -> None:
+        """A new process: hears it from now on."""
+        self._processes[number] = process
+        self.waiter.watch(process.channel)
+        if process.output:
+            self.waiter.watch(process.output.fd)
+
+    @property
+    def due(self) -> float:
+        """When bury_overdue() has something to do, in monotonic seconds."""
+        return self._births.due if self._births else inf
+
+    def bury_overdue(self, now: float) -> None:
+        """Workers whose end nobody has told, but can be seen."""
+        if self._births:
+            self._births.bury_overdue(now)
 
     def adopt(self, workers: tuple[SavedWorker, ...], log: Log) -> None:
         """After an upgrade: the processes of the old master."""
@@ -139,17 +181,20 @@ class Workers:
             )
             for fd in (worker.channel, worker.output):
                 if fd >= 0:
-                    self._waiter.watch(fd)
-            self._processes[worker.number] = Process(
-                worker.pool,
-                worker.pid,
-                worker.channel,
-                row,
-                output,
-                worker.access_log,
-                worker.autoreload,
-                worker.slot,
-            )
+                    self.waiter.watch(fd)
+            if worker.is_zygote or worker.pidfd >= 0 or worker.zygote:
+                self._processes[worker.number] = self.births().adopt(worker, row, output)
+            else:
+                self._processes[worker.number] = Process(
+                    worker.pool,
+                    worker.pid,
+                    worker.channel,
+                    row,
+                    output,
+                    worker.access_log,
+                    worker.autoreload,
+                    worker.slot,
+                )
             if worker.remembers:
                 self.board.remember(row, anew=False)
             if worker.counts:
@@ -171,6 +216,7 @@ class Workers:
                 autoreload=process.autoreload,
                 counts=process.row.tally is not None,
                 remembers=process.row.last is not None,
+                **(self._births.saved(process) if self._births else {}),
             )
             for number, process in self._processes.items()
         )
@@ -212,25 +258,28 @@ class Workers:
     def tell_pool(self, pool: str, message: messages.Message) -> None:
         """Every process of a pool."""
         for process in self._processes.values():
-            if process.pool == pool:
+            if process.pool == pool and process.serves:
                 process.send(message)
 
     def tell_broken(self, reason: str, pools: set[str]) -> None:
         """A reload has failed: workers of these pools watch the files named in ``reason`` as well."""
         for process in self._processes.values():
-            if process.pool in pools:
+            if process.pool in pools and process.serves:
                 process.send(messages.Broken(reason[-_REASON_MAX:]))
 
     def signal(self, number: int, signum: int) -> None:
-        """Sends a signal to a worker that has not been reaped."""
+        """Sends a signal to a worker that has not been reaped, or not been forked so far."""
         process = self._processes.get(number)
         if process:
             process.signal(signum)
+        elif self._births:
+            self._births.forget(number)
 
     def renew_logs(self, logs: Logs) -> None:
         """The logs were opened anew: gives every worker its access log."""
         for process in self._processes.values():
-            process.renew_logs(logs)
+            if process.serves:
+                process.renew_logs(logs)
 
     # ---- What is seen ---------------------------------------------------------------------------
 
@@ -243,9 +292,9 @@ class Workers:
             if process.output and process.output.fd == fd:
                 process.output.drain()
                 if process.output.fd < 0:
-                    self._waiter.forget(fd)
+                    self.waiter.forget(fd)
                 return True
-        return False
+        return self._births is not None and self._births.on_ready(fd)
 
     def reap(self) -> None:
         """Every child that has ended or was stopped. As PID 1 of a container there are strangers too."""
@@ -256,7 +305,7 @@ class Workers:
                 return
             if pid == 0:
                 return
-            mine = [(n, process) for n, process in self._processes.items() if process.pid == pid]
+            mine = [(n, process) for n, process in self._processes.items() if process.was(pid)]
             for number, process in mine:
                 self._changed(number, process, status)
             if not mine and (os.WIFEXITED(status) or os.WIFSIGNALED(status)):
@@ -266,7 +315,9 @@ class Workers:
         """What the scoreboard says of each worker; ``waiting``: those at whose listeners a client waits."""
         now = now_ms()
         processes = self._processes.items()
-        return events.Seen(tuple(self._vital(number, p, now, number in waiting) for number, p in processes))
+        return events.Seen(
+            tuple(self._vital(number, p, now, number in waiting) for number, p in processes if p.serves)
+        )
 
     def pid(self, number: int) -> int:
         """Its PID, 0 if there is no process."""
@@ -346,18 +397,23 @@ class Workers:
 
     def _hear(self, number: int, process: Process, helpings: int = 1) -> None:
         """Reads a helping of what a worker says; the others have their turn before the next."""
+        if self._births and not process.serves:
+            self._births.hear(number, helpings)
+            return
         channel = process.channel
         try:
             received = process.receive(helpings)
         except ValueError as error:
-            self._say(f"worker {process.pool} (pid {process.pid}) talks nonsense ({error}), killed")
+            self.say(f"worker {process.pool} (pid {process.pid}) talks nonsense ({error}), killed")
             process.signal(signal.SIGKILL)
             process.close()
             received = []
         if process.channel < 0 <= channel:
-            self._waiter.forget(channel)
+            self.waiter.forget(channel)
         for message in received:
             self._on_message(number, message)
+        if self._births and process.channel < 0:
+            self._births.on_silent(number)
 
     def _on_message(self, number: int, message: messages.Message) -> None:
         if isinstance(message, messages.Ready):
@@ -367,7 +423,7 @@ class Workers:
         elif isinstance(message, messages.Changed):
             pool = self._processes[number].pool
             path = visible_line(message.path[:_PATH_MAX])
-            self._say(f"pool {pool} says that {path} has changed: reloading it")
+            self.say(f"pool {pool} says that {path} has changed: reloading it")
             self._post(events.ReloadAsked(pool=pool))
         elif isinstance(message, messages.Stacks):
             self.on_stacks(number, self._processes[number], message.text)
@@ -375,12 +431,14 @@ class Workers:
             self.on_profiled(number, message.text)
 
     def _changed(self, number: int, process: Process, status: int) -> None:
-        if os.WIFSTOPPED(status):
+        if not process.serves:
+            self.births().changed(number, status)
+        elif os.WIFSTOPPED(status):
             self._post(events.WorkerPaused(number, texts.signal_name(os.WSTOPSIG(status))))
         elif os.WIFCONTINUED(status):
             self._post(events.WorkerContinued(number))
         else:
-            self._bury(number, process, os.waitstatus_to_exitcode(status))
+            self.bury(number, process, os.waitstatus_to_exitcode(status))
 
     def _keep_tally(self, process: Process) -> None:
         if process.row.tally:
@@ -390,13 +448,12 @@ class Workers:
             slot = f"{process.pool}/{process.slot}"
             self.gone_busy[slot] = self.gone_busy.get(slot, 0) + words[BUSY]
 
-    def _bury(self, number: int, process: Process, code: int) -> None:
+    def bury(self, number: int, process: Process, code: int) -> None:
+        """It has ended: hears its last words, and tells."""
         self._hear(number, process, worker_process.LAST_HELPINGS)  # reads its channel to the end first
         for message in process.last_words():
             self._on_message(number, message)
-        if process.output and process.output.fd >= 0:
-            self._waiter.forget(process.output.fd)
-            process.output.take_last_words()
+        self.take_last_words(process)
         score = process.row.read(now_ms())
         self.on_exit(number, process.pool, code)
         self._keep_tally(process)
@@ -404,13 +461,31 @@ class Workers:
             known = self._gone_reasons.get(process.pool, ())
             self._gone_reasons[process.pool] = _sums(known, process.row.last.refused())
         self._post(events.WorkerExited(number, code, score.requests))
-        del self._processes[number]
-        if process.channel >= 0:
-            self._waiter.forget(process.channel)
-            process.close()
-        self.board.give_back(process.row)
+        self.forget(number)
         past = self.gone.get(process.pool, Score())
         self.gone[process.pool] = scoreboard.add(past, score)
+
+    def take_last_words(self, process: Process) -> None:
+        """What it has printed last."""
+        if process.output and process.output.fd >= 0:
+            self.waiter.forget(process.output.fd)
+            process.output.take_last_words()
+
+    def forget(self, number: int) -> None:
+        """Closes what is left of a process, and gives its row back."""
+        process = self._processes.pop(number)
+        if process.channel >= 0:
+            self.waiter.forget(process.channel)
+            process.close()
+        self.board.give_back(process.row)
+
+    def process(self, number: int) -> Process | None:
+        """The process with this number."""
+        return self._processes.get(number)
+
+    def processes(self) -> list[tuple[int, Process]]:
+        """All, by number."""
+        return list(self._processes.items())
 
 
 def _sums(some: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:

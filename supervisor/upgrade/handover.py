@@ -70,7 +70,7 @@ def descriptors_of(saved: Saved) -> list[int]:
     """What the successor inherits."""
     single = (saved.lifeline, saved.lifeline_writer, saved.pidfile, saved.control, *saved.boards.values())
     logs = (saved.error_log, *(fd for _, fd in saved.access_logs))
-    channels = (fd for worker in saved.workers for fd in (worker.channel, worker.output))
+    channels = (fd for worker in saved.workers for fd in (worker.channel, worker.output, worker.pidfd))
     sockets = (listener.fd for listener in (*saved.open.values(), *dict(saved.monitors).values()))
     clients = (*saved.clients, *saved.other_clients, *(fd for _, fd in saved.drain_clients))
     return [fd for fd in (*single, *logs, *channels, *sockets, *clients) if fd >= 0]
@@ -83,6 +83,7 @@ _KINDS: dict[str, Any] = {
         for kind in (
             *(Child, Saved, SavedWorker, Source, listeners.Key, systemd.Service, scoreboard.Score),
             *(bind.Listener, status.Death, status.LastReload, troubles.Trouble, turn.State, turn.Drain, Kept),
+            turn.Zygote,
         )
     },
 }

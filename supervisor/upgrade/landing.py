@@ -77,7 +77,7 @@ def hold(fd: int, reason: str) -> int:
         elif number in STOPPING:
             held.stop(number != signal.SIGTERM)
         held.turn()
-        if held.stopping and not held.workers:
+        if held.stopping and not held.workers and not held.grandchildren:
             held.clear()
             return 0
 
@@ -88,7 +88,11 @@ class Held:
     def __init__(self, saved: dict[str, Any]) -> None:
         self.saved = saved
         self.config = saved["state"]["fields"]["config"]["fields"]
-        self.workers = {worker["fields"]["pid"] for worker in saved["workers"]}
+        workers = [worker["fields"] for worker in saved["workers"]]
+        self.grandchildren = {w["pidfd"] for w in workers if w.get("pidfd", -1) >= 0}
+        """Descriptors of workers that a zygote has forked: their PIDs may be others' by now."""
+        ours = (w for w in workers if not w.get("zygote") and w.get("pidfd", -1) < 0)
+        self.workers = {worker["pid"] for worker in ours}
         self.stopping = False
         self._deadline = 0.0
 
@@ -99,8 +103,9 @@ class Held:
             notify(service["address"], "WATCHDOG=1\nSTATUS=the upgrade failed; the old workers serve on")
         if self.stopping:
             self.workers -= reaped()
+            self.grandchildren = {fd for fd in self.grandchildren if not ended(fd)}
             if time.monotonic() >= self._deadline:
-                send(self.workers, signal.SIGKILL)
+                self.send(signal.SIGKILL)
 
     def stop(self, fast: bool) -> None:
         """The workers finish; asked again, they hurry."""
@@ -112,7 +117,17 @@ class Held:
             self._deadline = now + max(pool["fields"]["drain_timeout"] for pool in pools)
         if not self.stopping:
             self.stopping = True
-            send(self.workers, signal.SIGTERM)
+            self.send(signal.SIGTERM)
+
+    def send(self, number: int) -> None:
+        """A signal to every worker that has not been reaped."""
+        for pid in self.workers:
+            os.kill(pid, number)
+        for fd in self.grandchildren:
+            try:
+                signal.pidfd_send_signal(fd, number)
+            except OSError:
+                pass  # it has ended
 
     def report(self, text: str) -> None:
         """To the error log, which was handed over open, or to standard error."""
@@ -219,10 +234,13 @@ def reaped() -> set[int]:
         ended.add(pid)
 
 
-def send(workers: set[int], number: int) -> None:
-    """A signal to every worker that has not been reaped."""
-    for pid in workers:
-        os.kill(pid, number)
+def ended(pidfd: int) -> bool:
+    """Whether its process has ended, reaped or not."""
+    import select
+
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 if __name__ == "__main__":
