@@ -1,8 +1,8 @@
 """What an import may leave behind that no fork takes along, or that several processes must not share.
 
 A fork copies memory and shares descriptors. Threads are not copied: what they would have done is never
-done, and the locks that they hold stay locked. A connection is shared: two processes that write to it break what the
-other one says. So does an event loop's own descriptor. Only a zygote looks for them (``preload``).
+done, and the locks that they hold stay locked. A connection is shared: two processes that write to it break
+what the other one says. So does an event loop's own descriptor. Only a zygote looks for them (``preload``).
 """
 
 from __future__ import annotations

@@ -113,7 +113,9 @@ TABLE: dict[str, dict[str, Cell]] = {
 FORK_PATIENCE = 10.0
 """Seconds without a birth, while one is ordered, after which a zygote hangs."""
 END_GRACE = 3.0
-"""Seconds that it has to end: it holds nothing of a client."""
+"""Seconds that it has to end: it holds nothing of a client ..."""
+IMPORT_GRACE = 1.0
+"""... and if it has not come to fork, nor of a worker."""
 
 
 def of(turn: Turn, pool: Pool, generation: int) -> tuple[int, bool]:
@@ -250,7 +252,7 @@ def _happen(turn: Turn, zygote: Zygote, happening: str, hung: str = "", status: 
     after = zygote._replace(
         state=cell.state,
         since=turn.now,
-        deadline=_deadline(turn, cell),
+        deadline=_deadline(turn, zygote, cell),
         hung=hung if cell.state == HUNG else "" if cell.state == READY else zygote.hung,
     )
     _remember(turn, after)
@@ -268,10 +270,12 @@ def _happen(turn: Turn, zygote: Zygote, happening: str, hung: str = "", status: 
         assert cell.order == NOTHING
 
 
-def _deadline(turn: Turn, cell: Cell) -> float:
+def _deadline(turn: Turn, zygote: Zygote, cell: Cell) -> float:
     if cell.order == STACK:
         return turn.now + workers.HUNG_GRACE
-    return turn.now + END_GRACE if cell.order == TERM else inf
+    if cell.order == TERM:
+        return turn.now + (IMPORT_GRACE if zygote.state in (BOOTING, DOOMED) else END_GRACE)
+    return inf
 
 
 def _fork_those_that_wait(turn: Turn, zygote: Zygote) -> None:

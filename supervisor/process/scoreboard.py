@@ -307,6 +307,8 @@ class Scoreboard:
 
     def free_all_but(self, taken: set[tuple[str, int]]) -> None:
         """After an upgrade: the rows that none of these workers has can be given out again."""
+        for pool, number in taken:
+            self._boards[pool].row(number)
         for board in self._boards.values():
             board.free = [row for row in board.rows if (row.pool, row.number) not in taken][::-1]
 

@@ -25,8 +25,8 @@ DELAY = 4.0
 """Seconds that a service with the pool on demand stays after it was told to stop."""
 
 
-def make_config(workers: dict[str, int]) -> Config:
-    """A configuration with these pools."""
+def make_config(workers: dict[str, int], preloaded: frozenset[str] = frozenset()) -> Config:
+    """A configuration with these pools; ``preloaded``: those of them whose workers a zygote forks."""
     pools = tuple(
         Pool(
             name,
@@ -40,13 +40,18 @@ def make_config(workers: dict[str, int]) -> Config:
             reload="frugal" if name == FRUGAL else "rolling",
             stop_delay=DELAY if name == ON_DEMAND else 0.0,
             reload_watch=WATCH if name == WATCHED else 0.0,
+            preload=name in preloaded,
         )
         for name, count in sorted(workers.items())
     )
     return Config("", pools)
 
 
-configs = st.dictionaries(st.sampled_from(NAMES), st.integers(1, MOST), min_size=1).map(make_config)
+configs = st.builds(
+    make_config,
+    st.dictionaries(st.sampled_from(NAMES), st.integers(1, MOST), min_size=1),
+    st.frozensets(st.sampled_from(NAMES)),
+)
 
 
 class Supervisor(RuleBasedStateMachine):
@@ -55,7 +60,13 @@ class Supervisor(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.state = decide.State(make_config({"blog": 2, "shop": 1}))
+        self.state = decide.State(make_config({"blog": 2, "shop": 1}, frozenset(("blog",))))
+        self.zygotes: dict[int, bool] = {}
+        """By number: whether it can fork."""
+        self.unborn: dict[int, int] = {}
+        """Workers that were ordered of a zygote, and that."""
+        self.dismissed: set[int] = set()
+        """Zygotes that were told to end."""
         self.processes: dict[int, str] = {}
         """By number: the pool."""
         self.serving: set[int] = set()
@@ -126,8 +137,27 @@ class Supervisor(RuleBasedStateMachine):
         assert not self.ended, "nothing follows Exit"
         if isinstance(action, actions.Start):
             assert action.worker not in self.processes
+            assert action.pool.preload == (action.zygote > 0)
+            if action.zygote:
+                assert self.zygotes[action.zygote], "never a worker of a generation whose zygote failed"
+                assert action.zygote not in self.dismissed | self.killed
+                self.unborn[action.worker] = action.zygote
             self.processes[action.worker] = action.pool.name
             self.told[action.worker] = action.ready
+        elif isinstance(action, actions.StartZygote):
+            assert action.pool.preload and action.zygote not in self.zygotes
+            self.zygotes[action.zygote] = False
+        elif isinstance(action, actions.Terminate) and action.worker in self.zygotes:
+            assert action.worker not in self.dismissed, "told twice"
+            assert not self.children_of(action.worker), "its workers would lose their parent"
+            self.dismissed.add(action.worker)
+        elif isinstance(action, actions.Kill) and action.worker in self.zygotes:
+            assert action.worker not in self.killed, "killed twice"
+            self.killed.add(action.worker)
+        elif isinstance(action, actions.ZygoteHung):
+            assert action.zygote.number in self.zygotes
+        elif isinstance(action, actions.ZygoteDied):
+            assert action.zygote.number not in self.dismissed
         elif isinstance(action, (actions.TurnAway, actions.Welcome)):
             self.change_readiness(action)
         elif isinstance(action, actions.Drained):
@@ -202,7 +232,8 @@ class Supervisor(RuleBasedStateMachine):
     def quiet(self) -> bool:
         """Whether nothing is under way that a new master would have to finish."""
         state = self.state
-        restless = any(child.state in (states.STARTING, states.HUNG) for child in state.children)
+        restless = any(child.state in (*states.COMING, states.HUNG) for child in state.children)
+        restless = restless or any(zygote.deadline < inf for zygote in state.zygotes)
         waits = state.reload is not None or state.queued or state.scaling
         return state.phase == decide.RUNNING and not waits and not restless
 
@@ -229,6 +260,8 @@ class Supervisor(RuleBasedStateMachine):
 
     @rule()
     def all_ready(self) -> None:
+        while booting := [number for number, ready in self.zygotes.items() if not ready]:
+            self.zygote_ready(booting[0])
         while starting := [c.number for c in self.state.children if c.state == states.STARTING]:
             self.serving.add(starting[0])
             self.tell(events.WorkerReady(starting[0]))
@@ -261,14 +294,69 @@ class Supervisor(RuleBasedStateMachine):
         canary = child is not None and child.generation == watched
         if says:
             self.tell(events.WorkerFailed(number, "why\n"))
-        del self.processes[number]
-        self.serving.discard(number)
-        self.killed.discard(number)
         generation = self.state.generation
-        self.tell(events.WorkerExited(number, status))
+        self.end(number, status)
         if canary:
             assert self.state.reload is None or self.state.reload.stage != decide.WATCHING
             assert self.state.generation == generation, "it goes back"
+
+    # ---- Zygotes --------------------------------------------------------------------------------
+
+    def children_of(self, zygote: int) -> list[int]:
+        return [child.number for child in self.state.children if child.zygote == zygote and child.has_process]
+
+    def pick_zygote(self, choice: int) -> int:
+        return sorted(self.zygotes)[choice % len(self.zygotes)]
+
+    def zygote_ready(self, number: int) -> None:
+        self.zygotes[number] = True
+        if number in self.killed | self.dismissed:
+            return  # it was about to say so
+        self.tell(events.ZygoteReady(number))
+
+    @precondition(lambda self: self.zygotes)
+    @rule(choice=st.integers(0, 100))
+    def preloaded(self, choice: int) -> None:
+        number = self.pick_zygote(choice)
+        if not self.zygotes[number]:
+            self.zygote_ready(number)
+
+    @precondition(lambda self: self.zygotes)
+    @rule(choice=st.integers(0, 100), status=st.sampled_from([0, 1, -9]), says=st.booleans())
+    def zygote_dies(self, choice: int, status: int, says: bool) -> None:
+        number = self.pick_zygote(choice)
+        if says and not self.zygotes[number]:
+            self.tell(events.ZygoteFailed(number, "why\n"))
+        serving = set(self.serving)
+        del self.zygotes[number]
+        self.killed.discard(number)
+        self.dismissed.discard(number)
+        lost = [worker for worker, zygote in self.unborn.items() if zygote == number]
+        self.tell(events.ZygoteExited(number, status))
+        assert self.serving == serving or self.state.reload, "its workers serve on"
+        for worker in lost:
+            self.end(worker, status)
+
+    @precondition(lambda self: self.zygotes)
+    @rule(choice=st.integers(0, 100), goes_on=st.booleans())
+    def zygote_stopped(self, choice: int, goes_on: bool) -> None:
+        number = self.pick_zygote(choice)
+        self.tell(events.ZygoteContinued(number) if goes_on else events.ZygotePaused(number, "SIGSTOP"))
+
+    @precondition(lambda self: self.unborn)
+    @rule(choice=st.integers(0, 100))
+    def born(self, choice: int) -> None:
+        number = sorted(self.unborn)[choice % len(self.unborn)]
+        del self.unborn[number]
+        self.tell(events.WorkerBorn(number))
+
+    def end(self, number: int, status: int) -> None:
+        """A worker's process has ended, or has never come to be."""
+        del self.processes[number]
+        self.unborn.pop(number, None)
+        self.serving.discard(number)
+        self.killed.discard(number)
+        self.tell(events.WorkerExited(number, status))
 
     @precondition(lambda self: not self.ended)
     @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 3.0, 5.0, 31.0, 100.0]))
@@ -428,6 +516,27 @@ class Supervisor(RuleBasedStateMachine):
         assert known == set(self.processes)
 
     @invariant()
+    def every_zygote_is_known_and_needed(self) -> None:
+        assert {zygote.number for zygote in self.state.zygotes} == set(self.zygotes)
+        reload = self.state.reload
+        current = {self.state.generation, reload.generation if reload else 0}
+        for zygote in self.state.zygotes:
+            used = any(child.zygote == zygote.number for child in self.state.children)
+            ends = zygote.number in self.dismissed | self.killed
+            assert used or ends or zygote.generation in current
+        kept = [(z.pool.name, z.generation) for z in self.state.zygotes if z.state in ("booting", "ready")]
+        assert len(kept) == len(set(kept)), "two for the same workers"
+
+    @invariant()
+    def who_waits_for_a_zygote_waits_for_one_that_comes(self) -> None:
+        coming = {z.number for z in self.state.zygotes if z.state in ("booting", "doomed", "killed")}
+        waiting = {c.zygote for c in self.state.children if c.state == states.WAITING}
+        assert waiting <= coming - self.dismissed, "it is neither ready nor fails"
+        born_of = {c.zygote for c in self.state.children if c.unborn and c.has_process} & set(self.zygotes)
+        soon = decide.next_wakeup(self.state, self.now) <= self.now + 10.0
+        assert soon or not born_of - self.killed, "it would wait for ever"
+
+    @invariant()
     def who_serves_is_known_to_serve(self) -> None:
         known = {c.number for c in self.state.children if c.state == states.SERVING}
         assert known == self.serving
@@ -446,7 +555,7 @@ class Supervisor(RuleBasedStateMachine):
             for slot in range(0 if pool.name in self.state.asleep else pool.workers):
                 frugal = pool.name == FRUGAL  # there a slot is taken until its worker has drained
                 taken = any(child.slot == slot and (child.active or frugal) for child in mine)
-                assert taken or self.state.children.processes(pool.name) > pool.workers
+                assert taken or self.state.children.places(pool.name) > pool.workers
 
     @invariant()
     def a_reload_that_is_under_way_waits_for_somebody(self) -> None:
@@ -455,7 +564,8 @@ class Supervisor(RuleBasedStateMachine):
         if reload is None or reload.stage == decide.CHECKING:
             return
         waiting = any(
-            (child.has_process and child.state != states.SERVING) or child.state == states.BACKING_OFF
+            (child.has_process and child.state != states.SERVING)
+            or child.state in (states.BACKING_OFF, states.WAITING)
             for child in self.state.children
         )
         if reload.stage == decide.WATCHING:
@@ -500,8 +610,11 @@ class Supervisor(RuleBasedStateMachine):
             self.now += DELAY
             self.tell(events.Tick())
         for number in sorted(self.processes):
-            del self.processes[number]
-            self.tell(events.WorkerExited(number, 0))
+            self.end(number, 0)
+        for number in sorted(self.zygotes):
+            assert number in self.dismissed | self.killed, "nobody has told it to end"
+            del self.zygotes[number]
+            self.tell(events.ZygoteExited(number, 0))
         if self.trial:
             assert self.trial_killed and not self.ended
             self.trial = False
