@@ -28,13 +28,14 @@ int fw_set_title(const char *title)
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define STATE_FIELD 3      /* of /proc/self/stat, proc(5): the first one behind the name */
 #define ARG_START_FIELD 48 /* address of the first byte of the arguments; the next field: the end */
 #define AREA_MAX 65536     /* what is longer was not read rightly */
 
-static int find_area(char **start, size_t *size)
+static int find_area(char **area, size_t *length)
 {
     char text[2048];
     int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
@@ -55,35 +56,38 @@ static int find_area(char **start, size_t *size)
     unsigned long end = strtoul(rest, NULL, 10);
     if (first == 0 || end <= first || end - first > AREA_MAX)
         return FW_ESYSTEM;
-    *start = (char *)first; /* NOLINT(performance-no-int-to-ptr) */
-    *size = end - first;
+    *area = (char *)first; /* NOLINT(performance-no-int-to-ptr) */
+    *length = end - first;
     return 0;
 }
 
 /* The C library keeps a pointer to argv[0]. Where that is not in the area, the area is another program's
  * that runs this one: valgrind's own arguments, from which it still reads. The environment begins where
  * the arguments end; if it does not, the area is not what it seems. */
-static bool is_ours(const char *start, size_t size)
+static bool is_ours(const char *area, size_t length)
 {
     extern char **environ;
     const char *name = program_invocation_name;
-    if (name < start || name >= start + size || start[size - 1] != '\0')
+    if (name < area || name >= area + length || area[length - 1] != '\0')
         return false;
     for (char **entry = environ; entry && *entry; entry++)
-        if (*entry >= start && *entry < start + size)
+        if (*entry >= area && *entry < area + length)
             return false;
     return true;
 }
 
+/* Found once: a process that was forked below a chroot has another title, and no /proc. */
+static char *start;
+static size_t size;
+
 int fw_set_title(const char *title)
 {
-    char *start;
-    size_t size;
-    int code = find_area(&start, &size);
+    int code = start ? 0 : find_area(&start, &size);
     if (code)
         return code;
     if (!is_ours(start, size))
         return FW_ESTATE;
+    prctl(PR_SET_NAME, (unsigned long)title, 0UL, 0UL, 0UL); /* the same for top; 15 bytes of it */
     size_t len = strlen(title);
     if (len > size - 1)
         len = size - 1;

@@ -175,9 +175,7 @@ class Zygote(Worker):
         watch = self._watch if spec.slot == 0 else None
         self.child = spec, Preloaded(self._application, self._streams, watch)
 
-    def _specify(
-        self, known: dict[str, Any], own: dict[str, int], listeners: tuple[int, ...]
-    ) -> WorkerSpec:
+    def _specify(self, known: dict[str, Any], own: dict[str, int], listeners: tuple[int, ...]) -> WorkerSpec:
         spec: WorkerSpec = rebuilt(known["spec"], {**KINDS, "WorkerSpec": WorkerSpec})
         board = memoryview(self._spec.board)
         offset, size, start, length = known["place"]

@@ -285,4 +285,3 @@ def _fork_those_that_wait(turn: Turn, zygote: Zygote) -> None:
             assert cell.order == workers.START
             turn.enter(child, cell.state, inf)
             turn.order_start(zygote.pool, child.number)
-

@@ -93,7 +93,9 @@ def test_import_that_is_late_is_asked_for_its_stack_then_killed() -> None:
     assert world.ordered == [actions.Kill(world.zygote())]
     world.tell(events.ZygoteExited(world.zygote(), -9), 1.0)
     reason = next(action.reason for action in world.ordered if isinstance(action, actions.Exit))
-    assert "the preloading process of pool blog was not ready after 8 s (boot_timeout) and was killed" in reason
+    assert (
+        "the preloading process of pool blog was not ready after 8 s (boot_timeout) and was killed" in reason
+    )
 
 
 def test_zygote_that_dies_is_replaced_by_the_next_start_and_no_sooner() -> None:
