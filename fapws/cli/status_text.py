@@ -30,10 +30,19 @@ def render(reply: dict[str, Any]) -> str:
         stage = reply.get("draining", {}).get(pool["name"], "")
         words = pool_words(pool["name"], pool["serving"], pool["workers"], stage)
         lines.append(f"{words} on {', '.join(pool['listen'])}")
+    lines += [_preload(zygote) for zygote in reply.get("zygotes", ())]
     lines += [f"{key} on {url}" for key, url in reply.get("monitors", {}).items()]
     lines += table([_HEADINGS, *map(_worker_row, reply["workers"]), _total_row(reply)])
     lines += history(reply)
     return "\n".join(lines)
+
+
+def _preload(zygote: dict[str, Any]) -> str:
+    where = f"pid {zygote['pid']}" if zygote["pid"] else "no process"
+    return (
+        f"preload {zygote['pool']}: {where}, {zygote['state']}, generation {zygote['generation']}, "
+        f"{span(zygote['age'])} old"
+    )
 
 
 def _worker_row(worker: dict[str, Any]) -> tuple[str, ...]:
@@ -46,10 +55,18 @@ def _worker_row(worker: dict[str, Any]) -> tuple[str, ...]:
         str(worker["requests"]),
         str(worker["in_flight"]),
         str(worker["connections"]),
-        f"{worker['rss'] / 2**20:.1f}M" if worker["rss"] else "-",
+        _memory(worker),
         f"{worker['cpu']:.1f}s" if worker["cpu"] is not None else "-",
         f"{worker['request']} ({span(worker['request_age'] or 0)})" if worker.get("request") else "",
     )
+
+
+def _memory(worker: dict[str, Any]) -> str:
+    """What is resident, and how much of that is the worker's own, where it shares with its zygote."""
+    if not worker["rss"]:
+        return "-"
+    own = worker.get("private")
+    return f"{worker['rss'] / 2**20:.1f}M" + ("" if own is None else f" ({own / 2**20:.1f}M own)")
 
 
 def _total_row(reply: dict[str, Any]) -> tuple[str, ...]:

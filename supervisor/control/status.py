@@ -10,6 +10,7 @@ from fapws.settings.model import Pool
 
 from ..core import outlook
 from ..core.decide import State
+from ..core.turn import Zygote
 from ..process.scoreboard import Score, WorkerView
 
 DEATHS_KEPT = 5
@@ -66,6 +67,7 @@ def describe(state: State, facts: Facts, now: float) -> dict[str, Any]:
         "draining": {drain.pool: drain.stage for drain in state.drains},
         "pools": [_pool(pool, state, facts) for pool in state.config.pools],
         "workers": _workers(state, facts, now),
+        "zygotes": [_zygote(zygote, facts, now) for zygote in state.zygotes],
         "totals": _totals(facts),
         "last_reload": _last_reload(facts.last_reload, now),
         "last_deaths": [
@@ -88,6 +90,17 @@ def _pool(pool: Pool, state: State, facts: Facts) -> dict[str, Any]:
         "workers": pool.workers,
         "serving": outlook.serving(state, pool),
         "asleep": pool.name in state.asleep,
+    }
+
+
+def _zygote(zygote: Zygote, facts: Facts, now: float) -> dict[str, Any]:
+    view = facts.workers.get(zygote.number)
+    return {
+        "pool": zygote.pool.name,
+        "pid": view.pid if view else None,
+        "state": zygote.state,
+        "age": round(now - zygote.born, 3),
+        "generation": zygote.generation,
     }
 
 
@@ -114,6 +127,7 @@ def _workers(state: State, facts: Facts, now: float) -> list[dict[str, Any]]:
                 "connections": view.score.connections,
                 "request": view.score.request_line or None,
                 "request_age": request_age(view),
+                "preloaded": child.zygote > 0,
             }
         )
     return rows

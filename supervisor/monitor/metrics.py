@@ -24,7 +24,7 @@ from ..process.tallies import Words
 from ..process.worker_process import memory_of
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
-_STATES = (states.STARTING, states.SERVING, states.HUNG, states.DRAINING, states.KILLED, states.BACKING_OFF)
+_STATES = tuple(state for state in states.STATES if state != states.GONE)
 _MS = 1000
 
 Labels = tuple[tuple[str, str], ...]

@@ -24,6 +24,7 @@ from ..logs.worker_output import Output
 from . import worker_process
 from .fresh_start import write_needs
 from .scoreboard import Row
+from .usage import private_of
 from .worker_process import Inheritance, Process, connect, fork_child, read_output, specify
 from .workers import Post, SavedWorker, Workers
 
@@ -89,6 +90,8 @@ class Newborn(Process):
     """-1: the system has none, or the process was no child of the zygote any more when it was looked for."""
     ended_at = inf
     """When its end was seen."""
+    weighs_own = False
+    """Its pool has max_rss."""
     buried = False
     _wished = 0
     """A signal that has come before its birth."""
@@ -122,6 +125,10 @@ class Newborn(Process):
     def has_ended(self) -> bool | None:
         """None: there is no way to see it."""
         return has_ended(self.pidfd) if self.pidfd >= 0 else None
+
+    def own_memory(self) -> int:
+        """See Process. That costs more than to look at what is resident."""
+        return (private_of(self.pid) or 0) if self.weighs_own and self.pid else 0
 
     def let_go(self) -> None:
         """Closes the descriptor of the process."""
@@ -202,7 +209,7 @@ class Births:
         if not isinstance(process, Newborn):
             return {}
         numbers = (number for number, other in self._workers.processes() if other is process.zygote)
-        return {"zygote": next(numbers, 0), "pidfd": process.pidfd}
+        return {"zygote": next(numbers, 0), "pidfd": process.pidfd, "weighs_own": process.weighs_own}
 
     def adopt(self, worker: SavedWorker, row: Row, output: Output | None) -> Process:
         """The opposite. A zygote comes before those that it has forked."""
@@ -221,6 +228,7 @@ class Births:
             worker.slot,
         )
         process.number, process.pidfd = worker.number, worker.pidfd
+        process.weighs_own = worker.weighs_own
         parent = self._workers.process(worker.zygote)
         process.zygote = parent if isinstance(parent, Zygote) else None
         if process.pidfd >= 0:
@@ -329,6 +337,7 @@ class Births:
         output = Output(reader, write) if reader >= 0 else None
         process = Newborn(pool.name, 0, channel, row, output, pool.access_log, pool.autoreload, action.slot)
         process.zygote, process.number = zygote, number
+        process.weighs_own = pool.max_rss > 0
         zygote.in_flight.add(number)
         self._workers.register(number, process)
 

@@ -183,6 +183,10 @@ class Process:
         """Who says a line of the log."""
         return f"{self.pool}/{self.place or self.slot}[{self.pid or '-'}]"
 
+    def own_memory(self) -> int:
+        """Bytes that it shares with nobody; 0: what is resident counts, or nothing else is told."""
+        return 0
+
     def was(self, pid: int) -> bool:
         """Whether a child of ours with this PID, which was reaped just now, was this one."""
         return self.pid == pid

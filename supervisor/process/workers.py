@@ -61,6 +61,8 @@ class SavedWorker(NamedTuple):
     """The number of the living zygote that has forked it; 0: there is none."""
     pidfd: int = -1
     """Of a worker that a zygote has forked."""
+    weighs_own: bool = False
+    """Whether max_rss limits the memory that it shares with nobody."""
 
 
 class Workers:
@@ -388,7 +390,7 @@ class Workers:
             requests=score.requests,
             connections=score.connections,
             in_flight=score.in_flight,
-            rss=memory_of(process.pid) or score.rss,
+            rss=process.own_memory() or memory_of(process.pid) or score.rss,
             taken=score.accepted + score.gave_way + score.accept_pauses,
             waits=waits and not score.shut,
             responses=sum(words[CLASSES:DURATION]) if words else -1,

@@ -24,6 +24,8 @@ from ..process.workers import SavedWorker
 VERSION = 1
 WITH_QUEUES = 2
 """Workers have sockets of their own (reuseport), which code that knows only 1 would lose."""
+WITH_ZYGOTES = 3
+"""Workers are children of zygotes (preload), which code that knows only 2 would take for its own."""
 
 
 class Saved(NamedTuple):
@@ -99,6 +101,8 @@ def encode(saved: Saved) -> str:
     import json
 
     version = WITH_QUEUES if any(key.slot for key in saved.open) else VERSION
+    if saved.state.zygotes or any(child.zygote for child in saved.state.children):
+        version = WITH_ZYGOTES
     return json.dumps({"version": version, "layout": scoreboard.LAYOUT, "saved": plain(saved, _LISTS)})
 
 
@@ -107,7 +111,7 @@ def decode(text: str) -> Saved:
     import json
 
     data = json.loads(text)
-    if data["version"] not in (VERSION, WITH_QUEUES) or data["layout"] != scoreboard.LAYOUT:
+    if data["version"] not in (VERSION, WITH_QUEUES, WITH_ZYGOTES) or data["layout"] != scoreboard.LAYOUT:
         raise Unreadable("the running master is of a version that this one cannot take over from; restart")
     saved = rebuilt(data["saved"], _KINDS, _LISTS)
     assert isinstance(saved, Saved)
