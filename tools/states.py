@@ -13,10 +13,10 @@ from types import ModuleType
 
 from pages import write_or_check
 
-from fapws.supervisor.core import canary_rules, drain_rules, upgrade_rules, worker_states
+from fapws.supervisor.core import canary_rules, drain_rules, upgrade_rules, worker_states, zygote_rules
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "architecture.md"
-SOURCES = "supervisor/core/worker_states.py and {drain,canary,upgrade}_rules.py beside it"
+SOURCES = "supervisor/core/worker_states.py and {drain,canary,upgrade,zygote}_rules.py beside it"
 Cell = worker_states.Cell
 NOTHING = worker_states.NOTHING
 
@@ -68,7 +68,11 @@ def replaced(page: str, mark: str, states: ModuleType, first: str, last: str) ->
 def render(page: str) -> str:
     """The page as it is to be."""
     born, gone = name(worker_states.STARTING), name(worker_states.GONE)
-    page = replaced(page, "states", worker_states, f"    [*] --> {born} : start", f"    {gone} --> [*]")
+    waiting = name(worker_states.WAITING)
+    starts = f"    [*] --> {born} : start\n    [*] --> {waiting} : start, preload"
+    page = replaced(page, "states", worker_states, starts, f"    {gone} --> [*]")
+    booting, gone = name(zygote_rules.BOOTING), name(zygote_rules.GONE)
+    page = replaced(page, "zygote", zygote_rules, f"    [*] --> {booting} : start", f"    {gone} --> [*]")
     ready, leaving = name(drain_rules.READY), name(drain_rules.LEAVING)
     page = replaced(page, "drain", drain_rules, f"    [*] --> {ready}", f"    {leaving} --> [*]")
     booting, proved = name(canary_rules.BOOTING), name(canary_rules.PROVED)

@@ -129,7 +129,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("max_requests_jitter", POOL, "integer", "0",
            "up to so many more, another number for each worker", 0, 10**9),
     Option("max_rss", POOL, "size", "0",
-           "a worker with more resident memory is replaced; 0: off", 0, 2**50),
+           "a worker with more resident memory is replaced, with preload (Linux) one with more of its own; "
+           "0: off", 0, 2**50),
     Option("max_lifetime", POOL, "time", "0",
            "an older worker is replaced; 0: off", 0, 365 * DAY),
     Option("min_workers", POOL, "integer", "1",

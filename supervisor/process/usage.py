@@ -28,8 +28,8 @@ def usage_of_proc(pids: Sequence[int]) -> Usage:
 
 
 def put_in(status: dict[str, Any], usage: Usage) -> None:
-    """Gives every worker of a status its ``rss`` (bytes) and ``cpu`` (seconds), and, if a zygote has forked it,
-    how much of its memory is its own and how much it shares; None if unknown."""
+    """Gives every worker of a status its ``rss`` (bytes) and ``cpu`` (seconds), and, if a zygote has forked
+    it, how much of its memory is its own and how much it shares; None if unknown."""
     for worker in status["workers"]:
         worker["rss"], worker["cpu"] = usage.get(worker["pid"], (None, None))
         own = private_of(worker["pid"]) if worker.get("preloaded") and worker["rss"] else None

@@ -29,7 +29,8 @@ threading.Thread(target=waits_for_ever, name="reporter", daemon=True).start()
 
 def found(code: str) -> list[str]:
     """What is found in a process of its own that has run this."""
-    script = f"{textwrap.dedent(code)}\nfrom fapws.worker import unforkable\nprint(*unforkable.found(()), sep='\\0', end='')"
+    look = "from fapws.worker import unforkable\nprint(*unforkable.found(()), sep='\\0', end='')"
+    script = f"{textwrap.dedent(code)}\n{look}"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
