@@ -40,11 +40,11 @@ def _threads() -> list[str]:
     import threading
     import traceback
 
-    ours = threading.get_ident()
+    ours = sys._getframe()  # gevent has other numbers for threads than Python
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     told = []
     for ident, frame in sorted(sys._current_frames().items()):
-        if ident == ours:
+        if frame is ours:
             continue
         stack = "".join(traceback.format_list(traceback.extract_stack(frame)[-_DEPTH:])).rstrip("\n")
         told.append(f"thread {names.get(ident, ident)} lives:\n{stack}")

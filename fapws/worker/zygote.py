@@ -35,6 +35,8 @@ from fapws.worker.life import Preloaded, Worker, WorkerSpec
 from fapws.worker.loader import LoadError
 
 _READ_SIZE = 65536
+_poll, _real_fork, _waitpid = select.poll, os.fork, os.waitpid
+"""Before the application is imported: gevent puts functions in their places that run its loop meanwhile."""
 _WAIT = os.WNOHANG | getattr(os, "WUNTRACED", 0) | getattr(os, "WCONTINUED", 0)
 _PROGRAM = "preload: the script serves by itself (run()), and a process that serves cannot fork workers\n"
 
@@ -95,7 +97,7 @@ class Zygote(Worker):
     # ---- Orders ---------------------------------------------------------------------------------
 
     def _obey(self) -> None:
-        poll = select.poll()
+        poll = _poll()
         for fd in (self._spec.channel, self._signals.fd, self._spec.lifeline):
             poll.register(fd, select.POLLIN)
         while not self._ends:
@@ -171,6 +173,7 @@ class Zygote(Worker):
         spec = self._specify(known, own, listeners)
         _forget_helpers()
         _reseed()
+        _renew_gevent()
         assert self._application is not None
         watch = self._watch if spec.slot == 0 else None
         self.child = spec, Preloaded(self._application, self._streams, watch)
@@ -219,7 +222,7 @@ class Zygote(Worker):
         for pid, number in list(self._workers.items()):
             while True:
                 try:
-                    changed, status = os.waitpid(pid, _WAIT)
+                    changed, status = _waitpid(pid, _WAIT)
                 except ChildProcessError:  # the application waits for any child
                     changed, status = pid, 0
                 if not changed:
@@ -241,7 +244,7 @@ def _fork() -> int:
     holds no lock (csrc/sys/lifeline.c)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+        return _real_fork()
 
 
 def _content(fd: int) -> bytes:
@@ -268,6 +271,13 @@ def _forget_helpers() -> None:
     children = getattr(sys.modules.get("multiprocessing.process"), "_children", None)
     if children is not None:
         children.clear()
+
+
+def _renew_gevent() -> None:
+    """Its loop, if the import has made one, watches with descriptors of the zygote's."""
+    renew = getattr(sys.modules.get("gevent"), "reinit", None)
+    if renew is not None:
+        renew()
 
 
 def _reseed() -> None:
