@@ -120,10 +120,9 @@ IMPORT_GRACE = 1.0
 
 def of(turn: Turn, pool: Pool, generation: int) -> tuple[int, bool]:
     """The zygote that is to fork a worker, made if there is none, and whether it can do so now."""
-    for zygote in turn.state.zygotes:
-        ours = zygote.pool.name == pool.name and zygote.generation == generation
-        if ours and zygote.state in (BOOTING, READY):
-            return zygote.number, zygote.state == READY
+    latest = _latest(turn, pool.name, generation)
+    if latest is not None:
+        return latest.number, latest.state == READY
     number = turn.next_number()
     deadline = turn.now + pool.boot_timeout if pool.boot_timeout else inf
     fresh = Zygote(number, pool, generation, BOOTING, turn.now, turn.now, deadline, turn.now)
@@ -148,7 +147,7 @@ def go_on(turn: Turn) -> None:
 def hurry(turn: Turn, limit: float) -> None:
     """The service stops at once."""
     for zygote in turn.state.zygotes:
-        if zygote.state == LEAVING:
+        if zygote.state == LEAVING and zygote.deadline < inf:  # else it was killed
             _remember(turn, zygote._replace(deadline=min(zygote.deadline, limit)))
 
 
@@ -212,15 +211,22 @@ def ended(turn: Turn, event: events.ZygoteExited) -> list[Child]:
 
 
 def _wanted(turn: Turn, zygote: Zygote) -> bool:
-    state, reload = turn.state, turn.state.reload
+    state, reload, name = turn.state, turn.state.reload, zygote.pool.name
     if any(c.zygote == zygote.number and (c.has_process or c.state in workers.COMING) for c in turn.children):
         return True
-    if state.phase in (STOPPING, ENDED):
+    latest = _latest(turn, name, zygote.generation)
+    if state.phase in (STOPPING, ENDED) or (latest is not None and latest.number > zygote.number):
         return False
     if reload is not None and reload.stage in (CANARY, WATCHING) and zygote.generation == reload.generation:
         return True
-    pool = turn.pool(zygote.pool.name)
+    pool = turn.pool(name)
     return zygote.generation == state.generation and pool is not None and pool.preload
+
+
+def _latest(turn: Turn, pool: str, generation: int) -> Zygote | None:
+    """One that was stopped may go on when there is another already."""
+    able = [z for z in turn.state.zygotes if z.pool.name == pool and z.state in (BOOTING, READY)]
+    return next((zygote for zygote in reversed(able) if zygote.generation == generation), None)
 
 
 def _birth_due(turn: Turn, zygote: Zygote) -> float:

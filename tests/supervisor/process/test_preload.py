@@ -99,15 +99,6 @@ def test_workers_are_forked_by_the_one_that_imported(shared: House) -> None:
     assert all(f"worker hello/{w['slot']}" in title(w["pid"]) for w in workers)
 
 
-def test_what_is_off_costs_no_process_and_no_module(house: House) -> None:
-    house.write_app(app())
-    house.configure(workers=2)
-    house.start()
-    assert not zygotes(house)
-    assert eval(house.get(house.port()))["zygote"] is False
-    assert parents(house) == {house.pid}
-
-
 @pytest.mark.parametrize(
     ("how", "told"), [("KILL", "was killed by SIGKILL"), ("USR1", "exited with status 7")]
 )
@@ -120,6 +111,14 @@ def test_crash_is_refilled_by_the_same_zygote_and_told(
     until(lambda: shared.live_without(victim) == 3, "the slot is filled again")
     assert parents(shared) == set(zygote)
     shared.wait_log(rf"worker hello/\d \(pid {victim}\) {told} after")
+
+
+@linux
+def test_worker_that_is_stopped_is_killed_by_its_master(shared: House, until: Until) -> None:
+    victim = shared.workers()[0]
+    os.kill(victim, signal.SIGSTOP)
+    until(lambda: shared.live_without(victim) == 3, "the slot is filled again")
+    shared.wait_log(rf"\(pid {victim}\) was killed by SIGKILL: stopped by SIGSTOP")
 
 
 def test_scaling_up_and_down(shared: House, until: Until) -> None:
@@ -180,15 +179,14 @@ def test_start_that_cannot_import_tells_why_and_leaves_nothing(house: House) -> 
     house.assert_nothing_is_left()
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_of_a_dead_zygote_serve_on_and_the_next_start_makes_another(
-    house: House, load: type[Load], until: Until, how: signal.Signals
+    house: House, load: type[Load], until: Until
 ) -> None:
     port = started(house)
     [old] = zygotes(house)
     before = house.workers()
     with load(house, port) as clients:
-        os.kill(old, how)
+        os.kill(old, signal.SIGKILL)
         until(lambda: old not in house.processes(), "it is dead")
         clients.more(20)
         assert house.workers() == before
@@ -279,35 +277,6 @@ def test_program_that_serves_by_itself_is_refused(house: House) -> None:
     house.configure(pool=PRELOAD)
     told = house.ctl("start", expect=1)
     assert "preload: the script serves by itself (run()), and a process that serves cannot fork" in told
-
-
-def test_hung_worker_is_killed_with_its_stack(house: House, until: Until) -> None:
-    house.write_app(
-        app()
-        + """
-import time
-inner = application
-def application(environ, start_response):
-    if environ["PATH_INFO"] == "/hang":
-        time.sleep(1000)
-    return inner(environ, start_response)
-"""
-    )
-    house.configure(pool=PRELOAD + "request_timeout = 1s\n")
-    house.start()
-    [victim] = house.workers()
-    asking = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"import urllib.request as u; u.urlopen('http://127.0.0.1:{house.port()}/hang')",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    until(lambda: house.live_without(victim), "another one serves")
-    asking.wait(30)
-    assert "in application" in house.log()
-    house.wait_log(rf"\(pid {victim}\) was killed by SIGKILL: no sign of life")
 
 
 def test_what_is_printed_goes_to_the_log_under_each_name(house: House, until: Until) -> None:

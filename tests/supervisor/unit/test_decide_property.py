@@ -524,8 +524,9 @@ class Supervisor(RuleBasedStateMachine):
             used = any(child.zygote == zygote.number for child in self.state.children)
             ends = zygote.number in self.dismissed | self.killed
             assert used or ends or zygote.generation in current
-        kept = [(z.pool.name, z.generation) for z in self.state.zygotes if z.state in ("booting", "ready")]
-        assert len(kept) == len(set(kept)), "two for the same workers"
+        idle = [z for z in self.state.zygotes if z.state in ("booting", "ready")]
+        idle = [z for z in idle if all(child.zygote != z.number for child in self.state.children)]
+        assert len(idle) == len({(z.pool.name, z.generation) for z in idle}), "two for the same workers"
 
     @invariant()
     def who_waits_for_a_zygote_waits_for_one_that_comes(self) -> None:

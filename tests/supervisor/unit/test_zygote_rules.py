@@ -149,6 +149,33 @@ def test_stopped_zygote_may_go_on_for_a_while() -> None:
     assert world.kinds() == [] and world.state.zygotes[0].state == rules.READY
 
 
+def test_stopped_zygote_that_goes_on_too_late_is_not_asked_any_more() -> None:
+    world = World().serve()
+    first = world.zygote()
+    world.tell(events.ZygotePaused(first, "SIGSTOP"))
+    victims = [child.number for child in world.state.children]
+    world.tell(events.WorkerExited(victims[0], -9))
+    second = world.zygote()
+    assert second != first
+    world.tell(events.ZygoteContinued(first), 1.0)
+    world.tell(events.ZygoteReady(second))
+    [start] = [action for action in world.ordered if isinstance(action, actions.Start)]
+    assert start.zygote == second
+    world.tell(events.WorkerExited(victims[1], -9))
+    assert actions.Terminate(first) in world.ordered, "its last child has gone"
+
+
+def test_second_stop_kills_nobody_twice() -> None:
+    world = World()
+    world.tell(events.Boot())
+    world.tell(events.StopAsked(fast=False))
+    world.tell(events.Tick(), 10.0)
+    assert world.ordered == [actions.Kill(world.zygote())]
+    world.tell(events.StopAsked(fast=False))
+    world.tell(events.Tick(), 10.0)
+    assert world.kinds() == []
+
+
 def test_reload_takes_a_new_one_and_the_old_one_ends_after_its_last_worker() -> None:
     world = World().serve()
     first = world.zygote()
