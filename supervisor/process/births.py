@@ -90,6 +90,8 @@ class Newborn(Process):
     """-1: the system has none, or the process was no child of the zygote any more when it was looked for."""
     ended_at = inf
     """When its end was seen."""
+    is_stopped = False
+    """An orphan, when it was last looked at."""
     weighs_own = False
     """Its pool has max_rss."""
     buried = False
@@ -130,6 +132,13 @@ class Newborn(Process):
         """See Process. That costs more than to look at what is resident."""
         return (private_of(self.pid) or 0) if self.weighs_own and self.pid else 0
 
+    def look_whether_stopped(self) -> bool:
+        """Whether that has changed since the last look. Only an orphan: of others their zygote tells."""
+        if self.zygote is not None or self.has_ended is not False:
+            return False
+        before, self.is_stopped = self.is_stopped, state_of(self.pid) == b"T"
+        return self.is_stopped != before
+
     def let_go(self) -> None:
         """Closes the descriptor of the process."""
         if self.pidfd >= 0:
@@ -157,8 +166,20 @@ def open_child(pid: int, parent: int) -> int:
 
 def parent_of(pid: int) -> int:
     """Raises OSError, ValueError where /proc does not tell."""
+    return int(_stat(pid)[1])
+
+
+def state_of(pid: int) -> bytes:
+    """A letter of proc(5); empty where it does not tell."""
+    try:
+        return _stat(pid)[0]
+    except (OSError, IndexError):
+        return b""
+
+
+def _stat(pid: int) -> list[bytes]:
     with open(f"/proc/{pid}/stat", "rb", buffering=0) as stat:
-        return int(stat.read(1024).rpartition(b")")[2].split()[1])
+        return stat.read(1024).rpartition(b")")[2].split()  # the name before may hold anything
 
 
 def has_ended(pidfd: int) -> bool:
@@ -431,6 +452,13 @@ class Births:
             return
         if process.pidfd < 0 and process.pid:
             self._end(number, process, texts.UNKNOWN)
+
+    def look(self) -> None:
+        """Orphans that a signal has stopped, or let go on: nobody tells of them."""
+        for number, process in self._workers.processes():
+            if isinstance(process, Newborn) and process.look_whether_stopped():
+                stopped = events.WorkerPaused(number, "a signal")
+                self._post(stopped if process.is_stopped else events.WorkerContinued(number))
 
     @property
     def due(self) -> float:

@@ -315,6 +315,8 @@ class Workers:
 
     def look(self, waiting: set[int]) -> events.Seen:
         """What the scoreboard says of each worker; ``waiting``: those at whose listeners a client waits."""
+        if self._births:
+            self._births.look()
         now = now_ms()
         processes = self._processes.items()
         return events.Seen(

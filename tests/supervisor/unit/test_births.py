@@ -183,6 +183,22 @@ def test_orders_of_a_dead_zygote_fail_and_its_workers_live_on(world: World) -> N
     assert world.told[-1] == events.WorkerExited(2, texts.UNKNOWN, 0)
 
 
+def test_orphan_that_is_stopped_is_seen_by_a_look(world: World) -> None:
+    [pid] = world.children
+    world.says(messages.Born(f"2 {pid}"))
+    world.births.changed(1, signal.SIGKILL)
+    world.told.clear()
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+    world.births.look()
+    world.births.look()
+    assert world.told == [events.WorkerPaused(2, "a signal")]
+    os.kill(pid, signal.SIGCONT)
+    os.waitid(os.P_PID, pid, os.WCONTINUED | os.WNOWAIT)
+    world.births.look()
+    assert world.told[1:] == [events.WorkerContinued(2)]
+
+
 def test_order_that_was_taken_back_is_never_sent(world: World) -> None:
     start = actions.Start(4, Pool("blog"), 0, 1, True, 1)
     world.zygote.waiting.append(births.Order(start, (), None, False))  # type: ignore[arg-type]
