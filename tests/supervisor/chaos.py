@@ -5,10 +5,11 @@
 Clients ask over TCP and a unix socket, with one connection a request and with many on one. Rounds of one
 or two things at once happen to the server, chosen by a seeded generator. What is gentle (reloads good and
 bad, upgrades, also into code that fails, scaling, reopened logs, a standard error that nobody reads, children
-of the application, files that others replace, warmups that fail, watched reloads, drains) may lose no
-request; what is violent (KILL, SEGV, STOP of a worker, a canary that dies) may cost each client what it had
-in hand. The books must balance, no counter of the metrics runs back, and at the end there are exactly the
-configured processes, no zombie, and no descriptor more in the master. Exit 0: all of that was so.
+of the application, files that others replace, warmups that fail, watched reloads, drains, preload on and off,
+zygotes that are killed) may lose no request; what is violent (KILL, SEGV, STOP of a worker, a canary that
+dies) may cost each client what it had in hand. The books must balance, no counter of the metrics runs back,
+and at the end there are exactly the configured processes, no zombie, and no descriptor more in the master.
+Exit 0: all of that was so.
 """
 
 from __future__ import annotations
@@ -272,6 +273,18 @@ class Chaos:
             assert order.returncode == 1 and "canary: exited with status 3" in said, said
         self._ctl("reload")
 
+    def end_zygote(self) -> None:
+        """A process that forks workers: they serve on, and nothing is lost."""
+        zygotes = [zygote["pid"] for zygote in self.house.status()["zygotes"] if zygote["pid"]]
+        if not zygotes:
+            return
+        victim = self.rng.choice(zygotes)
+        try:
+            os.kill(victim, self.rng.choice((signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP)))
+        except ProcessLookupError:
+            return
+        wait_until(lambda: victim not in self.house.processes(), f"{victim} has gone")
+
     def _hit(self, number: int) -> None:
         workers = self.house.workers()
         if not workers:
@@ -299,6 +312,7 @@ class Chaos:
         master = f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = {log}\n"
         master += f"status = 127.0.0.1:{self.status_port}\n"
         pool = f"warmup = GET http://chaos.example/warmup\n{pool}"
+        pool = f"preload = {self.rng.choice(('yes', 'no'))}\n{pool}"
         pool = f"drain_timeout = 10s\nstatic = /files:{self.files_folder}\n{pool}"
         house.configure(workers=workers, listen=where, pool=pool, more=more, master=master)
 
@@ -433,6 +447,7 @@ DEEDS = (
     Deed("warmup that fails", Chaos.failing_warmup),
     Deed("watched reload", Chaos.watched_reload),
     Deed("drain", Chaos.drain),
+    Deed("zygote that is ended", Chaos.end_zygote),
     Deed("canary that dies", Chaos.dying_canary, violent=True, solitary=True),
     Deed("KILL", Chaos.kill, violent=True),
     Deed("SEGV", Chaos.segv, violent=True),
@@ -483,7 +498,10 @@ def run(house: House, seconds: float, rng: random.Random) -> Chaos:
     violence = CLIENTS * 2 * sum(chaos.counts[deed.name] for deed in DEEDS if deed.violent)
     assert counted >= answered - violence, f"{answered} answered, but the metrics have {counted:g}"
     assert house.pid == pid, "one and the same master"
-    wait_until(lambda: len(house.processes()) == WORKERS + 1, "the children of the application have ended")
+    zygotes = len(house.status()["zygotes"])
+    assert zygotes == house.ini.read_text().count("preload = yes")
+    expected = WORKERS + 1 + zygotes
+    wait_until(lambda: len(house.processes()) == expected, "the children of the application have ended")
     wait_until(lambda: descriptors(pid) <= open_before, "no descriptor has leaked", 10)
     house.ctl("stop")
     assert server.wait(PATIENCE) == 0
