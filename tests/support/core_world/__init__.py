@@ -1,0 +1,1 @@
+"""The decision core under random sequences of events, by concern."""
