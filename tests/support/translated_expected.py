@@ -19,12 +19,13 @@ OF_OTHERS = {
                 **_GUNICORN, "listen": "0.0.0.0:8020", "workers": "3", "request_timeout": "25s",
                 "keepalive_timeout": "4s", "access_log": "/dev/stdout", "drain_timeout": "20s",
                 "max_requests": "900", "max_requests_jitter": "90", "backlog": "512", "autoreload": "no",
+                "preload": "yes",
                 "app": "figures:site",
             },
         },
         (
             "worker_class", "worker_connections", "when_ready", "on_starting", "worker_int", "on_exit",
-            "post_fork", "preload_app", "read_settings(settings_path)",
+            "post_fork", "read_settings(settings_path)",
         ),
         master={
             "error_log": "stderr",

@@ -49,7 +49,7 @@ OF_SHAPES = {
                 "access_log": "/dev/stdout",
             }
         },
-        ("worker_class", "threads", "preload_app", "def post_fork", "def when_ready"),
+        ("worker_class", "threads", "def post_fork", "def when_ready"),
         {"error_log": "stderr"},
     ),
     "gunicorn/unix_socket.conf.py": Expected(

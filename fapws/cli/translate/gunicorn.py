@@ -363,7 +363,7 @@ ROWS = (
     Row("spew", "", "debug = 2 tells each request and response; lines of Python are not traced"),
     Row("check_config", "", "fapwsctl configtest"),
     Row("print_config", "", "fapwsctl dump"),
-    Row("preload_app", "", "the application is loaded in each worker, so that a reload brings new code"),
+    Row("preload_app", "preload", "and a reload brings new code all the same"),
     Row("sendfile", ALWAYS, "files of wsgi.file_wrapper and of static go out by sendfile"),
     Row("reuse_port", "reuseport"),
     Row("chdir", "directory"),
