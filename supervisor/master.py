@@ -21,7 +21,7 @@ from fapws.visible import visible
 
 from .control import status
 from .control.commands import QUESTIONS, UPGRADE, Commands, drain_topic, scale_topic
-from .core import actions, decide, drain_rules, events, progress, texts
+from .core import actions, decide, drain_rules, events, progress, texts, upgrade_rules
 from .errors import FAILED, NOT_CONFIGURED, TAKEN, CannotStart
 from .listen.lookup import look_up
 from .listen.sleeping_pools import SleepingPools
@@ -86,7 +86,7 @@ class Master:
 
         ``source`` reads the configuration again. ``saved``: what an earlier master has left.
         """
-        self.state = saved.state._replace(upgrade=None) if saved else decide.State(config)
+        self.state = upgrade_rules.taken_over(saved.state) if saved else decide.State(config)
         self._source = source
         self._tell = tell
         self._began = saved.began if saved else time.monotonic()

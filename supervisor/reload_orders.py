@@ -48,13 +48,17 @@ class ReloadOrders:
         self._generation_before = 0
         """The generation in force when it began."""
 
-    def prepare(self, _action: actions.Prepare) -> None:
-        """Has the configuration read. Prepared or Refused follows."""
+    def prepare(self, action: actions.Prepare) -> None:
+        """Has the configuration read, unless it is known. Prepared or Refused follows."""
         self._resources.conversations.reload_begins()
-        if self._resources.conversations.followed:
+        if not action.config and self._resources.conversations.followed:
             self._resources.conversations.tell_step(progress.READING)
         self._resources.notifier.reloading(self.summary())
         self._generation_before = self._state().generation
+        known = action.config
+        if known is not None:
+            self._open(lambda: known)
+            return
         try:
             self._reading = Reading(self._source, time.monotonic(), self._resources.opened)
         except OSError as error:
@@ -69,12 +73,12 @@ class ReloadOrders:
         if not self._reading.hear():
             reading, self._reading = self._reading, None
             self._resources.waiter.forget(fd)
-            self._open(reading)
+            self._open(reading.result)
         return True
 
-    def _open(self, reading: Reading) -> None:
+    def _open(self, result: Callable[[], Config]) -> None:
         try:
-            fresh = reading.result()
+            fresh = result()
             self._resources.workers.know(fresh)
             config = self._keep_what_cannot_change(self._limited(fresh))
             self._resources.renew_pidfile()
@@ -132,9 +136,10 @@ class ReloadOrders:
         running = self._state().phase == RUNNING
         if running:
             self._tidy(action.config)
+        word = "rollback" if action.back else "reload"
         text = action.text + (self._unchanged if action.ok else "")
         self._resources.error_log.write(
-            texts.after(f"reload {'done' if action.ok else 'failed'}", text),
+            texts.after(f"{word} {'done' if action.ok else 'failed'}", text),
         )
         after = "" if action.ok else self._what_goes_on()
         if after:
@@ -144,7 +149,7 @@ class ReloadOrders:
         if not action.ok:
             pool = next(iter(action.pools)) if len(action.pools) == 1 else ""
             line, _, traceback = text.partition("\n")
-            told = Trouble(self.last.at, RELOAD, pool, f"reload failed: {line}", traceback)
+            told = Trouble(self.last.at, RELOAD, pool, f"{word} failed: {line}", traceback)
             self._resources.troubles.add(told)
         if running:
             self._resources.notifier.ready(self.summary())

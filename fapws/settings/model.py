@@ -133,6 +133,8 @@ class Pool(NamedTuple):
     """One process of each generation imports the application, and forks the workers."""
     preload_unsafe: bool = False
     """It does so whatever the import has left behind."""
+    rollback_window: float = 0.0
+    """Seconds that what a reload has replaced can be gone back to; 0: it cannot."""
     autoreload: bool = False
     """Restart the workers when a source file of the application changes (development)."""
     traceback_page: bool = False

@@ -150,6 +150,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("preload_unsafe", POOL, "boolean", "no",
            "with preload: fork also where the import has left threads, connections or event loops behind, "
            "which no fork takes along; a warning at each start names them"),
+    Option("rollback_window", POOL, "time", "0",
+           "with preload: how long the process that a reload has replaced is kept, so that fapwsctl rollback "
+           "can have the workers forked by it again; 0: not at all", 0, 7 * DAY),
     Option("autoreload", POOL, "boolean", "no",
            "restart the workers when a source file of the application changes"),
     Option("access_log", POOL, "access_log", "off",

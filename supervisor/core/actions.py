@@ -160,6 +160,9 @@ class Leaving(NamedTuple):
 class Prepare(NamedTuple):
     """Read the configuration and bind what is new in it; answer with Prepared or Refused."""
 
+    config: Config | None = None
+    """Of a rollback: what it is, so that nothing is read."""
+
 
 class Serving(NamedTuple):
     """The first start is complete."""
@@ -199,6 +202,8 @@ class ReloadDone(NamedTuple):
     """What is in force now; sockets that it does not name are to be closed."""
     pools: frozenset[str] = frozenset()
     """Whom it concerned, or, if a canary failed, the canary's; empty: all."""
+    back: bool = False
+    """Whether it was a rollback."""
 
 
 class TryNewCode(NamedTuple):

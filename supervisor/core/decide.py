@@ -86,7 +86,8 @@ def next_wakeup(state: State, now: float) -> float:
     watched = canary_rules.next_end(state)
     moments = (state.look_at, due, state.stop_at, watched, trial)
     later = (moment for moment in moments if moment > now and state.phase == RUNNING)
-    zygotes = (zygote.deadline for zygote in state.zygotes if zygote.deadline > now)
+    ends = (moment for zygote in state.zygotes for moment in (zygote.deadline, zygote.keep_until))
+    zygotes = (moment for moment in ends if moment > now)
     return min(state.children.next_deadline(now), *later, *zygotes, inf)
 
 
@@ -198,11 +199,11 @@ def _canary_died(turn: Turn, child: Child, event: events.WorkerExited) -> None:
     age = turn.now - child.born
     turn.enter(child, states.GONE, inf)
     if child.state in states.COMING or (child.state == states.KILLED and not child.hung):
-        rolling.undo(turn, child, texts.boot_failure(child, event.status, age))
+        rolling.undo(turn, child.pool, texts.boot_failure(child, event.status, age))
     else:
         turn.order(actions.Died(child, event.status, age, event.requests, inf))
         how = texts.canary_death(child, event.status, age, event.requests)
-        rolling.undo(turn, child, canary_rules.died(turn, child, how))
+        rolling.undo(turn, child.pool, canary_rules.died(turn, child, how))
 
 
 def _crashed(turn: Turn, child: Child, event: events.WorkerExited) -> None:
@@ -236,6 +237,13 @@ def _zygotes() -> ModuleType:
     return zygote_rules
 
 
+def _rollback() -> ModuleType:
+    """Likewise about what can be gone back to."""
+    from . import rollback_rules
+
+    return rollback_rules
+
+
 def on_zygote_exited(turn: Turn, event: events.ZygoteExited) -> None:
     """Those that wait for it will not come: each fails as one that could not boot."""
     for child in _zygotes().ended(turn, event):
@@ -254,7 +262,12 @@ def on_reload_asked(turn: Turn, event: events.ReloadAsked) -> None:
 def on_prepared(turn: Turn, event: events.Prepared) -> None:
     """The new configuration is good: canaries."""
     reload = turn.state.reload
-    if reload is not None and reload.stage == CHECKING:
+    if reload is None or reload.stage != CHECKING:
+        return
+    gone = _rollback().on_prepared(turn, event.config) if reload.back else ""
+    if gone:
+        rolling.end(turn, False, gone)
+    else:
         turn.state = turn.state._replace(reload=reload._replace(stage=CANARY, config=event.config))
 
 
@@ -342,6 +355,7 @@ _HANDLERS: dict[type[events.Event], Callable[[Turn, Any], None]] = {
     events.DrainAsked: drain_rules.on_drain,
     events.UndrainAsked: drain_rules.on_undrain,
     events.ReloadAsked: on_reload_asked,
+    events.RollbackAsked: lambda turn, event: _rollback().on_asked(turn, event),
     events.Prepared: on_prepared,
     events.Refused: on_refused,
     events.StopAsked: on_stop,

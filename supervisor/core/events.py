@@ -155,6 +155,12 @@ class ReloadAsked(NamedTuple):
     """The only one that it concerns: a worker of it has seen a change. Empty: all."""
 
 
+class RollbackAsked(NamedTuple):
+    """``fapwsctl rollback``: a pool gets back what the last reload has replaced; empty: all that can."""
+
+    pool: str = ""
+
+
 class Prepared(NamedTuple):
     """The answer to Prepare: the new configuration is valid and its sockets are bound."""
 
@@ -219,6 +225,7 @@ Event = Union[
     DrainAsked,
     UndrainAsked,
     ReloadAsked,
+    RollbackAsked,
     Prepared,
     Refused,
     StopAsked,

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from math import inf
 
+from fapws.lean import ModuleType
 from fapws.settings.model import Config, Pool
 
 from . import actions, canary_rules, texts
 from . import worker_states as states
 from .children import Child
-from .turn import CANARY, CHECKING, FRUGAL, ROLLING, RUNNING, UNDOING, WATCHING, Reload, Turn
+from .turn import CANARY, CHECKING, FRUGAL, ROLLING, RUNNING, UNDOING, WATCHING, Reload, Turn, Zygote
 
 ROLL_ATTEMPTS = 3
 """Failures in a row of one replacement, after its canary had been good, that end a reload."""
@@ -44,8 +45,11 @@ def go_on(turn: Turn) -> None:
 def _prove(turn: Turn, reload: Reload) -> None:
     """Goes on to the next canary, or to the others once all are good enough; or back."""
     verdict = canary_rules.judge(turn)
+    lost = _rollback().lost(turn, reload) if reload.back else None
     if verdict is not None:
-        undo(turn, verdict.canary, verdict.reason)
+        undo(turn, verdict.canary.pool, verdict.reason)
+    elif lost is not None:
+        undo(turn, lost.pool.name, texts.lost_before(lost))
     elif reload.stage == WATCHING or turn.start_canaries(reload.config, reload.generation, reload.only):
         reload = turn.reload()
         if canary_rules.all_proved(turn.state):
@@ -62,11 +66,11 @@ def is_canary(turn: Turn, child: Child) -> bool:
     return alone and reload is not None and child.generation == reload.generation
 
 
-def undo(turn: Turn, canary: Child, reason: str) -> None:
-    """A canary failed: all of them are retired, and when they have left, the reload has failed."""
+def undo(turn: Turn, pool: str, reason: str) -> None:
+    """The pool's canary failed: all of them are retired, and when they have left, the reload has failed."""
     reload = turn.reload()
     if reload.stage != UNDOING:
-        failed = reload._replace(stage=UNDOING, reason=reason, failed=canary.pool)
+        failed = reload._replace(stage=UNDOING, reason=reason, failed=pool)
         turn.state = turn.state._replace(reload=failed)
         _retire_canaries(turn, reload.generation)
 
@@ -82,8 +86,10 @@ def end(turn: Turn, ok: bool, text: str) -> None:
     """The reload has ended; the queued one begins."""
     reload = turn.reload()
     pools = frozenset((reload.failed,)) if reload.failed else reload.only
+    if reload.back and reload.stage != ROLLING:
+        _rollback().give_back(turn, reload)
     turn.state = turn.state._replace(reload=None)
-    turn.order(actions.ReloadDone(ok, text, turn.state.config, pools))
+    turn.order(actions.ReloadDone(ok, text, turn.state.config, pools, bool(reload.back)))
     if turn.state.queued and turn.state.phase == RUNNING and turn.state.due <= turn.now:
         _begin(turn)
 
@@ -107,15 +113,29 @@ def limited(config: Config, fresh: Config, only: frozenset[str]) -> Config:
 
 
 def _begin(turn: Turn) -> None:
+    only = turn.state.queued_for
+    turn.state = turn.state._replace(queued=False, queued_for=frozenset())
+    begin(turn, only)
+
+
+def begin(
+    turn: Turn, only: frozenset[str], back: tuple[Zygote, ...] = (), config: Config | None = None
+) -> None:
+    """A reload of these pools; empty: of all. ``back``, ``config``: what a rollback goes back to."""
     generation = turn.state.latest + 1
     turn.state = turn.state._replace(
         latest=generation,
-        queued=False,
-        queued_for=frozenset(),
         quiet_from=turn.now + STORM,
-        reload=Reload(generation, CHECKING, turn.now, turn.state.config, only=turn.state.queued_for),
+        reload=Reload(generation, CHECKING, turn.now, turn.state.config, only=only, back=back),
     )
-    turn.order(actions.Prepare())
+    turn.order(actions.Prepare(config))
+
+
+def _rollback() -> ModuleType:
+    """The rules about going back, which without ``preload`` nobody imports."""
+    from . import rollback_rules
+
+    return rollback_rules
 
 
 def _commit(turn: Turn, reload: Reload) -> None:
@@ -135,6 +155,8 @@ def _commit(turn: Turn, reload: Reload) -> None:
         for z in turn.state.zygotes
     )
     turn.state = turn.state._replace(zygotes=tuple(zygotes))
+    if turn.state.zygotes:
+        _rollback().keep(turn, reload, former)
     for child in turn.children:
         pool = turn.pool(child.pool)
         has_proved_itself = not turn.leaving(child) and child.state == states.SERVING
@@ -179,7 +201,7 @@ def _roll_next(turn: Turn) -> None:
     elif not turn.children.any_state(*states.COMING):
         reload = turn.reload()
         seconds = turn.now - reload.began
-        end(turn, True, texts.reload_success(reload.generation, reload.replaced, seconds))
+        end(turn, True, texts.reload_success(reload, seconds))
 
 
 def _pending_replacement(turn: Turn) -> Child | None:

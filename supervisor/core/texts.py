@@ -10,7 +10,7 @@ from . import worker_states as states
 from .children import Child
 
 if TYPE_CHECKING:
-    from .turn import Share, Zygote
+    from .turn import Reload, Share, Zygote
 
 
 def plural(count: int, noun: str) -> str:
@@ -75,7 +75,16 @@ def zygote_death(zygote: Zygote, pid: int, status: int, age: float) -> str:
     if zygote.state in ("booting", "doomed") or (zygote.state == "killed" and not zygote.hung):
         return after(name, zygote_failure(zygote, status, age))
     why = f": {zygote.hung}" if zygote.hung else f" after {age:.1f} s"
-    return f"{name} (pid {pid}) {ending(status)}{why}; its workers serve on"
+    return f"{name} (pid {pid}) {ending(status)}{why}; {_without(zygote)}"
+
+
+def _without(zygote: Zygote) -> str:
+    """What follows from its death."""
+    if zygote.returned:
+        return "its workers serve on; the next one imports the files as they are now, not those gone back to"
+    if zygote.keep_until:
+        return "what it kept cannot be gone back to any more"
+    return "its workers serve on"
 
 
 def zygote_hanging(zygote: Zygote, pid: int, age: float, grace: float) -> str:
@@ -89,9 +98,24 @@ def start_failure(child: Child, reason: str) -> str:
     return f"{reason}\nfapws: pool {child.pool} cannot start, so nothing was started"
 
 
-def reload_success(generation: int, replaced: int, seconds: float) -> str:
+def reload_success(reload: Reload, seconds: float) -> str:
     """What a reload did."""
-    return f"generation {generation}, {plural(replaced, 'worker')} replaced in {seconds:.1f} s"
+    text = f"generation {reload.generation}, {plural(reload.replaced, 'worker')} replaced in {seconds:.1f} s"
+    back = (f"pool {zygote.pool.name} is as in generation {zygote.generation}" for zygote in reload.back)
+    return "; ".join((text, *back))
+
+
+def nothing_to_go_back_to(pool: str, keeps: bool) -> str:
+    """``keeps``: whether a reload would leave something."""
+    whose = f"pool {pool}" if pool else "any pool"
+    why = "no reload within rollback_window" if keeps else "that takes preload and rollback_window"
+    return f"nothing is kept that {whose} could go back to: {why}"
+
+
+def lost_before(zygote: Zygote) -> str:
+    """Why a rollback goes no further."""
+    kept = f"generation {zygote.generation} of pool {zygote.pool.name}"
+    return f"the process that kept {kept} is of no more use"
 
 
 def canary_death(child: Child, status: int, age: float, requests: int) -> str:

@@ -76,6 +76,8 @@ class Reload(NamedTuple):
     """UNDOING: the pool whose canary failed."""
     watches: tuple[Watch, ...] = ()
     """Of the canaries that serve, or have served."""
+    back: tuple[Zygote, ...] = ()
+    """Of a rollback: those that its workers come from, as they were when it was asked for."""
 
 
 class Upgrade(NamedTuple):
@@ -120,6 +122,12 @@ class Zygote(NamedTuple):
     """What it said when it could not boot."""
     hung: str = ""
     """What is wrong with it."""
+    keep_until: float = 0.0
+    """Its generation was replaced, and can be gone back to until then; 0: it cannot (rollback_rules.py)."""
+    returned: bool = False
+    """Whether its generation was gone back to."""
+    carried: bool = False
+    """Whether a master before an upgrade in place has started it."""
 
 
 class State(NamedTuple):

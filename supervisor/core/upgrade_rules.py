@@ -132,6 +132,15 @@ def stage(state: State) -> str:
     return state.upgrade.stage if state.upgrade else IDLE
 
 
+def taken_over(state: State) -> State:
+    """As the new code goes on with it.
+
+    Nobody goes back to what the old code has started: a worker that is forked there runs the old code.
+    """
+    zygotes = (zygote._replace(carried=True, keep_until=0.0) for zygote in state.zygotes)
+    return state._replace(upgrade=None, zygotes=tuple(zygotes))
+
+
 def go_on(turn: Turn) -> None:
     """Takes an upgrade as far as it gets now.
 

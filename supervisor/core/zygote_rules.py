@@ -48,7 +48,8 @@ ALIVE = "alive"
 """It goes on, or has forked after all."""
 OVERDUE = "overdue"
 UNWANTED = "unwanted"
-"""Its generation is not in force any more, and its last worker has left; or the service stops."""
+"""Its generation is not in force any more, its last worker has left, and its rollback_window is over; or the
+service stops."""
 
 HAPPENINGS = (BOOTED, EXITED, STUCK, ALIVE, OVERDUE, UNWANTED)
 
@@ -218,6 +219,8 @@ def _wanted(turn: Turn, zygote: Zygote) -> bool:
     if state.phase in (STOPPING, ENDED) or (latest is not None and latest.number > zygote.number):
         return False
     if reload is not None and reload.stage in (CANARY, WATCHING) and zygote.generation == reload.generation:
+        return True
+    if zygote.keep_until > turn.now:
         return True
     pool = turn.pool(name)
     return zygote.generation == state.generation and pool is not None and pool.preload

@@ -62,6 +62,7 @@ ON_DEMAND = {
     "fapws.config",
     "fapws.contrib",
     "fapws.settings.dump",
+    "fapws.supervisor.core.rollback_rules",
     "fapws.supervisor.core.zygote_rules",
     "fapws.supervisor.monitor",
     "fapws.supervisor.monitor.agent",

@@ -7,6 +7,7 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from fapws.settings.model import Config
 from fapws.supervisor.core import decide, events, rolling
+from fapws.supervisor.core import rollback_rules as rollbacks
 from fapws.supervisor.core import worker_states as states
 
 from .world import NAMES, WATCH, World, configs
@@ -24,10 +25,17 @@ class Reloads(World):
     def prepared(self, wanted: Config) -> None:
         self.checking = False
         assert self.state.reload is not None
-        wanted = rolling.limited(self.state.config, wanted, self.state.reload.only)
+        wanted = self.back or rolling.limited(self.state.config, wanted, self.state.reload.only)
         for pool in wanted.pools:
             self.limits[pool.name] = max(pool.workers, self.limits.get(pool.name, 0))
         self.tell(events.Prepared(wanted))
+
+    @rule(pool=st.sampled_from(("", *NAMES)))
+    def rollback(self, pool: str) -> None:
+        goes = not rollbacks.why_not(self.state, pool)
+        kept = {z.pool.name for z in rollbacks.previous(self.state, pool)}
+        self.tell(events.RollbackAsked(pool))
+        assert not goes or (kept and self.state.reload and self.state.reload.only == kept)
 
     @precondition(lambda self: self.checking)
     @rule()

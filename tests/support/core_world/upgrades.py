@@ -38,7 +38,7 @@ class Upgrades(World):
             self.tell(events.LeapFailed("no"))
         else:  # the new code goes on from here
             self.upgrade_asked = self.leaping = False
-            self.state = self.state._replace(upgrade=None)
+            self.state = upgrades.taken_over(self.state)
             self.tell(events.ReloadAsked())
 
     @invariant()

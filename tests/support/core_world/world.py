@@ -20,6 +20,8 @@ ON_DEMAND = "wiki"
 WATCHED = "blog"
 WATCH = 6.0
 """Seconds that the canary of that pool is watched."""
+WINDOW = 40.0
+"""Seconds that what a reload has replaced is kept; there is one pool that keeps nothing."""
 MOST = 3
 DELAY = 4.0
 """Seconds that a service with the pool on demand stays after it was told to stop."""
@@ -41,6 +43,7 @@ def make_config(workers: dict[str, int], preloaded: frozenset[str] = frozenset()
             stop_delay=DELAY if name == ON_DEMAND else 0.0,
             reload_watch=WATCH if name == WATCHED else 0.0,
             preload=name in preloaded,
+            rollback_window=WINDOW if name != FRUGAL else 0.0,
         )
         for name, count in sorted(workers.items())
     )
@@ -73,6 +76,10 @@ class World(RuleBasedStateMachine):
         """The workers that have said READY and were not told to leave."""
         self.killed: set[int] = set()
         self.checking = False
+        self.back: Config | None = None
+        """What the rollback that is being prepared goes back to."""
+        self.from_memory = 0
+        """The generation of a rollback that is under way."""
         self.ended = False
         self.watched: set[str] = set()
         """Pools whose listeners the master watches."""
@@ -144,6 +151,8 @@ class World(RuleBasedStateMachine):
             self.told[action.worker] = action.ready
         elif isinstance(action, actions.StartZygote):
             assert action.pool.preload and action.zygote not in self.zygotes
+            tried = self.state.generation != self.from_memory == action.generation
+            assert not tried, "a rollback has imported something"
             self.zygotes[action.zygote] = False
         elif isinstance(action, actions.Terminate) and action.worker in self.zygotes:
             assert action.worker not in self.dismissed, "told twice"
@@ -182,6 +191,8 @@ class World(RuleBasedStateMachine):
             self.watched.remove(action.pool)
         elif isinstance(action, actions.Prepare):
             self.checking = True
+            self.back = action.config
+            self.from_memory = self.state.latest if action.config else 0
         elif isinstance(action, actions.ReloadDone):
             self.checking = False
             self.limits = {pool.name: pool.workers for pool in action.config.pools}

@@ -8,7 +8,7 @@ from hypothesis.stateful import invariant, precondition, rule
 from fapws.supervisor.core import decide, events
 from fapws.supervisor.core import worker_states as states
 
-from .world import World
+from .world import WINDOW, World
 
 
 class Zygotes(World):
@@ -75,10 +75,18 @@ class Zygotes(World):
         for zygote in self.state.zygotes:
             used = any(child.zygote == zygote.number for child in self.state.children)
             ends = zygote.number in self.dismissed | self.killed
-            assert used or ends or zygote.generation in current
+            assert used or ends or zygote.generation in current or zygote.keep_until > self.now
         idle = [z for z in self.state.zygotes if z.state in ("booting", "ready")]
         idle = [z for z in idle if all(child.zygote != z.number for child in self.state.children)]
         assert len(idle) == len({(z.pool.name, z.generation) for z in idle}), "two for the same workers"
+
+    @invariant()
+    def of_each_pool_one_is_kept_and_no_longer_than_it_may(self) -> None:
+        kept = [zygote for zygote in self.state.zygotes if zygote.keep_until > self.now]
+        assert len({zygote.pool.name for zygote in kept}) == len(kept)
+        for zygote in kept:
+            assert zygote.keep_until <= self.now + WINDOW and not zygote.carried
+            assert decide.next_wakeup(self.state, self.now) <= zygote.keep_until, "it would be kept for ever"
 
     @invariant()
     def who_waits_for_a_zygote_waits_for_one_that_comes(self) -> None:
