@@ -14,7 +14,7 @@ _fapwsctl() {
     local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} word command='' words
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
-            start | stop | restart | reload | upgrade | reopen | scale | drain | undrain | status | stack | top | profile | why | health | configtest | dump | translate)
+            start | stop | restart | reload | rollback | upgrade | reopen | scale | drain | undrain | status | stack | top | profile | why | health | configtest | dump | translate)
                 command=$word
                 ;;
         esac
@@ -26,7 +26,7 @@ _fapwsctl() {
             return
             ;;
         -t | --timeout | -d | --delay | -n | --times) return ;;
-        scale | drain | undrain | stack | profile) words=$(_fapwsctl_pools) ;;
+        rollback | scale | drain | undrain | stack | profile) words=$(_fapwsctl_pools) ;;
         *)
             case $command:$now in
                 :-*) words='-c --config -j --json -t --timeout -h --help' ;;
@@ -35,7 +35,7 @@ _fapwsctl() {
                 translate:-*) words='-x --execute -j --json' ;;
                 profile:-*) words='-m --memory -t --timeout -j --json' ;;
                 *:-*) words='-t --timeout -j --json' ;;
-                :*) words='start stop restart reload upgrade reopen scale drain undrain status stack top profile why health configtest dump translate' ;;
+                :*) words='start stop restart reload rollback upgrade reopen scale drain undrain status stack top profile why health configtest dump translate' ;;
                 *) return ;;
             esac
             ;;

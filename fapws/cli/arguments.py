@@ -16,6 +16,8 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   stop         finish what is under way, then end
   restart      stop, then start
   reload       read configuration and application again, without losing a request
+  rollback [POOL]
+               go back to what the last reload has replaced (preload, rollback_window)
   upgrade      run new code of Fapws itself, in the same process, without losing a request
   reopen       open the log files again, after they were renamed
   scale POOL N give a pool N workers, until the next reload
@@ -81,6 +83,7 @@ COMMANDS = {
     "stop": Words(),
     "restart": Words(),
     "reload": Words(),
+    "rollback": Words(0, 1),
     "upgrade": Words(),
     "reopen": Words(),
     "scale": Words(2, 2),

@@ -184,14 +184,30 @@ def restart(options: Options) -> Result:
 def reload(options: Options) -> Result:
     """Reloads and tells how it went."""
     seconds = options.seconds or longest_reload(options.file)
-    follow: dict[str, Any] = {}
-    if sys.stdout.isatty() and not options.json:
-        follow = {"steps": True, "on_step": _tell_step}
-    reply = _order(options, "reload", signal.SIGHUP, seconds, **follow)
+    reply = _order(options, "reload", signal.SIGHUP, seconds, **_steps(options))
+    return _how_it_went("reload", reply)
+
+
+def rollback(options: Options) -> Result:
+    """Goes back to the generation before, and tells how it went."""
+    control = running_control(options.file, options.command)
+    seconds = options.seconds or longest_reload(options.file)
+    reply = ask(control, "rollback", seconds, pool="".join(options.arguments), **_steps(options))
+    return _how_it_went("rollback", reply)
+
+
+def _how_it_went(what: str, reply: dict[str, Any]) -> Result:
     if reply["ok"]:
-        return Result(DONE, f"fapws: reload done: {reply['text']}")
+        return Result(DONE, f"fapws: {what} done: {reply['text']}")
     after = f"\nfapws: {reply['after']}" if reply.get("after") else ""
-    return Result(FAILED, texts.after("fapws: reload failed", reply["error"]) + after)
+    return Result(FAILED, texts.after(f"fapws: {what} failed", reply["error"]) + after)
+
+
+def _steps(options: Options) -> dict[str, Any]:
+    """A terminal is told each step."""
+    if sys.stdout.isatty() and not options.json:
+        return {"steps": True, "on_step": _tell_step}
+    return {}
 
 
 def _tell_step(text: str) -> None:
@@ -228,9 +244,7 @@ def undrain(options: Options) -> Result:
 def _change_readiness(options: Options, command: str, seconds: float) -> Result:
     control = running_control(options.file, options.command)
     reply = ask(control, command, seconds, pool="".join(options.arguments))
-    if reply["ok"]:
-        return Result(DONE, f"fapws: {command} done: {reply['text']}")
-    return Result(FAILED, texts.after(f"fapws: {command} failed", reply["error"]))
+    return _how_it_went(command, reply)
 
 
 def upgrade(options: Options) -> Result:
@@ -298,6 +312,7 @@ _COMMANDS: dict[str, Callable[[Options], Result]] = {
     "stop": stop,
     "restart": restart,
     "reload": reload,
+    "rollback": rollback,
     "upgrade": upgrade,
     "reopen": reopen,
     "scale": scale,

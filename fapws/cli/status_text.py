@@ -39,9 +39,10 @@ def render(reply: dict[str, Any]) -> str:
 
 def _preload(zygote: dict[str, Any]) -> str:
     where = f"pid {zygote['pid']}" if zygote["pid"] else "no process"
+    kept = f", can be gone back to for {span(zygote['kept_for'])} (rollback)" if zygote["kept_for"] else ""
     return (
         f"preload {zygote['pool']}: {where}, {zygote['state']}, generation {zygote['generation']}, "
-        f"{span(zygote['age'])} old"
+        f"{span(zygote['age'])} old{kept}"
     )
 
 

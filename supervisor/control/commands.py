@@ -73,6 +73,7 @@ class Commands:
             "ping": self._ping,
             "reload": self._reload,
             "reopen": self._reopen,
+            "rollback": self._rollback,
             "scale": self._scale,
             "status": self._status,
             "stop": self._stop,
@@ -151,6 +152,20 @@ class Commands:
         client.follows = request.get("steps") is True
         self._conversations.wait_for_reload(client)
         self._post(events.ReloadAsked())
+
+    def _rollback(self, client: Client, request: Request) -> None:
+        from ..core import rollback_rules
+
+        pool = request.get("pool") or ""
+        if not self._may_change(client, pool or next(iter(self._view.urls()))):
+            return
+        why_not = rollback_rules.why_not(self._view.state, pool)
+        if why_not:
+            client.reply(False, error=why_not)
+            return
+        client.follows = request.get("steps") is True
+        self._conversations.wait_for_reload(client)
+        self._post(events.RollbackAsked(pool))
 
     def _stop(self, client: Client, _request: Request) -> None:
         client.stays = True

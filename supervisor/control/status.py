@@ -101,6 +101,7 @@ def _zygote(zygote: Zygote, facts: Facts, now: float) -> dict[str, Any]:
         "state": zygote.state,
         "age": round(now - zygote.born, 3),
         "generation": zygote.generation,
+        "kept_for": round(zygote.keep_until - now, 3) if zygote.keep_until > now else None,
     }
 
 
