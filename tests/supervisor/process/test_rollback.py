@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.house import House, Load, Until
+from support.preloading import kept, workers, zygotes
 
 APP = """
 import os
@@ -16,11 +17,6 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"WORD"]
 """
-
-
-def kept(house: House) -> list[int]:
-    """PIDs of what can be gone back to."""
-    return [zygote["pid"] for zygote in house.status()["zygotes"] if zygote["kept_for"]]
 
 
 def deploy(house: House, word: str) -> None:
@@ -71,7 +67,7 @@ def test_rollback_serves_the_former_code_from_memory_and_loses_nothing(
     assert told.startswith("fapws: rollback done: generation 3, 2 workers replaced in ")
     assert told.rstrip().endswith("; pool hello is as in generation 1")
     assert "rollback done: generation 3" in house.log()
-    victim = house.workers()[0]
+    victim = workers(house)[0]
     os.kill(victim, signal.SIGKILL)
     house.wait_log(rf"pid {victim}\) was killed by SIGKILL")
     assert {house.get(port) for _ in range(4)} == {b"first"}, "refilled from memory too"
@@ -120,5 +116,5 @@ def test_window_ends(house: House, until: Until) -> None:
     house.write_app(APP.replace("WORD", "first"))
     house.start()
     deploy(house, "second")
-    until(lambda: len(house.status()["zygotes"]) == 1, "it has left")
+    until(lambda: len(zygotes(house)) == 1, "it has left")
     assert not kept(house) and house.get(house.port()) == b"second"
