@@ -1,12 +1,13 @@
 """Chaos: everything an operator and bad luck can do to a server, at random, while clients ask.
 
-    python -m tests.supervisor.chaos --seconds 300 --seed 7
+    python -m tests.supervisor.chaos --seconds 300 --seed 7 --pools 3
 
-Clients ask over TCP and a unix socket, with one connection a request and with many on one. Rounds of one
+Clients ask three pools over TCP, and one of them over a unix socket, with one connection a request and with
+many on one. In each configuration each pool has preload or not, by chance. Rounds of one
 or two things at once happen to the server, chosen by a seeded generator. What is gentle (reloads good and
 bad, upgrades, also into code that fails, scaling, reopened logs, a standard error that nobody reads, children
-of the application, files that others replace, warmups that fail, watched reloads, drains, preload on and off,
-zygotes that are killed) may lose no request; what is violent (KILL, SEGV, STOP of a worker, a canary that
+of the application, files that others replace, warmups that fail, watched reloads, drains, rollbacks, zygotes
+that are killed) may lose no request; what is violent (KILL, SEGV, STOP of a worker, a canary that
 dies) may cost each client what it had in hand. The books must balance, no counter of the metrics runs back,
 and at the end there are exactly the configured processes, no zombie, and no descriptor more in the master.
 Exit 0: all of that was so.
@@ -15,6 +16,7 @@ Exit 0: all of that was so.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
@@ -29,7 +31,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.supervisor.chaos_parts import APP, Reader
+from tests.supervisor.chaos_parts import WORKERS, Reader, Site
 from tests.supervisor.watcher import Watcher
 from tests.support.house import PATIENCE, House, Load, wait_until
 from tests.support.ports import unused_port
@@ -39,39 +41,29 @@ KEEP_ALIVE = 3
 ONE_SHOT = 3
 CLIENTS = KEEP_ALIVE + ONE_SHOT
 """For each of the two addresses."""
-WORKERS = 2
-
 
 class Loss(AssertionError):
     """A promise was broken."""
 
 
-class Chaos:
+class Chaos(Site):
     """One run."""
 
     def __init__(
         self,
         house: House,
-        ports: tuple[int, int],
+        ports: tuple[int, ...],
         rng: random.Random,
         code: Code,
         reader: Reader,
         watcher: Watcher,
     ) -> None:
-        self.house = house
-        self.port, self.status_port = ports
-        self.rng = rng
+        super().__init__(house, ports, rng)
         self.code = code
         self.watcher = watcher
         self.reader = reader
-        self.third = house.directory / "third"
-        """A unix socket that the load does not use."""
-        self.files_folder = house.directory / "files"
-        """Of files that the core serves."""
-        self.files_folder.mkdir(exist_ok=True)
         self.pid = 0
         """The master's, whatever becomes of the pidfile."""
-        self.word = 0
         self.counts: Counter[str] = Counter()
         self.last = ""
         """What happened in the last round."""
@@ -270,8 +262,15 @@ class Chaos:
         self.house.write_app(good)
         self.configure()
         if self.alone:
-            assert order.returncode == 1 and "canary: exited with status 3" in said, said
+            assert order.returncode == 1, said
+            assert "canary" in said and ": exited with status 3" in said, said
         self._ctl("reload")
+
+    def rollback(self) -> None:
+        """Of what there is to go back to."""
+        kept = [zygote["pool"] for zygote in self.house.status()["zygotes"] if zygote["kept_for"]]
+        which = [self.rng.choice(kept)] if kept and self.rng.random() < 0.5 else []
+        self._ctl("rollback", *which, fails=not kept)
 
     def end_zygote(self) -> None:
         """A process that forks workers: they serve on, and nothing is lost."""
@@ -297,40 +296,6 @@ class Chaos:
         wait_until(lambda: victim not in self.house.processes(), f"{victim} has gone")
 
     # ---- Rounds ---------------------------------------------------------------------------------
-
-    def configure(
-        self,
-        workers: int = WORKERS,
-        listen: str = "",
-        pool: str = "",
-        more: str = "",
-        error_log: str = "",
-    ) -> None:
-        house = self.house
-        where = f"127.0.0.1:{self.port}, unix:{house.unix}, unix:{self.third}{listen}"
-        log = error_log or house.log_file
-        master = f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = {log}\n"
-        master += f"status = 127.0.0.1:{self.status_port}\n"
-        pool = f"warmup = GET http://chaos.example/warmup\n{pool}"
-        pool = f"preload = {self.rng.choice(('yes', 'no'))}\n{pool}"
-        pool = f"drain_timeout = 10s\nstatic = /files:{self.files_folder}\n{pool}"
-        house.configure(workers=workers, listen=where, pool=pool, more=more, master=master)
-
-    def write_app(self) -> None:
-        self.word += 1
-        text = APP.replace("WARMUP", "pass  # warmup").replace("CANARY", "pass  # canary")
-        self.house.write_app(text.replace("GREETING", f"word{self.word}"))
-
-    def release(self) -> None:
-        """Makes the next release the current one."""
-        folder = self.house.directory / f"release{self.word + 1}"
-        folder.mkdir()
-        link, fresh = self.house.directory / "current", self.house.directory / "current.new"
-        self.house.app = folder / "hello.py"
-        self.write_app()
-        fresh.symlink_to(folder.name)
-        os.replace(fresh, link)
-        self.house.app = link / "hello.py"
 
     def files(self) -> None:
         """A file is replaced again and again while it and its parts are asked for."""
@@ -447,6 +412,7 @@ DEEDS = (
     Deed("warmup that fails", Chaos.failing_warmup),
     Deed("watched reload", Chaos.watched_reload),
     Deed("drain", Chaos.drain),
+    Deed("rollback", Chaos.rollback),
     Deed("zygote that is ended", Chaos.end_zygote),
     Deed("canary that dies", Chaos.dying_canary, violent=True, solitary=True),
     Deed("KILL", Chaos.kill, violent=True),
@@ -463,10 +429,10 @@ def descriptors(pid: int) -> int:
         return 0
 
 
-def run(house: House, seconds: float, rng: random.Random) -> Chaos:
+def run(house: House, seconds: float, rng: random.Random, pools: int) -> Chaos:
     """The whole run; raises on the first broken promise."""
     reader = Reader()
-    ports = unused_port(), unused_port()
+    ports = tuple(unused_port() for _ in range(pools + 1))
     watcher = Watcher(ports[1])
     chaos = Chaos(house, ports, rng, Code(house), reader, watcher)
     chaos.release()
@@ -475,41 +441,50 @@ def run(house: House, seconds: float, rng: random.Random) -> Chaos:
     house.ctl("upgrade")
     pid = chaos.pid = house.pid
     open_before = descriptors(pid)
-    tcp, unix = (Load(house, where, KEEP_ALIVE, ONE_SHOT) for where in (chaos.port, None))
+    loads = [Load(house, where, KEEP_ALIVE, ONE_SHOT) for where in (chaos.port, None)]
+    loads += [Load(house, port, 1, 1) for port in chaos.others.values()]
     until = time.monotonic() + seconds
     rounds = 0
-    with watcher, tcp, unix:
+    with contextlib.ExitStack() as running:
+        running.enter_context(watcher)
+        for load in loads:
+            running.enter_context(load)
+        chaos.plain = False
+        chaos.configure()
         while time.monotonic() < until:
-            chaos.round([tcp, unix])
+            chaos.round(loads)
             rounds += 1
             if watcher.wrong:
                 raise Loss(f"{watcher.wrong[:5]}; the last deeds: {chaos.last}")
-        house.ctl("reload")
+        chaos.plain = True
+        chaos.configure()
+        for _ in range(2):  # what the first one has replaced may be kept
+            house.ctl("reload")
         chaos.settle()
     watcher.look()
     assert not watcher.wrong, watcher.wrong
     assert watcher.looks > watcher.missed, f"{watcher.looks} looks, {watcher.missed} in vain"
     requests = house.status()["totals"]["requests"]
-    answered = tcp.answered + unix.answered
-    for load in (tcp, unix):
+    answered = sum(load.answered for load in loads)
+    for load in loads:
         assert load.sent == load.answered + load.raced + len(load.lost), "the books balance"
     assert requests >= answered, f"{answered} answered, but the server counted {requests}"
     counted = watcher.total("fapws_responses_total", 'code="2xx"')
     violence = CLIENTS * 2 * sum(chaos.counts[deed.name] for deed in DEEDS if deed.violent)
     assert counted >= answered - violence, f"{answered} answered, but the metrics have {counted:g}"
     assert house.pid == pid, "one and the same master"
-    zygotes = len(house.status()["zygotes"])
-    assert zygotes == house.ini.read_text().count("preload = yes")
-    expected = WORKERS + 1 + zygotes
+    wait_until(lambda: not house.status()["zygotes"], "nothing is kept any more")
+    expected = pools * WORKERS + 1
     wait_until(lambda: len(house.processes()) == expected, "the children of the application have ended")
     wait_until(lambda: descriptors(pid) <= open_before, "no descriptor has leaked", 10)
     house.ctl("stop")
     assert server.wait(PATIENCE) == 0
     house.assert_nothing_is_left()
     reader.close()
-    sent, lost, raced = tcp.sent + unix.sent, len(tcp.lost) + len(unix.lost), tcp.raced + unix.raced
-    print(f"{rounds} rounds; {sent} requests: {answered} answered, {lost} lost to violence,")
-    print(f"{raced} raced a close; {reader.said} bytes came by standard error")
+    sent, lost = sum(load.sent for load in loads), sum(len(load.lost) for load in loads)
+    print(f"{rounds} rounds over {pools} pools; {sent} requests: {answered} answered,")
+    print(f"{lost} lost to violence,")
+    print(f"{sum(load.raced for load in loads)} raced a close; {reader.said} bytes came by standard error")
     print(f"{watcher.looks} looks at {len(watcher.known)} counters, {watcher.missed} in vain: none ran back")
     print(", ".join(f"{name}: {count}" for name, count in sorted(chaos.counts.items())))
     return chaos
@@ -519,13 +494,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", default="")
+    parser.add_argument("--pools", type=int, default=3)
     given = parser.parse_args()
     seed = int(given.seed) if given.seed else random.SystemRandom().randrange(10**6)
     print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         house = House(Path(directory))
         try:
-            run(house, given.seconds, random.Random(seed))
+            run(house, given.seconds, random.Random(seed), given.pools)
         except (AssertionError, subprocess.TimeoutExpired) as error:
             print(f"chaos, seed {seed}: {error}\n{house.log()[-6000:]}", file=sys.stderr)
             return 1
