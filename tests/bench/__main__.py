@@ -22,6 +22,7 @@ from . import (
     network,
     plan,
     plot,
+    preload,
     startup,
     syscalls,
     tools,
@@ -37,6 +38,8 @@ TREE = HERE.parents[1]
 OUTPUT = TREE / "build" / "bench"
 BESIDE = ("memory", "startup", "syscalls", "fair", "crowd")
 """What is measured beside the workloads."""
+ASKED = ("preload",)
+"""Likewise, but only when it is asked for: a whole run has no time for it."""
 
 EXIT_MEASURED = 0
 EXIT_FAPWS_NOT_MEASURED = 1
@@ -106,6 +109,7 @@ def _bench(options: argparse.Namespace, found: tools.Tools) -> int:
         return _give_up(str(error))
     names = [name for name in options.workloads if _can(name, found)]
     frameworks = {one for name in names for one in WORKLOADS[name].frameworks}
+    frameworks |= set(preload.FRAMEWORKS) if "preload" in options.beside else set()
     absent = _install(recipes, sorted(frameworks), venvs, found)
     recipes = [recipe for recipe in recipes if recipe.name not in absent]
     reached = network.enter()  # not before: what is installed comes from outside
@@ -158,6 +162,9 @@ def _measure(
         few = [one for one in whole if options.peers_given or one.name in (FAPWS.name, *crowd.PEERS)]
         rounds = min(made.rounds, plan.CROWD_ROUNDS)
         outcome = outcome._replace(crowd=crowd.measure(few, setting, rounds, _say))
+    if "preload" in beside:
+        names_there = [one.name for one in recipes]
+        outcome = outcome._replace(preload=preload.measure(names_there, setting, _say))
     if "syscalls" in beside:
         traced = [name for name in names if options.names_given] or list(syscalls.WORKLOADS_TRACED)
         told = options.peers_given
@@ -233,7 +240,7 @@ def _can(name: str, found: tools.Tools) -> bool:
 
 
 def _fapws_measured(data: Json) -> bool:
-    rows = [row for name in BESIDE for row in data[name]]
+    rows = [row for name in (*BESIDE, *ASKED) for row in data[name]]
     for workload in data["speed"].values():
         rows += workload["servers"]
     ours = [row for row in rows if row.get("server", "fapws") == "fapws"]
@@ -275,7 +282,7 @@ def _options(arguments: Sequence[str] | None, environ: Mapping[str, str] = os.en
         description="Fapws beside its peers. An option may also be given to make: `make bench ONLY=hello`.",
     )
     add = parser.add_argument
-    known = (*WORKLOADS, *GROUPS, *BESIDE)
+    known = (*WORKLOADS, *GROUPS, *BESIDE, *ASKED)
     add("--only", metavar="NAMES", default=environ.get("ONLY"), help=f"(ONLY) of {', '.join(known)}")
     add("--peers", metavar="NAMES", default=environ.get("PEERS"), help=f"(PEERS) of {', '.join(PEERS)}; none")
     rounds = environ.get("ROUNDS") or str(plan.ROUNDS)
@@ -297,7 +304,7 @@ def _options(arguments: Sequence[str] | None, environ: Mapping[str, str] = os.en
     only = _names(parser, options.only or ",".join((*DEFAULT, *BESIDE)), known)
     only = [name for given in only for name in GROUPS.get(given, (given,))]
     options.workloads = [name for name in only if name in WORKLOADS]
-    options.beside = [name for name in only if name in BESIDE]
+    options.beside = [name for name in only if name in (*BESIDE, *ASKED)]
     options.names_given = bool(options.only)
     options.peers_given = bool(options.peers)
     options.whole = not options.only and not options.peers

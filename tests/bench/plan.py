@@ -15,6 +15,7 @@ TRACED_WORKLOADS = 3
 FAIR_SECONDS = 4.0  # of one round
 MEMORY_STARTS, FAR_MEMORY_STARTS = 3, 1
 STARTS, FAR_STARTS = 11, 3
+PRELOAD_SECONDS = 130.0  # of all servers and starts
 CROWD_SECONDS = 4.0  # of one round of one server
 SECONDS = 5
 ROUNDS = 9  # by default
@@ -92,5 +93,6 @@ def beside(names: Sequence[str], servers: Sequence[bool], rounds: int) -> float:
         "syscalls": TRACED_WORKLOADS * len(servers) * TRACE_SECONDS,
         "fair": 2 * min(rounds, FAIR_ROUNDS) * FAIR_SECONDS,
         "crowd": 2 * min(rounds, CROWD_ROUNDS) * CROWD_SECONDS,
+        "preload": PRELOAD_SECONDS,
     }
     return sum(needed[name] for name in names)

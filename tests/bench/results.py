@@ -13,6 +13,7 @@ from .measure import Speed
 from .memory import Phases, Rest
 from .peers import BY_NAME
 from .plan import Plan
+from .preload import Preload
 from .startup import SHOWN, Import, Start
 from .syscalls import Calls
 from .targets import (
@@ -52,6 +53,7 @@ class Outcome(NamedTuple):
     syscalls: Sequence[Calls] = ()
     fair: Sequence[Fair] = ()
     crowd: Sequence[Crowd] = ()
+    preload: Sequence[Preload] = ()
 
 
 def spread(figures: Sequence[float]) -> Json | None:
@@ -86,6 +88,7 @@ def as_json(outcome: Outcome) -> Json:
         "syscalls": [_syscalls(one) for one in outcome.syscalls],
         "fair": [_fair(one) for one in outcome.fair],
         "crowd": [_crowd(one) for one in outcome.crowd],
+        "preload": [_preload(one) for one in outcome.preload],
     }
     data["targets"] = verdicts(data)
     return data
@@ -214,6 +217,19 @@ def _crowd(one: Crowd) -> Json:
     }
 
 
+def _preload(one: Preload) -> Json:
+    kb = ("pss_start", "uss_start", "pss_used", "uss_used", "total_used")
+    memory = {f"{name}_mb": spread([size / 1024 for size in getattr(one, name)]) for name in kb}
+    return {
+        "server": "fapws" if one.way.startswith("fapws") else one.way,
+        "way": one.way,
+        "failure": one.failure,
+        **memory,
+        "refill_ms": spread(one.refill_ms),
+        "many_ms": spread(one.many_ms),
+    }
+
+
 def _finite(figure: float) -> float:
     """JSON has no infinity; a worker that got nothing counts as a millionth."""
     return min(figure, 1e6)
@@ -265,8 +281,8 @@ def merge(first: Json, second: Json) -> Json:
     """The sections of both; the second's where it has any. For runs made one after the other."""
     merged = {**first, "speed": {**first["speed"], **second["speed"]}}
     merged["versions"] = {**first["versions"], **second["versions"]}
-    for section in ("memory", "startup", "imports", "syscalls", "fair", "crowd"):
-        merged[section] = second[section] or first[section]
+    for section in ("memory", "startup", "imports", "syscalls", "fair", "crowd", "preload"):
+        merged[section] = second.get(section) or first.get(section, [])
     merged["targets"] = verdicts(merged)
     return merged
 

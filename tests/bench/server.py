@@ -86,6 +86,11 @@ def running(
         _stop(server)
 
 
+def wait_for_answer(server: Server) -> None:
+    """To the page that every application has. Raises ServerError when there is none in START_SECONDS."""
+    _wait_for_answer(server, Ask(), Path(os.devnull))
+
+
 def probe(server: Server, asks: Sequence[Ask] = (Ask(),)) -> Facts:
     """Ask everything that the workload asks; look whether it keeps connections alive, and whether a
     kept one shuts out the others. Raises ServerError for an answer that is not right."""

@@ -84,13 +84,20 @@ def _ready(recipe: Recipe, setting: Setting) -> float:
 
 @contextlib.contextmanager
 def daemon(
-    recipe: Recipe, setting: Setting, purpose: str, workers: int, cores: str, python: Sequence[str] = ()
+    recipe: Recipe,
+    setting: Setting,
+    purpose: str,
+    workers: int,
+    cores: str,
+    python: Sequence[str] = (),
+    app: str = "hello:application",
+    settings: tuple[str, ...] = (),
 ) -> Iterator[tuple[list[str], int, str]]:
     """fapws as a daemon: the beginning of a fapwsctl command for it, its port, what its start said."""
-    place = setting.place(recipe, purpose)._replace(workers=workers)
+    place = setting.place(recipe, purpose)._replace(workers=workers, settings=settings)
     place.scratch.mkdir(parents=True, exist_ok=True)
     port = server._free_port()
-    ini = fapws_ini(place, port, "hello:application", str(place.scratch / "error.log"))
+    ini = fapws_ini(place, port, app, str(place.scratch / "error.log"))
     ctl = [str(place.bin / "python"), *python, str(place.bin / "fapwsctl"), "-c", str(ini)]
     log = place.scratch / "start.log"
     # A file, not a pipe: the daemon keeps what it was started with until it has its own log.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from . import __main__ as bench
 from . import clients, fair, markdown, measure, plan, plot, proc, results, text
 from .crowd import Crowd
 from .fair import Fair
@@ -16,6 +17,7 @@ from .measure import Round, Speed
 from .memory import Phases, Rest
 from .peers import BY_NAME, FAPWS, RECIPES
 from .plan import Cell, Plan
+from .preload import Preload
 from .results import Json, Outcome
 from .server import Facts
 from .startup import Import, Start
@@ -262,6 +264,21 @@ def test_runs_made_one_after_the_other_are_merged_and_judged_again(data: Json) -
     merged = results.merge(speed_only, memory_only)
     assert merged["targets"] == data["targets"]
     assert merged["syscalls"] == data["syscalls"]
+
+
+def test_preload_is_told_in_mb_and_only_when_it_was_asked_for(data: Json) -> None:
+    assert "preload" not in text.text(data)
+    shared = Preload("fapws, preload", [3072.0], [2048.0], [4096.0], [3072.0], [40960.0], [12.5], [900.0])
+    failed = Preload("uwsgi", [], [], [], [], [], [], [], "it has not got 8 workers")
+    told = text.text(results.as_json(_outcome()._replace(preload=[shared, failed])))
+    [line] = [line for line in told.splitlines() if line.startswith("fapws, preload")]
+    assert line.split()[2:] == ["3.0", "2.0", "4.0", "3.0", "40.0", "12.5", "900.0"]
+    assert "FAILED: uwsgi: it has not got 8 workers" in told
+
+
+def test_preload_is_measured_by_its_name_and_not_in_a_whole_run() -> None:
+    assert bench._options([], {}).beside == list(bench.BESIDE)
+    assert bench._options(["--only", "preload"], {}).beside == ["preload"]
 
 
 def test_a_round_with_little_cpu_time_carries_a_note() -> None:

@@ -20,8 +20,9 @@ def text(data: Json) -> str:
         ("syscalls", _syscalls),
         ("fair", _fair),
         ("crowd", _crowd),
+        ("preload", _preload),
     )
-    parts += [write(data) for name, write in sections if data[name]]
+    parts += [write(data) for name, write in sections if data.get(name)]
     parts.append(targets(data))
     return "\n\n".join(parts) + "\n"
 
@@ -200,6 +201,26 @@ def _fair(data: Json) -> str:
             ]
         )
     return "\n".join([table(rows), *notes])
+
+
+def _preload(data: Json) -> str:
+    """Of the workers the medians, in MB."""
+    keys = (
+        "pss_start_mb",
+        "uss_start_mb",
+        "pss_used_mb",
+        "uss_used_mb",
+        "total_used_mb",
+        "refill_ms",
+        "many_ms",
+    )
+    titles = ("PSS", "own", "PSS, used", "own, used", "all, used", "back ms", "200 ms")
+    rows = [["server, 8 workers", *titles]]
+    for one in data["preload"]:
+        rows.append([one["way"], *(f"{one[key]['median']:.1f}" if one[key] else "" for key in keys)])
+    notes = [f"  FAILED: {one['way']}: {one['failure']}" for one in data["preload"] if one["failure"]]
+    what = "preload: MB a worker of a Django site, after the start and used by 10,000 requests"
+    return "\n".join([what, table(rows), *notes])
 
 
 def _crowd(data: Json) -> str:
