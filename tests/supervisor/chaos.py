@@ -42,6 +42,7 @@ ONE_SHOT = 3
 CLIENTS = KEEP_ALIVE + ONE_SHOT
 """For each of the two addresses."""
 
+
 class Loss(AssertionError):
     """A promise was broken."""
 
@@ -65,6 +66,8 @@ class Chaos(Site):
         self.pid = 0
         """The master's, whatever becomes of the pidfile."""
         self.counts: Counter[str] = Counter()
+        self.deeds: tuple[Deed, ...] = DEEDS
+        """Those that a round begins with; some may stand there several times."""
         self.last = ""
         """What happened in the last round."""
         self.alone = True
@@ -328,7 +331,7 @@ class Chaos(Site):
 
     def round(self, loads: list[Load]) -> None:
         """One or two things at once; then the server settles, and the losses are looked at."""
-        chosen = [self.rng.choice(DEEDS)]
+        chosen = [self.rng.choice(self.deeds)]
         if self.rng.random() < 0.3 and not chosen[0].solitary:
             others = [d for d in DEEDS if (d.violent or chosen[0].violent) and not d.solitary]
             second = self.rng.choice(others)
@@ -421,6 +424,9 @@ DEEDS = (
 )
 
 
+OFTEN = 9
+
+
 def descriptors(pid: int) -> int:
     """How many the process has open; 0 where the system does not tell."""
     try:
@@ -429,12 +435,13 @@ def descriptors(pid: int) -> int:
         return 0
 
 
-def run(house: House, seconds: float, rng: random.Random, pools: int) -> Chaos:
+def run(house: House, seconds: float, rng: random.Random, pools: int, often: str) -> Chaos:
     """The whole run; raises on the first broken promise."""
     reader = Reader()
     ports = tuple(unused_port() for _ in range(pools + 1))
     watcher = Watcher(ports[1])
     chaos = Chaos(house, ports, rng, Code(house), reader, watcher)
+    chaos.deeds += OFTEN * tuple(deed for deed in DEEDS if often and often in deed.name)
     chaos.release()
     chaos.configure()
     server = house.start_foreground(reader.writer)
@@ -495,13 +502,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", default="")
     parser.add_argument("--pools", type=int, default=3)
+    parser.add_argument("--often", default="", help="deeds with this in their names, ten times as often")
     given = parser.parse_args()
     seed = int(given.seed) if given.seed else random.SystemRandom().randrange(10**6)
     print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         house = House(Path(directory))
         try:
-            run(house, given.seconds, random.Random(seed), given.pools)
+            run(house, given.seconds, random.Random(seed), given.pools, given.often)
         except (AssertionError, subprocess.TimeoutExpired) as error:
             print(f"chaos, seed {seed}: {error}\n{house.log()[-6000:]}", file=sys.stderr)
             return 1
