@@ -36,6 +36,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         house.clean()
 
 
+@pytest.fixture
+def calm(shared: House, until: Until) -> House:
+    """The same after a reload: nothing has failed in the slots, so they are filled again at once."""
+    shared.ctl("reload")
+    until(lambda: len(zygotes(shared)) == 1, "the old one has left")
+    return shared
+
+
 def test_workers_are_forked_by_the_one_that_imported(shared: House) -> None:
     port = shared.port()
     [zygote] = zygotes(shared)
@@ -96,63 +104,63 @@ def test_worker_holds_nothing_of_its_zygote(shared: House) -> None:
 
 
 def test_worker_whose_zygote_dies_before_it_tells_of_the_birth_leaves_and_another_comes(
-    shared: House, until: Until
+    calm: House, until: Until
 ) -> None:
     """Nobody has told the master of that worker: it ends by itself."""
-    [old] = zygotes(shared)
-    victim = workers(shared)[0]
-    shared.app.with_name(shared.app.name + ".dies").touch()
+    [old] = zygotes(calm)
+    victim = workers(calm)[0]
+    calm.app.with_name(calm.app.name + ".dies").touch()
     os.kill(victim, signal.SIGKILL)
-    until(lambda: full_without(shared, victim, 3), "the slot is filled again")
-    shared.wait_log(rf"preload hello \(pid {old}\) exited with status 9")
-    [fresh] = zygotes(shared)
+    calm.wait_log(rf"preload hello \(pid {old}\) exited with status 9")
+    until(lambda: zygotes(calm) and full_without(calm, victim, 3), "the slot is filled again")
+    [fresh] = zygotes(calm)
     assert fresh != old
-    known = {*workers(shared), fresh, shared.pid}
-    until(lambda: set(shared.processes()) == known, "the one that nobody knows has gone")
+    known = {*workers(calm), fresh, calm.pid}
+    until(lambda: set(calm.processes()) == known, "the one that nobody knows has gone")
 
 
 def test_workers_of_a_dead_zygote_serve_on_and_the_next_start_makes_another(
-    shared: House, load: type[Load], until: Until
+    calm: House, load: type[Load], until: Until
 ) -> None:
-    [old] = zygotes(shared)
-    before = workers(shared)
-    with load(shared, shared.port()) as clients:
+    [old] = zygotes(calm)
+    before = workers(calm)
+    with load(calm, calm.port()) as clients:
         os.kill(old, signal.SIGKILL)
-        until(lambda: not zygotes(shared), "it is dead")
+        until(lambda: not zygotes(calm), "it is dead")
         clients.more(20)
-        assert workers(shared) == before
+        assert workers(calm) == before
     clients.check()
     os.kill(before[0], signal.SIGKILL)
-    until(lambda: full_without(shared, before[0], 3), "the slot is filled again")
-    [fresh] = zygotes(shared)
-    assert fresh != old and fresh in parents(shared)
+    until(lambda: full_without(calm, before[0], 3), "the slot is filled again")
+    [fresh] = zygotes(calm)
+    assert fresh != old and fresh in parents(calm)
 
 
-def test_dead_zygote_whose_code_is_no_more_says_why(shared: House, until: Until) -> None:
-    [old] = zygotes(shared)
-    good = shared.app.read_text()
-    shared.write_app("raise OSError('no database')\n")
-    before = workers(shared)
+def test_dead_zygote_whose_code_is_no_more_says_why(calm: House, until: Until) -> None:
+    [old] = zygotes(calm)
+    good = calm.app.read_text()
+    calm.write_app("raise OSError('no database')\n")
+    before = workers(calm)
     os.kill(old, signal.SIGKILL)
-    until(lambda: not zygotes(shared), "it is dead")
+    until(lambda: not zygotes(calm), "it is dead")
     os.kill(before[0], signal.SIGKILL)
-    shared.wait_log(r"preload hello:\n.*(.*\n)*.*OSError: no database")
-    assert set(workers(shared)) == set(before[1:])
-    assert b"pid" in shared.get(shared.port())
-    shared.write_app(good)
-    until(lambda: full_without(shared, before[0], 3), "it was mended")
+    calm.wait_log(r"preload hello:\n.*(.*\n)*.*OSError: no database")
+    assert set(workers(calm)) == set(before[1:])
+    assert b"pid" in calm.get(calm.port())
+    calm.write_app(good)
+    until(lambda: full_without(calm, before[0], 3), "it was mended")
 
 
-def test_stopped_zygote_is_killed_and_its_workers_serve_on(shared: House, until: Until) -> None:
-    [old] = zygotes(shared)
-    before = workers(shared)
+def test_stopped_zygote_is_killed_and_its_workers_serve_on(calm: House, until: Until) -> None:
+    [old] = zygotes(calm)
+    before = workers(calm)
     os.kill(old, signal.SIGSTOP)
-    shared.wait_log(rf"preload hello \(pid {old}\): stopped by SIGSTOP; it is killed in 2 s")
+    calm.wait_log(rf"preload hello \(pid {old}\): stopped by SIGSTOP; it is killed in 2 s")
     os.kill(before[0], signal.SIGKILL)  # its end is not told by its parent
-    until(lambda: full_without(shared, before[0], 3), "the slot is filled again")
-    assert set(before[1:]) < set(workers(shared))
-    until(lambda: old not in zygotes(shared), "it was killed")
-    assert b"pid" in shared.get(shared.port())
+    until(lambda: full_without(calm, before[0], 3), "the slot is filled again")
+    assert set(before[1:]) < set(workers(calm))
+    until(lambda: old not in zygotes(calm), "it was killed")
+    assert b"pid" in calm.get(calm.port())
 
 
 def test_reload_that_cannot_import_leaves_everything(shared: House, load: type[Load], until: Until) -> None:
