@@ -24,6 +24,7 @@ MANY_WORKERS = 200
 REQUESTS = 10_000
 SECONDS = 60  # for so many requests
 SETTLE_SECONDS = 2.0
+SAME_KB = 256
 BOOT_SECONDS = 20.0
 STARTS = 3
 PRELOADED = ("preload = yes",)
@@ -90,7 +91,7 @@ def _measure_one(way: Way, setting: Setting, say: Say) -> Preload:
 
 def _look(one: Server, setting: Setting, found: Preload) -> None:
     workers = _workers(one)
-    time.sleep(SETTLE_SECONDS)
+    _settle(workers)
     pss, uss = _medians(workers)
     found.pss_start.append(pss)
     found.uss_start.append(uss)
@@ -116,6 +117,18 @@ def _workers(one: Server) -> list[int]:
             return leaves
         time.sleep(0.1)
     raise server.ServerError(f"it has not got {WORKERS} workers")
+
+
+def _settle(workers: Sequence[int]) -> None:
+    """Until they have imported all that they will."""
+    before = 0
+    for _ in range(int(BOOT_SECONDS / SETTLE_SECONDS)):
+        time.sleep(SETTLE_SECONDS)
+        now = proc.memory(list(workers)).pss_kb
+        if abs(now - before) <= SAME_KB:
+            return
+        before = now
+    raise server.ServerError("its memory goes on growing")
 
 
 def _many(setting: Setting) -> float:
