@@ -80,6 +80,7 @@ class ReloadOrders:
         try:
             fresh = result()
             self._resources.workers.know(fresh)
+            _bring_in_what_preload_needs(fresh)
             config = self._keep_what_cannot_change(self._limited(fresh))
             self._resources.renew_pidfile()
             self._resources.listeners.prepare(config)
@@ -187,3 +188,12 @@ class ReloadOrders:
             resources.conversations.renew_socket(config.control_group)
         except (OSError, CannotStart) as error:
             resources.error_log.write(f"the reload left something behind: {error}")
+
+
+def _bring_in_what_preload_needs(config: Config) -> None:
+    """Now, when it only ends the reload if the installation has been removed. Raises ImportError."""
+    if any(pool.preload for pool in config.pools):
+        from .core import rollback_rules, zygote_rules
+        from .process import births
+
+        assert (rollback_rules, zygote_rules, births)

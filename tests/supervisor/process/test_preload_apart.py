@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -205,3 +206,21 @@ def test_autoreload_takes_a_new_zygote(house: House, until: Until) -> None:
     until(lambda: b"'changed'" in house.get(port), "it was seen")
     until(lambda: len(zygotes(house)) == 1, "the old one has left")
     assert zygotes(house) != [old]
+
+
+def test_reload_that_brings_preload_after_the_installation_was_removed_is_refused(
+    house: House, tmp_path: Path
+) -> None:
+    tree, clone = tmp_path / "installed", house.tree
+    tree.mkdir()
+    shutil.copytree(clone / "fapws", tree / "fapws", symlinks=False)
+    house.tree = tree
+    house.write_app(app())
+    house.configure()
+    house.start()
+    master, port = house.pid, house.port()
+    shutil.rmtree(tree)
+    house.tree = clone
+    house.configure(pool=PRELOAD + "rollback_window = 1m\n")
+    assert "No module named" in house.ctl("reload", expect=1)
+    assert b"hello" in house.get(port) and house.pid == master
