@@ -274,6 +274,7 @@ class Chaos(Site):
         kept = [zygote["pool"] for zygote in self.house.status()["zygotes"] if zygote["kept_for"]]
         which = [self.rng.choice(kept)] if kept and self.rng.random() < 0.5 else []
         self._ctl("rollback", *which, fails=not kept)
+        self.counts["went back"] += bool(kept and self.alone)
 
     def end_zygote(self) -> None:
         """A process that forks workers: they serve on, and nothing is lost."""
