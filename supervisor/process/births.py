@@ -32,6 +32,8 @@ WINDOW = 4
 """Births at a time: descriptors on their way are limited by the system, and each order brings some."""
 GRACE = 1.0
 """Seconds from the end of a worker until its zygote has told how it ended."""
+INT_MAX = 2**31 - 1
+"""Of C, which the system's calls take."""
 _ROWS = 2 * WORKERS_MAX
 """For all workers that a pool may have, twice over in a reload."""
 
@@ -483,6 +485,8 @@ class Births:
 
 
 def _two(told: str) -> tuple[int, int]:
-    """Raises ValueError."""
+    """Raises ValueError, also on what the system has no PID, number or status for."""
     first, second = map(int, told.split())
+    if max(abs(first), abs(second)) > INT_MAX:
+        raise ValueError(f"no number of a process: {told[:60]}")
     return first, second

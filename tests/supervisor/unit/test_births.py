@@ -115,13 +115,15 @@ def test_signal_never_goes_to_a_process_that_is_no_child_of_the_zygote(world: Wo
         messages.Born("2"),
         messages.Born("two 4711"),
         messages.Born("2 -1"),
+        messages.Born(f"2 {2**31}"),
+        messages.Born(f"2 {10**4000}"),
         messages.Unborn("3 why"),
         messages.Waited("2 0"),
         messages.Waited("1 0"),
         messages.Drain(),
         messages.Changed("x"),
     ],
-    ids=str,
+    ids=lambda lie: str(lie)[:40],
 )
 def test_zygote_that_says_what_cannot_be_is_killed(world: World, lie: messages.Message) -> None:
     world.says(lie)
@@ -133,6 +135,12 @@ def test_end_of_a_worker_that_lives_is_not_believed(world: World) -> None:
     world.says(messages.Born(f"2 {world.children[0]}"), messages.Waited("2 0"))
     assert world.signals == [signal.SIGKILL] and "the end of a worker that lives" in world.said[0]
     assert world.workers.process(2) is not None
+
+
+@pytest.mark.parametrize("status", [2**31, -(2**63), 0x1FFFF])
+def test_end_with_a_status_that_no_system_gives_is_not_believed(world: World, status: int) -> None:
+    world.says(messages.Born(f"2 {world.children[0]}"), messages.Waited(f"2 {status}"))
+    assert world.signals == [signal.SIGKILL] and "talks nonsense" in world.said[0]
 
 
 def test_two_births_of_one_order_are_not_believed(world: World) -> None:
