@@ -338,7 +338,9 @@ def test_status_as_json_has_the_promised_names(house: House) -> None:
         assert set(worker) == {
             *("pool", "slot", "pid", "state", "age", "generation"),
             *("requests", "in_flight", "connections", "rss", "cpu", "request", "request_age"),
+            *("preloaded", "private", "shared"),
         }
+        assert (worker["preloaded"], worker["private"], worker["shared"]) == (False, None, None)
         assert worker["rss"] > 10**6
         assert 0.0 <= worker["cpu"] < 60.0
     house.ctl("reload")
