@@ -118,13 +118,14 @@ def application(environ, start_response):
 
 @needs_root
 @linux
-def test_zygote_drops_rights_as_workers_do_and_goes_into_chroot_before_it_forks(house: House) -> None:
+def test_zygote_drops_rights_as_workers_do_and_goes_into_chroot_before_it_forks(
+    public_house: House,
+) -> None:
+    house = public_house
     root = house.directory / "root"
     root.mkdir()
     (root / "tmp").mkdir()
     (root / "tmp").chmod(0o777)
-    for folder in (house.directory, *house.directory.parents[:3]):
-        folder.chmod(0o755)
     house.write_app(app())
     house.configure(
         workers=2, pool=f"{PRELOAD}user = {OTHER}\nchroot = {root}\nspool_directory = {root}/tmp\n"
