@@ -13,6 +13,9 @@ from fapws.lean import NamedTuple, Union
 class Ready(NamedTuple):
     """Worker to master: the application is loaded and the listeners are armed."""
 
+    told: str = ""
+    """Lines on what its operator should know, though it serves: see fapws.worker.warmup."""
+
 
 class Failed(NamedTuple):
     """Worker to master: it cannot boot. The worker exits after this."""

@@ -292,9 +292,11 @@ class Master:
         workers = sum(pool.workers for pool in self.state.config.pools)
         automatic = [(pool.name, pool.automatic) for pool in self.state.config.pools if pool.automatic]
         line = texts.serving(pools, os.getpid(), workers, automatic)
-        self._tell(0, f"fapws: {line}")
+        lines = [line, *texts.doubts(self._resources.workers.doubts)]
+        self._tell(0, "\n".join(f"fapws: {told}" for told in lines))
         self._resources.notifier.ready(self._reload_orders.summary())
-        self._resources.error_log.write_unless_watched(line)
+        for told in lines:
+            self._resources.error_log.write_unless_watched(told)
 
     def _watch_pool(self, action: actions.WatchPool) -> None:
         self._sleeping.watch(action.pool)

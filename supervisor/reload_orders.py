@@ -55,6 +55,7 @@ class ReloadOrders:
             self._resources.conversations.tell_step(progress.READING)
         self._resources.notifier.reloading(self.summary())
         self._generation_before = self._state().generation
+        self._resources.workers.doubts.clear()
         known = action.config
         if known is not None:
             self._open(lambda: known)
@@ -142,9 +143,9 @@ class ReloadOrders:
         self._resources.error_log.write(
             texts.after(f"{word} {'done' if action.ok else 'failed'}", text),
         )
-        after = "" if action.ok else self._what_goes_on()
-        if after:
-            self._resources.error_log.write(after)
+        after = texts.doubts(self._resources.workers.doubts) if action.ok else self._what_goes_on()
+        for line in after:
+            self._resources.error_log.write(line)
         self.last = status.LastReload(time.monotonic(), action.ok, text)
         self._resources.books.reload_ends(action.ok)
         if not action.ok:
@@ -155,17 +156,17 @@ class ReloadOrders:
         if running:
             self._resources.notifier.ready(self.summary())
         if action.ok:
-            self._resources.conversations.reload_ends(True, text=text)
+            self._resources.conversations.reload_ends(True, text=text, after=after)
         else:
             self._resources.conversations.reload_ends(False, error=text, after=after)
             self._resources.workers.tell_broken(text, self._who_watches(action))
 
-    def _what_goes_on(self) -> str:
+    def _what_goes_on(self) -> list[str]:
         """Whom clients have after a reload that has failed, which a traceback does not tell."""
         state = self._state()
         stays = state.phase == RUNNING and state.generation == self._generation_before
         serving = any(child.state == states.SERVING for child in state.children)
-        return texts.OLD_SERVE_ON if stays and serving else ""
+        return [texts.OLD_SERVE_ON] if stays and serving else []
 
     @staticmethod
     def _who_watches(action: actions.ReloadDone) -> set[str]:

@@ -197,9 +197,9 @@ def rollback(options: Options) -> Result:
 
 
 def _how_it_went(what: str, reply: dict[str, Any]) -> Result:
+    after = "".join(f"\nfapws: {line}" for line in reply.get("after", ()))
     if reply["ok"]:
-        return Result(DONE, f"fapws: {what} done: {reply['text']}")
-    after = f"\nfapws: {reply['after']}" if reply.get("after") else ""
+        return Result(DONE, f"fapws: {what} done: {reply['text']}{after}")
     return Result(FAILED, texts.after(f"fapws: {what} failed", reply["error"]) + after)
 
 

@@ -193,6 +193,8 @@ class Worker:
         """Processes that the application's import has started."""
         self._refused: Exception | None = None
         """Why a program's run() failed, in our words."""
+        self._told = ""
+        """What the operator should know of its warmup."""
         self._streams = preloaded.streams if preloaded else StandardStreams(spec.log)
         self._watch: SourceWatch | None = preloaded.watch if preloaded else None
         self._sent_along: list[int] = []
@@ -288,7 +290,7 @@ class Worker:
             self._refused = error
             raise
         self.helpers = helpers.running()
-        self._send(Ready())
+        self._send(Ready(self._told))
         self._ready = True
         if self._signals.term_noted:
             server.drain(accept_rest=True)
@@ -315,7 +317,8 @@ class Worker:
         deadline = self._born + timeout if timeout else None
         try:
             common = common_environ(spec.multiprocess)
-            warm_up(application, spec.pool, spec.listeners, common, deadline, self._streams.for_crashes)
+            crashes = self._streams.for_crashes
+            self._told = warm_up(application, spec.pool, spec.listeners, common, deadline, crashes)
         finally:
             if os.getpid() != self.pid:
                 forks.leave(self.errors, sys.exc_info()[1])

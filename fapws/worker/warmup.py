@@ -29,7 +29,11 @@ STACK_PART = 0.5
 """... or after this part of the time that is left, whichever comes later."""
 _SOON = 0.1
 """Seconds; what is over already is told as soon as that."""
-_FIRST_BAD = 500
+_FIRST_DOUBTFUL, _FIRST_BAD = 300, 500
+"""Status codes: below the first a page was made, below the second it was not, and something was said in its
+place."""
+_PLACE_MAX = 200
+"""Characters of a Location field that are told."""
 _PORT = "50000"
 """Any that a client could have."""
 
@@ -41,8 +45,10 @@ def warm_up(
     common: Environ,
     deadline: float | None,
     stacks: int,
-) -> None:
+) -> str:
     """Makes all of the pool's requests, in their order. Raises LoadError with the reason.
+
+    Returns lines on those that tried nothing, because the application turned them away.
 
     listeners: descriptors, of whose sockets nothing but the address is looked at. common: what every environ
     begins with. deadline: when the master ends this boot, by time.monotonic(); a little before it the stacks
@@ -58,8 +64,9 @@ def warm_up(
             listener.detach()
     alarm = _StackAlarm(deadline, stacks)
     try:
-        for text in pool.warmup:
-            _make(text, served, _environ(split(text), base, address))
+        return "\n".join(
+            filter(None, [_make(text, served, _environ(split(text), base, address)) for text in pool.warmup])
+        )
     finally:
         alarm.end()
 
@@ -84,8 +91,8 @@ def _environ(request: Warmup, base: Environ, address: str) -> Environ:
     }
 
 
-def _make(text: str, application: Callable[..., Any], environ: Environ) -> None:
-    """One request. Raises LoadError."""
+def _make(text: str, application: Callable[..., Any], environ: Environ) -> str:
+    """One request; what is doubtful about its response. Raises LoadError."""
     heard = _Reported()
     response = _Unsent()
     response.environ, response.cause = environ, None
@@ -102,6 +109,19 @@ def _make(text: str, application: Callable[..., Any], environ: Environ) -> None:
         heard.end()
     if bad:
         raise LoadError(f"warmup: {text}: the response was {status}\n{_told(response.cause or heard.error)}")
+    if int(status[:3]) < _FIRST_DOUBTFUL:
+        return ""
+    return f"warmup: {text}: the response was {status}, so little was tried; {_advice(status, response)}"
+
+
+def _advice(status: str, response: Response) -> str:
+    """What to write in its place."""
+    if status.startswith("400"):
+        return "does the application take this host? (Django: ALLOWED_HOSTS)"
+    places = [value for name, value in response.headers if name.lower() == "location"]
+    if status.startswith("3") and places:
+        return f"name the place that it leads to, {places[0][:_PLACE_MAX]}"
+    return "name a page that is there for everybody"
 
 
 def _told(error: BaseException | None) -> str:

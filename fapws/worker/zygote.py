@@ -73,7 +73,7 @@ class Zygote(Worker):
         gc.collect()
         if hasattr(gc, "freeze"):
             gc.freeze()
-        self._send(Ready())
+        self._send(Ready(self._told))
         self._ready = True
         self._obey()
 

@@ -135,6 +135,11 @@ def unchanged(names: list[str]) -> str:
     return f"; not changed, because that takes a restart: {', '.join(names)}" if names else ""
 
 
+def doubts(by_pool: dict[str, str]) -> list[str]:
+    """A line each on what the workers of pools have found doubtful before they came to serve."""
+    return [f"pool {pool}: {line}" for pool, lines in by_pool.items() for line in lines.splitlines()]
+
+
 OLD_SERVE_ON = "the old workers serve on"
 """What a reload that has failed means for clients."""
 

@@ -384,6 +384,7 @@ class Births:
     def _on_message(self, number: int, zygote: Zygote, message: messages.Message) -> None:
         """Raises ValueError on what it has no reason to say."""
         if isinstance(message, messages.Ready):
+            self._workers.hear_doubts(zygote.pool, message)
             self._post(events.ZygoteReady(number))
         elif isinstance(message, messages.Failed):
             self._post(events.ZygoteFailed(number, message.reason))

@@ -87,6 +87,8 @@ class Workers:
         """Is told what a worker has found of itself."""
         self.on_exit: Callable[[int, str, int], None] = lambda _number, _pool, _code: None
         """Is told of a worker's end before the core is: number, pool, and how it ended."""
+        self.doubts: dict[str, str] = {}
+        """By pool: lines on what its operator should know, though its workers serve."""
         self.gone_tallies: dict[str, Words] = {}
         """By pool, the same of what is counted for metrics."""
         self.gone_busy: dict[str, int] = {}
@@ -421,6 +423,7 @@ class Workers:
 
     def _on_message(self, number: int, message: messages.Message) -> None:
         if isinstance(message, messages.Ready):
+            self.hear_doubts(self._processes[number].pool, message)
             self._post(events.WorkerReady(number))
         elif isinstance(message, messages.Failed):
             self._post(events.WorkerFailed(number, message.reason))
@@ -433,6 +436,11 @@ class Workers:
             self.on_stacks(number, self._processes[number], message.text)
         elif isinstance(message, messages.Profiled):
             self.on_profiled(number, message.text)
+
+    def hear_doubts(self, pool: str, ready: messages.Ready) -> None:
+        """Keeps what is told with READY for whoever tells the operator that the pool serves."""
+        if ready.told:
+            self.doubts[pool] = ready.told[:_REASON_MAX]
 
     def _changed(self, number: int, process: Process, status: int) -> None:
         if not process.serves:

@@ -40,9 +40,9 @@ def tried(body: str, *requests: str) -> dict[str, Any]:
     with socket.socket() as listener, open(os.devnull, "wb") as log:
         listener.bind(("127.0.0.1", 0))
         common = common_environ(False)
-        warm_up(module["application"], pool, (listener.fileno(),), common, None, log.fileno())
+        told = warm_up(module["application"], pool, (listener.fileno(),), common, None, log.fileno())
         assert listener.fileno() >= 0 and listener.getsockname()[1], "the socket is left alone"
-    return module
+    return {**module, "told": told}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,31 @@ def test_response_that_no_client_should_get_is_a_failed_boot(body: str, told: st
 def test_other_statuses_prove_that_the_application_answers(status: str) -> None:
     module = tried(f'start_response("{status}", [])\nreturn Content(b"a", b"b")')
     assert module["Content"].closed == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "advice"),
+    [
+        ("200 OK", [], None),
+        ("204 No Content", [("Location", "/x")], None),
+        ("301 Moved", [("LOCATION", "https://shop.example/health")], "leads to, https://shop.example/health"),
+        ("302 Found", [], "name a page that is there for everybody"),
+        ("400 Bad Request", [], "does the application take this host? (Django: ALLOWED_HOSTS)"),
+        ("404 Not Found", [("Location", "/x")], "name a page that is there for everybody"),
+        ("403 Forbidden", [], "name a page that is there for everybody"),
+    ],
+)
+def test_response_that_has_tried_little_is_told_with_what_to_write(
+    status: str, headers: list[tuple[str, str]], advice: str | None
+) -> None:
+    body = f'if environ["PATH_INFO"] != "/":\n    start_response({status!r}, {headers!r})\n    return [b""]\n'
+    body += 'start_response("200 OK", [])\nreturn [b""]'
+    told = tried(body, "GET http://shop.example/", "GET http://shop.example/health")["told"]
+    if advice is None:
+        assert told == ""
+    else:
+        head = f"warmup: GET http://shop.example/health: the response was {status}, so little was tried; "
+        assert told.startswith(head) and told.endswith(advice) and "\n" not in told
 
 
 def test_first_of_several_that_fails_is_named() -> None:

@@ -255,6 +255,32 @@ def test_django_whose_urls_are_wrong_serves_on(house: House) -> None:
         assert house.workers() == before
 
 
+MOVED = lazy(
+    'start_response("301 Moved", [("Location", "https://" + environ["HTTP_HOST"] + "/health")])\nreturn []'
+)
+
+
+def test_request_that_is_turned_away_is_told_once_and_fails_nothing(house: House) -> None:
+    house.write_app(MOVED)
+    house.configure(workers=2, pool=WARMUP)
+    doubt = (
+        "pool hello: warmup: GET http://shop.example/health: the response was 301 Moved, so little was tried;"
+        " name the place that it leads to, https://shop.example/health\n"
+    )
+    told = house.start()
+    assert told.endswith(f"\nfapws: {doubt}") and told.count("warmup") == 1
+    house.configure(workers=2, pool=f"{WARMUP}\npreload = yes")
+    told = house.ctl("reload")
+    assert told.startswith("fapws: reload done: ")
+    assert told.endswith(f"\nfapws: {doubt}") and told.count("warmup") == 1
+    assert house.log().count(f"master: {doubt}") == 2, "one for the start, one for the reload"
+    house.write_app(FINE)
+    house.configure(workers=2, pool=WARMUP)
+    assert "warmup" not in house.ctl("reload")
+    house.ctl("stop")
+    house.assert_nothing_is_left()
+
+
 FAPWS3 = """
 import fapws._evwsgi as evwsgi
 from fapws import base
