@@ -344,7 +344,8 @@ def nginx(answers: Answers) -> str:
         trusted = "127.0.0.1"
     upstream = service(answers).replace("-", "_")
     return f"""\
-# nginx in front: a file for /etc/nginx/conf.d/ (Debian: or sites-enabled/). What goes with it in fapws.ini:
+# nginx in front: a file for /etc/nginx/conf.d/ (Debian: or sites-enabled/). To be changed: server_name, and
+# the certificate. What goes with it in fapws.ini, where `listen` has the place of the upstream, too:
 #
 #     trusted_proxies = {trusted}
 
@@ -360,6 +361,12 @@ server {{
     # here only for names that stand here: set yours, or remove that file.
     listen 80;
     # server_name www.example.org;
+
+    # TLS ends here: these lines in place of `listen 80`, and a server of port 80 that redirects.
+    # `certbot --nginx` writes all of that. X-Forwarded-Proto below tells the application of https.
+    # listen 443 ssl;
+    # ssl_certificate /etc/letsencrypt/live/www.example.org/fullchain.pem;
+    # ssl_certificate_key /etc/letsencrypt/live/www.example.org/privkey.pem;
 
     # Not below max_body_size of Fapws (10m), which then decides.
     client_max_body_size 10m;
