@@ -185,7 +185,7 @@ def test_lines_that_were_lost_are_told_once_there_is_room(
     house.ctl("reload", expect=1)  # the master has something to say, and the worker stays
     assert empty(ends.reader).strip() == b""
     house.ctl("reload", expect=1)
-    assert b" master: 1 lines before this one could not be written" in empty(ends.reader)
+    assert b" master: 2 lines before this one could not be written" in empty(ends.reader)
     ask(house, "/again")
     said = empty(ends.reader)
     assert b"fapws: 80 log lines were lost here: there was no room for them" in said
