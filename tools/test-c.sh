@@ -10,7 +10,7 @@
 # For another machine: CC, and RUN, the program that runs its programs.
 #
 # The other .c files in tests/c are programs that Python tests use (parse_stream): built the same way
-# into build/c, not run. Of what tests say themselves nothing is optimised, which halves the time to compile it.
+# into build/c, not run. What the tests say themselves is not optimised, which halves the time to compile it.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/common.sh
@@ -65,7 +65,11 @@ stamp=$(echo "$CC $C_STRICT $flags $(libuv_libs)" | cat - $(core_files) tests/c/
 if [ "$(cat "$out/.stamp" 2>/dev/null)" != "$stamp" ]; then
     rm -f "$out"/*.o "$out/.stamp"
     compile='. tools/common.sh
-        case $1 in csrc/*) how="$C_STRICT -O1" ;; *) how="$C_BASE -Itests/c -O0" ;; esac
+        case $1 in
+            csrc/*) how="$C_STRICT -O1" ;;
+            */test_*) how="$C_BASE -Itests/c -O0" ;;
+            *) how="$C_BASE -Itests/c -O1" ;;
+        esac
         $CC $how $FLAGS -c "$1" -o "$out/$(object_of "$1")$SUFFIX.o" || exit 255'
     FLAGS=$flags SUFFIX=''
     each "$compile" $(core_sources) tests/c/*.c || die 'the C core does not compile'

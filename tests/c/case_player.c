@@ -296,13 +296,15 @@ static void outcome_free(outcome *o, size_t count)
         free(o->steps[i].got.at);
 }
 
-/* Keeps one of each kind. */
+/* Keeps one of each kind: the newest, whose Date is that of most that follow. */
 static size_t keep(outcome *kinds, size_t kind_count, outcome *new, size_t steps)
 {
     for (size_t i = 0; i < kind_count; i++) {
         if (same_outcome(&kinds[i], new, steps)) {
-            kinds[i].splits++;
-            outcome_free(new, steps);
+            new->splits = kinds[i].splits + 1;
+            new->first = kinds[i].first;
+            outcome_free(&kinds[i], steps);
+            kinds[i] = *new;
             return kind_count;
         }
     }
