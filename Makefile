@@ -53,8 +53,8 @@ run: build
 
 test:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test
-	@sh tools/test-c.sh
-	@J='$(J)'; . tools/common.sh; FAPWS_PARSE_STREAM="$$PWD/build/c/parse_stream" $$PYTEST $(T)
+	@J='$(J)'; . tools/common.sh; collect $(T) & failed=; sh tools/test-c.sh || failed=yes; wait; \
+	[ -z "$$failed" ] && FAPWS_PARSE_STREAM="$$PWD/build/c/parse_stream" $$PYTEST $(T)
 
 test-c:
 	@sh tools/bootstrap.sh build

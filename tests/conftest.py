@@ -30,6 +30,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for path in sorted(files, key=place.__getitem__) for item in files[path]]
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Lets pytest keep the files of tests as it has rewritten them, whatever the environment says.
+
+    That takes two thirds of the time to collect them, and each process collects them all.
+    """
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = False
+    yield
+    sys.dont_write_bytecode = before
+
+
 @pytest.fixture(autouse=True)
 def _django_is_nobodys() -> Iterator[None]:
     """Fails the test that configures Django in pytest's process: all later tests would have its settings."""

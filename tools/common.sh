@@ -17,6 +17,9 @@ processors() {
 # run in the order of tests/conftest.py.
 AT_ONCE="-n ${J:-$(($(processors) * 5 / 2))} --maxprocesses 8 --dist loadfile --no-loadscope-reorder"
 PYTEST=".venv/bin/python -m pytest $AT_ONCE"
+# collect WORDS...: leaves pytest's bytecode of the tests, which each of its processes would make otherwise. Says
+# nothing: what is wrong is said by the run itself.
+collect() { .venv/bin/python -m pytest --collect-only -q "$@" >/dev/null 2>&1 || :; }
 
 # The flags every C file of ours is compiled with. -Wconversion and its kin are kept from the code
 # that cffi generates (setup.py), which is not clean under them.

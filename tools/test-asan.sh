@@ -32,6 +32,8 @@ sanitize='-fsanitize=address,undefined -fno-sanitize-recover=all'
 CC=$CC CFLAGS="$sanitize -g -fno-omit-frame-pointer" LDFLAGS=$sanitize \
     "$PYTHON" -W ignore setup.py -q build_ext --inplace
 
+"$PYTHON" -m compileall -q fapws supervisor tests/support
+
 under="env LD_PRELOAD=$preload PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1"
 $under "$PYTHON" -c 'import fapws._accelerator'
 # With pytest's own capture a report would be lost: the process ends before it is shown.

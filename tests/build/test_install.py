@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.raw import fetch
 from support.server import Server
-from support.tree import TREE, clean_environment, copy_tree, run
+from support.tree import TREE, clean_environment, copy_tree, quick_compiler, run
 
 import fapws
 
@@ -35,7 +36,7 @@ needs_accelerator = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy in which `make build` has run, with the Python that runs this test.
 
     Its path is more than a #! line can hold, and means something else to a shell.
@@ -43,8 +44,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone") / f"a {'$HOME' if DOLLARS else '$'} of {'x' * 230}"
     folder.mkdir()
     tree = copy_tree(folder / "fapws")
-    run("make", "build", cwd=tree, PYTHON=os.path.realpath(sys.executable), FAPWS_PURE="0")
-    return tree
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CC", quick_compiler(tmp_path_factory.mktemp("compiler") / "cc"))
+        run("make", "build", cwd=tree, PYTHON=os.path.realpath(sys.executable), FAPWS_PURE="0")
+        yield tree
 
 
 def test_an_older_pip_is_not_let_loose_in_a_path_with_a_variable(tmp_path: Path) -> None:

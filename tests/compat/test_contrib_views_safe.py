@@ -7,6 +7,7 @@ import socket
 import stat
 import tempfile
 import threading
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from fapws.contrib import beneath
 from fapws.contrib.views import Staticfile
 
 SECRET = b"the secret"
-BIG = b"".join(b"%07d\n" % number for number in range(2_000_000))
+BIG = array("I", range(4_000_000)).tobytes()
 
 
 @pytest.fixture(scope="module")

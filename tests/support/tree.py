@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -38,6 +39,14 @@ def run(*command: str, cwd: Path, **environment: str) -> str:
     )
     assert done.returncode == 0, f"{' '.join(command)}: status {done.returncode}\n{done.stdout}"
     return done.stdout
+
+
+def quick_compiler(path: Path, first: str = "") -> str:
+    """A compiler (CC) that does not optimise, for tests of what is made and where it goes; first: in sh."""
+    real = shlex.quote(os.environ.get("CC") or "cc")
+    path.write_text(f'#!/bin/sh\n{first}\nexec {real} "$@" -O0 -Wno-error\n')
+    path.chmod(0o755)
+    return str(path)
 
 
 def clean_environment(**more: str) -> dict[str, str]:
