@@ -1,6 +1,7 @@
 /* test_core_crowd.c -- many come, most leave: the memory that they had goes back to the system.
- * Resident memory is printed. It is compared where the allocator is the system's own: a sanitizer's keeps what
- * was freed, and glibc's has to be asked, which the portable way does not. */
+ * Resident memory is printed. It is compared where the system tells of it, and that it shrinks where the allocator
+ * is the system's own: a sanitizer's keeps what was freed, and glibc's has to be asked, which the portable way
+ * does not. */
 #include "core_reply.h"
 
 #include "worker.h"
@@ -30,6 +31,16 @@ static size_t resident(void)
     size_t rss = 0;
     CHECK(uv_resident_set_memory(&rss) == 0);
     return rss;
+}
+
+/* qemu-user tells the same figure whatever its program touches. */
+static bool resident_is_told(void)
+{
+    static volatile char block[8 << 20]; /* no allocator's, which would learn from it */
+    size_t before = resident();
+    for (size_t i = 0; i < sizeof block; i += 1024)
+        block[i] = 1;
+    return resident() > before + sizeof block / 2;
 }
 
 static void come(void)
@@ -78,22 +89,26 @@ static void open_large(void)
 
 TEST(memory_of_a_crowd_goes_back_when_it_has_left)
 {
+    bool told = resident_is_told();
+    if (!told)
+        printf("  left out: how much is resident, which does not grow here with what is written\n");
     open_large();
     size_t before = resident();
     for (int round = 0; round < 2; round++) {
         come();
         size_t full = resident();
-        CHECK(full > before + (size_t)MANY * HEAD / 3);
+        if (told)
+            CHECK(full > before + (size_t)MANY * HEAD / 3);
         leave(1, MANY);                        /* one stays */
         here.worker->weighed = UINT64_MAX / 2; /* from now on only the crowd's timer weighs */
         here.score.rss = 1;
         size_t left = resident();
-        CHECK(soon(is_over) && here.score.rss > 1);
+        CHECK(soon(is_over) && (here.score.rss > 1 || !told));
         size_t after = resident();
         printf(
             "  KB resident: before %zu, full %zu, when all but one have left %zu, afterwards %zu\n",
             before / 1024, full / 1024, left / 1024, after / 1024);
-        if (GIVES_BACK)
+        if (told && GIVES_BACK)
             CHECK(after < before + (full - before) / 4 && here.score.rss < full);
         client_say(&here, &many[0], "\r\n");
         CHECK(respond(&here, site_request(&here)->id, "200 OK", "x") == 0);
