@@ -3,6 +3,7 @@
 # usage: tools/binfmt.sh MACHINE COMMAND [WORDS]      MACHINE is qemu's word: aarch64, arm, s390x, ...
 #
 # Takes root and qemu-user-static. The kernel opens qemu when it is told of it, so a chroot needs none.
+#   QEMU=FOLDER     qemu's programs lie there (they must be static), instead of those of PATH
 set -eu
 cd "$(dirname "$0")/.."
 . tools/common.sh
@@ -30,10 +31,13 @@ else
 fi
 magic="\\x7fELF\\x0$class\\x0$order\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00$kind"
 
-emulator=$(command -v "qemu-$machine-static") || die "programs of $machine need qemu-user-static"
+emulator=$(PATH=${QEMU:-$PATH} command -v "qemu-$machine-static" ||
+    PATH=${QEMU:-$PATH} command -v "qemu-$machine") ||
+    die "programs of $machine need qemu-user-static"
 [ -e $place/register ] || mount -t binfmt_misc binfmt_misc $place || die 'this kernel knows no binfmt_misc'
 # P: the program hears its own name; F: opened now.
-if [ ! -e "$place/qemu-$machine" ]; then
+# What the machine has set up itself serves, unless a certain qemu was asked for: the last that was told is taken.
+if [ -n "${QEMU:-}" ] || [ ! -e "$place/qemu-$machine" ]; then
     printf ':fapws-%s:M::%s:%s:%s:PF' "$machine" "$magic" "$mask" "$emulator" >$place/register
     trap 'echo -1 >"$place/fapws-$machine"' EXIT
     trap 'exit 1' HUP INT TERM

@@ -2,7 +2,8 @@
 # enter.sh -- a program in a chroot that has /proc, /sys and a /dev of its own. Takes root.
 # usage: tools/enter.sh ROOT COMMAND [WORDS]
 #
-# Processes and mounts end with the namespaces, whatever ends the command. The environment is a bare one.
+# Processes and mounts end with the namespaces, whatever ends the command. The environment is a bare one. The first
+# process in there is a shell of this machine, which reaps whom others leave behind.
 set -eu
 # shellcheck disable=SC2016
 exec unshare --mount --pid --fork --kill-child sh -eu -c '
@@ -24,5 +25,6 @@ ln -s /proc/self/fd "$root/dev/fd"
 for stream in stdin:0 stdout:1 stderr:2; do
     ln -s "fd/${stream#*:}" "$root/dev/${stream%:*}"
 done
-exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-    ${CI:+CI="$CI"} "$@"' sh "$@"
+chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+    ${CI:+CI="$CI"} "$@" || exit
+exit 0' sh "$@"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # try-wheels.sh -- every Linux wheel of dist/ is installed and run: where there is no compiler, by a Python of
-# its own machine. Takes root, apt, qemu-user-static; hours for all, so no part of .ci/run.
+# its own machine. Takes root and apt; hours for all, so no part of .ci/run.
 # usage: tools/try-wheels.sh [TARGET...]       (tools/wheels.sh targets; none: those of the table below)
 #
 # glibc: a chroot with that machine's Debian, under qemu-user where this processor does not run it. musl, x86_64
@@ -8,6 +8,7 @@
 # install --no-index, a hello served by way of the accelerator and without it, then tests/wsgi and the wire cases
 # against what was installed.
 #   SUITE=trixie    which Debian, and with it which Python
+#   QEMU=FOLDER     qemu's static programs (those of Debian 13, into build/qemu)
 #   T='tests/wsgi -k NAME'    other tests; T= for none
 #   LIMIT=3600      seconds for each target (7200)
 #   KEEP=1          the chroots in build/try stay
@@ -49,6 +50,13 @@ lay_out() {
     echo "$tests" >"$1/tests"
 }
 
+# Not this machine's: 7.2 now and then loses a child of aarch64, and whoever waits for it stands still for good.
+get_qemu() {
+    qemu=${QEMU:-$(pwd -P)/build/qemu/usr/bin}
+    [ -n "${QEMU:-}" ] || [ -e "$qemu/qemu-$1" ] ||
+        sh tools/debian.sh alone trixie "$(dpkg --print-architecture)" build/qemu qemu-user
+}
+
 try_in_a_chroot() {
     # shellcheck disable=SC2086
     sh tools/debian.sh system "$suite" "$1" "$root" $packages ${tests:+$test_packages} || return 1
@@ -57,7 +65,8 @@ try_in_a_chroot() {
     if [ "$2" = - ]; then
         timeout "$limit" sh tools/enter.sh "$root" sh /srv/try-installed.sh
     else
-        sh tools/binfmt.sh "$2" timeout "$limit" sh tools/enter.sh "$root" sh /srv/try-installed.sh
+        get_qemu "$2" || return 1
+        QEMU=$qemu sh tools/binfmt.sh "$2" timeout "$limit" sh tools/enter.sh "$root" sh /srv/try-installed.sh
     fi
 }
 
