@@ -70,7 +70,7 @@ def test_worker_that_a_client_wakes_is_tried_before_it_hears_him(house: House, u
     until(lambda: not house.status()["workers"], "the worker has left")
     house.write_app(FINE.replace("hello", "woken").replace("Content(b", "Content(b'woken', b"))
     assert house.get(None).startswith(b"woken")
-    assert house.log().count("closed") == 2
+    until(lambda: house.log().count("closed") == 2, "what it has printed comes to the log by the master")
     house.ctl("stop")
     house.assert_nothing_is_left()
 
