@@ -193,6 +193,8 @@ class Worker:
         """Processes that the application's import has started."""
         self._refused: Exception | None = None
         """Why a program's run() failed, in our words."""
+        self._unloaded = ""
+        """Why the application could not be loaded, where that is served in its place."""
         self._told = ""
         """What the operator should know of its warmup."""
         self._streams = preloaded.streams if preloaded else StandardStreams(spec.log)
@@ -219,7 +221,7 @@ class Worker:
         self._signals.take()
         failure = ""
         try:
-            application = self._load()
+            application = self._load_or_wait()
             if self._is_stray():
                 forks.leave(self.errors, None)
             if application is not None:
@@ -254,6 +256,21 @@ class Worker:
         script = pool.script and split_callable(pool.script)[0]
         places = [script, pool.directory, pool.virtualenv, *pool.pythonpath, *sys.path]
         self._send(Failed(failure + self._confinement.blind_spots(places)))
+
+    def _load_or_wait(self) -> Callable[..., Any] | None:
+        """As _load(); where the first start of fapws --reload fails, why is served until a file is saved."""
+        try:
+            return self._load()
+        except LoadError as error:
+            first = self._spec.generation == 1 and self._server is None and not self._is_stray()
+            if not self._spec.pool.traceback_page or not first:
+                raise
+            self._unloaded = str(error)
+        from fapws.wsgi.traceback_page import unloaded
+
+        if self._spec.slot == 0:
+            self.errors.write(f"{self._unloaded}fapws: it is tried again when a file is saved\n")
+        return unloaded
 
     def _load(self) -> Callable[..., Any] | None:
         """None: the script was a program of fapws3 and has served by itself."""
@@ -296,6 +313,8 @@ class Worker:
             server.drain(accept_rest=True)
         if self._spec.pool.autoreload and self._spec.slot == 0:  # one of them is enough to tell
             server.add_ticker(self._source_ticker())
+        if self._unloaded:
+            self._on_broken(self._unloaded)
         loop_owner.serve(server)
 
     def _settle(self, application: Callable[..., Any]) -> None:

@@ -141,9 +141,9 @@ def explain_reload(reason: str, environ: dict[str, Any], descriptor: int) -> Pag
         if not may_see(descriptor, environ):
             return None
         if not _wants_html(environ):
-            return Page(PLAIN, f"the reload failed\n\n{visible(reason)}\n".encode("utf-8", "replace"))
+            return Page(PLAIN, f"the program does not load\n\n{visible(reason)}\n".encode("utf-8", "replace"))
         last = reason.strip().rpartition("\n")[2]
-        told = "The changed program does not load. It is tried again when a file is saved."
+        told = "The program does not load. It is tried again when a file is saved."
         return _page(last, told, f"<h2>Traceback</h2><pre>{_escaped(reason[-_TEXT_MAX:])}</pre>")
     except BaseException:
         return None
@@ -229,6 +229,12 @@ def _escaped(text: str) -> str:
     for letter, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#39;")):
         shown = shown.replace(letter, written)
     return shown
+
+
+def unloaded(_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Stands for a program that has never loaded, before those who are not shown why."""
+    start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
+    return [b"Internal Server Error\n"]
 
 
 class FailedReload:

@@ -196,6 +196,24 @@ def test_a_reload_that_fails_is_told_until_one_succeeds(tmp_path: Path) -> None:
         wait_until(lambda: get().text == "mended", "the mended program is served")
 
 
+def test_a_program_that_never_loaded_is_told_until_it_is_mended(tmp_path: Path) -> None:
+    program = tmp_path / "site.py"
+    program.write_text("import helper_of_this_page\n" + APP)
+    helper = tmp_path / "helper_of_this_page.py"
+    helper.write_text("def broken(:\n")
+    with Server(program, arguments=["--reload"]) as server:
+
+        def get(**fields: str) -> requests.Response:
+            return requests.get(f"{server.url}/fine", headers={**BROWSER, **fields}, timeout=10)
+
+        assert "SyntaxError" in get().text and "does not load" in get().text
+        elsewhere = get(Host="rebound.example")
+        assert (elsewhere.status_code, elsewhere.text) == (500, "Internal Server Error\n")
+        server.wait_log("tried again when a file is saved", 30)
+        replace(helper, "mended = True\n")
+        wait_until(lambda: get().text == "fine", "the mended program is served")
+
+
 def replace(path: Path, text: str) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
         file.write(text)
