@@ -9,7 +9,7 @@ import sys
 import textwrap
 
 import pytest
-from support.house import House
+from support.house import House, Until
 
 from fapws.worker import unforkable
 
@@ -47,14 +47,15 @@ def test_thread_is_refused_by_name_with_its_stack_and_nothing_is_started(house: 
     house.assert_nothing_is_left()
 
 
-def test_preload_unsafe_forks_nevertheless_and_warns_at_each_start(house: House) -> None:
+def test_preload_unsafe_forks_nevertheless_and_warns_at_each_start(house: House, until: Until) -> None:
     house.write_app(THREAD + SERVE)
     house.configure(pool=PRELOAD + "preload_unsafe = yes\n")
     house.start()
     warning = "preload_unsafe: the import has left behind what a fork breaks:"
-    assert house.log().count(warning) == 1 and "thread reporter lives" in house.log()
+    until(lambda: house.log().count(warning) == 1, "it warns")  # it says so, and the master logs it
+    house.wait_log("thread reporter lives")
     house.ctl("reload")
-    assert house.log().count(warning) == 2
+    until(lambda: house.log().count(warning) == 2, "it warns again")
     assert house.get(house.port()) == b"x"
 
 
