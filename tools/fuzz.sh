@@ -1,5 +1,5 @@
 #!/bin/sh
-# fuzz.sh -- runs the fuzzers of tests/fuzz one after the other, each for its share of the time, under
+# fuzz.sh -- runs the fuzzers of tests/fuzz, one on each processor, each for its share of the time, under
 # AddressSanitizer and UBSan. Exit 0: nothing was found. What was is kept in build/fuzz/found.
 # usage: tools/fuzz.sh SECONDS [NAME...]         (NAME: parser; none: all)
 #        tools/fuzz.sh replay NAME FILE...       (runs single inputs, as one that was found)
@@ -11,8 +11,43 @@ cd "$(dirname "$0")/.."
 . tools/common.sh
 CLANG=${CLANG:-clang}
 out=build/fuzz
-all='parser chunked proxy static connection'
+all='connection parser chunked proxy static' # what takes longest first
 [ $# -gt 0 ] || die 'usage: tools/fuzz.sh SECONDS [NAME...]'
+# ---- One of them, beside others: `one NAME`, with the variables that are exported below ----------------
+
+# Parts of the time, and the longest input: what takes long to learn gets more.
+parts_of() { case $1 in parser) echo 3 ;; connection) echo 5 ;; *) echo 1 ;; esac; }
+longest_of() { case $1 in parser) echo 5000 ;; chunked) echo 30000 ;; proxy | static) echo 600 ;; *) echo 8000 ;; esac; }
+share_of() {
+    share=$((seconds * jobs * $(parts_of "$1") / parts))
+    [ $share -gt 0 ] || share=1
+    [ $share -le "$seconds" ] || share=$seconds
+    echo "$share"
+}
+figure() { sed -n "s/^stat::$1: *//p" "$log"; }
+
+run_one() {
+    name=$1 share=$(share_of "$1") corpus=$out/corpus/$1 log=$out/$1.log
+    mkdir -p "$corpus"
+    if $out/fuzz_"$name" -max_total_time="$share" -max_len="$(longest_of "$name")" -timeout=10 \
+        -rss_limit_mb=1024 -dict=tests/fuzz/http.dict -artifact_prefix="$out/found/$name-" \
+        -print_final_stats=1 "$corpus" "$out/seeds/$name" >"$log" 2>&1; then
+        say "fuzz_$name: $(figure number_of_executed_units) inputs in $share s, nothing found"
+        return
+    fi
+    found=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
+    grep -v '^#\|^ *#[0-9]* .*in fuzzer::\|^NEW_FUNC\|^INFO' "$log" | head -n 40 >&2
+    say "fuzz_$name FAILED; the whole report: $log" >&2
+    say "the input: ${found:-none was kept}; run it again: tools/fuzz.sh replay $name $found" >&2
+    # For those who have only this text, from a machine that is gone.
+    sed -n 's/^Base64: /the input in base64: /p' "$log" >&2
+    return 1
+}
+if [ "$1" = one ]; then
+    run_one "$2"
+    exit
+fi
+
 mkdir -p $out/found $out/objects
 
 sanitize='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
@@ -72,32 +107,11 @@ python=$(find_python)
 rm -rf $out/seeds
 "$python" -B tests/fuzz/seeds.py $out/seeds
 
-# Parts of the time, and the longest input: what takes long to learn gets more.
-parts_of() { case $1 in parser) echo 3 ;; connection) echo 5 ;; *) echo 1 ;; esac; }
-longest_of() { case $1 in parser) echo 5000 ;; chunked) echo 30000 ;; proxy | static) echo 600 ;; *) echo 8000 ;; esac; }
 parts=0
 for name; do parts=$((parts + $(parts_of "$name"))); done
 
-figure() { sed -n "s/^stat::$1: *//p" "$log"; }
-failed=0
-for name; do
-    corpus=$out/corpus/$name
-    log=$out/$name.log
-    mkdir -p "$corpus"
-    share=$((seconds * $(parts_of "$name") / parts))
-    [ $share -gt 0 ] || share=1
-    if $out/fuzz_"$name" -max_total_time=$share -max_len="$(longest_of "$name")" -timeout=10 \
-        -rss_limit_mb=1024 -dict=tests/fuzz/http.dict -artifact_prefix="$out/found/$name-" \
-        -print_final_stats=1 "$corpus" "$out/seeds/$name" >"$log" 2>&1; then
-        say "fuzz_$name: $(figure number_of_executed_units) inputs in $share s, nothing found"
-        continue
-    fi
-    failed=$((failed + 1))
-    found=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
-    grep -v '^#\|^ *#[0-9]* .*in fuzzer::\|^NEW_FUNC\|^INFO' "$log" | head -n 40 >&2
-    say "fuzz_$name FAILED; the whole report: $log" >&2
-    say "the input: ${found:-none was kept}; run it again: tools/fuzz.sh replay $name $found" >&2
-    # For those who have only this text, from a machine that is gone.
-    sed -n 's/^Base64: /the input in base64: /p' "$log" >&2
-done
-[ $failed = 0 ]
+# Each processor runs one at a time; one alone has all the time, and none has more.
+jobs=$(processors)
+[ "$jobs" -le $# ] || jobs=$#
+export ASAN_OPTIONS out seconds parts jobs
+printf '%s\n' "$@" | xargs -n 1 -P "$jobs" sh tools/fuzz.sh one
