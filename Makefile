@@ -62,7 +62,7 @@ test-c:
 
 test-libuv:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh build
-	@flags=$$(sh tools/libuv.sh build build/libuv-host) && eval "$$flags" && export LIBUV_CFLAGS LIBUV_LIBS && \
+	@flags=$$(CFLAGS=-O0 sh tools/libuv.sh build build/libuv-host) && eval "$$flags" && export LIBUV_CFLAGS LIBUV_LIBS && \
 	OUT=build/c-libuv sh tools/test-c.sh
 
 portable:

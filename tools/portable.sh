@@ -80,7 +80,7 @@ static_libuv() {
 # of 32 bits has no room for a token), and the accelerator.
 check_one() {
     target=$1 here=$(pwd) failed=''
-    flags="$C_STRICT -O1 -I$here/csrc -isystem $here/build/libuv/source/include -isystem $here/$top/python"
+    flags="$C_STRICT -O0 -fno-sanitize=undefined -I$here/csrc -isystem $here/build/libuv/source/include -isystem $here/$top/python"
     rm -rf "${top:?}/$target"
     mkdir -p "$top/$target"
     core=$(core_sources | sed "s|^|$here/|") system=$(system_sources | sed "s|^|$here/|")
