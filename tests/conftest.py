@@ -14,10 +14,15 @@ import pytest
 # Whole servers with masters: their tests mostly wait for processes, while the others keep a processor busy.
 WAITING = Path(__file__).parent / "supervisor" / "process"
 
+# Of the others, those that take longest begin, and those that take next to no time end: then no process works
+# on alone while the rest has nothing left to do.
+LONG = ("test_distribution.py", "test_install.py", "test_differential.py", "test_decide_property.py")
+QUICK = tuple(Path(__file__).parent / name for name in ("settings", "supervisor/unit", "worker"))
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spreads the files that wait evenly among the others, so that the processors are busy throughout.
+    """Spreads the files that wait evenly among those that compute: the processors are busy throughout.
 
     The order of tests within a file stays. (pytest-xdist hands files out in this order, see tools/common.sh.)
     """
@@ -25,8 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         files.setdefault(item.path, []).append(item)
     waiting = [path for path in files if WAITING in path.parents]
-    computing = [path for path in files if WAITING not in path.parents]
-    place = {path: index / len(alike) for alike in (waiting, computing) for index, path in enumerate(alike)}
+    long = [path for path in files if path.name in LONG]
+    quick = [path for path in files if path.parent in QUICK and path not in long]
+    usual = [path for path in files if path not in {*waiting, *long, *quick}]
+    groups = (waiting, [*long, *usual])
+    place = {path: index / len(alike) for alike in groups for index, path in enumerate(alike)}
+    place.update(dict.fromkeys(quick, 1.0))
     items[:] = [item for path in sorted(files, key=place.__getitem__) for item in files[path]]
 
 

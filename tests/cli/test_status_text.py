@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -45,13 +44,13 @@ def test_status_for_people_is_a_table() -> None:
 
 @pytest.mark.parametrize("ask", [usage_of_proc, status_text._usage_of_ps])
 def test_memory_and_processor_time_of_a_process_are_told(ask: Any) -> None:
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+    """``ps`` may count whole seconds."""
+    work = "import time\nwhile time.process_time() < 1.1: pass\nprint(flush=True)\ninput()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", work], stdin=pipe, stdout=pipe) as busy:
         try:
-            until = time.monotonic() + 30
-            while time.monotonic() < until:
-                told = ask([busy.pid])
-                if told and told[busy.pid][1] >= 1.0:
-                    break
+            assert busy.stdout is not None and busy.stdout.readline()
+            told = ask([busy.pid])
         finally:
             busy.kill()
     if ask is usage_of_proc and not os.path.isdir("/proc/self/fd"):
