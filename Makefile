@@ -76,9 +76,11 @@ portable-run:
 test-pypy:
 	@sh tools/test-pypy.sh
 
+# Without what the core does alone, and proxies: there test-pypy asks the same Python code.
 test-pure:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test
-	@J='$(J)'; . tools/common.sh; FAPWS_PURE=1 $$PYTEST tests/wsgi --ignore-glob 'tests/wsgi/test_static_*'
+	@J='$(J)'; . tools/common.sh; FAPWS_PURE=1 $$PYTEST tests/wsgi --ignore-glob 'tests/wsgi/test_static_*' \
+		--ignore tests/wsgi/test_proxy_protocol.py --ignore tests/wsgi/test_shipped_proxies.py
 
 test-asan:
 	@PYTHON='$(PYTHON)' sh tools/setup.sh test
