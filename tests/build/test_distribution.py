@@ -171,6 +171,15 @@ def test_the_wheel_holds_the_package_once_and_nothing_beside_it(wheel: Path) -> 
     assert inside == modules_of_the_supervisor()
 
 
+def test_the_wheel_brings_the_manual_pages(wheel: Path) -> None:
+    """Beside the bin of the environment that pip installs into, where man finds them by PATH."""
+    archive = zipfile.ZipFile(wheel)
+    brought = {name.partition(".data/data/share/man/")[2]: archive.read(name) for name in archive.namelist()}
+    del brought[""]
+    pages = {f"man{page.suffix[1:]}/{page.name}": page.read_bytes() for page in TREE.glob("docs/*.[0-9]")}
+    assert brought == pages and len(pages) == 3
+
+
 @pytest.mark.skipif(not CPYTHON, reason="the stable ABI is CPython's: runs on CPython")
 def test_one_pure_wheel_serves_every_cpython(pure_wheel: Path) -> None:
     assert "-cp39-abi3-" in pure_wheel.name
