@@ -50,7 +50,7 @@ lay_out() {
     echo "$tests" >"$1/tests"
 }
 
-# Not this machine's: 7.2 now and then loses a child of aarch64, and whoever waits for it stands still for good.
+# Not this machine's: under 7.2 runs of aarch64 stood still, with children that had ended and that nobody reaped.
 get_qemu() {
     qemu=${QEMU:-$(pwd -P)/build/qemu/usr/bin}
     [ -n "${QEMU:-}" ] || [ -e "$qemu/qemu-$1" ] ||
