@@ -292,7 +292,8 @@ def test_both_extensions_compile_without_a_warning(wheel: Path) -> None:
     """The compiler's would be errors, which leave the accelerator out; the linker's are told."""
     told = (wheel.parent / "told").read_text()
     assert "-Werror" in told
-    assert not re.findall(r"(?m)^.*\bwarning: (?!no previously-included).*", told)
+    # What setuptools says of its own begins with the word.
+    assert not re.findall(r"(?m)^.*\S: warning: .*", told)
     assert compiled(wheel) == {"fapws/_core", "fapws/_accelerator"}
 
 
