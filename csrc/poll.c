@@ -122,6 +122,7 @@ static void take_back(fw_worker *worker)
     uv_update_time(&worker->loop); /* it stood still meanwhile */
     fw__beat_of_loop(worker);
     worker->score->busy_since = 0;
+    fw__request_line_none(worker->score);
     if (worker->tally)
         worker->tally->busy_ms += worker->beat - worker->given_out;
 }

@@ -83,6 +83,11 @@ const fw_given_line *fw__request_line_seek(fw_batch *batch, fw_score *score, int
 
 /* The line of a request that waits for its response, which the score shows then; NULL: it is of an earlier
  * batch. */
+/* The caller works on none: the last one of its batch may have been a stream, or have lost its client. */
+static inline void fw__request_line_none(fw_score *score)
+{
+    score->request_line[0] = '\0';
+}
 static inline const fw_given_line *fw__request_line_of(fw_batch *batch, fw_score *score,
                                                        int64_t connection)
 {

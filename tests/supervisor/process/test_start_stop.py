@@ -348,6 +348,17 @@ def test_status_as_json_has_the_promised_names(house: House) -> None:
     house.ctl("stop")
 
 
+def test_worker_that_waits_has_no_request_in_hand(house: House, until: Until) -> None:
+    house.write_app(
+        "def application(environ, start):\n    start('200 OK', [])\n    yield b'a'\n    yield b'stream'\n"
+    )
+    house.start()
+    assert b"stream" in house.get(house.port())
+    until(lambda: house.status()["totals"]["responses"] == 1, "it has been counted")
+    until(lambda: house.status()["workers"][0]["request"] is None, "nothing is in hand")
+    house.ctl("stop")
+
+
 def test_control_socket_is_private_and_survives_nonsense(house: House) -> None:
     house.start()
     assert house.control.stat().st_mode & 0o777 == 0o600
