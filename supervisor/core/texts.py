@@ -108,7 +108,8 @@ def reload_success(reload: Reload, seconds: float) -> str:
 def nothing_to_go_back_to(pool: str, keeps: bool) -> str:
     """``keeps``: whether a reload would leave something."""
     whose = f"pool {pool}" if pool else "any pool"
-    why = "no reload within rollback_window" if keeps else "that takes preload and rollback_window"
+    kept = "no reload has replaced what ran with preload and rollback_window, within that time"
+    why = kept if keeps else "that takes preload and rollback_window"
     return f"nothing is kept that {whose} could go back to: {why}"
 
 

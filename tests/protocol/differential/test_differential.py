@@ -12,6 +12,7 @@ Every run tries the same messages. FAPWS_DIFFERENTIAL_SEED begins elsewhere, for
 from __future__ import annotations
 
 import os
+import platform
 import re
 from collections import Counter
 from random import Random
@@ -31,6 +32,11 @@ from protocol.differential.differences import (
 from protocol.differential.grammar import NEXT
 from protocol.differential.readers import PEERS, Reading, Stream, running_stream
 from protocol.differential.rules import take_apart
+
+pytestmark = pytest.mark.skipif(
+    platform.python_implementation() == "PyPy",
+    reason="compares C programs, which are the same there, and llhttp's module keeps gigabytes on PyPy",
+)
 
 MESSAGES = 210_000
 """Different ones."""

@@ -44,7 +44,7 @@ def test_nothing_can_be_gone_back_to_before_a_reload(shared: House) -> None:
     told = shared.ctl("rollback", expect=1)
     assert told.startswith("fapws: rollback failed: nothing is kept that any pool could go back to")
     told = shared.ctl("rollback", "hello", expect=1)
-    assert "that pool hello could go back to: no reload within rollback_window" in told
+    assert "that pool hello could go back to: no reload has replaced what ran with preload" in told
     assert "there is no pool 'nobody'" in shared.ctl("rollback", "nobody", expect=1)
 
 
