@@ -160,6 +160,41 @@ def test_warmup_of_a_django_project_is_a_request_that_it_takes(
     assert found.look(str(tmp_path)).warmup == warmup
 
 
+@pytest.mark.parametrize(
+    ("settings", "static"),
+    [
+        ("STATIC_URL = 'static/'\nSTATIC_ROOT = BASE_DIR / 'staticfiles'", "/static:staticfiles"),
+        (
+            "STATIC_URL = '/s/x/'\nSTATIC_ROOT = os.path.join(BASE_DIR, \"staticfiles\")  # here",
+            "/s/x:staticfiles",
+        ),
+        ("STATIC_URL = 'static/'\nSTATIC_ROOT = 'staticfiles'", "/static:staticfiles"),
+        ("STATIC_URL = 'static/'\nSTATIC_ROOT = BASE_DIR / 'later'", ""),
+        ("STATIC_URL = 'https://cdn.example/'\nSTATIC_ROOT = BASE_DIR / 'staticfiles'", ""),
+        ("STATIC_URL = 'static/'\nSTATIC_ROOT = BASE_DIR.parent / 'staticfiles'", ""),
+        ("STATIC_ROOT = BASE_DIR / 'staticfiles'", ""),
+        ("STATIC_URL = '/'\nSTATIC_ROOT = BASE_DIR / 'staticfiles'", ""),
+    ],
+)
+def test_static_files_of_a_django_project_are_found_where_they_were_collected(
+    tmp_path: Path, settings: str, static: str
+) -> None:
+    (tmp_path / "manage.py").write_text(MANAGE)
+    for name in ("mysite", "staticfiles"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "mysite" / "wsgi.py").write_text("application = None")
+    (tmp_path / "mysite" / "settings.py").write_text(settings)
+    assert found.look(str(tmp_path)).static == static
+    assert command.main(["--yes", str(tmp_path)]) == 0
+    folders = read(str(tmp_path / "fapws.ini")).pools[0].static
+    assert len(folders) == bool(static)
+
+
+def test_line_for_a_crontab_is_one() -> None:
+    told = files.next_commands(Answers("/srv/100%", app="a:b", name="a", system="none"))
+    assert "  @reboot " in told and "-c /srv/100\\%/fapws.ini start\n" in told
+
+
 def test_what_stands_behind_a_number_sign_is_the_default_or_called_an_example(site: Path) -> None:
     assert command.main(["--yes", str(site)]) == 0
     text = (site / "fapws.ini").read_text()

@@ -136,7 +136,9 @@ def _answers(directory: str, given: dict[str, str], asks: bool) -> Answers:
     if system not in files.SYSTEMS:
         raise BadUsage(f"--system takes {', '.join(files.SYSTEMS)}, not {system!r}")
     return answers._replace(
-        name=found.valid_name(name), system=system, static=given.get("static", "").replace("=", ":", 1)
+        name=found.valid_name(name),
+        system=system,
+        static=given.get("static", proposals.static).replace("=", ":", 1),
     )
 
 

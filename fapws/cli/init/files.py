@@ -360,6 +360,7 @@ server {{
     # Where another server takes port 80 for all names, as Debian's sites-enabled/default does, nginx comes
     # here only for names that stand here: set yours, or remove that file.
     listen 80;
+    # listen [::]:80;    # where this machine has an IPv6 address
     # server_name www.example.org;
 
     # TLS ends here: these lines in place of `listen 80`, and a server of port 80 that redirects.
@@ -437,13 +438,19 @@ def next_commands(answers: Answers) -> str:
     return "\n".join(said) + "\n"
 
 
+def _of_crontab(command: str) -> str:
+    """There a % ends the command."""
+    return command.replace("%", "\\%")
+
+
 def _boot_without_manager(ctl: str) -> list[str]:
     return [
         "",
         "No service manager that is known here runs this machine; --system systemd, openbsd or freebsd",
-        "writes the file for one all the same. What starts programs at boot (rc.local, `@reboot` in a",
-        "crontab) calls",
+        "writes the file for one all the same. What starts programs at boot (rc.local) calls",
         f"  {ctl} start",
+        "which as a line in root's crontab (crontab -e) is",
+        f"  @reboot {_of_crontab(ctl)} start",
         "and what watches over them (runit, s6, supervisord, a container)",
         f"  {ctl} start -F",
     ]

@@ -14,6 +14,12 @@ _SCRIPTS = ("wsgi.py", "app.py", "main.py", "application.py", "hello.py", "serve
 _NAMES = ("application", "app", "PATHS")
 _FACTORIES = ("create_app", "make_app")
 _SETTINGS = re.compile(r"""["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
+_STATIC_ROOT = re.compile(
+    r"""^STATIC_ROOT\s*=\s*(?:BASE_DIR\s*/\s*|os\.path\.join\(BASE_DIR,\s*)?["'](\w[\w./-]*)["']\)?\s*(?:#.*)?$""",
+    re.M,
+)
+_STATIC_URL = re.compile(r"/?\w[\w./-]*")
+"""A path of this site, not of another host."""
 _SIZE_MAX = 2**20
 _SYSTEMD_RUNS = "/run/systemd/system"
 """There while it is the init of this machine (sd_booted(3)); its files may be there without."""
@@ -27,25 +33,41 @@ class Found(NamedTuple):
     virtualenv: str = ""
     warmup: str = ""
     """Of a Django project, which reads its urls.py only with the first request."""
+    static: str = ""
+    """``PATH:FOLDER``, of a Django project whose static files have been collected."""
 
 
 def look(directory: str) -> Found:
     """What may be served from a folder. Reads files, runs none."""
     environment: tuple[tuple[str, str], ...] = ()
     settings = _SETTINGS.search(_read(os.path.join(directory, "manage.py")))
-    app = warmup = ""
+    app = warmup = static = ""
     if settings:
-        warmup = _warmup(os.path.join(directory, *settings[1].split(".")))
+        source = _source(os.path.join(directory, *settings[1].split(".")))
+        warmup, static = _warmup(source), _static(source, directory)
         environment = (("DJANGO_SETTINGS_MODULE", settings[1]),)
         package = settings[1].partition(".")[0]
         if os.path.isfile(os.path.join(directory, package, "wsgi.py")):
             app = f"{package}.wsgi:application"
-    return Found(app or _script(directory), environment, _virtualenv(directory), warmup)
+    return Found(app or _script(directory), environment, _virtualenv(directory), warmup, static)
 
 
-def _warmup(settings: str) -> str:
-    """A request that Django takes, as far as its settings (a path without .py) tell by constants."""
-    values = _constants(_read(f"{settings}.py") or _read(os.path.join(settings, "__init__.py")))
+def _source(settings: str) -> str:
+    """Of Django's settings, from their path without .py."""
+    return _read(f"{settings}.py") or _read(os.path.join(settings, "__init__.py"))
+
+
+def _static(source: str, directory: str) -> str:
+    """``static``, if the folder is there and STATIC_ROOT is as ``BASE_DIR / "staticfiles"``."""
+    url, root = _constants(source).get("STATIC_URL"), _STATIC_ROOT.search(source)
+    if not isinstance(url, str) or not root or not os.path.isdir(os.path.join(directory, root[1])):
+        return ""
+    return f"/{url.strip('/')}:{root[1]}" if _STATIC_URL.fullmatch(url) else ""
+
+
+def _warmup(source: str) -> str:
+    """A request that Django takes, as far as its settings tell by constants."""
+    values = _constants(source)
     hosts = values.get("ALLOWED_HOSTS")
     named = [host for host in hosts if isinstance(host, str)] if isinstance(hosts, (list, tuple)) else []
     scheme = "https" if values.get("SECURE_SSL_REDIRECT") is True else "http"
