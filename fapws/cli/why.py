@@ -133,16 +133,27 @@ def _lines(path: str, section: Section, keys: tuple[str, ...]) -> list[str]:
     )
 
 
+def _before_rotation(log: str) -> str:
+    """Where logrotate and newsyslog leave what was there; empty where nothing is."""
+    old = next((log + end for end in (".1", ".0", ".1.gz", ".0.gz") if os.path.exists(log + end)), "")
+    return f": those before its rotation are in {old}" if old else ""
+
+
 def _end_of_log(path: str) -> str:
     """Of a server that does not run, the log is all there is; empty where it cannot be read."""
     from fapws.settings import ini
     from fapws.settings.problems import ConfigError
 
+    log = ""
     try:
         log = ini.read(path, look=False).error_log
         with open(log, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
             lines = file.read(_TAIL_BYTES).decode("utf-8", "backslashreplace").rstrip("\n").split("\n")
+    except FileNotFoundError:
+        lines = [""]
     except (OSError, ConfigError):
         return ""
+    if lines == [""]:
+        return f"; {log} has no lines" + _before_rotation(log) if os.path.isabs(log) else ""
     return "\n".join((f"; the end of {log}:", *(f"  {line}" for line in lines[-_TAIL_LINES:])))

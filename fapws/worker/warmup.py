@@ -117,7 +117,7 @@ def _make(text: str, application: Callable[..., Any], environ: Environ) -> str:
 def _advice(status: str, response: Response) -> str:
     """What to write in its place."""
     if status.startswith("400"):
-        return "does the application take this host? (Django: ALLOWED_HOSTS)"
+        return "name a host that the application takes (Django: one of ALLOWED_HOSTS)"
     places = [value for name, value in response.headers if name.lower() == "location"]
     if status.startswith("3") and places:
         return f"name the place that it leads to, {places[0][:_PLACE_MAX]}"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.house import PATIENCE, House, wait_until
+from support.house import PATIENCE, House, connect, wait_until
 from support.ports import unused_port
 from support.tree import TREE
 
@@ -142,6 +142,37 @@ def test_commands_of(page: str, section: str, house: House) -> None:
                 ["sh", "-c", f"fapwsctl -c {ini.name} stop"], cwd=folder, env=env, check=True, timeout=60
             )
     wait_until(lambda: not house.processes(), "nothing is left")
+
+
+SITE_WITH_A_FAULT = """
+from django.conf import settings
+settings.configure(SECRET_KEY="x", ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, LOGGING=LOGGING)
+import django
+from django.core.wsgi import get_wsgi_application
+from django.urls import path
+
+def view(request):
+    return missing_here
+
+urlpatterns = [path("", view)]
+django.setup()
+application = get_wsgi_application()
+"""
+
+
+def test_failure_in_a_django_view_is_in_the_error_log_by_the_lines_of_the_page(house: House) -> None:
+    pytest.importorskip("django", reason="runs where Django is installed")
+    page = (DOCS / "index.md").read_text(encoding="utf-8")
+    lines = re.search(r"(?ms)^```python\n(LOGGING = .*?)^```", page)
+    assert lines
+    house.write_app(lines[1] + SITE_WITH_A_FAULT)
+    house.configure(listen=f"unix:{house.unix}")
+    house.start()
+    with connect(house, None) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 500 ")
+    house.wait_log(r"NameError: name 'missing_here' is not defined")
+    assert "Traceback (most recent call last)" in house.log()
 
 
 def move_listeners(folder: Path) -> None:

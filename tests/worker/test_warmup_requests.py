@@ -91,7 +91,7 @@ def test_other_statuses_prove_that_the_application_answers(status: str) -> None:
         ("204 No Content", [("Location", "/x")], None),
         ("301 Moved", [("LOCATION", "https://shop.example/health")], "leads to, https://shop.example/health"),
         ("302 Found", [], "name a page that is there for everybody"),
-        ("400 Bad Request", [], "does the application take this host? (Django: ALLOWED_HOSTS)"),
+        ("400 Bad Request", [], "name a host that the application takes (Django: one of ALLOWED_HOSTS)"),
         ("404 Not Found", [("Location", "/x")], "name a page that is there for everybody"),
         ("403 Forbidden", [], "name a page that is there for everybody"),
     ],

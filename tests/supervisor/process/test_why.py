@@ -81,6 +81,13 @@ def test_page_follows_what_fails(house: House, until: Until) -> None:
     house.ctl("stop")
     assert house.ctl("why", expect=7).startswith("fapws: not running; the end of ")
 
+    log = house.log_file
+    log.rename(f"{log}.1")
+    told = f"fapws: not running; {log} has no lines: those before its rotation are in {log}.1"
+    assert house.ctl("why", expect=7).strip() == told
+    log.touch()
+    assert house.ctl("why", expect=7).strip() == told
+
 
 def test_hang_is_told_with_its_stack_and_request(house: House, until: Until) -> None:
     begin(house, "request_timeout = 1s")
