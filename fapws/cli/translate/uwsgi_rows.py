@@ -129,7 +129,7 @@ ROWS = (
         "log-x-forwarded-for",
         "",
         "trusted_proxies names the proxy whose X-Forwarded-For is believed; the access log has the "
-        "client then",
+        "client then, and for what the server answers by itself, as files of static, $forwarded_for",
     ),
     Row(
         "logfile-chown logfile-chmod logger-list log-encoder log-req-encoder log-route log-req-route "

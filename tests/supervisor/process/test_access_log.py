@@ -136,21 +136,28 @@ def test_address_of_the_proxy_protocol_is_the_peer(logged: House, until: Until) 
 def test_the_client_behind_a_trusted_proxy_is_told(
     logged: House, until: Until, options: str, field: str
 ) -> None:
+    (logged.directory / "files").mkdir()
+    (logged.directory / "files" / "a.txt").write_text("a")
     common = f"access_log = {logged.access}\nscript_name = /blog\n{options}\n"
-    logged.configure(pool=f"{common}trusted_proxies = 127.0.0.1")
+    own = f"static = /files:{logged.directory}/files\nready_path = /ready\nlog_ready = yes\n"
+    logged.configure(pool=f"{common}{own}trusted_proxies = 127.0.0.1")
     logged.start()
     port = logged.port()
-    for path in ("/blog/", "/beside"):  # the second is answered without the application
+    # "/beside" is answered without the application; the core alone answers what follows, and what is no
+    # request: of these it tells the peer, as fapws.ini(5) says.
+    for path in ("/blog/", "/beside", "/files/a.txt", "/files/none", "/ready", "/ x"):
         ask(port, f"GET {path} HTTP/1.1\r\n{field}")
     ask(port, "GET /blog/ HTTP/1.1")
     client = "2001:db8::7" if options else "192.0.2.7"
-    found = lines(logged, 3, until)
-    assert [line.split(" ")[0] for line in found] == [client, client, "127.0.0.1"]
-    logged.configure(pool=f"{common}trusted_proxies = 192.0.2.9\naccess_format = json")
+    found = lines(logged, 7, until)
+    assert [line.split(" ")[0] for line in found] == [client, client, *["127.0.0.1"] * 5]
+    logged.configure(pool=f"{common}{own}trusted_proxies = 192.0.2.9\naccess_format = json")
     logged.ctl("reload")
     ask(port, f"GET /blog/ HTTP/1.1\r\n{field}")  # from whom nobody trusts
-    last = json.loads(lines(logged, 4, until)[-1])
-    assert (last["client_addr"], last["remote_addr"]) == ("127.0.0.1", "127.0.0.1")
+    ask(port, f"GET /files/a.txt HTTP/1.1\r\n{field}")
+    for last in map(json.loads, lines(logged, 9, until)[-2:]):
+        assert (last["client_addr"], last["remote_addr"]) == ("127.0.0.1", "127.0.0.1")
+        assert last["forwarded_for"] == ("" if options else "6.6.6.6, 192.0.2.7")  # of files too
     logged.ctl("stop")
 
 
