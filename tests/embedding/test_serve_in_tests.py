@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -51,8 +52,14 @@ def test_a_fixture_gives_the_address(url: str) -> None:
     assert int(requests.get(url, timeout=20).text) != os.getpid()
 
 
+def own_descriptors() -> list[str]:
+    """Empty where there is no way to look."""
+    gc.collect()  # PyPy closes only now what requests has left to its garbage collector
+    return sorted(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else []
+
+
 def test_nothing_is_left_behind() -> None:
-    before = sorted(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else []
+    before = own_descriptors()
     children = psutil.Process().children()
     with fapws.testing.serve(whoami, workers=2) as url:
         worker = int(requests.get(url, timeout=20).text)
@@ -60,7 +67,7 @@ def test_nothing_is_left_behind() -> None:
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=5)
     assert psutil.Process().children() == children
-    assert not before or sorted(os.listdir("/proc/self/fd")) == before
+    assert own_descriptors() == before
 
 
 def test_two_at_once_have_addresses_of_their_own() -> None:
