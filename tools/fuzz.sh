@@ -13,6 +13,7 @@ CLANG=${CLANG:-clang}
 out=build/fuzz
 all='connection parser chunked proxy static' # what takes longest first
 [ $# -gt 0 ] || die 'usage: tools/fuzz.sh SECONDS [NAME...]'
+
 # ---- One of them, beside others: `one NAME`, with the variables that are exported below ----------------
 
 # Parts of the time, and the longest input: what takes long to learn gets more.

@@ -81,13 +81,14 @@ void fw__batch_request(fw_batch *batch, fw_shapes *shapes, const fw_given *given
 /* request_line.c: the score's request_line, which shows the request that the caller works on. */
 const fw_given_line *fw__request_line_seek(fw_batch *batch, fw_score *score, int64_t connection);
 
-/* The line of a request that waits for its response, which the score shows then; NULL: it is of an earlier
- * batch. */
 /* The caller works on none: the last one of its batch may have been a stream, or have lost its client. */
 static inline void fw__request_line_none(fw_score *score)
 {
     score->request_line[0] = '\0';
 }
+
+/* The line of a request that waits for its response, which the score shows then; NULL: it is of an earlier
+ * batch. */
 static inline const fw_given_line *fw__request_line_of(fw_batch *batch, fw_score *score,
                                                        int64_t connection)
 {
