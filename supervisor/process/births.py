@@ -240,16 +240,7 @@ class Births:
             zygote = Zygote(worker.pool, worker.pid, worker.channel, row, output)
             zygote.has_booted()
             return zygote
-        process = Newborn(
-            worker.pool,
-            worker.pid,
-            worker.channel,
-            row,
-            output,
-            worker.access_log,
-            worker.autoreload,
-            worker.slot,
-        )
+        process = Newborn(*worker.made_of(row, output))
         process.number, process.pidfd = worker.number, worker.pidfd
         process.weighs_own = worker.weighs_own
         parent = self._workers.process(worker.zygote)

@@ -26,7 +26,9 @@ from .tallies import BUSY, CLASSES, DURATION, NOTHING, Words, add
 from .worker_process import Inheritance, Process, memory_of, now_ms
 
 if TYPE_CHECKING:
+    from ..logs.worker_output import Output
     from .births import Births
+    from .scoreboard import Row
 
 Post = Callable[[events.Event], None]
 Say = Callable[[str], None]
@@ -63,6 +65,12 @@ class SavedWorker(NamedTuple):
     """Of a worker that a zygote has forked."""
     weighs_own: bool = False
     """Whether max_rss limits the memory that it shares with nobody."""
+
+    def made_of(
+        self, row: Row, output: Output | None
+    ) -> tuple[str, int, int, Row, Output | None, str, bool, int]:
+        """The arguments of its Process, or of what is derived from that."""
+        return self.pool, self.pid, self.channel, row, output, self.access_log, self.autoreload, self.slot
 
 
 class Workers:
@@ -189,16 +197,7 @@ class Workers:
             if worker.is_zygote or worker.pidfd >= 0 or worker.zygote:
                 self._processes[worker.number] = self.births().adopt(worker, row, output)
             else:
-                self._processes[worker.number] = Process(
-                    worker.pool,
-                    worker.pid,
-                    worker.channel,
-                    row,
-                    output,
-                    worker.access_log,
-                    worker.autoreload,
-                    worker.slot,
-                )
+                self._processes[worker.number] = Process(*worker.made_of(row, output))
             if worker.remembers:
                 self.board.remember(row, anew=False)
             if worker.counts:
