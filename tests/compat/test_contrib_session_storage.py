@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -109,6 +108,7 @@ def test_a_draft_is_gone_when_the_disk_is_full(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_database_is_for_its_owner_only_and_survives_threads(tmp_path: Path) -> None:
+    sqlite3 = pytest.importorskip("sqlite3", reason="needs a Python with sqlite3", exc_type=ImportError)
     path = tmp_path / "s.db"
     sessions = Sessions(SqliteStorage(path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from wsgiref.validate import validator
 
+import pytest
+
 from fapws.contrib.sessions import FileStorage, MemoryStorage, Sessions, SignedCookie, SqliteStorage, Storage
 
 KEY = b"only for these tests, 32 bytes.."
@@ -26,6 +28,8 @@ class Clock:
 
 
 def make_storage(kind: str, folder: Path) -> Storage:
+    if kind == "sqlite":
+        pytest.importorskip("sqlite3", reason="needs a Python with sqlite3", exc_type=ImportError)
     made: dict[str, Callable[[], Storage]] = {
         "file": lambda: FileStorage(folder / "sessions"),
         "memory": MemoryStorage,

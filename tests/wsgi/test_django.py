@@ -74,6 +74,7 @@ urlpatterns = [
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """``fapws -w 2 mysite.wsgi:application`` in the folder of a fresh project."""
+    pytest.importorskip("sqlite3", reason="needs a Python with sqlite3", exc_type=ImportError)  # for its data
     folder = tmp_path_factory.mktemp("django")
     env = {k: v for k, v in os.environ.items() if k != "PYTHONWARNINGS"}
 

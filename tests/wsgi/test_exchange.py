@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import inspect
 import os
@@ -287,7 +286,7 @@ class Core:
     """Functions that stand for the core's and take everything."""
 
     def __init__(self) -> None:
-        number, text, size = ctypes.c_int64, ctypes.c_void_p, ctypes.c_size_t
+        number, text, size, flag = "int64_t", "void *", "size_t", "int"
         kinds = (
             (number, number, text, size, size, text, size),  # fw_respond
             (number, number, text, size, size),  # fw_begin
@@ -296,16 +295,17 @@ class Core:
             (number, number, text),  # fw_request_head
             (number, number),  # fw_connection_fd
             (number, number, text, size, size, number),  # fw_begin_sized
-            (number, number, ctypes.c_int, number, number),  # fw_send_file
-            (number, number, text, size, size, ctypes.c_int, number, size),  # fw_respond_file
+            (number, number, flag, number, number),  # fw_send_file
+            (number, number, text, size, size, flag, number, size),  # fw_respond_file
         )
-        self._functions = [ctypes.CFUNCTYPE(ctypes.c_int64, *kind)(lambda *given: 0) for kind in kinds]
+        # By cffi, which is there where the core is; a Python may lack ctypes.
+        self._functions = [ffi.callback(f"int64_t({', '.join(kind)})", lambda *given: 0) for kind in kinds]
 
     def exchange(self, pair: Pair) -> Any:
         """One of the accelerator, over the memory of a pair."""
         view = pair.view
         records, text = (int(ffi.cast("uintptr_t", each)) for each in (view.records, view.text))
-        places = [ctypes.cast(each, ctypes.c_void_p).value for each in self._functions]
+        places = [int(ffi.cast("uintptr_t", each)) for each in self._functions]
         return exchange.accelerator.Exchange(
             Response, FileWrapper, pair.shapes(), records, view.record_words - 1, text, 1, 0, *places
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import subprocess
@@ -68,8 +67,15 @@ def start_daemon() -> int:
     return int(os.read(reader, 20))
 
 
+def c_fork() -> int:
+    """As a library in C forks: Python hears nothing of it."""
+    import ctypes  # not every Python has it
+
+    return int(ctypes.CDLL(None).fork())
+
+
 def fork(way: str, start_response: Any) -> Any:
-    pid = ctypes.CDLL(None).fork() if way == "c_fork" else os.fork()
+    pid = c_fork() if way == "c_fork" else os.fork()
     if pid:
         start_response("200 OK", [("Content-Length", "6")])
         return [b"parent"]
