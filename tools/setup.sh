@@ -127,6 +127,4 @@ esac
     fi
 done
 
-# The tests start thousands of Pythons. Where the environment keeps those from writing their bytecode
-# (PYTHONDONTWRITEBYTECODE), each would compile all that it imports again, which takes longer than most tests.
-[ "$purpose" != test ] || .venv/bin/python -m compileall -q fapws supervisor tests/support
+[ "$purpose" != test ] || compile_bytecode .venv/bin/python

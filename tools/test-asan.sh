@@ -32,7 +32,7 @@ sanitize='-fsanitize=address,undefined -fno-sanitize-recover=all'
 CC=$CC CFLAGS="$sanitize -g -fno-omit-frame-pointer" LDFLAGS=$sanitize \
     "$PYTHON" -W ignore setup.py -q build_ext --inplace
 
-"$PYTHON" -m compileall -q fapws supervisor tests/support
+compile_bytecode "$PYTHON"
 
 under="env LD_PRELOAD=$preload PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1"
 $under "$PYTHON" -c 'import fapws._accelerator'

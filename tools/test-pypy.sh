@@ -62,7 +62,7 @@ END
 # The tests serve from the tree, with what was compiled for the installation.
 core=$(cd elsewhere && "$venv/bin/python" -c 'import fapws._core; print(fapws._core.__file__)')
 cp "$core" fapws/
-"$venv/bin/python" -m compileall -q fapws supervisor tests/support
+compile_bytecode "$venv/bin/python"
 [ $# -eq 0 ] || exec "$venv/bin/python" -m pytest "$@"
 
 # Not those that play the C core alone, which is the same there (tests/protocol/differential, every
