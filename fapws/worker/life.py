@@ -9,7 +9,7 @@ import time
 
 from fapws import descriptors
 from fapws._core import lib
-from fapws.lean import TYPE_CHECKING, Any, Callable, NamedTuple, NoReturn
+from fapws.lean import TYPE_CHECKING, Any, Callable, NoReturn
 from fapws.messages import (
     FROM_MASTER,
     Broken,
@@ -40,6 +40,7 @@ from fapws.worker.assemble import (
 from fapws.worker.loader import LoadError, load, prepare
 from fapws.worker.privileges import CannotConfine, Confinement
 from fapws.worker.signals import WorkerSignals
+from fapws.worker.spec import Preloaded, WorkerSpec
 from fapws.worker.stdio import StandardStreams
 from fapws.wsgi import errors, forks
 from fapws.wsgi.serve import Server, Ticker
@@ -54,54 +55,6 @@ _BUSY_SINCE = slice(8, 16)
 """Bytes of a row: 0 while there is no request in hand."""
 _GROUPS = 2**61 - 1
 """A prime, so that every character of a pool's name counts."""
-
-
-class WorkerSpec(NamedTuple):
-    """What the master hands to a worker; every descriptor in it is the worker's own from now on."""
-
-    pool: Pool
-    slot: int
-    """Number of the worker in its pool, from 0."""
-    generation: int
-    """Counts reloads; 1 at the start."""
-    listeners: tuple[int, ...]
-    """Listening sockets, one for each of the pool's addresses, in their order."""
-    channel: int
-    """The worker's end of the socketpair to the master (fapws.messages)."""
-    lifeline: int
-    """Read end of a pipe that no process writes to: readable (EOF) means that the master is dead."""
-    row: Any
-    """This worker's row of the scoreboard: a writable buffer of SCORE_SIZE bytes."""
-    neighbours: Any
-    """Other workers' rows, and this one's: read-only."""
-    multiprocess: bool
-    """Whether the pool has several workers (wsgi.multiprocess)."""
-    log: str | None = None
-    """Path of the error log, for the time without a master; empty: it is no file. None: descriptors 1 and 2
-    are the log."""
-    access_log: int = -1
-    """Where the core writes a line for each response; -1: nowhere."""
-    access_prefix: bytes = b""
-    """What stands before each of these lines."""
-    tally: Any = None
-    """Where this worker counts for metrics: a writable buffer; None: nowhere."""
-    last: Any = None
-    """Where it keeps its last requests, likewise."""
-    ready: bool = True
-    """Whether the pool is to be sent clients."""
-    is_zygote: bool = False
-    """It serves nobody: it forks those that do. See fapws.worker.zygote."""
-    board: Any = None
-    """A zygote's: the memory in which all rows of its pool are."""
-
-
-class Preloaded(NamedTuple):
-    """What a worker has got from the zygote that has forked it."""
-
-    application: Callable[..., Any]
-    streams: StandardStreams
-    watch: Any
-    """A SourceWatch that began before the import; None: the pool wants none."""
 
 
 def _entitle_nobody(_spec: WorkerSpec) -> None:

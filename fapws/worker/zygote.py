@@ -31,8 +31,9 @@ from fapws.messages import (
 )
 from fapws.settings.plain import KINDS, rebuilt
 from fapws.worker import helpers, unforkable
-from fapws.worker.life import Preloaded, Worker, WorkerSpec
+from fapws.worker.life import Worker
 from fapws.worker.loader import LoadError
+from fapws.worker.spec import Preloaded, WorkerSpec
 
 _READ_SIZE = 65536
 _poll, _real_fork, _waitpid = select.poll, os.fork, os.waitpid

@@ -13,7 +13,7 @@ import sys
 import fapws.worker.life
 from fapws import descriptors
 from fapws.lean import NoReturn
-from fapws.worker.life import WorkerSpec
+from fapws.worker.spec import WorkerSpec
 
 from . import signals, title
 

@@ -15,7 +15,7 @@ import fapws
 from fapws import messages
 from fapws.lean import NoReturn
 from fapws.settings.plain import plain
-from fapws.worker.life import WorkerSpec
+from fapws.worker.spec import WorkerSpec
 
 from .become_worker import own
 from .scoreboard import Row, nameless_file_with

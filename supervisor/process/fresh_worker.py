@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from fapws.worker.life import WorkerSpec
+    from fapws.worker.spec import WorkerSpec
 
 
 def main() -> NoReturn:
@@ -50,7 +50,7 @@ def _spec(known: dict[str, Any], board: int) -> WorkerSpec:
     from fapws._core import ffi
 
     from fapws.settings.plain import KINDS, rebuilt
-    from fapws.worker.life import WorkerSpec
+    from fapws.worker.spec import WorkerSpec
 
     for key, kind in (("place", "fw_score"), ("tally", "fw_tally"), ("last", "fw_last")):
         if known[key] and known[key][3] != ffi.sizeof(kind):

@@ -15,7 +15,7 @@ from fapws._core import lib
 from fapws import descriptors, messages
 from fapws.lean import Callable, NamedTuple, NoReturn, Sequence
 from fapws.settings.environment import forget_all_but
-from fapws.worker.life import WorkerSpec
+from fapws.worker.spec import WorkerSpec
 
 from ..core.actions import Start
 from ..logs.all_logs import Logs, line_prefix

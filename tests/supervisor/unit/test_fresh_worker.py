@@ -15,7 +15,7 @@ from fapws import messages
 from fapws.settings.model import Pool
 from fapws.settings.plain import plain
 from fapws.supervisor.process import fresh_worker, scoreboard
-from fapws.worker.life import WorkerSpec
+from fapws.worker.spec import WorkerSpec
 
 ROOT = Path(__file__).resolve().parents[3]
 
