@@ -23,10 +23,20 @@ from ..core import actions, events, texts
 from ..logs.worker_output import Output
 from . import worker_process
 from .fresh_start import write_needs
+from .saved_worker import SavedWorker
 from .scoreboard import Row
 from .usage import private_of
-from .worker_process import Inheritance, Process, connect, fork_child, read_output, specify
-from .workers import Post, SavedWorker, Workers
+from .worker_process import (
+    PRELOAD,
+    Inheritance,
+    Process,
+    connect,
+    fork_child,
+    read_output,
+    role_of,
+    specify,
+)
+from .workers import Post, Workers
 
 WINDOW = 4
 """Births at a time: descriptors on their way are limited by the system, and each order brings some."""
@@ -51,7 +61,7 @@ class Zygote(Process):
     """A process that forks workers."""
 
     serves = False
-    place = "preload"
+    place = PRELOAD
 
     def __init__(self, pool: str, pid: int, channel: int, row: Row, output: Output | None) -> None:
         super().__init__(pool, pid, channel, row, output, "", False)
@@ -220,7 +230,7 @@ class Births:
             if row:
                 board.give_back(row)
             return f"cannot fork: {error.strerror}"
-        output = read_output(ends.reader, given.logs.error, f"{pool.name}/preload[{pid}]")
+        output = read_output(ends.reader, given.logs.error, role_of(pool.name, PRELOAD, pid))
         zygote = Zygote(pool.name, pid, ends.channel, row, output)
         self._workers.register(action.zygote, zygote)
         return ""

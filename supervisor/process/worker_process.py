@@ -33,6 +33,8 @@ STACKS_MAX = 10
 STACKS_SECONDS = 10.0
 LAST_HELPINGS = 16
 """Reads after a worker's death: a socket holds less."""
+PRELOAD = "preload"
+"""Where a zygote is, instead of in a slot."""
 _READ_SIZE = 65536
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
@@ -181,7 +183,7 @@ class Process:
     @property
     def role(self) -> str:
         """Who says a line of the log."""
-        return f"{self.pool}/{self.place or self.slot}[{self.pid or '-'}]"
+        return role_of(self.pool, self.place or self.slot, self.pid)
 
     def own_memory(self) -> int:
         """Bytes that it shares with nobody; 0: what is resident counts, or nothing else is told."""
@@ -297,7 +299,7 @@ def fork(
     ends = connect(given)
     spec = specify(action, fds, ends, row, given)
     pid = fork_child(spec, ends, row, keep_only, board, board >= 0)
-    output = read_output(ends.reader, given.logs.error, f"{pool.name}/{slot}[{pid}]")
+    output = read_output(ends.reader, given.logs.error, role_of(pool.name, slot, pid))
     return Process(pool.name, pid, ends.channel, row, output, pool.access_log, pool.autoreload, slot)
 
 
@@ -326,6 +328,11 @@ def fork_child(
             if fd >= 0:
                 os.close(fd)
     return pid
+
+
+def role_of(pool: str, place: str | int, pid: int) -> str:
+    """Who says a line of the log; place: a slot, or what it is instead. pid: 0 before it is known."""
+    return f"{pool}/{place}[{pid or '-'}]"
 
 
 def read_output(reader: int, log: Log, role: str) -> Output | None:

@@ -11,7 +11,7 @@ import time
 from math import inf
 
 from fapws import messages
-from fapws.lean import TYPE_CHECKING, Callable, NamedTuple, signal
+from fapws.lean import TYPE_CHECKING, Callable, signal
 from fapws.settings.model import Config
 from fapws.visible import visible_line
 
@@ -21,14 +21,13 @@ from ..logs.error_log import Log
 from ..waiting import Waiter
 from . import scoreboard, worker_process
 from .last_requests import LastRequest
+from .saved_worker import SavedWorker
 from .scoreboard import Score, Scoreboard, WorkerView
 from .tallies import BUSY, CLASSES, DURATION, NOTHING, Words, add
 from .worker_process import Inheritance, Process, memory_of, now_ms
 
 if TYPE_CHECKING:
-    from ..logs.worker_output import Output
     from .births import Births
-    from .scoreboard import Row
 
 Post = Callable[[events.Event], None]
 Say = Callable[[str], None]
@@ -39,38 +38,6 @@ _PATH_MAX = 1024
 """Characters of a changed file's name that are logged."""
 _PAUSE = 0.002
 _WAIT = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
-
-
-class SavedWorker(NamedTuple):
-    """One process, as it is handed to the new code of an upgrade in place."""
-
-    number: int
-    pool: str
-    slot: int
-    pid: int
-    channel: int
-    row: int
-    output: int
-    """The read end of what it prints; -1: it writes to the log itself."""
-    access_log: str
-    autoreload: bool = False
-    counts: bool = False
-    """Whether it counts for metrics."""
-    remembers: bool = False
-    """Whether it keeps its last requests."""
-    is_zygote: bool = False
-    zygote: int = 0
-    """The number of the living zygote that has forked it; 0: there is none."""
-    pidfd: int = -1
-    """Of a worker that a zygote has forked."""
-    weighs_own: bool = False
-    """Whether max_rss limits the memory that it shares with nobody."""
-
-    def made_of(
-        self, row: Row, output: Output | None
-    ) -> tuple[str, int, int, Row, Output | None, str, bool, int]:
-        """The arguments of its Process, or of what is derived from that."""
-        return self.pool, self.pid, self.channel, row, output, self.access_log, self.autoreload, self.slot
 
 
 class Workers:
@@ -188,9 +155,7 @@ class Workers:
         self._known.update(self.gone, (worker.pool for worker in workers))
         for worker in workers:
             row = self.board.row(worker.pool, worker.row)
-            output = worker_process.read_output(
-                worker.output, log, f"{worker.pool}/{worker.slot}[{worker.pid}]"
-            )
+            output = worker_process.read_output(worker.output, log, worker.role)
             for fd in (worker.channel, worker.output):
                 if fd >= 0:
                     self.waiter.watch(fd)

@@ -19,7 +19,7 @@ from ..core.children import Child, Children
 from ..listen import bind, listeners
 from ..process import scoreboard, systemd
 from ..process.books import Kept
-from ..process.workers import SavedWorker
+from ..process.saved_worker import SavedWorker
 
 VERSION = 1
 WITH_QUEUES = 2

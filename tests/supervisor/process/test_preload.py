@@ -9,10 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 from support.house import House, Load, Until
-from support.preloading import app, full_without, parents, started, title, told, workers, zygotes
+from support.preloading import app, full_without, parents, started, title, workers, zygotes
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc and pidfd")
 EXITS = "\nimport signal\nsignal.signal(signal.SIGUSR1, lambda *_: os._exit(7))\n"
+TELLS_ITS_END = """
+import atexit
+atexit.register(lambda: print("the end of", os.getpid(), flush=True))
+"""
 DIES_ONCE = """
 def die_once():
     if os.path.exists(__file__ + ".dies"):
@@ -53,7 +57,7 @@ def test_workers_are_forked_by_the_one_that_imported(shared: House) -> None:
     assert all(one["zygote"] for one in said)
     firsts = {one["pid"]: one["number"] for one in reversed(said)}
     assert len(set(firsts.values())) == len(firsts), "random was not seeded anew"
-    serving = told(shared)["workers"]
+    serving = shared.told()["workers"]
     assert [w["state"] for w in serving] == ["serving"] * 3, "the zygote is none of them"
     assert all(f"worker hello/{w['slot']}" in title(w["pid"]) for w in serving)
 
@@ -85,7 +89,7 @@ def test_scaling_up_and_down(shared: House, until: Until) -> None:
     assert len(workers(shared)) == 12
     assert parents(shared) == set(zygotes(shared))
     shared.ctl("scale", "hello", "3")
-    until(lambda: len(told(shared)["workers"]) == 3, "the others have left")
+    until(lambda: len(shared.told()["workers"]) == 3, "the others have left")
 
 
 @linux
@@ -207,6 +211,9 @@ def test_reload_with_queues_of_their_own_loses_nothing(shared: House, load: type
 def test_upgrade_in_place_carries_zygotes_over_and_loses_nothing(
     shared: House, load: type[Load], until: Until
 ) -> None:
+    shared.write_app(app() + TELLS_ITS_END)
+    shared.ctl("reload")
+    until(lambda: len(zygotes(shared)) == 1, "the one before has left")
     old, before, said = set(zygotes(shared)), set(workers(shared)), len(shared.log())
     with load(shared, shared.port()) as clients:
         shared.ctl("upgrade")
@@ -215,3 +222,5 @@ def test_upgrade_in_place_carries_zygotes_over_and_loses_nothing(
     assert "ended" not in shared.log()[said:] and before.isdisjoint(workers(shared))
     until(lambda: len(zygotes(shared)) == 1, "the old one has left")
     assert not old & set(zygotes(shared)) and parents(shared) == set(zygotes(shared))
+    [zygote] = old
+    shared.wait_log(rf"hello/preload\[{zygote}\]: the end of {zygote}\n")  # of it, not of a worker

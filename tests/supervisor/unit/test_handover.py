@@ -9,9 +9,9 @@ from fapws.supervisor.core.children import Child, Children
 from fapws.supervisor.core.turn import State
 from fapws.supervisor.listen.bind import Listener
 from fapws.supervisor.listen.listeners import Key
+from fapws.supervisor.process.saved_worker import SavedWorker
 from fapws.supervisor.process.scoreboard import Score
 from fapws.supervisor.process.systemd import Service
-from fapws.supervisor.process.workers import SavedWorker
 from fapws.supervisor.upgrade import handover
 from fapws.supervisor.upgrade.handover import Saved
 

@@ -17,10 +17,10 @@ from fapws.supervisor.core.children import Child, Children
 from fapws.supervisor.core.turn import State
 from fapws.supervisor.listen.bind import Listener
 from fapws.supervisor.listen.listeners import Key
+from fapws.supervisor.process.saved_worker import SavedWorker
 from fapws.supervisor.process.scoreboard import Score
 from fapws.supervisor.process.signals import Signals
 from fapws.supervisor.process.systemd import Service
-from fapws.supervisor.process.workers import SavedWorker
 from fapws.supervisor.upgrade import old_code
 from fapws.supervisor.upgrade.handover import Saved
 from fapws.supervisor.waiting import make_waiter
