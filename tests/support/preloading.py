@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import socket
 import subprocess
-from typing import Any
 
-from support.house import PATIENCE, House
+from support.house import House
 
 PRELOAD = "preload = yes\n"
 APP = """
@@ -36,35 +33,19 @@ def started(house: House, workers: int = 2, pool: str = "", text: str = "") -> i
     return house.port()
 
 
-def told(house: House) -> dict[str, Any]:
-    """The status, without a process that asks for it."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(PATIENCE)
-        client.connect(str(house.control))
-        client.sendall(b'{"v": 1, "command": "status"}\n')
-        said = b""
-        while not said.endswith(b"\n"):
-            piece = client.recv(65536)
-            assert piece, said
-            said += piece
-    answer = json.loads(said)
-    assert isinstance(answer, dict)
-    return answer
-
-
 def zygotes(house: House) -> list[int]:
     """PIDs of the processes that preload."""
-    return [zygote["pid"] for zygote in told(house)["zygotes"]]
+    return [zygote["pid"] for zygote in house.told()["zygotes"]]
 
 
 def kept(house: House) -> list[int]:
     """Those of them that can be gone back to."""
-    return [zygote["pid"] for zygote in told(house)["zygotes"] if zygote["kept_for"]]
+    return [zygote["pid"] for zygote in house.told()["zygotes"] if zygote["kept_for"]]
 
 
 def workers(house: House) -> list[int]:
     """PIDs of the workers that serve."""
-    return [worker["pid"] for worker in told(house)["workers"] if worker["state"] == "serving"]
+    return [worker["pid"] for worker in house.told()["workers"] if worker["state"] == "serving"]
 
 
 def full_without(house: House, pid: int, count: int) -> bool:

@@ -18,7 +18,6 @@ from support.preloading import (
     app,
     full_without,
     started,
-    told,
     workers,
     zygotes,
 )
@@ -59,7 +58,7 @@ def test_first_client_of_a_sleeping_pool_is_answered_from_memory(house: House, u
     house.configure(pool=PRELOAD + "min_workers = 0\nidle_timeout = 1s\n")
     house.start()
     port = house.port()
-    until(lambda: not told(house)["workers"], "the pool sleeps")
+    until(lambda: not house.told()["workers"], "the pool sleeps")
     assert len(zygotes(house)) == 1, "the zygote stays"
     began = time.monotonic()
     assert b"hello" in house.get(port)
@@ -166,8 +165,8 @@ def test_zygote_of_one_of_two_pools_is_a_python_of_its_own(house: House) -> None
     )
     house.configure(pool=PRELOAD, more=second)
     house.start()
-    [pid] = [w["pid"] for w in told(house)["workers"] if w["pool"] == "hello"]
-    [its] = [w["pid"] for w in told(house)["workers"] if w["pool"] == "second"]
+    [pid] = [w["pid"] for w in house.told()["workers"] if w["pool"] == "hello"]
+    [its] = [w["pid"] for w in house.told()["workers"] if w["pool"] == "second"]
     assert b"x-secret-y" in memory_of(its), "it would be found"
     for one in (pid, *zygotes(house)):
         mapped = re.findall(r"(\d+)\s+/memfd:fapws-scoreboard", Path(f"/proc/{one}/maps").read_text())

@@ -68,7 +68,7 @@ def test_json_says_what_fapwsctl_says(house: House) -> None:
     house.configure(master=master_options(house, OPTION))
     house.start()
     told = json.loads(ask(address(house), "/status.json").content)
-    said = house.status()
+    said = json.loads(house.ctl("-j", "status"))
     changing = ("uptime", "workers")
     assert {k: v for k, v in told.items() if k not in changing} == {
         k: v for k, v in said.items() if k not in changing
