@@ -49,9 +49,13 @@ class Venv:
         return asked.stdout.strip() if asked.returncode == 0 else None
 
     def require(self, distribution: str) -> None:
-        """Install a peer from PyPI unless it is there."""
+        """Install a peer from PyPI unless it is there.
+
+        Not from pip's cache: what it has compiled for another Python of the same version, such as one with a
+        shared library, may be linked to that one (uWSGI then loads no application).
+        """
         if self.version(distribution) is None:
-            self._pip(distribution, "install", distribution)
+            self._pip(distribution, "install", "--no-cache-dir", distribution)
 
     def install_tree(self, tree: Path) -> None:
         """Build a wheel from a copy of the tree and install it, so that the tree stays as it is.
