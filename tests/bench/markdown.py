@@ -43,6 +43,8 @@ def pages(data: Json) -> dict[str, dict[str, str]]:
     """Page -> mark -> what stands between."""
     makers = (_run, _speed, _latency, _memory, _startup, _imports, _syscalls, _fair, _crowd, _targets)
     pieces = {f"bench-{name}": make(data) for name, make in zip(PIECES, makers)}
+    if data["preload"]:  # which a whole run leaves out: the last one stays
+        pieces["bench-preload"] = _preload(data)
     return {README: {"bench": readme(data)}, PERFORMANCE: pieces}
 
 
@@ -220,6 +222,28 @@ def _crowd(data: Json) -> str:
         bounds = f"{one['wait_ms']['low']:.1f} to {one['wait_ms']['high']:.1f}"
         rows.append([one["server"], _median(one["wait_ms"]), bounds, _median(one["quiet_ms"])])
     return table(rows)
+
+
+def _preload(data: Json) -> str:
+    heads = ("PSS", "own", "PSS, used", "own, used", "all processes, used")
+    sizes = ("pss_start_mb", "uss_start_mb", "pss_used_mb", "uss_used_mb", "total_used_mb")
+    rows = [["8 workers, MB each", *heads, "all killed until the next response, ms"]]
+    for one in data["preload"]:
+        if one["failure"]:
+            rows.append([one["way"], f"fails: {one['failure']}", *["-"] * len(heads)])
+            continue
+        total = _median(one["total_used_mb"], 0)
+        rows.append(
+            [one["way"], *(_median(one[key]) for key in sizes[:-1]), total, _median(one["refill_ms"], 0)]
+        )
+    many = [one["many_ms"] for one in data["preload"] if one["many_ms"]]
+    note = f"\n\n`fapwsctl start` with 200 workers: {many[0]['median'] / 1000:.2f} s." if many else ""
+    versions = ", ".join(
+        f"{name} {version}"
+        for name, version in data["versions"].items()
+        if any(one["way"].startswith(name) for one in data["preload"])
+    )
+    return f"{versions}, {data['machine']['python']}, {data['machine']['day']}.\n\n{table(rows)}{note}"
 
 
 def _targets(data: Json) -> str:

@@ -276,6 +276,17 @@ def test_preload_is_told_in_mb_and_only_when_it_was_asked_for(data: Json) -> Non
     assert "FAILED: uwsgi: it has not got 8 workers" in told
 
 
+def test_table_of_preload_is_replaced_only_by_a_run_that_has_it(data: Json) -> None:
+    assert "bench-preload" not in markdown.pages(data)[markdown.PERFORMANCE]
+    shared = Preload("fapws, preload", [3072.0], [2048.0], [4096.0], [3072.0], [40960.0], [12.5], [900.0])
+    failed = Preload("uwsgi", [], [], [], [], [], [], [], "it has not got 8 workers")
+    later = results.as_json(_outcome()._replace(preload=[shared, failed]))
+    piece = markdown.pages(results.merge(data, later))[markdown.PERFORMANCE]["bench-preload"]
+    assert "| fapws, preload | 3.0 | 2.0 | 4.0 | 3.0 | 40 | 12 |" in piece
+    assert "| uwsgi | fails: it has not got 8 workers | - | - | - | - | - |" in piece
+    assert piece.endswith("`fapwsctl start` with 200 workers: 0.90 s.")
+
+
 def test_preload_is_measured_by_its_name_and_not_in_a_whole_run() -> None:
     assert bench._options([], {}).beside == list(bench.BESIDE)
     assert bench._options(["--only", "preload"], {}).beside == ["preload"]
