@@ -51,4 +51,19 @@ static inline char *guard_after_start(const void *bytes, size_t len)
     return room;
 }
 
+/* before, then count copies of repeat, then after; no longer than GUARD_ROOM */
+static inline const char *build(const char *before, const char *repeat, size_t count,
+                                const char *after)
+{
+    static char text[GUARD_ROOM];
+    size_t len = strlen(before);
+    memcpy(text, before, len);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(text + len, repeat, strlen(repeat));
+        len += strlen(repeat);
+    }
+    memcpy(text + len, after, strlen(after) + 1);
+    return text;
+}
+
 #endif

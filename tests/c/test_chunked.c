@@ -84,19 +84,6 @@ static bool content_is(const char *text)
 #define DECODED(text, expected) CHECK(verdict(text) == 0 && content_is(expected))
 #define REFUSED(code, text) CHECK(verdict(text) == (code))
 
-static const char *build(const char *before, const char *repeat, size_t count, const char *after)
-{
-    static char text[GUARD_ROOM];
-    size_t len = strlen(before);
-    memcpy(text, before, len);
-    for (size_t i = 0; i < count; i++) {
-        memcpy(text + len, repeat, strlen(repeat));
-        len += strlen(repeat);
-    }
-    memcpy(text + len, after, strlen(after) + 1);
-    return text;
-}
-
 /* ---- Chunks (RFC 9112 7.1) ------------------------------------------------------------------- */
 
 TEST(chunks_become_one_content)

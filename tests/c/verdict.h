@@ -92,21 +92,6 @@ static inline bool field_is(size_t i, const char *name, const char *value)
     return i < head.field_count && is(fields[i].name, name) && is(fields[i].value, value);
 }
 
-/* before, then count copies of repeat, then after */
-static inline const char *build(const char *before, const char *repeat, size_t count,
-                                const char *after)
-{
-    static char text[GUARD_ROOM];
-    size_t len = strlen(before);
-    memcpy(text, before, len);
-    for (size_t i = 0; i < count; i++) {
-        memcpy(text + len, repeat, strlen(repeat));
-        len += strlen(repeat);
-    }
-    memcpy(text + len, after, strlen(after) + 1);
-    return text;
-}
-
 static inline void with_limits(size_t size, size_t target, size_t count)
 {
     limits = (fw_head_limits){size, target, count};
