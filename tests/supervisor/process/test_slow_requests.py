@@ -80,10 +80,11 @@ def test_end_is_told_of_a_worker_that_leaves_with_it(house: House, gate: str) ->
 def test_death_in_it_is_no_end_of_it(house: House, gate: str, until: Until) -> None:
     begin(house, gate)
     for _ in range(2):
+        (victim,) = house.workers()
         with ask(house, "/slow"):
-            house.wait_log(r"in hand: GET /slow; its stack")
-            os.kill(house.workers()[0], signal.SIGKILL)
-            until(lambda: house.live_without(0) == 1, "the next one serves")
+            house.wait_log(rf"\(pid {victim}\).* in hand: GET /slow; its stack")
+            os.kill(victim, signal.SIGKILL)
+            until(lambda dead=victim: house.live_without(dead) == 1, "the next one serves")
     assert "is over it" not in house.log()
     house.ctl("stop")
 
