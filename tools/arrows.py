@@ -37,7 +37,8 @@ class Room(NamedTuple):
 ROOMS = {
     "ground": Room(
         "fapws/__init__.py fapws/lean.py fapws/messages.py fapws/descriptors.py fapws/visible.py"
-        " fapws/reuse_port.py fapws/dates.py fapws/percent.py fapws/tracebacks.py fapws/outlet.py",
+        " fapws/reuse_port.py fapws/dates.py fapws/percent.py fapws/stacks.py"
+        " fapws/tracebacks.py fapws/outlet.py",
         late="compat embedding",
     ),
     "settings": Room("fapws/settings/", "ground", late="compat"),

@@ -25,8 +25,9 @@ usage: fapwsctl [-c FILE] [-j] [-t SECONDS] COMMAND
   undrain [POOL]
                be ready again
   status       show the workers
-  stack [POOL[/N]]
-               show the Python stacks of workers, with the requests in hand
+  stack [-a] [POOL[/N]]
+               show the Python stacks of workers, with the requests in hand;
+               -a: with the server's own calls below the application
   top [-d SECONDS] [-b] [-n TIMES]
                show what they do in each interval (2 s), drawn again and again; -b: printed
   profile [-m] POOL/N [SECONDS]
@@ -61,6 +62,8 @@ class Options(NamedTuple):
     """Seconds between two looks of top."""
     batch: bool = False
     """Whether top prints instead of drawing."""
+    all: bool = False
+    """Whether stack shows the server's own calls too."""
     memory: bool = False
     """Whether profile looks at memory."""
     execute: bool = False
@@ -119,6 +122,8 @@ def parse_arguments(arguments: list[str]) -> Options:
             options = options._replace(delay=_seconds(word, _value(word, rest)))
         elif word in ("-n", "--times"):
             options = options._replace(times=_number(word, _value(word, rest)))
+        elif word in ("-a", "--all"):
+            options = options._replace(all=True)
         elif word in ("-m", "--memory"):
             options = options._replace(memory=True)
         elif word in ("-x", "--execute"):
@@ -144,6 +149,8 @@ def parse_arguments(arguments: list[str]) -> Options:
         usage("-F goes with start only")
     if options.command != "top" and (options.batch, options.times, options.delay) != (False, 0, 2.0):
         usage("-b, -d and -n go with top only")
+    if options.all and options.command != "stack":
+        usage("-a goes with stack only")
     if options.memory and options.command != "profile":
         usage("-m goes with profile only")
     if options.execute and options.command != "translate":

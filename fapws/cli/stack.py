@@ -8,6 +8,7 @@ from fapws.cli.arguments import Options
 from fapws.cli.find_server import MARGIN, Ended, Result, ask, learn, running_control
 from fapws.cli.status_text import span
 from fapws.lean import Any, signal
+from fapws.stacks import above
 from fapws.supervisor.errors import DONE, FAILED
 from fapws.supervisor.process.caught import holds
 
@@ -17,7 +18,7 @@ def stack(options: Options) -> Result:
     control = running_control(options.file, options.command)
     seconds = options.seconds or MARGIN
     workers = chosen(learn(control, "status", seconds)["workers"], "".join(options.arguments))
-    told = [{**_names(worker), **_ask(control, worker, seconds)} for worker in workers]
+    told = [{**_names(worker), **_ask(control, worker, seconds, options.all)} for worker in workers]
     failed = [one for one in told if "error" in one]
     text = "" if options.json else "\n".join(map(_render, told))
     return Result(FAILED if failed else DONE, text, {"stacks": told})
@@ -38,7 +39,7 @@ def _names(worker: dict[str, Any]) -> dict[str, Any]:
     return {name: worker[name] for name in ("pool", "slot", "pid", "state")}
 
 
-def _ask(control: str, worker: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _ask(control: str, worker: dict[str, Any], seconds: float, whole: bool) -> dict[str, Any]:
     pid = worker["pid"]
     more = {} if os.path.exists("/proc/self/status") else {"caught": caught_says_ps(pid)}
     try:
@@ -47,6 +48,8 @@ def _ask(control: str, worker: dict[str, Any], seconds: float) -> dict[str, Any]
         return {"error": ended.result.text}
     if not reply["ok"]:
         return {"error": reply["error"]}
+    if not whole:
+        reply["text"] = above(reply["text"], waits=not reply["request"])
     return {name: reply[name] for name in ("request", "request_age", "text")}
 
 

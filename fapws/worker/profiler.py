@@ -18,6 +18,7 @@ import time
 import fapws
 from fapws.lean import Any, Callable
 from fapws.messages import PROFILE_SECONDS_MAX
+from fapws.stacks import WAITING, base
 from fapws.visible import visible_line
 
 PERIOD = 0.01
@@ -33,10 +34,8 @@ DEPTH_MAX = 200
 """The innermost frames of a stack that are kept."""
 GROWN_MAX = 50
 """Lines of source that are told of memory."""
-WAITING = "(waiting for requests)"
 OTHERS = "(other stacks)"
 _OWN = os.path.dirname(os.path.abspath(fapws.__file__)) + os.sep
-_PLACES = ("<frozen", "<builtin", "<string>")
 
 Stack = tuple[int, tuple[int, ...]]
 """A thread, and the ids of its code objects, the outermost first."""
@@ -134,15 +133,9 @@ class Sampler:
         if not thread:
             return OTHERS
         codes = [self._codes[one] for one in ids]
-        first = next((at for at, code in enumerate(codes) if not _is_below(code)), len(codes) - 1)
-        frames = [_label(code) for code in codes[max(first, 0) :]]
+        below = min(base([code.co_filename for code in codes], _OWN), len(codes) - 1)
+        frames = [_label(code) for code in codes[max(below, 0) :]]
         return ";".join((_name(thread, self._main), *frames))
-
-
-def _is_below(code: Any) -> bool:
-    """Whether it is of the server, or starts Python: what stands below every application."""
-    path: str = code.co_filename
-    return path.startswith((_OWN, *_PLACES)) or os.path.basename(path) == "runpy.py"
 
 
 def _label(code: Any) -> str:

@@ -88,7 +88,8 @@ def test_stack_of_a_busy_worker_is_shown_with_its_request_and_it_serves_on(
     site.hold(until)
     told = site.house.ctl("stack", "hello/0")
     assert re.match(rf"hello/0 \(pid {pid}, serving\): GET /wait\?x, for \d+s\n  ", told), told
-    assert "in wait_here" in told and "in application" in told
+    assert re.search(r"in wait_here\n    File .* in application\n$", told), "below it is nothing"
+    assert "in become_worker" in site.house.ctl("stack", "--all")
     assert "in wait_here" not in site.house.log(), "it was not for the log"
     (one,) = json.loads(site.house.ctl("-j", "stack"))["stacks"]
     assert (one["pid"], one["request"]) == (pid, "GET /wait?x") and "in wait_here" in one["text"]
@@ -107,6 +108,7 @@ def test_all_threads_of_all_workers_are_shown_also_when_they_are_idle(site: Site
     for words in (["stack"], ["stack", "hello"]):
         told = site.house.ctl(*words)
         assert told.count("in thread_of_mine") == 2
+        assert told.count("first):\n    (waiting for requests)\n") == 2, "those of the main threads"
         found = [int(pid) for pid in re.findall(r"^hello/\d \(pid (\d+), serving\): no request", told, re.M)]
         assert sorted(found) == pids
     assert "no worker 'hello/7'; known: hello/0, hello/1" in site.house.ctl("stack", "hello/7", expect=1)
