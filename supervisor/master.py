@@ -21,7 +21,7 @@ from fapws.visible import visible
 
 from .control import status
 from .control.commands import QUESTIONS, UPGRADE, Commands, drain_topic, scale_topic
-from .core import actions, decide, drain_rules, events, progress, texts, upgrade_rules
+from .core import actions, decide, drain_rules, events, outlook, progress, texts, upgrade_rules
 from .errors import FAILED, NOT_CONFIGURED, TAKEN, CannotStart
 from .listen.lookup import look_up
 from .listen.sleeping_pools import SleepingPools
@@ -136,6 +136,7 @@ class Master:
             actions.Kill: workers.kill,
             actions.Look: workers.look,
             actions.SendPing: workers.send_ping,
+            actions.Late: workers.late,
             actions.Hung: workers.hung,
             actions.Slow: workers.slow,
             actions.SlowOver: workers.slow_over,
@@ -256,7 +257,7 @@ class Master:
         if self._questioning is None:
             from .questioning import Questioning
 
-            self._questioning = Questioning(self._resources, self)
+            self._questioning = Questioning(self._resources, self, self._post)
         return self._questioning
 
     # ---- Signals --------------------------------------------------------------------------------
@@ -289,11 +290,13 @@ class Master:
     def _serving(self, _action: actions.Serving) -> None:
         urls = self.urls()
         pools = [(pool.name, urls[pool.name]) for pool in self.state.config.pools]
+        serve = sum(outlook.serving(self.state, pool) for pool in self.state.config.pools)
         workers = sum(pool.workers for pool in self.state.config.pools)
         automatic = [(pool.name, pool.automatic) for pool in self.state.config.pools if pool.automatic]
-        line = texts.serving(pools, os.getpid(), workers, automatic)
+        line = texts.serving(pools, os.getpid(), serve, workers, automatic)
         lines = [line, *texts.doubts(self._resources.workers.doubts)]
-        self._tell(0, "\n".join(f"fapws: {told}" for told in lines))
+        missed = [last.text for last in self._resources.troubles.kept[-1:] if serve < workers]
+        self._tell(0, "\n".join(f"fapws: {told}" for told in (*lines, *missed)))
         self._resources.notifier.ready(self._reload_orders.summary())
         for told in lines:
             self._resources.error_log.write_unless_watched(told)

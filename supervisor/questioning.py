@@ -6,10 +6,14 @@ import time
 from math import inf
 
 from fapws.lean import TYPE_CHECKING
+from fapws.stacks import above
 
 from .control.commands import View
 from .control.control_socket import Client, Request
+from .core import events
+from .core import worker_states as states
 from .process.worker_process import Process
+from .process.workers import Post
 from .resources import Resources
 
 if TYPE_CHECKING:
@@ -19,9 +23,10 @@ if TYPE_CHECKING:
 class Questioning:
     """Brings the questions in with the first command that needs them. Stacks nobody waits for are logged."""
 
-    def __init__(self, resources: Resources, view: View) -> None:
+    def __init__(self, resources: Resources, view: View, post: Post) -> None:
         self._resources = resources
         self._view = view
+        self._post = post
         self._questions: Questions | None = None
 
     def obey(self, client: Client, request: Request) -> None:
@@ -54,7 +59,12 @@ class Questioning:
     def on_stacks(self, number: int, process: Process, text: str) -> None:
         """A worker has sent its stacks."""
         asked = self._questions is not None and self._questions.on_stacks(number, text)
-        if process.logs_stacks or (not asked and process.unasked.allows(time.monotonic())):
+        text = above(text)
+        child = self._view.state.children.get(number)
+        if process.logs_stacks and child is not None and child.state == states.STARTING:
+            process.logs_stacks = False
+            self._post(events.WorkerFailed(number, text))  # the reason, if it does not become ready
+        elif process.logs_stacks or (not asked and process.unasked.allows(time.monotonic())):
             if process.logs_stacks:
                 self._resources.troubles.note_stack(number, text)
             process.logs_stacks = False

@@ -133,6 +133,14 @@ class WorkerOrders:
         """One that cannot be told is found silent, which is what the ping is for."""
         self._workers.send(action.worker, messages.Ping())
 
+    def late(self, action: actions.Late) -> None:
+        """Asks it for its stack, unless that would end it."""
+        from .process.caught import catches  # a start that takes so long is rare
+
+        number = action.child.number
+        if catches(self._workers.pid(number), signal.SIGUSR2) is not False:
+            self._workers.ask_stacks(number, for_log=True)
+
     def hung(self, action: actions.Hung) -> None:
         """Logs it and, unless it is stopped, asks it for its stack."""
         child = action.child
@@ -199,14 +207,16 @@ class WorkerOrders:
         self._remember(action.child, CRASH, text, last)
 
     def _remember(self, child: Child, kind: str, text: str, last: tuple[str, ...]) -> None:
+        reason = child.reason.rstrip("\n")
+        late = kind == BOOT and child.deadline_missed
         self._troubles.add(
             Trouble(
                 at=time.monotonic(),
                 kind=kind,
                 pool=child.pool,
                 text=text,
-                traceback=child.reason.rstrip("\n"),
-                stack=self._troubles.take_stack(child.number),
+                traceback="" if late else reason,
+                stack=reason if late else self._troubles.take_stack(child.number),
                 printed=self._workers.printed(child.number),
                 requests=last,
             )

@@ -120,7 +120,7 @@ def start(options: Options) -> Result:
     if outcome.status == TAKEN:
         return _wait_for_other_start(place, seconds)
     if outcome.late:
-        return Result(FAILED, f"fapws: not serving after {seconds:g} s; it may still finish")
+        return Result(FAILED, f"fapws: not serving after {seconds:g} s; it may still finish" + _so_far(place))
     text = outcome.text
     if outcome.status == DONE and config.error_log == STDERR:
         text += "\nfapws: nothing will be logged: error_log is stderr, and a daemon has none"
@@ -143,8 +143,15 @@ def _wait_for_other_start(place: Place, seconds: float) -> Result:
             return Result(DONE, f"fapws: already running (pid {presence.pid})", {"pid": presence.pid})
         if time.monotonic() >= until:
             text = f"fapws: another start is still under way after {seconds:g} s; it may still finish"
-            return Result(FAILED, text)
+            return Result(FAILED, text + _so_far(place))
         time.sleep(POLL_PAUSE)
+
+
+def _so_far(place: Place) -> str:
+    """What a start has come to that takes long."""
+    from fapws.cli.why import so_far  # as in _query()
+
+    return so_far(place.control)
 
 
 def _serves(place: Place, seconds: float) -> bool:

@@ -23,7 +23,7 @@ _NAMES = {
     "refusals": "a storm of refused requests",
 }
 _KEYS = {
-    "reload": ("script", "reload"),
+    "reload": ("script", "reload", "boot_timeout"),
     "boot": ("script", "boot_timeout"),
     "crash": ("script",),
     "hang": ("script", "request_timeout"),
@@ -88,6 +88,19 @@ def _page(reply: dict[str, Any], failures: list[dict[str, Any]]) -> str:
         "failures before", "\n".join(f"{span(f['ago'])} ago: {_first(f['text'])}" for f in failures[1:])
     )
     return "\n".join((*lines, now, f"error log: {reply['error_log']}"))
+
+
+def so_far(control: str) -> str:
+    """Lines on how a server is that does not serve yet, and on its last failure; empty: nobody can say."""
+    try:
+        reply = learn(control, "why", MARGIN) if control else {}
+    except Ended:
+        return ""
+    lines = [f"now: {reply['summary']}"] if reply else []
+    for last in reply.get("failures", [])[:1]:
+        lines.append(f"the last failure, {span(last['ago'])} ago: {_first(last['text'])}")
+        lines.append("what is known of it: fapwsctl why")
+    return "".join(f"\nfapws: {line}" for line in lines)
 
 
 def _behind(text: str) -> list[str]:

@@ -333,7 +333,7 @@ class _Run:
         if self._output not in self._open:
             return None
         if time.monotonic() > self._deadline:
-            self._fail(f"was killed: it has taken more than {self._timeout:g} seconds")
+            self._fail(f"was killed: it has taken more than {self._timeout:g} seconds (timeout)")
         piece: bytes | None = b""
         for descriptor, _ in self._poll.poll(WAIT_SECONDS * 1000):
             data = self._take(descriptor)

@@ -112,7 +112,8 @@ OPTIONS: tuple[Option, ...] = (
            "Linux only: a queue of its own for each worker and TCP address, by SO_REUSEPORT; see "
            "fapws.ini(5)"),
     Option("boot_timeout", POOL, "time", "1m",
-           "time a worker may take to load the application", 1, 3600),
+           "time a worker may take to load the application; one that takes longer is killed, and its "
+           "Python stack is told", 1, 3600),
     Option("drain_timeout", POOL, "time", "25s",
            "time a leaving worker may take to finish its requests; then it is killed", 0, 3600),
     Option("stop_delay", POOL, "time", "0",

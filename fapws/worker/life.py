@@ -134,7 +134,6 @@ class Worker:
         self.child: tuple[WorkerSpec, Preloaded] | None = None
         """A zygote's, in a worker that it has forked."""
         self._preloaded = preloaded
-        self._born = time.monotonic()
         self._spec = spec
         self._decoder = Decoder(FROM_MASTER)
         self._channel = spec.channel
@@ -285,12 +284,9 @@ class Worker:
         from fapws.worker.warmup import warm_up
 
         spec = self._spec
-        timeout = spec.pool.boot_timeout
-        deadline = self._born + timeout if timeout else None
         try:
             common = common_environ(spec.multiprocess)
-            crashes = self._streams.for_crashes
-            self._told = warm_up(application, spec.pool, spec.listeners, common, deadline, crashes)
+            self._told = warm_up(application, spec.pool, spec.listeners, common)
         finally:
             if os.getpid() != self.pid:
                 forks.leave(self.errors, sys.exc_info()[1])

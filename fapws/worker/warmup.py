@@ -6,10 +6,8 @@ sent anywhere. Imported only by a worker whose pool has the option.
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import sys
-import time
 
 from fapws import percent
 from fapws.descriptors import adopt
@@ -23,12 +21,6 @@ from fapws.wsgi.environ import Environ, listener_base
 from fapws.wsgi.exchange import Headers
 from fapws.wsgi.response import Fault, Response, check_header, check_piece
 
-STACK_BEFORE = 0.5
-"""Seconds before the master ends a boot that hangs; its stack is written then ..."""
-STACK_PART = 0.5
-"""... or after this part of the time that is left, whichever comes later."""
-_SOON = 0.1
-"""Seconds; what is over already is told as soon as that."""
 _FIRST_DOUBTFUL, _FIRST_BAD = 300, 500
 """Status codes: below the first a page was made, below the second it was not, and something was said in its
 place."""
@@ -43,16 +35,13 @@ def warm_up(
     pool: Pool,
     listeners: tuple[int, ...],
     common: Environ,
-    deadline: float | None,
-    stacks: int,
 ) -> str:
     """Makes all of the pool's requests, in their order. Raises LoadError with the reason.
 
     Returns lines on those that tried nothing, because the application turned them away.
 
     listeners: descriptors, of whose sockets nothing but the address is looked at. common: what every environ
-    begins with. deadline: when the master ends this boot, by time.monotonic(); a little before it the stacks
-    of all threads go to descriptor stacks.
+    begins with.
     """
     sockets = [adopt(descriptor) for descriptor in listeners]
     try:
@@ -62,13 +51,9 @@ def warm_up(
     finally:
         for listener in sockets:
             listener.detach()
-    alarm = _StackAlarm(deadline, stacks)
-    try:
-        return "\n".join(
-            filter(None, [_make(text, served, _environ(split(text), base, address)) for text in pool.warmup])
-        )
-    finally:
-        alarm.end()
+    return "\n".join(
+        filter(None, [_make(text, served, _environ(split(text), base, address)) for text in pool.warmup])
+    )
 
 
 def _environ(request: Warmup, base: Environ, address: str) -> Environ:
@@ -143,42 +128,6 @@ def _consume(application: Callable[..., Any], environ: Environ, response: _Unsen
         close = getattr(result, "close", None)
         if close is not None:
             close()
-
-
-class _StackAlarm:
-    """Writes the stacks of a boot that hangs, even where C code holds the GIL, by a thread of faulthandler.
-
-    Over a fork it is put down, because a child has no such thread and would wait for its end for ever; where
-    Python does not tell of forks, there is no alarm.
-    """
-
-    def __init__(self, deadline: float | None, stacks: int) -> None:
-        self._stacks = stacks
-        self._deadline = deadline
-        """None: it is over, or was never wanted."""
-        if deadline is None or not hasattr(os, "register_at_fork"):
-            self._deadline = None
-            return
-        os.register_at_fork(before=self._put_down, after_in_parent=self._set, after_in_child=self._forget)
-        self._set()
-
-    def _set(self) -> None:
-        if self._deadline is not None:
-            left = max(self._deadline - time.monotonic(), _SOON)
-            seconds = max(left - STACK_BEFORE, left * STACK_PART)
-            faulthandler.dump_traceback_later(seconds, file=self._stacks)
-
-    def _put_down(self) -> None:
-        if self._deadline is not None:
-            faulthandler.cancel_dump_traceback_later()
-
-    def _forget(self) -> None:
-        self._deadline = None
-
-    def end(self) -> None:
-        """The boot is over, or a child's part in it."""
-        self._put_down()
-        self._forget()
 
 
 class _Unsent(Response):

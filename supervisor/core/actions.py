@@ -78,6 +78,13 @@ class SendPing(NamedTuple):
     worker: int
 
 
+class Late(NamedTuple):
+    """It still starts, and will soon be killed for that: ask for its stack, and answer with WorkerFailed.
+    That does not count if it becomes ready after all."""
+
+    child: Child
+
+
 class Hung(NamedTuple):
     """It gives no sign of life: log it. Unless ``stopped``, ask for its stack (SIGUSR2) as well."""
 
@@ -242,6 +249,7 @@ Action = Union[
     Kill,
     Look,
     SendPing,
+    Late,
     Hung,
     Slow,
     SlowOver,

@@ -32,7 +32,7 @@ class Child(NamedTuple):
     failures: int = 0
     """How often in a row the slot's workers failed before this one."""
     reason: str = ""
-    """What it said when it could not boot."""
+    """What it said when it could not boot; where it stood, if that takes too long."""
     hung: str = ""
     """What it hung in, or what has stopped it; empty: it does not hang."""
     replaces: int = 0
@@ -58,6 +58,8 @@ class Child(NamedTuple):
     """The number of the zygote that forks it; 0: the master does."""
     unborn: bool = False
     """Whether that was ordered and is not done yet."""
+    stack_due: float = inf
+    """When it is asked for its stack, because boot_timeout will soon be over; ``inf``: never."""
     alone: bool = False
     """Whether it tells applications that there is no other worker (wsgi.multiprocess)."""
 
@@ -140,4 +142,5 @@ class Children:
 
         Deadlines that have passed do not count: those wait for something else (a free place).
         """
-        return min((child.deadline for child in self if child.deadline > now), default=inf)
+        moments = (moment for child in self for moment in (child.deadline, child.stack_due))
+        return min((moment for moment in moments if moment > now), default=inf)

@@ -124,6 +124,9 @@ def _expire(turn: Turn) -> None:
     """Deadlines that have passed."""
     for child in turn.children:
         if child.deadline > turn.now:
+            if child.stack_due <= turn.now:
+                turn.children.put(child._replace(stack_due=inf))
+                turn.order(actions.Late(child))
             continue
         cell = states.TABLE[child.state][states.OVERDUE]
         if cell.order == states.KILL:
@@ -160,7 +163,7 @@ def on_ready(turn: Turn, event: events.WorkerReady) -> None:
     """It serves."""
     child = turn.children.get(event.worker)
     if child is not None and child.state == states.STARTING:
-        ready = child._replace(active_at=turn.now, unborn=False)
+        ready = child._replace(active_at=turn.now, unborn=False, reason="")
         turn.enter(ready, states.TABLE[child.state][states.READY].state, inf)
 
 
@@ -213,6 +216,8 @@ def _crashed(turn: Turn, child: Child, event: events.WorkerExited) -> None:
     relieved = any(other.replaces == child.number and other.active for other in turn.children)
     delay = 0.0 if relieved else states.backoff(failures)
     died = child._replace(failures=failures)
+    if child.deadline_missed and not child.hung:
+        died = died._replace(reason=texts.boot_failure(child, event.status, turn.now - child.born))
     if relieved:
         turn.enter(child, states.GONE, inf)
     else:

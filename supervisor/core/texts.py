@@ -46,11 +46,13 @@ def ending(status: int) -> str:
 
 
 def boot_failure(child: Child, status: int, age: float) -> str:
-    """Why a worker never became ready: its own traceback if it sent one."""
-    if child.reason:
-        return child.reason.rstrip("\n")
+    """Why a worker never became ready: its own traceback if it sent one; its stack if it took too long."""
+    reason = child.reason.rstrip("\n")
     if child.deadline_missed:
-        return f"worker {child.name} was not ready after {age:.0f} s (boot_timeout) and was killed"
+        told = f"worker {child.name} was not ready after {age:.0f} s (boot_timeout) and was killed"
+        return f"{reason}\n{told}" if reason else told
+    if reason:
+        return reason
     return f"worker {child.name} {ending(status)} before it was ready"
 
 
@@ -153,13 +155,19 @@ def reload_incomplete(child: Child, left: int) -> str:
 
 
 def serving(
-    pools: list[tuple[str, list[str]]], pid: int, workers: int, automatic: list[tuple[str, str]]
+    pools: list[tuple[str, list[str]]],
+    pid: int,
+    serve: int,
+    workers: int,
+    automatic: list[tuple[str, str]],
 ) -> str:
-    """The one line of a start: which pool on which addresses. automatic: pools whose number of workers
-    follows from something, and that."""
+    """The one line of a start: which pool on which addresses. serve: how many of the workers do.
+    automatic: pools whose number of workers follows from something, and that."""
     places = "; ".join(f"{name} on {', '.join(urls)}" for name, urls in pools)
     why = "".join(f"; workers = auto in pool {name}: {reason}" for name, reason in automatic)
-    return f"serving {places} (pid {pid}, {plural(workers, 'worker')}{why})"
+    told = plural(workers, "worker")
+    told = told if serve == workers else f"{serve} of {told}"
+    return f"serving {places} (pid {pid}, {told}{why})"
 
 
 def death(child: Child, pid: int, status: int, age: float, requests: int) -> str:
@@ -172,13 +180,14 @@ def death(child: Child, pid: int, status: int, age: float, requests: int) -> str
     if child.state == states.SERVING:
         return f"worker {child.name} (pid {pid}) {ending(status)} after {age:.1f} s, {served} served"
     if child.deadline_missed:
-        return f"worker {child.name} (pid {pid}) was killed: not ready in {age:.1f} s"
+        return f"worker {child.name} (pid {pid}) was killed: not ready in {age:.1f} s (boot_timeout)"
     return f"worker {child.name} (pid {pid}) {ending(status)} before it was ready"
 
 
 def death_draining(child: Child, pid: int, status: int) -> str:
     """The line for a worker that was to finish what it had in hand, and did not."""
-    when = "when its time to drain was over" if child.deadline == inf else "while it drained"
+    over = "when its time to drain (drain_timeout, or a fast stop) was over"
+    when = over if child.deadline == inf else "while it drained"
     return f"worker {child.name} (pid {pid}) {ending(status)} {when}"
 
 
@@ -268,8 +277,11 @@ def refill(delay: float) -> str:
 
 
 def boot_reason(child: Child) -> str:
-    """Why it could not boot: whole the first time, then its last line, to spare the log."""
+    """Why it could not boot: whole the first time, then its last line, to spare the log. Of one that took too
+    long the line on its death says all but the stack."""
     reason = child.reason.rstrip("\n")
+    if child.deadline_missed:
+        reason = reason.rpartition("\n")[0] if child.failures <= 1 else ""
     if not reason:
         return ""
     return "\n" + (reason if child.failures <= 1 else reason.rsplit("\n", 1)[-1])

@@ -210,6 +210,7 @@ class Turn:
                 born=self.now,
                 since=self.now,
                 deadline=self.now + timeout if timeout else inf,
+                stack_due=states.stack_due(self.now, timeout),
                 drain_timeout=pool.drain_timeout,
                 failures=failures,
                 replaces=replaces,
@@ -248,7 +249,7 @@ class Turn:
 
     def enter(self, child: Child, state: str, deadline: float) -> None:
         """Puts it into a state."""
-        self.children.put(child._replace(state=state, since=self.now, deadline=deadline))
+        self.children.put(child._replace(state=state, since=self.now, deadline=deadline, stack_due=inf))
 
     def start_canaries(
         self, config: Config, generation: int, only: frozenset[str] = frozenset()

@@ -13,6 +13,8 @@ A worker that ends without being told to leaves its slot *backing off*; one that
 
 from __future__ import annotations
 
+from math import inf
+
 from fapws.lean import NamedTuple
 
 WAITING = "waiting"
@@ -151,6 +153,10 @@ TABLE: dict[str, dict[str, Cell]] = {
     },
 }
 
+STACK_BEFORE = 2.0
+"""Seconds before the end of boot_timeout; a worker that still starts is asked for its stack then ..."""
+STACK_PART = 0.25
+"""... or when this part of the time is left, if that is less."""
 HUNG_GRACE = 2.0
 """Seconds before the KILL: for the stack of a worker that hangs, for SIGCONT to one that was stopped."""
 BACKOFF_FIRST = 1.0
@@ -160,6 +166,11 @@ BACKOFF_MAX = 30.0
 """Seconds."""
 HEALTHY_AFTER = 60.0
 """Seconds of serving after which earlier failures are forgotten."""
+
+
+def stack_due(now: float, timeout: float) -> float:
+    """When a worker that begins to start now is asked for its stack; ``timeout``: its boot_timeout."""
+    return now + timeout - min(STACK_BEFORE, timeout * STACK_PART) if timeout else inf
 
 
 def backoff(failures: int) -> float:

@@ -185,7 +185,8 @@ def on_born(turn: Turn, event: events.WorkerBorn) -> None:
     born = child._replace(unborn=False)
     pool = turn.pool_of(child)
     if child.state == workers.STARTING and pool is not None and pool.boot_timeout:
-        born = born._replace(deadline=turn.now + pool.boot_timeout)
+        due = workers.stack_due(turn.now, pool.boot_timeout)
+        born = born._replace(deadline=turn.now + pool.boot_timeout, stack_due=due)
     turn.children.put(born)
     zygote = _get(turn, child.zygote)
     if zygote is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from typing import Any
 
@@ -37,10 +36,10 @@ def tried(body: str, *requests: str) -> dict[str, Any]:
     module: dict[str, Any] = {}
     exec(compile(APPLICATION.replace("BODY", body.replace("\n", "\n    ")), "application", "exec"), module)
     pool = Pool("shop", warmup=requests or ("GET http://shop.example/health",))
-    with socket.socket() as listener, open(os.devnull, "wb") as log:
+    with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         common = common_environ(False)
-        told = warm_up(module["application"], pool, (listener.fileno(),), common, None, log.fileno())
+        told = warm_up(module["application"], pool, (listener.fileno(),), common)
         assert listener.fileno() >= 0 and listener.getsockname()[1], "the socket is left alone"
     return {**module, "told": told}
 

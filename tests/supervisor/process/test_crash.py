@@ -293,8 +293,8 @@ def test_a_draining_worker_that_is_killed_names_what_it_had_in_hand(house: House
         client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         until(lambda: house.status()["workers"][0]["request"], "the request is in hand")
         house.ctl("stop")
-    killed = r"worker hello/0 \(pid \d+\) was killed by SIGKILL when its time to drain was over"
-    house.wait_log(killed + ", in hand: GET /slow")
+    killed = r"worker hello/0 \(pid \d+\) was killed by SIGKILL when its time to drain"
+    house.wait_log(killed + r" \(drain_timeout, or a fast stop\) was over, in hand: GET /slow")
 
 
 SLEEPER = """

@@ -76,10 +76,57 @@ def test_worker_that_dies_while_booting_is_a_failed_start(house: House) -> None:
     house.assert_nothing_is_left()
 
 
-def test_worker_that_never_gets_ready_is_a_failed_start(house: House) -> None:
+@pytest.mark.parametrize("hangs", ["time.sleep(60)", "while True: pass"], ids=["sleeps", "computes"])
+def test_worker_that_never_gets_ready_is_a_failed_start_that_says_where(house: House, hangs: str) -> None:
     house.configure(pool="boot_timeout = 1s")
-    house.write_app("import time\ntime.sleep(60)\n")
-    assert "boot_timeout" in house.ctl("start", expect=1)
+    house.write_app(f"import time\ndef connect():\n    {hangs}\nconnect()\n")
+    said = house.ctl("start", expect=1)
+    assert re.search(
+        r'\(most recent call first.*\):\n  File ".*hello\.py", line 3 in connect\n  File .* in <module>\n'
+        r"worker hello/0 was not ready after 1 s \(boot_timeout\) and was killed\n",
+        said,
+    ), said
+    house.assert_nothing_is_left()
+
+
+SECOND_FAILS = """
+import os, time
+for number in range(3):
+    try:
+        os.close(os.open(f"{PLACE}.{number}", os.O_CREAT | os.O_EXCL))
+        break
+    except FileExistsError:
+        continue
+if number == 1:
+    raise LookupError("no place for a second")
+if number == 2:
+    REST
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return []
+"""
+
+
+def test_start_says_how_many_workers_serve_and_why_not_all(house: House) -> None:
+    house.configure(listen=f"unix:{house.unix}", workers=2)
+    place = str(house.directory / "taken")
+    house.write_app(SECOND_FAILS.replace("{PLACE}", place).replace("REST", 'raise LookupError("nor this")'))
+    said = house.ctl("start")
+    assert f"(pid {house.pid}, 1 of 2 workers)\n" in said
+    assert re.search(r"fapws: worker hello/1 \(pid \d+\) exited with status 1 before it was ready\n", said)
+    assert "1 of 2 workers)" in house.log()
+    house.ctl("stop")
+
+
+def test_start_that_waits_in_vain_tells_what_has_failed_so_far(house: House) -> None:
+    house.configure(listen=f"unix:{house.unix}", workers=2)
+    place = str(house.directory / "taken")
+    house.write_app(SECOND_FAILS.replace("{PLACE}", place).replace("REST", "time.sleep(60)"))
+    said = house.ctl("-t", "1", "start", expect=1)
+    assert "fapws: not serving after 1 s; it may still finish\nfapws: now: " in said
+    assert "pool hello: 1 of 2 serving" in said
+    assert re.search(r"fapws: the last failure, \ds ago: worker hello/1 \(pid \d+\) exited with status", said)
+    house.ctl("stop")
     house.assert_nothing_is_left()
 
 

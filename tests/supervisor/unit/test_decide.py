@@ -136,6 +136,25 @@ def test_first_start_that_takes_too_long_is_killed_and_said_so() -> None:
     assert "boot_timeout" in end.reason
 
 
+def test_worker_that_starts_for_long_is_asked_for_its_stack_before_it_is_killed() -> None:
+    core = Core(blog=2)
+    core.tell(events.Boot())
+    assert decide.next_wakeup(core.state, core.now) == core.now + 58.0
+    assert kinds(core.tell(events.Tick(), after=58.0)) == [actions.Late]
+    assert core.tell(events.Tick()) == [], "once"
+    core.tell(events.WorkerFailed(1, "where it stands"))
+    core.tell(events.WorkerReady(1))
+    assert [child.reason for child in core.state.children] == ["", ""], "it was ready after all"
+    core.tell(events.Tick(), after=58.0)
+    core.tell(events.WorkerFailed(2, "where it stands"))
+    assert core.tell(events.Tick(), after=2.0) == [actions.Kill(2)]
+    core.tell(events.WorkerExited(2, -9))
+    (died,) = core.all(actions.Died)
+    assert died.child.reason == (
+        "where it stands\nworker blog/1 was not ready after 60 s (boot_timeout) and was killed"
+    )
+
+
 def test_later_worker_of_the_first_start_may_fail_without_ending_the_master() -> None:
     core = Core(blog=2)
     core.tell(events.Boot())

@@ -19,7 +19,8 @@ def test_texts_of_deaths() -> None:
     assert texts.death(child("starting"), 12, 3, 0.1, 0) == (
         "worker blog/0 (pid 12) exited with status 3 before it was ready"
     )
-    assert "not ready in 60.0 s" in texts.death(child("killed"), 12, -9, 60.0, 0)
+    assert "not ready in 60.0 s (boot_timeout)" in texts.death(child("killed"), 12, -9, 60.0, 0)
+    assert "(drain_timeout, or a fast stop)" in texts.death_draining(child("draining"), 12, -9)
     assert texts.death(child("starting"), 0, 1, 0.0, 0) == "worker blog/0 could not be started"
     assert texts.ending(-250) == "was killed by signal 250"
 
@@ -28,3 +29,17 @@ def test_traceback_is_logged_whole_once_and_then_by_its_last_line() -> None:
     assert texts.boot_reason(child(reason="Traceback\nE: x\n")) == "\nTraceback\nE: x"
     assert texts.boot_reason(child(reason="Traceback\nE: x\n", failures=2)) == "\nE: x"
     assert texts.boot_reason(child()) == ""
+
+
+def test_where_a_worker_stood_that_took_too_long_is_told_before_that_it_did() -> None:
+    told = texts.boot_failure(child("killed", reason="Stack\n  f\n"), -9, 60.0)
+    assert told == "Stack\n  f\nworker blog/0 was not ready after 60 s (boot_timeout) and was killed"
+    assert texts.boot_reason(child("killed", reason=told)) == "\nStack\n  f", "the line before has the rest"
+    assert texts.boot_reason(child("killed", reason=told, failures=2)) == ""
+
+
+def test_line_of_a_start_tells_how_many_workers_serve() -> None:
+    pools = [("blog", ["http://127.0.0.1:80"])]
+    told = "serving blog on http://127.0.0.1:80 (pid 9, {})"
+    assert texts.serving(pools, 9, 2, 2, []) == told.format("2 workers")
+    assert texts.serving(pools, 9, 1, 2, []) == told.format("1 of 2 workers")
