@@ -157,7 +157,7 @@ class Pool(NamedTuple):
     """``no``, ``owner`` or ``yes``."""
     static_fallthrough: bool = False
     warmup: tuple[str, ...] = ()
-    """Requests before READY, each as ``GET http://shop.example/health``; see fapws.settings.warmups."""
+    """Requests before READY, each as ``GET http://shop.example/health 200``; see fapws.settings.warmups."""
     ready_path: str = ""
     """The core's own path that tells whether clients may be sent here; empty: none."""
     log_ready: bool = False

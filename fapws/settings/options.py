@@ -171,8 +171,9 @@ OPTIONS: tuple[Option, ...] = (
            "write what ready_path is answered to the access log too"),
     Option("warmup", POOL, "warmups", "",
            "requests that a new worker makes of its application before clients come, such as "
-           "GET http://shop.example/health; a status of 500 or above or an exception is a failed boot, and a "
-           "reload then changes nothing; several are separated by commas", shared=False),
+           "GET http://shop.example/health 200; an exception, a status of 500 or above, or another one than "
+           "that behind the URL, if one is there, is a failed boot, and a reload then changes nothing; "
+           "several are separated by commas", shared=False),
     Option("static", POOL, "statics", "",
            "folders whose files the core serves itself, without the application, as PATH:FOLDER such as "
            "/static:/srv/blog/static; several are separated by commas; the longest path counts",

@@ -94,9 +94,15 @@ def _make(text: str, application: Callable[..., Any], environ: Environ) -> str:
         heard.end()
     if bad:
         raise LoadError(f"warmup: {text}: the response was {status}\n{_told(response.cause or heard.error)}")
-    if int(status[:3]) < _FIRST_DOUBTFUL:
+    expected = split(text).status
+    if status[:3] == expected or (int(status[:3]) < _FIRST_DOUBTFUL and not expected):
         return ""
-    return f"warmup: {text}: the response was {status}, so little was tried; {_advice(status, response)}"
+    advice = _advice(status, response)
+    if not expected:
+        return f"warmup: {text}: the response was {status}, so little was tried; {advice}"
+    what = f"warmup: {text}: the response was {status}, not {expected}; {advice}"
+    also = "" if status.startswith("400") else f", or {status[:3]} in place of {expected}"
+    raise LoadError(f"{what}{also}\n{_told(response.cause or heard.error)}")
 
 
 def _advice(status: str, response: Response) -> str:

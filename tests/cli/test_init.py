@@ -122,29 +122,32 @@ def test_a_django_project_and_its_environment_are_found(tmp_path: Path) -> None:
         "mysite.wsgi:application",
         (("DJANGO_SETTINGS_MODULE", "mysite.settings"),),
         ".venv",
-        "GET http://localhost/",
+        "GET http://localhost/ 200",
     )
     assert command.main(["--yes", "--listen", "unix:run/web.sock?mode=660", str(tmp_path)]) == 0
     (pool,) = read(str(tmp_path / "fapws.ini")).pools
     assert (pool.app, pool.name) == ("mysite.wsgi:application", "mysite")
     assert tuple(pool.env) == (("DJANGO_SETTINGS_MODULE", "mysite.settings"),)
     assert pool.trusted_proxies[0].text == "unix"
-    assert pool.warmup == ("GET http://localhost/",)
+    assert pool.warmup == ("GET http://localhost/ 200",)
     assert f"server unix:{tmp_path}/run/web.sock;" in (tmp_path / "fapws.nginx.conf").read_text()
 
 
 @pytest.mark.parametrize(
     ("settings", "warmup"),
     [
-        ("ALLOWED_HOSTS = []", "GET http://localhost/"),
-        ("ALLOWED_HOSTS = ['*', '.example.org']", "GET http://example.org/"),
-        ("ALLOWED_HOSTS = ('a.example', 'b.example')\nSECURE_SSL_REDIRECT = True", "GET https://a.example/"),
+        ("ALLOWED_HOSTS = []", "GET http://localhost/ 200"),
+        ("ALLOWED_HOSTS = ['*', '.example.org']", "GET http://example.org/ 200"),
+        (
+            "ALLOWED_HOSTS = ('a.example', 'b.example')\nSECURE_SSL_REDIRECT = True",
+            "GET https://a.example/ 200",
+        ),
         (
             "ALLOWED_HOSTS = os.environ['HOSTS'].split()\nSECURE_SSL_REDIRECT = not DEBUG",
-            "GET http://localhost/",
+            "GET http://localhost/ 200",
         ),
-        ("ALLOWED_HOSTS = 'no list', 7", "GET http://localhost/"),
-        ("nonsense here", "GET http://localhost/"),
+        ("ALLOWED_HOSTS = 'no list', 7", "GET http://localhost/ 200"),
+        ("nonsense here", "GET http://localhost/ 200"),
     ],
 )
 def test_warmup_of_a_django_project_is_a_request_that_it_takes(

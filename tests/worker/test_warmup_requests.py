@@ -108,6 +108,34 @@ def test_response_that_has_tried_little_is_told_with_what_to_write(
         assert told.startswith(head) and told.endswith(advice) and "\n" not in told
 
 
+@pytest.mark.parametrize(
+    ("status", "expected", "advice"),
+    [
+        ("200 OK", "200", None),
+        ("302 Found", "302", None),
+        ("400 Bad Request", "400", None),
+        ("400 Bad Request", "200", "name a host that the application takes (Django: one of ALLOWED_HOSTS)"),
+        ("404 Not Found", "200", "name a page that is there for everybody, or 404 in place of 200"),
+        ("302 Found", "200", "name the place that it leads to, /x, or 302 in place of 200"),
+        ("204 No Content", "200", "name a page that is there for everybody, or 204 in place of 200"),
+        ("500 X", "200", "was 500 X"),
+    ],
+)
+def test_response_of_another_status_than_expected_is_a_failed_boot(
+    status: str, expected: str, advice: str | None
+) -> None:
+    body = f"start_response({status!r}, [('Location', '/x')])\nreturn [b'']"
+    request = f"GET http://shop.example/health {expected}"
+    if advice is None:
+        assert tried(body, request)["told"] == ""
+        return
+    with pytest.raises(LoadError) as failure:
+        tried(body, request)
+    unlike = f", not {expected}; " if advice.startswith("name") else "\n"
+    assert str(failure.value).startswith(f"warmup: {request}: the response was {status}{unlike}")
+    assert str(failure.value).endswith(f"{advice}\n")
+
+
 def test_first_of_several_that_fails_is_named() -> None:
     body = 'start_response("500 X" if environ["PATH_INFO"] == "/b" else "200 OK", [])\nreturn [b""]'
     with pytest.raises(LoadError, match=r"warmup: HEAD https://shop\.example/b: the response was 500 X"):

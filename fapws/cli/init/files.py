@@ -29,8 +29,9 @@ _OFTEN = (
 _EXAMPLES = {"status": "127.0.0.1:9117", "access_log": "log/access.log", "static": "/static:static"}
 """What those of them show that are off."""
 _WARMUP = (
-    "Django reads urls.py only with the first request: without this line a reload brings broken views to the "
-    "clients. The host is one of ALLOWED_HOSTS, the page one that needs the site's parts and gives 200."
+    "Django reads urls.py only with the first request: without this line a reload brings broken views, or an "
+    "ALLOWED_HOSTS that lacks the site, to the clients. The host is that which clients ask for, the page one "
+    "that needs the site's parts, and behind it stands the status that it has, such as 302 where it leads on."
 )
 _HEAD = """\
 ; Fapws serves {what} by this file.

@@ -73,10 +73,10 @@ def _warmup(source: str) -> str:
     scheme = "https" if values.get("SECURE_SSL_REDIRECT") is True else "http"
     for host in named:
         try:
-            return ", ".join(parse_warmups(f"GET {scheme}://{host.lstrip('.')}/"))
+            return ", ".join(parse_warmups(f"GET {scheme}://{host.lstrip('.')}/ 200"))
         except ValueError:
             continue  # a pattern such as *
-    return f"GET {scheme}://localhost/"
+    return f"GET {scheme}://localhost/ 200"
 
 
 def _constants(source: str) -> dict[str, object]:

@@ -255,6 +255,22 @@ def test_django_whose_urls_are_wrong_serves_on(house: House) -> None:
         assert house.workers() == before
 
 
+def test_deployment_whose_allowed_hosts_lack_the_site_changes_nothing(house: House) -> None:
+    pytest.importorskip("django", reason="runs where Django is installed")
+    place = house.directory / "shop_urls.py"
+    place.write_text(URLS.replace("VIEW", ""), encoding="utf-8")
+    house.write_app(DJANGO)
+    house.configure(pool=f"{WARMUP} 200")
+    house.start()
+    before = house.workers()
+    house.write_app(DJANGO.replace('["shop.example"]', '["shop.exmaple"]'))
+    said = house.ctl("reload", expect=1)
+    assert "health 200: the response was 400 Bad Request, not 200; name a host" in said
+    assert "You may need to add 'shop.example' to ALLOWED_HOSTS." in said, "Django's own words"
+    assert said.endswith("fapws: the old workers serve on\n")
+    assert house.workers() == before
+
+
 MOVED = lazy(
     'start_response("301 Moved", [("Location", "https://" + environ["HTTP_HOST"] + "/health")])\nreturn []'
 )
