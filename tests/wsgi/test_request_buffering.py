@@ -133,6 +133,13 @@ def application(environ, start_response):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
+    with Server(APPLICATION, options="request_buffering = no") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Server]:
+    """For clients that stop: of others it would ask that the machine lets them go on within a second."""
     with Server(APPLICATION, options="request_buffering = no\nbody_timeout = 1s") as running:
         yield running
 
@@ -271,12 +278,12 @@ def test_a_client_that_leaves_raises_oserror_in_read(server: Server, coding: str
     assert fetch(server.address, "/unread").status == 200
 
 
-def test_a_client_that_stops_sending_gets_408_and_holds_nobody_longer(server: Server) -> None:
-    with Client(server.address) as client:
+def test_a_client_that_stops_sending_gets_408_and_holds_nobody_longer(hasty: Server) -> None:
+    with Client(hasty.address) as client:
         client.send(request("/raise", "Content-Length: 10", method="POST") + b"abc")
         assert client.read().status == 408
         assert client.at_end()
-    assert fetch(server.address, "/unread").status == 200
+    assert fetch(hasty.address, "/unread").status == 200
 
 
 def test_a_response_does_not_wait_for_the_content_of_the_next_request(server: Server) -> None:
@@ -287,8 +294,8 @@ def test_a_response_does_not_wait_for_the_content_of_the_next_request(server: Se
         assert json.loads(client.read().body)[0] == 5
 
 
-def test_signals_give_a_client_that_stops_sending_no_more_time(server: Server) -> None:
-    with Client(server.address) as client:
+def test_signals_give_a_client_that_stops_sending_no_more_time(hasty: Server) -> None:
+    with Client(hasty.address) as client:
         client.send(request("/ticks", "Content-Length: 10", method="POST") + b"abc")
         assert client.read().status == 408
 
