@@ -10,8 +10,11 @@ done
 print(platform.machine(), sys.byteorder, sys.maxsize.bit_length() + 1, "bits", platform.libc_ver(), sys.version)'
 "$python" -m venv --system-site-packages --without-pip "$srv/site"
 site=$srv/site/bin
-# pip as Debian has it for new environments, in one file: to install it would take minutes under qemu.
-PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl) "$site/python" -m pip install -q --disable-pip-version-check \
+# Without a pip of its own, that of Debian for new environments, in one file: to install it would take minutes
+# under qemu. It is for Debian's own Python: another may be too new for it.
+pip=
+"$site/python" -c 'import pip' 2>/dev/null || pip=$(echo /usr/share/python-wheels/pip-*.whl)
+PYTHONPATH=$pip "$site/python" -m pip install -q --disable-pip-version-check \
     --no-compile --no-index --find-links "$srv/dist" fapws
 "$site/python" -c 'import fapws._core; print(fapws._core.__file__)
 try:
