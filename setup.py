@@ -207,7 +207,7 @@ ACCELERATOR = Extension(
 setup(
     # Here, because pyproject.toml's way to say it differs before and after setuptools 77.
     # libuv's own licence is packed when it is linked in, see tools/wheels.sh.
-    license="BSD-2-Clause AND MIT" if os.path.exists("LICENSE.libuv") else "BSD-2-Clause",
+    license="BSD-2-Clause AND ISC AND MIT" if os.path.exists("LICENSE.libuv") else "BSD-2-Clause",
     cffi_modules=["tools/core_build.py:ffibuilder"],
     ext_modules=[] if PURE else [ACCELERATOR],
     cmdclass={"build": Build, "build_ext": BuildExt, "sdist": Sdist},

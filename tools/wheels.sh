@@ -166,12 +166,17 @@ build() {
 # ---- check ---------------------------------------------------------------------------------------------
 
 # auditwheel looks at glibc's wheels only: those of musl ask for libc.so, which is a text on a machine with glibc.
+names_libuv='import re, sys, zipfile
+wheel = zipfile.ZipFile(sys.argv[1])
+text = {name.split("/", 1)[1]: wheel.read(name).decode() for name in wheel.namelist() if ".dist-info/" in name}
+notice = re.match(r"This wheel has libuv \d+[.]\d+[.]\d+ in it", text.get("licenses/LICENSE.libuv", ""))
+sys.exit(not (notice and re.search("^License.*: BSD-2-Clause AND ISC AND MIT$", text["METADATA"], re.M)))'
 check() {
     bin=.venv/bin
     $bin/twine check --strict dist/* || die 'an index would refuse these'
     $bin/check-wheel-contents dist/*.whl || die 'a wheel holds what it should not'
     for wheel in dist/*.whl; do
-        case $($python -m zipfile -l "$wheel") in *licenses/LICENSE.libuv*) ;; *) die "$wheel: no licence of libuv" ;; esac
+        $python -c "$names_libuv" "$wheel" || die "$wheel: does not name libuv, its version and its licences"
         case $wheel in
             *-abi3-*) $bin/abi3audit --strict --assume-minimum-abi3 3.9 "$wheel" ||
                 die "$wheel is not for every Python from 3.9 on" ;;
