@@ -10,6 +10,7 @@ done
 print(platform.machine(), sys.byteorder, sys.maxsize.bit_length() + 1, "bits", platform.libc_ver(), sys.version)'
 "$python" -m venv --system-site-packages --without-pip "$srv/site"
 site=$srv/site/bin
+cd "$srv/fapws" # where no package lies: what is imported is what was installed
 # Without a pip of its own, that of Debian for new environments, in one file: to install it would take minutes
 # under qemu. It is for Debian's own Python: another may be too new for it.
 pip=
@@ -20,7 +21,6 @@ PYTHONPATH=$pip "$site/python" -m pip install -q --disable-pip-version-check \
 try:
     import fapws._accelerator; print(fapws._accelerator.__file__)
 except ImportError: print("without the accelerator")'
-cd "$srv/fapws"
 "$site/python" tools/serve_once.py "$site/fapws"
 FAPWS_PURE=1 "$site/python" tools/serve_once.py "$site/fapws"
 words=$(cat "$srv/tests")
