@@ -23,8 +23,8 @@ _NAMES = {
     "refusals": "a storm of refused requests",
 }
 _KEYS = {
-    "reload": ("script", "reload", "boot_timeout"),
-    "boot": ("script", "boot_timeout"),
+    "reload": ("script", "reload", "boot_timeout", "warmup"),
+    "boot": ("script", "boot_timeout", "warmup"),
     "crash": ("script",),
     "hang": ("script", "request_timeout"),
     "refusals": ("listen", "max_header_size", "max_body_size", "max_spool", "debug"),

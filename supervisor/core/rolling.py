@@ -15,7 +15,7 @@ from math import inf
 from fapws.lean import ModuleType
 from fapws.settings.model import Config, Pool
 
-from . import actions, canary_rules, texts
+from . import actions, canary_rules, outlook, texts
 from . import worker_states as states
 from .children import Child
 from .turn import CANARY, CHECKING, FRUGAL, ROLLING, RUNNING, UNDOING, WATCHING, Reload, Turn, Zygote
@@ -201,7 +201,18 @@ def _roll_next(turn: Turn) -> None:
     elif not turn.children.any_state(*states.COMING):
         reload = turn.reload()
         seconds = turn.now - reload.began
-        end(turn, True, texts.reload_success(reload, seconds))
+        end(turn, True, texts.reload_success(reload, seconds, _lacking(turn)))
+
+
+def _lacking(turn: Turn) -> list[str]:
+    """Words on each pool in which not all workers serve: one that has replaced nobody is not waited for."""
+    told = []
+    for pool in turn.state.config.pools:
+        mine = turn.children.of_pool(pool.name)
+        serve = sum(child.state == states.SERVING and not turn.leaving(child) for child in mine)
+        if serve < turn.target(pool):
+            told.append(outlook.pool_words(pool.name, serve, pool.workers))
+    return told
 
 
 def _pending_replacement(turn: Turn) -> Child | None:

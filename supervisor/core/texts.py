@@ -100,11 +100,11 @@ def start_failure(child: Child, reason: str) -> str:
     return f"{reason}\nfapws: pool {child.pool} cannot start, so nothing was started"
 
 
-def reload_success(reload: Reload, seconds: float) -> str:
-    """What a reload did."""
+def reload_success(reload: Reload, seconds: float, lacking: list[str]) -> str:
+    """What a reload did. lacking: words on pools in which not all workers serve."""
     text = f"generation {reload.generation}, {plural(reload.replaced, 'worker')} replaced in {seconds:.1f} s"
     back = (f"pool {zygote.pool.name} is as in generation {zygote.generation}" for zygote in reload.back)
-    return "; ".join((text, *back))
+    return "; ".join((text, *back, *lacking))
 
 
 def nothing_to_go_back_to(pool: str, keeps: bool) -> str:

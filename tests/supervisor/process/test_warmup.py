@@ -269,6 +269,7 @@ def test_deployment_whose_allowed_hosts_lack_the_site_changes_nothing(house: Hou
     assert "You may need to add 'shop.example' to ALLOWED_HOSTS." in said, "Django's own words"
     assert said.endswith("fapws: the old workers serve on\n")
     assert house.workers() == before
+    assert f": {WARMUP} 200\n" in house.ctl("why"), "the line that has to be looked at"
 
 
 MOVED = lazy(

@@ -101,6 +101,21 @@ def test_reload_of_one_pool_touches_no_worker_of_another() -> None:
     assert {child.generation for child in site.state.children} == {site.state.generation}
 
 
+def test_reload_says_where_a_worker_that_replaces_nobody_does_not_serve() -> None:
+    site = TwoPools()
+    site.tell(events.ReloadAsked())
+    site.tell(events.Prepared(Config("", (Pool("blog", workers=3), Pool("shop", workers=2)))))
+    while not site.done():
+        for child in site.state.children:
+            if child.state == states.STARTING:
+                third = child.slot == 2
+                site.tell(events.WorkerExited(child.number, 1) if third else events.WorkerReady(child.number))
+            elif child.state == states.DRAINING:
+                site.tell(events.WorkerExited(child.number, 0))
+    (done,) = site.done()
+    assert done.ok and done.text.endswith("4 workers replaced in 0.0 s; pool blog: 2 of 3 serving")
+
+
 def test_reload_of_one_pool_wakes_no_other() -> None:
     site = TwoPools()
     site.state = site.state._replace(asleep=frozenset(("shop", "blog")))
