@@ -1,4 +1,5 @@
-"""Those that call fapws.run() by a name of theirs: Pyramid's pserve, Bottle, ``manage.py runfapws``."""
+"""Applications of frameworks by fapws.run(), and those that call it by a name of theirs: Pyramid's pserve,
+Bottle, ``manage.py runfapws``."""
 
 from __future__ import annotations
 
@@ -23,6 +24,50 @@ class Caller(Server):
     def command(self) -> list[str]:
         """The words that start it."""
         return self._command
+
+
+# ---- fapws.run() -----------------------------------------------------------------------------------------
+
+FLASK = """
+from flask import Flask
+application = Flask(__name__)
+
+@application.route("/hello/<name>")
+def hello(name):
+    return "hello " + name
+"""
+DJANGO = """
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpResponse
+from django.urls import path
+
+urlpatterns = [path("hello/<name>", lambda request, name: HttpResponse("hello " + name))]
+settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1"], SECRET_KEY="x")
+application = get_wsgi_application()
+"""
+BOTTLES = """
+import bottle
+application = bottle.Bottle()
+application.route("/hello/<name>")(lambda name: "hello " + name)
+"""
+BY_RUN = """
+if __name__ == "__main__":
+    import fapws
+    fapws.run(application, port=0, workers=2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("framework", "program"), [("flask", FLASK), ("django", DJANGO), ("bottle", BOTTLES)]
+)
+def test_applications_of_frameworks_are_served_by_run(framework: str, program: str, tmp_path: Path) -> None:
+    pytest.importorskip(framework, reason="runs where it is installed")
+    (tmp_path / "program.py").write_text(program + BY_RUN, encoding="utf-8")
+    with Caller([sys.executable, "-W", "ignore", "program.py"], tmp_path) as server:
+        assert "2 workers" in server.serving_line
+        assert fetch(server.address, "/hello/world").text == "hello world"
+        assert server.stop() == 0
 
 
 # ---- Pyramid's pserve ------------------------------------------------------------------------------------
