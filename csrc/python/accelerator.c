@@ -73,6 +73,8 @@ static PyMethodDef functions[] = {
      "read_content(function, core, connection, size): bytes, or None. See make_content_reader()."},
     {"read_coming", (PyCFunction)(void (*)(void))read_coming, METH_FASTCALL,
      "read_coming(function, core, connection, size): bytes, or a code. See coming_input.py."},
+    {"compile_script", compile_script, METH_VARARGS,
+     "compile_script(source, path): what compile() makes of it. See fapws/worker/loader.py."},
     {NULL, NULL, 0, NULL},
 };
 

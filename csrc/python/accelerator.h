@@ -162,6 +162,11 @@ PyObject *read_content(PyObject *module, PyObject *arguments);
  * code, an int. */
 PyObject *read_coming(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
+/* compile.c */
+
+/* compile_script(source, path): the code of a script, bytes without a null byte, as compile() makes it. */
+PyObject *compile_script(PyObject *module, PyObject *arguments);
+
 /* respond.c */
 
 #define FW_HEAD_MAX 4096 /* bytes; a larger head is joined in Python */

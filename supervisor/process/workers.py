@@ -14,6 +14,7 @@ from fapws import messages
 from fapws.lean import TYPE_CHECKING, Callable, signal
 from fapws.settings.model import Config
 from fapws.visible import visible_line
+from fapws.worker.loader import bring_in
 
 from ..core import actions, events, texts
 from ..logs.all_logs import Logs
@@ -83,8 +84,9 @@ class Workers:
     # ---- What is done ---------------------------------------------------------------------------
 
     def know(self, config: Config) -> None:
-        """What the master has read is in its memory from now on."""
+        """What the master has read is in its memory from now on. Raises ImportError."""
         self._known.update(pool.name for pool in config.pools)
+        bring_in(config.pools)
 
     def start(
         self,
