@@ -39,8 +39,13 @@ _WANTED = (
     "fapws.worker.loader",
     "fapws.worker.loop_owner",
 )
+"""What a look may import."""
 _ARITHMETIC_MAX = 64
 """Characters; longer constant arithmetic is left to the running script."""
+_WORDS = (*(name.encode() for name in _NAMES), b"PATHS", b"_evwsgi")
+"""One of them is in every script that says something, unless an import of everything brings it."""
+_OFFERS = (b"def application(", b"application =", b"def app(", b"app =")
+"""How a line begins that gives a script something to serve, as most do."""
 
 
 def script_settings(
@@ -140,9 +145,7 @@ def look(writer: int, script: str, pool: Pool | None, may_run: bool) -> NoReturn
         if pool is not None:
             from fapws.worker.privileges import drop_for_script
 
-            for name in _WANTED:  # which the pool's user may not be able to read
-                __import__(name)
-            drop_for_script(pool)
+            drop_for_script(pool, _WANTED)
         settings = _find(path, attribute, pool, may_run, lambda found: os.write(writer, _encode(found)))
         os.write(writer, _encode(settings))
     except BaseException as error:
@@ -202,15 +205,21 @@ def _find(
     path: str, attribute: str, pool: Pool | None, may_run: bool, tell: Callable[[ScriptSettings], Any]
 ) -> ScriptSettings:
     """tell: for a script that is run and does not come back."""
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+    except OSError:
+        return ScriptSettings()  # its worker fails in the same way
+    if _says_nothing(source, attribute):
+        return ScriptSettings()
     import ast
 
     from fapws.compat.check import find_mistake
     from fapws.compat.start_call import find_start
 
     try:
-        with open(path, "rb") as file:
-            tree = ast.parse(file.read(), path)
-    except (OSError, SyntaxError, ValueError):
+        tree = ast.parse(source, path)
+    except (SyntaxError, ValueError):
         return ScriptSettings()  # its worker fails in the same way, with a traceback
     bound = _top_level_names(tree)
     if "*" in bound and may_run:
@@ -230,6 +239,18 @@ def _find(
     settings = _settings(values, has_paths)._replace(start=find_start(tree, bound))
     mistake = None if attribute else find_mistake(tree, bound)
     return settings._replace(mistake=mistake.message, mistake_line=mistake.line) if mistake else settings
+
+
+def _says_nothing(source: bytes, attribute: str) -> bool:
+    """Whether the bytes show already that there is nothing to find: ``ast`` takes a fifth of a start. In
+    what is not plain ASCII, a name could be written in other ways."""
+    if not source.isascii() or any(b"coding" in line for line in source.splitlines()[:2]):
+        return False
+    if any(word in source for word in _WORDS):
+        return False
+    if any(rest.lstrip(b" \t\f\r\n\\").startswith(b"*") for rest in source.split(b"import")[1:]):
+        return False
+    return bool(attribute) or any(line.startswith(_OFFERS) for line in source.splitlines())
 
 
 def _top_level_names(tree: ast.Module) -> dict[str, list[Any]]:

@@ -48,8 +48,9 @@ class Confinement:
         self._pool = pool
         self._identity: Identity | None = None
 
-    def begin(self) -> None:
-        """Before the application is imported. Raises CannotConfine."""
+    def begin(self, needed: Iterable[str] = _WANTED_TO_LOAD) -> None:
+        """Before the application is imported. needed: the modules of Fapws and Python that this process will
+        import then. Raises CannotConfine."""
         try:
             wanted = self._identity = identity(self._pool.user, self._pool.group)
         except UnknownIdentity as error:
@@ -60,7 +61,7 @@ class Confinement:
         if wanted is not None and wanted.login:
             os.environ.update(HOME=wanted.home, USER=wanted.login, LOGNAME=wanted.login)
         if wanted is not None and wanted.uid != 0 and os.geteuid() == 0:
-            _look_ahead(wanted)
+            _look_ahead(wanted, needed)
         if self._pool.chroot:
             _import_what_lies_outside()
             if self._pool.script:  # perhaps a program of fapws4 or fapws3
@@ -95,13 +96,14 @@ class Confinement:
             _become(self._identity, finally_=True)
 
 
-def drop_for_script(pool: Pool) -> None:
-    """For a short-lived child that looks at a pool's script: user, groups and limits, without chroot.
+def drop_for_script(pool: Pool, needed: Iterable[str]) -> None:
+    """For a short-lived child that looks at a pool's script: user, groups and limits, without chroot. needed:
+    see Confinement.begin().
 
     A process that is not root has nothing to drop. Raises CannotConfine.
     """
     if os.geteuid() == 0:
-        Confinement(pool._replace(chroot="")).begin()
+        Confinement(pool._replace(chroot="")).begin(needed)
 
 
 # ---- Steps ---------------------------------------------------------------------------------------
@@ -122,8 +124,8 @@ def _set_limits(pool: Pool) -> None:
             raise CannotConfine(text) from None
 
 
-def _look_ahead(wanted: Identity) -> None:
-    """Before the drop: says what the user will not be able to read, and imports of that what is Fapws's own.
+def _look_ahead(wanted: Identity, needed: Iterable[str]) -> None:
+    """Before the drop: says what the user will not be able to read, and imports of that what is needed.
 
     What the application imports from there cannot be foreseen: see Confinement.blind_spots().
     """
@@ -134,7 +136,7 @@ def _look_ahead(wanted: Identity) -> None:
     os.seteuid(0)
     if told:
         _import_what_lies_outside()
-        for name in _WANTED_TO_LOAD:
+        for name in needed:
             __import__(name)
     for line in told:
         print(f"fapws: {line}; what is not loaded yet cannot be imported from there", file=sys.stderr)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from fapws.compat import script as looking
 from fapws.compat.check import find_mistake
 from fapws.compat.paths import of_program
 from fapws.compat.script import _top_level_names, script_settings
-from fapws.settings.model import Pool
+from fapws.settings.model import Pool, ScriptSettings
 
 HELLO = "def hello(environ, start_response):\n    return ''\n"
 
@@ -151,3 +152,47 @@ def test_long_mistake_does_not_get_lost(tmp_path: Path) -> None:
     path = tmp_path / "s.py"
     path.write_text(f"PATHS = [{'é' * 10**4!r}]\n")
     assert script_settings(str(path)).mistake.startswith("PATHS[0] = 'éé")
+
+
+APPLICATION = "def application(environ, start_response):\n    return []\n"
+
+
+def found_in(path: Path, source: bytes, attribute: str = "") -> ScriptSettings:
+    path.write_bytes(source)
+    return looking._find(str(path), attribute, None, True, lambda _settings: None)
+
+
+def test_plain_script_is_not_taken_to_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ast", None)  # its import fails from now on
+    path = tmp_path / "s.py"
+    assert found_in(path, APPLICATION.encode()) == ScriptSettings()
+    assert found_in(path, b"import os\nsite = os.getcwd\n", attribute="site") == ScriptSettings()
+    for source in (b"SERVER = ':80'\n", "\uff33ERVER = ':80'\n".encode()):
+        with pytest.raises(ImportError):
+            found_in(path, source + APPLICATION.encode())
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"SERVER = ':80'",
+        b"MAX_BODY_SIZE = 5",
+        b"PATHS = []\nDEBUG = 1",
+        "\uff33\uff25\uff32\uff36\uff25\uff32 = ':80'".encode(),  # Python takes wide letters for plain ones
+        b"# coding: utf-7\n+AFM-ERVER = ':80'",
+        b"import fapws._evwsgi as e\ne.start('127.0.0.1', '80')",
+        b"from os import *",
+        b"from os import \\\n  *",
+    ],
+)
+def test_what_a_script_says_is_found_beside_an_application(
+    says: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "_run", lambda *_script: ScriptSettings(unknown="it would be run"))
+    found = found_in(tmp_path / "s.py", says + b"\n" + APPLICATION.encode())
+    assert found != ScriptSettings()
+
+
+def test_script_without_an_application_is_told_so() -> None:
+    assert not looking._says_nothing(b"def hello(environ, start_response): pass\n", "")
+    assert looking._says_nothing(b"def hello(environ, start_response): pass\n", "hello")
