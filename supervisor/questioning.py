@@ -60,16 +60,26 @@ class Questioning:
         """A worker has sent its stacks."""
         asked = self._questions is not None and self._questions.on_stacks(number, text)
         text = above(text)
-        child = self._view.state.children.get(number)
-        if process.logs_stacks and child is not None and child.state == states.STARTING:
+        failed = self._failed(number, text) if process.logs_stacks else None
+        if failed is not None:
             process.logs_stacks = False
-            self._post(events.WorkerFailed(number, text))  # the reason, if it does not become ready
+            self._post(failed)
         elif process.logs_stacks or (not asked and process.unasked.allows(time.monotonic())):
             if process.logs_stacks:
                 self._resources.troubles.note_stack(number, text)
             process.logs_stacks = False
             lines = text.rstrip("\n").encode("utf-8", "backslashreplace").split(b"\n")
             self._resources.error_log.write_lines(lines, process.role)
+
+    def _failed(self, number: int, text: str) -> events.Event | None:
+        """Where one stands that still starts is why it fails, if it does; None: it is no such one."""
+        state = self._view.state
+        child = state.children.get(number)
+        if child is not None and child.state == states.STARTING:
+            return events.WorkerFailed(number, text)
+        if any(zygote.number == number and zygote.state == "doomed" for zygote in state.zygotes):
+            return events.ZygoteFailed(number, text)
+        return None
 
     def _tell_figures(self, client: Client) -> None:
         from .control.figures import describe

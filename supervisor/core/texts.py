@@ -62,12 +62,14 @@ def no_birth(seconds: float) -> str:
 
 
 def zygote_failure(zygote: Zygote, status: int, age: float) -> str:
-    """Why a zygote has become of no use before it could fork: its own traceback if it sent one."""
-    if zygote.reason:
-        return zygote.reason.rstrip("\n")
+    """As boot_failure(), for a zygote that has become of no use before it could fork."""
+    reason = zygote.reason.rstrip("\n")
     name = f"the preloading process of pool {zygote.pool.name}"
     if zygote.state in ("doomed", "killed") and not zygote.hung:
-        return f"{name} was not ready after {age:.0f} s (boot_timeout) and was killed"
+        told = f"{name} was not ready after {age:.0f} s (boot_timeout) and was killed"
+        return f"{reason}\n{told}" if reason else told
+    if reason:
+        return reason
     return f"{name} {ending(status)} before it was ready"
 
 

@@ -49,7 +49,7 @@ def test_import_that_hangs_is_told_with_its_stack(house: House) -> None:
     said = house.ctl("start", expect=1)
     assert time.monotonic() - began < 10
     assert "was not ready after" in said and "boot_timeout" in said
-    assert "in sleeps_for_ever" in house.log()
+    assert "in sleeps_for_ever" in said and "in sleeps_for_ever" in house.log()
     house.assert_nothing_is_left()
 
 
