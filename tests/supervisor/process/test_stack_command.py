@@ -108,7 +108,7 @@ def test_all_threads_of_all_workers_are_shown_also_when_they_are_idle(site: Site
     for words in (["stack"], ["stack", "hello"]):
         told = site.house.ctl(*words)
         assert told.count("in thread_of_mine") == 2
-        assert told.count("first):\n    (waiting for requests)\n") == 2, "those of the main threads"
+        assert told.count("\n    (waiting for requests)") == 2, "those of the main threads"
         found = [int(pid) for pid in re.findall(r"^hello/\d \(pid (\d+), serving\): no request", told, re.M)]
         assert sorted(found) == pids
     assert "no worker 'hello/7'; known: hello/0, hello/1" in site.house.ctl("stack", "hello/7", expect=1)
