@@ -10,6 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is the machine's: with a load of 15 a pause of its own counts as one.
+settings.register_profile(
+    "any machine", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 # Whole servers with masters: their tests mostly wait for processes, while the others keep a processor busy.
 WAITING = Path(__file__).parent / "supervisor" / "process"
