@@ -97,8 +97,12 @@ TEST(refusals_are_counted_by_their_reason)
 TEST(time_with_a_batch_in_hand_is_busy_and_time_without_is_not)
 {
     open_counted();
-    CHECK(site_take(&here, 50) == NULL && tally.busy_ms < 40);
+    /* A pause of the machine may count as busy, 50 ms of waiting may not. */
+    uint64_t began = clock_ms();
+    CHECK(site_take(&here, 0) == NULL);
     uint64_t before = tally.busy_ms;
+    CHECK(site_take(&here, 50) == NULL && tally.busy_ms - before + 40 <= clock_ms() - began);
+    before = tally.busy_ms;
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
     uint64_t until = clock_ms() + 30;
     while (clock_ms() < until)
