@@ -18,7 +18,7 @@ from fapws.settings.model import Pool, split_callable
 from fapws.settings.values import nearest
 from fapws.settings.virtualenv import site_packages
 from fapws.worker import loop_owner
-from fapws.wsgi.exchange import accelerator
+from fapws.wsgi.accelerated import accelerator
 
 CALLABLE_NAMES = ("application", "app")
 """What a script's WSGI callable may be called, in the order of the search; PATHS comes after

@@ -10,7 +10,7 @@ from functools import partial
 
 from fapws._core import ffi, lib
 from fapws.lean import Any, BinaryIO, Callable
-from fapws.wsgi.exchange import accelerator
+from fapws.wsgi.accelerated import accelerator
 from fapws.wsgi.response import ClientGone, core_text
 
 _PIECE = 65536

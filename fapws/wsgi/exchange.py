@@ -2,17 +2,17 @@
 
 There are two of them with the same contract: this one in Python, and fapws._accelerator (csrc/python/), an
 extension for CPython that takes more than half off the instructions of a request. It is used where it was
-built, unless FAPWS_PURE is set in the environment to anything but 0.
+built and wanted (accelerated.py).
 """
 
 from __future__ import annotations
 
-import os
 import time
 from itertools import chain
 
 from fapws._core import ffi, lib
 from fapws.lean import TYPE_CHECKING, Any, Callable, Iterator
+from fapws.wsgi.accelerated import accelerator
 from fapws.wsgi.environ import Shape
 from fapws.wsgi.file_wrapper import FileWrapper
 
@@ -216,18 +216,6 @@ class PureExchange:
         self._text.release()
 
 
-def _load_accelerator() -> Any:
-    """The module, or None."""
-    if os.environ.get("FAPWS_PURE", "0") not in ("", "0"):
-        return None
-    try:
-        import fapws._accelerator as module
-    except ImportError:
-        return None
-    return module
-
-
-accelerator = _load_accelerator()
 _uncleared = ffi.new_allocator(should_clear_after_alloc=False)
 
 if TYPE_CHECKING or accelerator is None:  # noqa: SIM108  # a type checker must see one name

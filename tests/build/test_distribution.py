@@ -314,8 +314,6 @@ def test_the_wheel_runs_in_a_clean_venv(kind: str, tmp_path: Path, request: pyte
         shutil.copy2(_cffi_backend.__file__, site)
     script = "import fapws.supervisor; print(fapws.__file__)"
     assert Path(run(python, "-c", script, cwd=tmp_path).strip()) == site / "fapws" / "__init__.py"
-    script = (
-        "import fapws.worker.life; from fapws.wsgi import exchange; print(exchange.accelerator is not None)"
-    )
+    script = "from fapws.wsgi import accelerated; print(accelerated.accelerator is not None)"
     fast = run(python, "-c", script, cwd=tmp_path, FAPWS_PURE="0").strip()
     assert fast == str(HAS_ACCELERATOR and kind == "wheel")

@@ -114,7 +114,7 @@ def test_an_installation_runs_without_the_clone_and_leaves_nothing(
 
 WHAT_RUNS = """\
 import fapws, sys
-from fapws.wsgi.exchange import accelerator
+from fapws.wsgi.accelerated import accelerator
 
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])

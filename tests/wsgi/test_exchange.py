@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fapws.wsgi import exchange
+from fapws.wsgi.accelerated import accelerator
 from fapws.wsgi.environ import Shape, make_shape, with_room
 from fapws.wsgi.file_wrapper import FileWrapper
 from fapws.wsgi.response import Response
@@ -204,7 +205,7 @@ def test_shape_that_was_not_told_is_an_error_and_no_crash() -> None:
 
 def test_exchange_takes_only_answers() -> None:
     with pytest.raises(TypeError, match="ResponseBase"):
-        exchange.accelerator.Exchange(int, int, [], *[0] * 14)
+        accelerator.Exchange(int, int, [], *[0] * 14)
     with pytest.raises(TypeError):
         Pair().fast.run(1)
     with pytest.raises(TypeError):
@@ -306,7 +307,7 @@ class Core:
         view = pair.view
         records, text = (int(ffi.cast("uintptr_t", each)) for each in (view.records, view.text))
         places = [int(ffi.cast("uintptr_t", each)) for each in self._functions]
-        return exchange.accelerator.Exchange(
+        return accelerator.Exchange(
             Response, FileWrapper, pair.shapes(), records, view.record_words - 1, text, 1, 0, *places
         )
 
