@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fapws.cli.find_server import MARGIN, Ended
+from fapws.lean import Callable
 from fapws.settings import apart
 from fapws.settings.model import Config, Pool
 from fapws.settings.problems import ConfigError
@@ -23,10 +24,11 @@ def read(path: str) -> Config:
         raise Ended(NOT_CONFIGURED, str(error)) from None
 
 
-def read_apart(path: str) -> Config:
-    """The same for a process that becomes the master: another one reads it. Raises Ended."""
+def read_apart(path: str, meanwhile: Callable[[], None] | None = None) -> Config:
+    """The same for a process that becomes the master: another one reads it. meanwhile: what this one does
+    until then. Raises Ended."""
     try:
-        return apart.read_apart(Source(path))
+        return apart.read_apart(Source(path), meanwhile)
     except ConfigError as error:
         raise Ended(NOT_CONFIGURED, str(error)) from None
     except OSError as error:

@@ -105,10 +105,15 @@ def _told(words: list[str]) -> int | None:
     return 0 if arguments.action else None
 
 
+def _import_master() -> None:
+    """While the configuration is read."""
+    import fapws.supervisor.master  # noqa: F401
+
+
 def _run(words: list[str], directory: str) -> int:
     source = Source(words=tuple(words), directory=directory)
     try:
-        config = read_apart(source)
+        config = read_apart(source, _import_master)
     except OSError as error:
         print(f"fapws: cannot start: {error.strerror}", file=sys.stderr)
         return EXIT_FAILED

@@ -102,7 +102,7 @@ def _write(result: Result, as_json: bool) -> None:
 
 def start(options: Options) -> Result:
     """Starts and waits until it serves."""
-    config = read_apart(options.file)
+    config = read_apart(options.file, _import_master)
     place = Place(config.pidfile, config.control)
     seconds = options.seconds or longest_start(config)
     if place.findable and look(place).running:
@@ -125,6 +125,12 @@ def start(options: Options) -> Result:
     if outcome.status == DONE and config.error_log == STDERR:
         text += "\nfapws: nothing will be logged: error_log is stderr, and a daemon has none"
     return Result(outcome.status, text)
+
+
+def _import_master() -> None:
+    """While the configuration is read, which takes as long: another processor may have time."""
+    import fapws.supervisor.master
+    import fapws.supervisor.process.daemon  # noqa: F401
 
 
 def _inherited(config: Config) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import marshal
 import os
 
-from fapws.lean import NoReturn
+from fapws.lean import Callable, NoReturn
 from fapws.settings.model import Config
 from fapws.settings.plain import plain, rebuilt
 from fapws.settings.problems import ConfigError, ToldError, UsageError
@@ -19,8 +19,8 @@ _READ_SIZE = 65536
 _GOOD, _BAD, _USAGE = b"+", b"-", b"?"
 
 
-def read_apart(source: Source) -> Config:
-    """As source() itself.
+def read_apart(source: Source, meanwhile: Callable[[], None] | None = None) -> Config:
+    """As source() itself. meanwhile: called while the other process reads.
 
     Raises ConfigError, UsageError, and OSError if there is no process or descriptor left.
     """
@@ -35,6 +35,8 @@ def read_apart(source: Source) -> Config:
     finally:
         os.close(writer)
     try:
+        if meanwhile:
+            meanwhile()
         said = _heard(reader)
     finally:
         os.close(reader)
