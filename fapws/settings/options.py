@@ -99,7 +99,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("rlimit_nofile", POOL, "integer", "0",
            "descriptors that a worker may have open; 0: unchanged", 0, 2**24),
     Option("rlimit_as", POOL, "address_space", "0",
-           "address space that a worker may take; 0: unchanged", 0, 2**50),
+           "address space that a worker may take, beyond which Python raises MemoryError; max_rss well "
+           "below it replaces the worker before; 0: unchanged", 0, 2**50),
     Option("listen", POOL, "addresses", DEFAULT_LISTEN,
            "where to listen: host:port, [IPv6]:port, :port, unix:PATH?mode=660&user=www&group=www, fd:N; "
            "several are separated by commas", shared=False),
@@ -131,7 +132,8 @@ OPTIONS: tuple[Option, ...] = (
            "up to so many more, another number for each worker", 0, 10**9),
     Option("max_rss", POOL, "size", "0",
            "a worker with more resident memory is replaced, with preload (Linux) one with more of its own; "
-           "0: off", 0, 2**50),
+           "it is looked at each second, but not in its first ten, and may be larger in between; 0: off",
+           0, 2**50),
     Option("max_lifetime", POOL, "time", "0",
            "an older worker is replaced; 0: off", 0, 365 * DAY),
     Option("min_workers", POOL, "integer", "1",

@@ -180,6 +180,14 @@ def test_the_wheel_brings_the_manual_pages(wheel: Path) -> None:
     assert brought == pages and len(pages) == 3
 
 
+def test_the_wheel_brings_the_examples_that_the_pages_name(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    found = {name.partition(".data/data/share/examples/fapws/")[2]: name for name in archive.namelist()}
+    del found[""]
+    assert set(found) == {"fapws.ini", "small-box.ini"}
+    assert archive.read(found["fapws.ini"]) == (TREE / "conf" / "fapws.ini").read_bytes()
+
+
 @pytest.mark.skipif(not CPYTHON, reason="the stable ABI is CPython's: runs on CPython")
 def test_one_pure_wheel_serves_every_cpython(pure_wheel: Path) -> None:
     assert "-cp39-abi3-" in pure_wheel.name
