@@ -306,6 +306,25 @@ TEST(a_long_shape_is_not_kept)
     memset(&shapes, 0, sizeof shapes);
 }
 
+TEST(texts_that_differ_in_their_end_alone_find_every_place)
+{
+    bool found[FW_SHAPES] = {false}, define;
+    for (int i = 0; i < 20 * FW_SHAPES; i++) {
+        char text[20];
+        size_t len = (size_t)snprintf(text, sizeof text, "Host:X-%d", i);
+        CHECK(fw__shape_find(&shapes, text, len, &define) == -1);
+        int number = fw__shape_find(&shapes, text, len, &define);
+        CHECK(number >= 0 && define);
+        found[number] = true;
+    }
+    for (int i = 0; i < FW_SHAPES; i++) {
+        NOTE("place %d", i);
+        CHECK(found[i]);
+    }
+    fw__shapes_free(&shapes);
+    memset(&shapes, 0, sizeof shapes);
+}
+
 TEST(texts_of_every_length_are_told_apart)
 {
     static char text[200];

@@ -362,7 +362,7 @@ TEST(the_tag_of_a_file_that_changed_within_the_tick_is_weak_and_never_given_agai
     CHECK(first && second && first != second && cache.count == 0 && !fw__file_tells(first));
     CHECK(memcmp(first->etag.at, "W/\"", 3) == 0 && first->etag.at[first->etag.len - 1] == '"');
     CHECK(!fw_slice_equals(first->etag, second->etag.at, second->etag.len));
-    frozen.tv_sec++;
+    frozen.tv_sec += 3; /* an emulator may tell whole seconds, which are settled after two */
     fw_static_file *later = get("a", &status);
     CHECK(later && later->etag.at[0] == '"' && fw__file_tells(later) && fw__file_tells(first));
     (void)snprintf(tag, sizeof tag, "%.*s", (int)later->etag.len - 1, later->etag.at);
