@@ -14,6 +14,9 @@ from fapws.settings.identity import Identity, identity
 from fapws.settings.model import Config, Pool, split_callable
 from fapws.settings.virtualenv import site_packages
 
+MODULES_MAX = 1000
+"""Entries of the application's folder that are looked at."""
+
 
 def own_places() -> list[str]:
     """Where Fapws and Python find what they import: interpreter, standard library, package."""
@@ -68,7 +71,8 @@ def _tried_as(wanted: Identity, pool: Pool) -> list[str]:
 
 
 def places_of(pool: Pool) -> list[str]:
-    """What a pool's options name: folders, and the files of the application as far as they have a name."""
+    """What a pool's options name: folders, the files of the application as far as they have a name, and the
+    modules that lie beside it."""
     folders = [folder for folder in (pool.directory, *pool.pythonpath) if folder]
     if pool.virtualenv:
         folders.append(site_packages(pool.virtualenv))
@@ -78,7 +82,21 @@ def places_of(pool: Pool) -> list[str]:
     files = [path for module in modules for path in (f"{module}.py", os.path.join(module, "__init__.py"))]
     script = split_callable(pool.script)[0]
     there = [path for path in files if os.path.exists(path)]
-    return [script, *folders, *there, *(folder for _, folder in pool.static)]
+    beside = _modules_in(pool.directory) if pool.directory else []
+    return [script, *folders, *there, *beside, *(folder for _, folder in pool.static)]
+
+
+def _modules_in(folder: str) -> list[str]:
+    """What can be imported from there, packages as their folders; nothing where they cannot be listed."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)[:MODULES_MAX]
+    except OSError:
+        return []
+    return [
+        entry.path
+        for entry in entries
+        if entry.name.endswith(".py") or os.path.exists(os.path.join(entry.path, "__init__.py"))
+    ]
 
 
 def _is_denied(path: str) -> bool:

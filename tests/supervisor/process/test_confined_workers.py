@@ -216,6 +216,13 @@ def test_configtest_tells_what_the_user_of_the_workers_cannot_read(public_house:
     assert f"{site}" not in house.ctl("configtest")
     (site / "shop" / "wsgi.py").chmod(0o600)
     assert f"{site}/shop/wsgi.py: Permission denied" in house.ctl("configtest")
+    beside = site / "catalog"  # as a git pull under umask 077 leaves it
+    beside.mkdir(0o700)
+    (beside / "__init__.py").touch()
+    (site / "media").mkdir(0o700)  # no business of the application's, as far as anybody can tell
+    assert f"{site}/shop/wsgi.py, {beside}: Permission denied" in house.ctl("configtest")
+    assert f"{site}/media" not in house.ctl("configtest")
+    (beside / "__init__.py").unlink()
     site.parent.chmod(0o700)
     said = house.ctl("configtest")
     assert f"{told}{site}, {site}/shop/wsgi.py: it may not enter {site.parent}\n" in said
