@@ -21,6 +21,7 @@ from fapws.visible import visible
 
 from .control import status
 from .control.commands import QUESTIONS, UPGRADE, Commands, drain_topic, scale_topic
+from .control.troubles import BOOT, MASTER, Trouble
 from .core import actions, decide, drain_rules, events, outlook, progress, texts, upgrade_rules
 from .errors import FAILED, NOT_CONFIGURED, TAKEN, CannotStart
 from .listen.lookup import look_up
@@ -171,6 +172,7 @@ class Master:
             title.set_title(f"fapws: master {self.state.config.path}".rstrip())
             worker_process.prepare_memory()
             if self.state.phase == decide.NEW:
+                self._say_that_it_begins()
                 self._post(events.Boot())
             else:
                 self._resources.error_log.write(f"upgraded in place to version {__version__}")
@@ -189,6 +191,16 @@ class Master:
             self._upgrade.close()
             self._reload_orders.close()
             self._resources.release()
+
+    def _say_that_it_begins(self) -> None:
+        """And that the master before had no time to say that it ended, which nobody else remembers."""
+        resources = self._resources
+        resources.error_log.write_unless_watched(f"starting: version {__version__} (pid {os.getpid()})")
+        left = resources.pidfile
+        if left and left.left_by:
+            text = texts.left_by(left.left_by, left.path)
+            resources.error_log.write(text)
+            resources.troubles.add(Trouble(time.monotonic(), MASTER, "", text))
 
     def _turn(self) -> None:
         resources = self._resources
@@ -295,7 +307,8 @@ class Master:
         automatic = [(pool.name, pool.automatic) for pool in self.state.config.pools if pool.automatic]
         line = texts.serving(pools, os.getpid(), serve, workers, automatic)
         lines = [line, *texts.doubts(self._resources.workers.doubts)]
-        missed = [last.text for last in self._resources.troubles.kept[-1:] if serve < workers]
+        lately = self._resources.troubles.kept[-1:] if serve < workers else ()
+        missed = [last.text for last in lately if last.kind == BOOT]
         self._tell(0, "\n".join(f"fapws: {told}" for told in (*lines, *missed)))
         self._resources.notifier.ready(self._reload_orders.summary())
         for told in lines:

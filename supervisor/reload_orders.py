@@ -150,9 +150,18 @@ class ReloadOrders:
         self._resources.books.reload_ends(action.ok)
         if not action.ok:
             pool = next(iter(action.pools)) if len(action.pools) == 1 else ""
-            line, _, traceback = text.partition("\n")
-            told = Trouble(self.last.at, RELOAD, pool, f"{word} failed: {line}", traceback)
-            self._resources.troubles.add(told)
+            more = texts.below_headline(text)
+            stack = "(most recent call first)" in more
+            self._resources.troubles.add(
+                Trouble(
+                    at=self.last.at,
+                    kind=RELOAD,
+                    pool=pool,
+                    text=f"{word} failed: {texts.headline(text)}",
+                    traceback="" if stack else more,
+                    stack=more if stack else "",
+                )
+            )
         if running:
             self._resources.notifier.ready(self.summary())
         if action.ok:

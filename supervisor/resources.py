@@ -101,7 +101,7 @@ class Resources:
     def _listen(self, config: Config) -> None:
         """Where a master was killed, its workers finish what they have in hand, up to drain_timeout, and only
         then let the sockets go: that is waited for. Raises CannotStart."""
-        orphans = self.pidfile is not None and self.pidfile.was_left
+        orphans = self.pidfile is not None and self.pidfile.left_by > 0
         longest = max(pool.drain_timeout for pool in config.pools) + _ORPHANS_MARGIN if orphans else 0.0
         until = time.monotonic() + longest
         while True:

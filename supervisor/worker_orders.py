@@ -209,6 +209,8 @@ class WorkerOrders:
     def _remember(self, child: Child, kind: str, text: str, last: tuple[str, ...]) -> None:
         reason = child.reason.rstrip("\n")
         late = kind == BOOT and child.deadline_missed
+        if kind == BOOT and reason and not late:
+            text = f"{text}: {texts.headline(reason)}"
         self._troubles.add(
             Trouble(
                 at=time.monotonic(),

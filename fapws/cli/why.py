@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 
 from fapws.cli.arguments import Options
-from fapws.cli.find_server import MARGIN, Ended, Result, learn, running_control
+from fapws.cli.find_server import MARGIN, Ended, Result, find, learn, running_control
 from fapws.cli.status_text import span
 from fapws.lean import Any
 from fapws.settings.scan import Section, scan
 from fapws.supervisor.errors import DONE, NOT_RUNNING
+from fapws.supervisor.process import pidfile
 
 _TAIL_LINES = 40
 _TAIL_BYTES = 65536
@@ -21,24 +22,31 @@ _NAMES = {
     "crash": "a worker that died",
     "hang": "a worker that hung",
     "refusals": "a storm of refused requests",
+    "master": "that of the master before, which this start has found",
 }
+_LOADED = ("app", "script", "directory", "virtualenv", "pythonpath")
 _KEYS = {
-    "reload": ("script", "reload", "boot_timeout", "warmup"),
-    "boot": ("script", "boot_timeout", "warmup"),
-    "crash": ("script",),
-    "hang": ("script", "request_timeout"),
+    "reload": (*_LOADED, "reload", "reload_watch"),
+    "boot": _LOADED,
+    "crash": ("app", "script"),
+    "hang": ("app", "script", "request_timeout"),
     "refusals": ("listen", "max_header_size", "max_body_size", "max_spool", "debug"),
+    "master": ("pidfile",),
 }
 """The keys of the INI file that have to do with a failure."""
+_STARTS = ("reload", "boot")
+"""What fails by an application that does not come to serve."""
+_LATE = ("(boot_timeout)", "(boot_timeout) and was killed")
+"""What the line ends with on one that took too long."""
+_RAISE = "If it only takes long to start, raise boot_timeout."
 _ADVICE = {
     "reload": (
         "The old code and configuration serve on: nobody was cut off.",
         "Mend what is said above, then: fapwsctl configtest, and fapwsctl reload.",
+        "Do so, or put the old files back, at once: without preload a worker that is replaced meanwhile",
+        "(after a crash, by max_requests, max_rss or max_lifetime) loads the files that lie there now.",
     ),
-    "boot": (
-        "Mend what the traceback says, then: fapwsctl reload. The master tries again by itself, too.",
-        "If it only takes long to start, raise boot_timeout.",
-    ),
+    "boot": ("Mend what is said above, then: fapwsctl reload. The master tries again by itself, too.",),
     "crash": (
         "A signal such as SIGSEGV comes from C code: the stack names the call; look at that module first.",
         "SIGKILL that nobody sent: the system lacked memory. See dmesg; set max_rss, or have fewer workers.",
@@ -53,6 +61,11 @@ _ADVICE = {
         "Set debug = 1 in the section above and reload: the log then says why each request is refused.",
         "docs/refusals.md leads from the reason to the rule; a status address counts them by reason.",
     ),
+    "master": (
+        "See dmesg (journalctl -k): a SIGKILL that nobody sent is the system's lack of memory.",
+        "If so, set max_rss, or have fewer workers.",
+        "Nobody is served between such an end and the next start: have systemd or the like start it again.",
+    ),
 }
 
 
@@ -63,31 +76,59 @@ def why(options: Options) -> Result:
     except Ended as ended:
         if ended.result.status != NOT_RUNNING:
             raise
-        return Result(NOT_RUNNING, ended.result.text + _end_of_log(options.file))
+        return Result(NOT_RUNNING, ended.result.text + _left(options.file) + _end_of_log(options.file))
     reply = learn(control, "why", options.seconds or MARGIN)
     failures = reply["failures"]
-    values = {name: reply[name] for name in ("failures", "summary", "uptime", "config")}
-    return Result(DONE, "" if options.json else _page(reply, failures), values)
+    values = {name: reply.get(name) for name in ("failures", "summary", "uptime", "config", "last_reload")}
+    return Result(DONE, "" if options.json else page(reply, failures), values)
 
 
-def _page(reply: dict[str, Any], failures: list[dict[str, Any]]) -> str:
+def page(reply: dict[str, Any], failures: list[dict[str, Any]]) -> str:
+    """``reply``: the master's, and its failures, the latest first."""
     now = f"now: {reply['summary']}"
     if not failures:
         return f"fapws: nothing has failed that the master knows of (up {span(reply['uptime'])})\n{now}"
     last = failures[0]
     place = f" in pool {last['pool']}" if last["pool"] else ""
-    lines = [f"fapws: the last failure, {span(last['ago'])} ago, was {_NAMES[last['kind']]}{place}"]
+    since = _reloaded_since(reply, last)
+    over = f"; a later reload has succeeded, {since} ago" if since else ""
+    lines = [f"fapws: the last failure, {span(last['ago'])} ago, was {_NAMES[last['kind']]}{place}{over}"]
     lines += _behind(last["text"])
     lines += _part("traceback", last["traceback"])
     lines += _part("stack", last["stack"])
     lines += _part(*_printed(last["printed"]))
     lines += _part("requests answered before, the latest at the end", "\n".join(last["requests"]))
     lines += _part("configured in", "\n".join(_places(reply["config"], last)))
-    lines += _part("what to do next", "\n".join(_ADVICE[last["kind"]]))
+    lines += _part("what to do next", "\n".join(_advice(last, since)))
     lines += _part(
         "failures before", "\n".join(f"{span(f['ago'])} ago: {_first(f['text'])}" for f in failures[1:])
     )
     return "\n".join((*lines, now, f"error log: {reply['error_log']}"))
+
+
+def _reloaded_since(reply: dict[str, Any], last: dict[str, Any]) -> str:
+    """How long ago the reload ended by which an application that had failed to load has come to serve; empty:
+    there was none."""
+    reload = reply.get("last_reload")
+    since = reload and reload["ok"] and reload["ago"] < last["ago"] and last["kind"] in _STARTS
+    return span(reload["ago"]) if reload and since else ""
+
+
+def _advice(last: dict[str, Any], since: str) -> tuple[str, ...]:
+    if since:
+        return (f"Nothing about this one: what was loaded {since} ago, by the later reload, serves.",)
+    late = last["kind"] in _STARTS and last["text"].endswith(_LATE)
+    return (*_ADVICE[last["kind"]], *((_RAISE,) if late else ()))
+
+
+def _keys(last: dict[str, Any]) -> tuple[str, ...]:
+    """Of the INI file, those that have to do with it."""
+    keys = _KEYS[last["kind"]]
+    if last["kind"] not in _STARTS:
+        return keys
+    if last["text"].endswith(_LATE):
+        return (*keys, "boot_timeout", "warmup")
+    return (*keys, "warmup") if "warmup: " in last["text"] else keys
 
 
 def so_far(control: str) -> str:
@@ -131,7 +172,7 @@ def _places(path: str, failure: dict[str, Any]) -> list[str]:
         return [f"{path}: {error.strerror}"] if path else []
     names = (f"app:{failure['pool']}", "fapws")
     found = [section for name in names for section in sections if section.name == name]
-    keys = _KEYS[failure["kind"]]
+    keys = _keys(failure)
     return [line for section in found for line in _lines(path, section, keys)] or [path]
 
 
@@ -143,6 +184,23 @@ def _lines(path: str, section: Section, keys: tuple[str, ...]) -> list[str]:
         [f"{path}:{section.line}: [{section.name}]", *map(_first, lines)]
         if lines or section.name != "fapws"
         else []
+    )
+
+
+def _left(path: str) -> str:
+    """Where the pidfile of a dead master is there, what that means; else empty."""
+    place = find(path).pidfile
+    try:
+        pid = pidfile.probe(place).pid if place else 0
+    except OSError:
+        return ""
+    if not pid:
+        return ""
+    return (
+        f": the master ended without stopping, for its pidfile {place} (pid {pid}) is still there\n"
+        "  It was killed (kill -9, or by the system for lack of memory: see dmesg, journalctl -k),\n"
+        "  ended by a fault, or the machine went down. Start it again: fapwsctl start\n"
+        "fapws: not running"
     )
 
 

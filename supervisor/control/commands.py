@@ -91,9 +91,11 @@ class Commands:
     def _why(self, client: Client, _request: Request) -> None:
         self._look_for_storms()
         state, facts = self._view.state, self._view.facts()
+        moment = time.monotonic()
         now = {
             "summary": status.summary(state, facts.last_reload),
-            "uptime": round(time.monotonic() - facts.began, 3),
+            "uptime": round(moment - facts.began, 3),
+            "last_reload": status.reload_ended(facts.last_reload, moment),
             "config": state.config.path,
             "error_log": state.config.error_log,
         }

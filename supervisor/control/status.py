@@ -69,7 +69,7 @@ def describe(state: State, facts: Facts, now: float) -> dict[str, Any]:
         "workers": _workers(state, facts, now),
         "zygotes": [_zygote(zygote, facts, now) for zygote in state.zygotes],
         "totals": _totals(facts),
-        "last_reload": _last_reload(facts.last_reload, now),
+        "last_reload": reload_ended(facts.last_reload, now),
         "last_deaths": [
             {
                 "pool": d.pool,
@@ -152,7 +152,8 @@ def _totals(facts: Facts) -> dict[str, int]:
     return totals
 
 
-def _last_reload(last: LastReload | None, now: float) -> dict[str, Any] | None:
+def reload_ended(last: LastReload | None, now: float) -> dict[str, Any] | None:
+    """How the last one did, for ``status`` and ``why``; None: there was none."""
     if last is None:
         return None
     return {"ok": last.ok, "text": last.text, "ago": round(now - last.at, 3)}

@@ -13,6 +13,8 @@ from fapws._core import ffi, lib
 from fapws.lean import Any, NamedTuple
 
 RELOAD, BOOT, CRASH, HANG, REFUSALS = "reload", "boot", "crash", "hang", "refusals"
+MASTER = "master"
+"""The one before this, which its pidfile tells of."""
 KEPT = 5
 WORDS_MAX = 16384
 """Characters of each text that a worker gave; of a longer one the end is kept."""

@@ -24,6 +24,30 @@ def after(words: str, reason: str) -> str:
     return f"{words}:\n{reason}" if "\n" in reason else f"{words}: {reason}"
 
 
+_HEADS = ("Traceback (most recent", "Current thread", "Thread 0x")
+"""What a traceback and a stack begin with, which tells nothing."""
+_FRAME = '  File "'
+HEADLINE_MAX = 400
+"""Characters."""
+
+
+def headline(text: str) -> str:
+    """One line that says most of several: the first, unless it only begins a traceback or a stack, and what
+    stands behind the last frame, the exception or why the stack was asked for."""
+    lines = text.rstrip("\n").split("\n")
+    last = max((at for at, line in enumerate(lines) if line.startswith(_FRAME)), default=len(lines))
+    behind = [line for line in lines[last + 1 :] if line.strip() and not line.startswith((" ", "("))]
+    first = "" if lines[0].startswith((" ", *_HEADS)) else lines[0]
+    detail = "" if not behind or behind[0] in first else behind[0]
+    return (": ".join(filter(None, (first.rstrip(":"), detail))) or lines[0])[:HEADLINE_MAX]
+
+
+def below_headline(text: str) -> str:
+    """What is left to be told of it: nothing of one line, and all of a traceback."""
+    first, _, others = text.partition("\n")
+    return text if others and first.startswith((" ", *_HEADS)) else others
+
+
 def signal_name(number: int) -> str:
     """As ``signal.Signals(number).name``; a number without a name is ``signal 40``."""
     for known in sorted(vars(signal)):
@@ -154,6 +178,12 @@ def reload_incomplete(child: Child, left: int) -> str:
     workers = "1 old worker goes" if left == 1 else f"{left} old workers go"
     text = f"incomplete, {workers} on serving: the replacement for {child.name} fails\n{child.reason}"
     return text.rstrip()
+
+
+def left_by(pid: int, path: str) -> str:
+    """A pidfile that a master had no time to remove, perhaps before the machine started anew."""
+    how = "killed (kill -9, or by the system for lack of memory), ended by a fault, or the machine went down"
+    return f"the last master (pid {pid}, by its pidfile {path}) ended without stopping: it was {how}"
 
 
 def serving(

@@ -44,8 +44,9 @@ class Pidfile:
         """
         self.path = path
         self.fd = fd if fd >= 0 else _lock(path)
-        self.was_left = fd < 0 and _read_pid(self.fd) > 0
-        """A master had no time to remove it: it was killed, and its workers may still finish."""
+        self.left_by = _read_pid(self.fd) if fd < 0 else 0
+        """The PID of a master that had no time to remove it: it was killed, and its workers may still finish.
+        0: there was none."""
         try:
             _write_pid(self.fd)
         except OSError:

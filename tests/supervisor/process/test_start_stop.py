@@ -113,7 +113,8 @@ def test_start_says_how_many_workers_serve_and_why_not_all(house: House) -> None
     house.write_app(SECOND_FAILS.replace("{PLACE}", place).replace("REST", 'raise LookupError("nor this")'))
     said = house.ctl("start")
     assert f"(pid {house.pid}, 1 of 2 workers)\n" in said
-    assert re.search(r"fapws: worker hello/1 \(pid \d+\) exited with status 1 before it was ready\n", said)
+    why = "exited with status 1 before it was ready: LookupError: no place for a second"
+    assert re.search(rf"fapws: worker hello/1 \(pid \d+\) {why}\n", said)
     assert "1 of 2 workers)" in house.log()
     house.ctl("stop")
 
@@ -198,12 +199,21 @@ def test_ctrl_c_does_not_wait_for_a_client_that_is_idle(house: House) -> None:
 
 def test_dead_master_leaves_a_pidfile_that_nobody_believes(house: House, until: Until) -> None:
     house.start()
-    os.kill(house.pid, signal.SIGKILL)
+    pid = house.pid
+    assert "ended without stopping" not in house.log()
+    os.kill(pid, signal.SIGKILL)
     until(lambda: not house.processes(), "workers notice that the master is dead")
     assert "dead" in house.ctl("status", expect=1)
+    left = f"its pidfile {house.pidfile} (pid {pid}) is still there\n"
+    assert f"fapws: not running: the master ended without stopping, for {left}" in house.ctl("why", expect=7)
     assert house.ctl("stop") == "fapws: not running (stale pidfile)\n"
     house.start()
+    told = f"the last master (pid {pid}, by its pidfile {house.pidfile}) ended without stopping: it was"
+    assert re.search(rf" starting: version .* \(pid {house.pid}\)\n.*{re.escape(told)}", house.log())
+    page = house.ctl("why")
+    assert f"  {told}" in page and "have systemd or the like start it again" in page
     house.ctl("stop")
+    assert "ended without stopping" not in house.ctl("why", expect=7).partition("\n")[0]
     house.assert_nothing_is_left()
 
 

@@ -69,10 +69,22 @@ def test_page_follows_what_fails(house: House, until: Until) -> None:
     assert "not_there_at_all" in told
     assert re.search(r"^failures before:\n  \d+s ago: worker hello/0 .* SIGSEGV", page, re.M)
 
+    assert "reload failed: ModuleNotFoundError: No module named 'not_there_at_all'" in page
+    assert re.search(r"^traceback:\n  Traceback \(most.*\n(  .*\n)+  ModuleNotFoundError", page, re.M)
+    assert "or put the old files back, at once" in page and "boot_timeout" not in page
+
+    house.write_app(APP)
+    house.ctl("reload")
+    page = house.ctl("why")
+    assert re.search(r"^fapws: the last .* in pool hello; a later reload has succeeded, \ds ago$", page, re.M)
+    assert "or put the old files back" not in page
+    house.write_app("import not_there_at_all\n")
+
     os.kill(house.workers()[0], signal.SIGKILL)
     until(lambda: "could not start" in house.ctl("why"), "the next one cannot boot")
     page = house.ctl("why")
-    assert "before it was ready" in page
+    assert "before it was ready: ModuleNotFoundError: " in page
+    assert "a later reload" not in page.partition("\n")[0], "it was before that"
     assert re.search(r"^traceback:\n(  .*\n)+  ModuleNotFoundError", page, re.M)
 
     first, *others = json.loads(house.ctl("-j", "why"))["failures"]
