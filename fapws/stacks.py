@@ -30,7 +30,7 @@ def base(paths: list[str], package: str = "") -> int:
 
 def above(text: str, waits: bool = False) -> str:
     """What faulthandler has written, without those frames. Of a thread that has no others, what the worker
-    itself does is left, or, if it ``waits``, a line that says so."""
+    itself does is left, or, if it ``waits`` (not while it starts), a line that says so."""
     lines: list[str] = []
     frames: list[str] = []
     for line in (*text.rstrip("\n").split("\n"), ""):

@@ -12,6 +12,9 @@ from fapws.stacks import above
 from fapws.supervisor.errors import DONE, FAILED
 from fapws.supervisor.process.caught import holds
 
+_WAIT = ("serving", "draining")
+"""States of those that wait for requests where they have none in hand."""
+
 
 def stack(options: Options) -> Result:
     """Asks one worker after the other."""
@@ -48,9 +51,10 @@ def _ask(control: str, worker: dict[str, Any], seconds: float, whole: bool) -> d
         return {"error": ended.result.text}
     if not reply["ok"]:
         return {"error": reply["error"]}
+    state = reply.setdefault("state", worker["state"])  # it may be another than when it was listed
     if not whole:
-        reply["text"] = above(reply["text"], waits=not reply["request"])
-    return {name: reply[name] for name in ("request", "request_age", "text")}
+        reply["text"] = above(reply["text"], waits=state in _WAIT and not reply["request"])
+    return {name: reply[name] for name in ("state", "request", "request_age", "text")}
 
 
 def caught_says_ps(pid: int) -> bool | None:

@@ -58,6 +58,8 @@ class WorkerSignals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (*self._handlers, STACK_SIGNAL))
         # Away first: over a handler that the application has set since, registering does nothing.
         faulthandler.unregister(STACK_SIGNAL)
+        # What it then goes back to at the next time: nothing that would end a worker which is asked just now.
+        signal.signal(STACK_SIGNAL, signal.SIG_IGN)
         faulthandler.register(STACK_SIGNAL, file=self._channel, all_threads=True, chain=False)
         if lib.fw_wrap_stacks(STACK_SIGNAL, self._channel) < 0:
             faulthandler.register(STACK_SIGNAL, file=self._crashes, all_threads=True, chain=False)

@@ -15,7 +15,7 @@ from fapws.messages import PROFILE_SECONDS_MAX, Profile
 from ..core import worker_states as states
 from ..core.children import Child
 from ..core.decide import State
-from ..process.caught import catches
+from ..process.caught import catches, catches_itself
 from ..process.scoreboard import WorkerView
 from ..process.workers import Workers
 from .control_socket import Client, Request
@@ -102,7 +102,7 @@ class Questions:
         self._conversations.wait_for(_topic("stack", number), client)
         if ("stack", number) not in self._open:
             late = f"it has not answered within {STACK_SECONDS:g} s: it is stopped, or holds the signal back"
-            facts = self._facts(number)
+            facts = {**self._facts(number), "state": child.state}
             self._open["stack", number] = Question(time.monotonic() + STACK_SECONDS, late, facts)
             self._workers.ask_stacks(number, for_log=False)
 
@@ -129,10 +129,13 @@ class Questions:
 
     def _why_not(self, child: Child, request: Request) -> str:
         """Why it cannot be sent the signal; empty: it can. Where nobody catches it, it would end the process:
-        while a worker boots, and where the application has taken the signal away since."""
+        at the beginning of a start, and where the application has taken the signal away since."""
+        pid = self._workers.pid(child.number)
+        if child.state == states.STARTING and not child.zygote and catches_itself(pid, signal.SIGUSR2):
+            return ""
         if not self._serves(child):
             return f"it is {child.state}, and answers no questions"
-        caught = catches(self._workers.pid(child.number), signal.SIGUSR2)
+        caught = catches(pid, signal.SIGUSR2)
         if caught is None:
             caught = request.get("caught")  # the system tells ps, which the caller has asked
         if caught is True:

@@ -115,6 +115,30 @@ def test_all_threads_of_all_workers_are_shown_also_when_they_are_idle(site: Site
     assert sorted(site.house.workers()) == pids
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="nothing tells what a process catches")
+def test_worker_that_starts_shows_where_its_import_is(site: Site, until: Until) -> None:
+    house = site.house
+    site.start()
+    gate = house.directory / "import"
+    os.mkfifo(gate)
+    loads = f"def connect():\n    open({str(gate)!r}).close()\nconnect()\n"
+    house.write_app(loads + house.app.read_text())
+    reload = subprocess.Popen(house.words("reload"), env=house.environment(), stdout=subprocess.DEVNULL)
+    with reload:
+        told = until(lambda: in_import(house), "it has come to the import")
+        assert re.search(r"^hello/0 \(pid \d+, starting\): no request in hand\n  Current thread", told, re.M)
+        (ready,) = re.findall(r"^hello/0 \(pid \d+, serving\): (.*\n.*\n.*)", told, re.M)
+        assert ready.endswith("(waiting for requests)") and told.count("(waiting for requests)") == 1
+        gate.open("w").close()
+        assert reload.wait(PATIENCE) == 0, "it has done it no harm"
+
+
+def in_import(house: House) -> str:
+    """What is told once there is a worker in its import; until then it may not be asked."""
+    told = house.ctl("stack", expect=None)
+    return told if "in connect" in told else ""
+
+
 def test_worker_whose_standard_error_is_the_terminal_answers_too(site: Site, until: Until) -> None:
     house = site.house
     site.start(master=f"pidfile = {house.pidfile}\ncontrol = {house.control}\nerror_log = stderr\n")
