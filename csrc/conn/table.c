@@ -15,7 +15,7 @@
 static int table_grow(fw_table *table)
 {
     uint32_t old = table->size;
-    uint32_t size = old ? old * 2 : FIRST_SIZE;
+    uint32_t size = old ? old + old / 2 : FIRST_SIZE; /* all of it is written to */
     if (size > INDEX_MASK)
         return FW_EMEMORY;
     struct fw_conn **conns = realloc(table->conns, size * sizeof *conns);
