@@ -196,6 +196,70 @@ def test_static_files_of_a_django_project_are_found_where_they_were_collected(
 def test_line_for_a_crontab_is_one() -> None:
     told = files.next_commands(Answers("/srv/100%", app="a:b", name="a", system="none"))
     assert "  @reboot " in told and "-c /srv/100\\%/fapws.ini start\n" in told
+    assert re.search(r"\n  \* \* \* \* \* \S+ -c /srv/100\\%/fapws\.ini start >/dev/null\n", told)
+    assert "starts again what was killed" in told and "on purpose" in told and "root's crontab" in told
+    other = files.next_commands(Answers("/srv/a", app="a:b", name="a", system="none", runs_as="joe"))
+    assert "joe's crontab" in other
+    assert "* * *" not in files.next_commands(Answers("/srv/a", app="a:b", name="a", system="systemd"))
+
+
+@pytest.mark.parametrize(
+    ("hosts", "names"),
+    [
+        ("['shop.example', 'www.shop.example']", "server_name shop.example www.shop.example;"),
+        ("['*', '.Shop.example', 'localhost', '127.0.0.1', '[::1]']", "server_name .Shop.example;"),
+        ("['localhost', 'a.localhost', '127.0.0.1']", "# server_name www.example.org;"),
+        ("['a; include /etc/passwd', '~x', 'a b', '']", "# server_name www.example.org;"),
+        ("[]", "# server_name www.example.org;"),
+    ],
+)
+def test_nginx_knows_the_hosts_of_a_django_project(
+    tmp_path: Path, hosts: str, names: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "manage.py").write_text(MANAGE)
+    (tmp_path / "mysite").mkdir()
+    (tmp_path / "mysite" / "wsgi.py").write_text("application = None")
+    (tmp_path / "mysite" / "settings.py").write_text(f"ALLOWED_HOSTS = {hosts}")
+    assert command.main(["--yes", str(tmp_path)]) == 0
+    text = (tmp_path / "fapws.nginx.conf").read_text()
+    assert f"\n    {names}\n" in text and text.count("server_name ") == 1
+    set_there = names.startswith("#")
+    assert ("and set server_name" in capsys.readouterr().out) == set_there
+    assert ("/live/www.example.org/" in text) == set_there
+
+
+@pytest.mark.parametrize("runs", [True, False])
+@pytest.mark.parametrize("system", files.SYSTEMS)
+def test_nginx_reads_its_files_whether_it_runs_or_not(system: str, runs: bool, tmp_path: Path) -> None:
+    """What is printed is run by a shell, with stand-ins that fail where nginx does not run."""
+    told = files.next_commands(Answers("/srv/a", app="a:b", name="a", system=system))
+    (line,) = (line.strip() for line in told.split("\n") if line.strip().startswith("nginx -t"))
+    stand_ins = """
+    fails() { [ $runs = True ]; }
+    nginx() { echo nginx "$@"; case "$*" in *reload*) fails ;; esac; }
+    rcctl() { echo rcctl "$@"; case "$*" in *reload*) fails ;; esac; }
+    service() { echo service "$@"; case "$*" in *reload*) fails ;; esac; }
+    sysrc() { echo sysrc "$@"; }
+    systemctl() { echo systemctl "$@"; }
+    """
+    done = subprocess.run(
+        ["sh", "-c", f"runs={runs}\n{stand_ins}\n{line}"], capture_output=True, text=True, timeout=60
+    )
+    said = done.stdout.splitlines()
+    assert (done.returncode, done.stderr, said[0]) == (0, "", "nginx -t")
+    last = {
+        "systemd": ("systemctl reload-or-restart nginx",) * 2,
+        "openbsd": ("rcctl reload nginx", "rcctl start nginx"),
+        "freebsd": ("service nginx reload", "service nginx start"),
+        "none": ("nginx -s reload", "nginx"),
+    }
+    assert said[-1].strip() == last[system][0 if runs else 1]
+
+
+def test_files_of_freebsds_nginx_lie_where_it_looks() -> None:
+    answers = Answers("/srv/a", app="a:b", name="a", system="freebsd")
+    assert " /usr/local/etc/nginx/conf.d/fapws-a.conf" in files.next_commands(answers)
+    assert " /etc/nginx" not in files.next_commands(answers) + files.nginx(answers)
 
 
 def test_what_stands_behind_a_number_sign_is_the_default_or_called_an_example(site: Path) -> None:

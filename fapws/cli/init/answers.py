@@ -24,6 +24,8 @@ class Answers(NamedTuple):
     environment: tuple[tuple[str, str], ...] = ()
     virtualenv: str = ""
     warmup: str = ""
+    hosts: tuple[str, ...] = ()
+    """Of the site, as clients ask for them; one that begins with a dot has those below it, too."""
     runs_as: str = ""
     """Whose service it is: the one who writes the files; empty: root's."""
 

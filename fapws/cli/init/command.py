@@ -113,7 +113,10 @@ def _answers(directory: str, given: dict[str, str], asks: bool) -> Answers:
     proposals = found.look(directory)
     runs_as = found.own_name()
     answers = Answers(directory, runs_as=runs_as)._replace(
-        environment=proposals.environment, virtualenv=proposals.virtualenv, warmup=proposals.warmup
+        environment=proposals.environment,
+        virtualenv=proposals.virtualenv,
+        warmup=proposals.warmup,
+        hosts=proposals.hosts,
     )
     default = Answers("")
     for name, question, proposal in (

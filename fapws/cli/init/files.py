@@ -344,9 +344,12 @@ def nginx(answers: Answers) -> str:
         server = place.replace("0.0.0.0:", "127.0.0.1:") if not place.startswith(":") else f"127.0.0.1{place}"
         trusted = "127.0.0.1"
     upstream = service(answers).replace("-", "_")
+    names = f"server_name {' '.join(answers.hosts)};" if answers.hosts else "# server_name www.example.org;"
+    first = answers.hosts[0].lstrip(".") if answers.hosts else "www.example.org"
     return f"""\
-# nginx in front: a file for /etc/nginx/conf.d/ (Debian: or sites-enabled/). To be changed: server_name, and
-# the certificate. What goes with it in fapws.ini, where `listen` has the place of the upstream, too:
+# nginx in front: a file for {_nginx_folder(answers)}/ (Debian: or sites-enabled/).
+# To be changed: server_name, and the certificate. What goes with it in fapws.ini, where `listen` has the
+# place of the upstream, too:
 #
 #     trusted_proxies = {trusted}
 
@@ -362,13 +365,13 @@ server {{
     # here only for names that stand here: set yours, or remove that file.
     listen 80;
     # listen [::]:80;    # where this machine has an IPv6 address
-    # server_name www.example.org;
+    {names}
 
     # TLS ends here: these lines in place of `listen 80`, and a server of port 80 that redirects.
     # `certbot --nginx` writes all of that. X-Forwarded-Proto below tells the application of https.
     # listen 443 ssl;
-    # ssl_certificate /etc/letsencrypt/live/www.example.org/fullchain.pem;
-    # ssl_certificate_key /etc/letsencrypt/live/www.example.org/privkey.pem;
+    # ssl_certificate /etc/letsencrypt/live/{first}/fullchain.pem;
+    # ssl_certificate_key /etc/letsencrypt/live/{first}/privkey.pem;
 
     # Not below max_body_size of Fapws (10m), which then decides.
     client_max_body_size 10m;
@@ -425,9 +428,8 @@ def next_commands(answers: Answers) -> str:
     else:
         said.append(f"  cp {here}/fapws.logrotate /etc/logrotate.d/{name}")
     said += [
-        f"  cp {here}/fapws.nginx.conf /etc/nginx/conf.d/{name}.conf    # and set server_name there",
-        "  nginx -t && nginx -s reload",
-        *(_boot_without_manager(ctl) if answers.system == "none" else ()),
+        *_nginx_commands(answers),
+        *(_boot_without_manager(ctl, answers.runs_as) if answers.system == "none" else ()),
         "",
         f"A deployment ends with: {ctl} reload",
     ]
@@ -439,19 +441,47 @@ def next_commands(answers: Answers) -> str:
     return "\n".join(said) + "\n"
 
 
+def _nginx_folder(answers: Answers) -> str:
+    return "/usr/local/etc/nginx/conf.d" if answers.system == "freebsd" else "/etc/nginx/conf.d"
+
+
+_NGINX_READS = {
+    "systemd": "systemctl reload-or-restart nginx",
+    "openbsd": "rcctl enable nginx && { rcctl reload nginx || rcctl start nginx; }",
+    "freebsd": "sysrc nginx_enable=YES && { service nginx reload || service nginx start; }",
+    "none": "{ nginx -s reload || nginx; }",
+}
+"""How nginx is brought to read its files, whether it runs or not."""
+
+
+def _nginx_commands(answers: Answers) -> list[str]:
+    folder = _nginx_folder(answers)
+    todo = f"server_name there: {' '.join(answers.hosts)}" if answers.hosts else "and set server_name there"
+    place = f"{folder}/{service(answers)}.conf"
+    said = [f"  cp {shlex.quote(answers.directory)}/fapws.nginx.conf {place}    # {todo}"]
+    if answers.system in ("openbsd", "freebsd"):
+        said = [f"  mkdir -p {folder}    # in http {{ }} of nginx.conf: include {folder}/*.conf;", *said]
+    return [*said, f"  nginx -t && {_NGINX_READS[answers.system]}"]
+
+
 def _of_crontab(command: str) -> str:
     """There a % ends the command."""
     return command.replace("%", "\\%")
 
 
-def _boot_without_manager(ctl: str) -> list[str]:
+def _boot_without_manager(ctl: str, user: str) -> list[str]:
+    line = f"{_of_crontab(ctl)} start"
     return [
         "",
         "No service manager that is known here runs this machine; --system systemd, openbsd or freebsd",
         "writes the file for one all the same. What starts programs at boot (rc.local) calls",
         f"  {ctl} start",
-        "which as a line in root's crontab (crontab -e) is",
-        f"  @reboot {_of_crontab(ctl)} start",
-        "and what watches over them (runit, s6, supervisord, a container)",
+        f"which as a line in {user or 'root'}'s crontab (crontab -e) is",
+        f"  @reboot {line}",
+        "A line that cron runs each minute, in its place, also starts again what was killed (starting what",
+        "runs is a success, and changes nothing); one who stops the server on purpose takes the line out",
+        "before, or it runs again within a minute:",
+        f"  * * * * * {line} >/dev/null",
+        "What watches over programs (runit, s6, supervisord, a container) calls",
         f"  {ctl} start -F",
     ]

@@ -20,6 +20,8 @@ _STATIC_ROOT = re.compile(
 )
 _STATIC_URL = re.compile(r"/?\w[\w./-]*")
 """A path of this site, not of another host."""
+_HOST = re.compile(r"\.?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.I)
+_LOCAL = re.compile(r"(?:.*\.)?localhost|127(?:\.\d+){3}", re.I)
 _SIZE_MAX = 2**20
 _SYSTEMD_RUNS = "/run/systemd/system"
 """There while it is the init of this machine (sd_booted(3)); its files may be there without."""
@@ -35,6 +37,8 @@ class Found(NamedTuple):
     """Of a Django project, which reads its urls.py only with the first request."""
     static: str = ""
     """``PATH:FOLDER``, of a Django project whose static files have been collected."""
+    hosts: tuple[str, ...] = ()
+    """What clients may call it by, of a Django project; localhost is none."""
 
 
 def look(directory: str) -> Found:
@@ -42,14 +46,18 @@ def look(directory: str) -> Found:
     environment: tuple[tuple[str, str], ...] = ()
     settings = _SETTINGS.search(_read(os.path.join(directory, "manage.py")))
     app = warmup = static = ""
+    hosts: tuple[str, ...] = ()
     if settings:
         source = _source(os.path.join(directory, *settings[1].split(".")))
         warmup, static = _warmup(source), _static(source, directory)
+        hosts = tuple(
+            host for host in _allowed(source) if _HOST.fullmatch(host) and not _LOCAL.fullmatch(host)
+        )
         environment = (("DJANGO_SETTINGS_MODULE", settings[1]),)
         package = settings[1].partition(".")[0]
         if os.path.isfile(os.path.join(directory, package, "wsgi.py")):
             app = f"{package}.wsgi:application"
-    return Found(app or _script(directory), environment, _virtualenv(directory), warmup, static)
+    return Found(app or _script(directory), environment, _virtualenv(directory), warmup, static, hosts)
 
 
 def _source(settings: str) -> str:
@@ -67,16 +75,18 @@ def _static(source: str, directory: str) -> str:
 
 def _warmup(source: str) -> str:
     """A request that Django takes, as far as its settings tell by constants."""
-    values = _constants(source)
-    hosts = values.get("ALLOWED_HOSTS")
-    named = [host for host in hosts if isinstance(host, str)] if isinstance(hosts, (list, tuple)) else []
-    scheme = "https" if values.get("SECURE_SSL_REDIRECT") is True else "http"
-    for host in named:
+    scheme = "https" if _constants(source).get("SECURE_SSL_REDIRECT") is True else "http"
+    for host in _allowed(source):
         try:
             return ", ".join(parse_warmups(f"GET {scheme}://{host.lstrip('.')}/ 200"))
         except ValueError:
             continue  # a pattern such as *
     return f"GET {scheme}://localhost/ 200"
+
+
+def _allowed(source: str) -> list[str]:
+    hosts = _constants(source).get("ALLOWED_HOSTS")
+    return [host for host in hosts if isinstance(host, str)] if isinstance(hosts, (list, tuple)) else []
 
 
 def _constants(source: str) -> dict[str, object]:
