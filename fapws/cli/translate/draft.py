@@ -161,6 +161,7 @@ class Draft:
             written += ["", f"[app:{pool.name}]"]
             for line in pool.lines.values():
                 written += _option(line)
+            written += _hints(pool)
             if pool.environment:
                 written += ["", f"[app:{pool.name}:env]"]
                 for line in pool.environment.values():
@@ -180,6 +181,36 @@ class Draft:
                 written += ["", f"; {title}"]
                 written += [line for one in said for line in _comment(f"- {one.text}", "    ")]
         return written
+
+
+_DJANGO = (
+    "{by} reads urls.py only with the first request; with this line, HOST one of ALLOWED_HOSTS, a reload "
+    "tries it before clients come, and what is broken changes nothing."
+)
+_PACKAGES = (
+    "Nothing here names the environment with the application's packages: where Fapws is not installed in it, "
+    "virtualenv does."
+)
+
+
+def _hints(pool: Pool) -> list[str]:
+    """Options that the old server did not have, where what it says shows that they are wanted."""
+    served = (pool.lines.get("app") or pool.lines.get("script") or Line("", "")).value.partition(":")[0]
+    if not served:
+        return []
+    written: list[str] = []
+    path = pool.lines["pythonpath"].value if "pythonpath" in pool.lines else ""
+    if "virtualenv" not in pool.lines and "site-packages" not in path:
+        written += ["", *_comment(_PACKAGES), "#virtualenv = .venv"]
+    named = "DJANGO_SETTINGS_MODULE" in pool.environment
+    if "warmup" not in pool.lines and (named or served.endswith((".wsgi", "/wsgi.py"))):
+        by = (
+            "Django (DJANGO_SETTINGS_MODULE is set)"
+            if named
+            else f"Django, if {served} is of such a project,"
+        )
+        written += ["", *_comment(_DJANGO.format(by=by)), "#warmup = GET http://HOST/ 200"]
+    return written
 
 
 def fitting(key: str, value: str) -> tuple[str, str]:
