@@ -52,12 +52,22 @@ def test_mistake_is_told_whatever_is_done_meanwhile() -> None:
         read_apart(source, lambda: None)
 
 
-def test_reader_is_not_left_behind_by_a_failure_meanwhile(asked: Any) -> None:
+def test_reader_is_not_left_behind_by_a_failure_meanwhile(
+    asked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born: list[int] = []
+    fork = os.fork
+
+    def noted() -> int:
+        born.append(fork())
+        return born[-1]
+
     def fail() -> None:
         asked.say_so()
         raise ImportError("no module named fapws.supervisor")
 
+    monkeypatch.setattr(os, "fork", noted)
     with pytest.raises(ImportError):
         read_apart(asked, fail)
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(born[0], os.WNOHANG)
