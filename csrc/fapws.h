@@ -176,6 +176,9 @@ int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms);
 /* Whether clients are to be sent here. If not, it serves on, and connections end with their next response. At
  * a stop (accept_rest above) it is not, and stays so. */
 int fw_set_ready(fw_worker *worker, int ready);
+/* Each connection that is open now ends with its next response, so that its client opens another one, at whatever
+ * worker; none that is idle is closed, and later ones are kept as ever. Returns how many. */
+int64_t fw_renew_connections(fw_worker *worker);
 int64_t fw_open_connections(const fw_worker *worker);
 
 typedef struct {

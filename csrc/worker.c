@@ -396,8 +396,21 @@ int fw_set_ready(fw_worker *worker, int ready)
     if (!fw__on_thread(worker))
         return FW_ETHREAD;
     worker->away = !ready || worker->stopping;
-    worker->closing = worker->away || worker->draining;
+    worker->closing = worker->away || worker->draining || worker->renewing;
     return 0;
+}
+
+int64_t fw_renew_connections(fw_worker *worker)
+{
+    if (!fw__on_thread(worker))
+        return FW_ETHREAD;
+    uint32_t at = 0;
+    fw_conn *conn;
+    while ((conn = fw__table_next(&worker->table, &at)) != NULL)
+        conn->ends = true;
+    worker->renewing = worker->renewing || worker->table.open > 0;
+    worker->closing = worker->closing || worker->renewing;
+    return worker->table.open;
 }
 
 int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms)

@@ -81,9 +81,11 @@ struct fw_worker {
     uv_timer_t drain_timer;
     fw_crowd crowd;
     bool draining;
-    bool stopping;       /* it drains because the service stops */
-    bool away;           /* no client is to be sent here */
-    bool closing;        /* connections end with their next response: it drains, or is away */
+    bool stopping; /* it drains because the service stops */
+    bool away;     /* no client is to be sent here */
+    bool renewing; /* fw_renew_connections() has marked some */
+    bool
+        closing; /* one of these: connections may end with their next response, see fw__conn_ends() */
     size_t ready_len;    /* of settings.ready_path; 0: none */
     bool keep_heads;     /* fw_keep_heads() was called */
     fw_names *names;     /* NULL: requests have none */

@@ -61,6 +61,11 @@ class Welcome(NamedTuple):
     """Master to worker: TurnAway is over."""
 
 
+class Renew(NamedTuple):
+    """Master to worker: each connection that is open now ends with its next response, later ones are kept. A
+    client that keeps its connections so comes to know a worker that is new."""
+
+
 class Ping(NamedTuple):
     """Master to worker: give a sign of life. Its arrival wakes the worker's loop, and that is one."""
 
@@ -123,6 +128,7 @@ Message = Union[
     Drain,
     TurnAway,
     Welcome,
+    Renew,
     Ping,
     Reopened,
     Broken,
@@ -134,7 +140,9 @@ Message = Union[
 ]
 
 FROM_WORKER: frozenset[type[Message]] = frozenset((Ready, Failed, Changed, Stacks, Profiled))
-FROM_MASTER: frozenset[type[Message]] = frozenset((Drain, TurnAway, Welcome, Ping, Reopened, Broken, Profile))
+FROM_MASTER: frozenset[type[Message]] = frozenset(
+    (Drain, TurnAway, Welcome, Renew, Ping, Reopened, Broken, Profile)
+)
 
 FROM_ZYGOTE: frozenset[type[Message]] = frozenset((Ready, Failed, Stacks, Born, Unborn, Waited))
 TO_ZYGOTE: frozenset[type[Message]] = frozenset((Beget, Strike))
@@ -146,6 +154,7 @@ _TYPES: dict[bytes, type[Message]] = {
     b"D": Drain,
     b"A": TurnAway,
     b"W": Welcome,
+    b"E": Renew,
     b"P": Ping,
     b"L": Reopened,
     b"B": Broken,

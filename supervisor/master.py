@@ -137,6 +137,7 @@ class Master:
             actions.Kill: workers.kill,
             actions.Look: workers.look,
             actions.SendPing: workers.send_ping,
+            actions.Renew: workers.renew,
             actions.Late: workers.late,
             actions.Hung: workers.hung,
             actions.Slow: workers.slow,

@@ -133,6 +133,10 @@ class WorkerOrders:
         """One that cannot be told is found silent, which is what the ping is for."""
         self._workers.send(action.worker, messages.Ping())
 
+    def renew(self, action: actions.Renew) -> None:
+        """One that cannot be told keeps its connections."""
+        self._workers.renew(action.worker)
+
     def late(self, action: actions.Late) -> None:
         """Asks it for its stack, unless that would end it."""
         from .process.caught import catches  # a start that takes so long is rare

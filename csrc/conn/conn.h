@@ -107,6 +107,7 @@ typedef struct fw_conn {
     fw_buffer out; /* bytes to send before anything else */
     fw_client_socket socket;
     bool out_held; /* out waits for more to be sent with it, not for the socket */
+    bool ends;     /* with its next response, see fw_renew_connections() */
     uint8_t ready; /* FW_READY_... while in worker->ready or worker->leaving */
     uint8_t peer_len;
     char peer[FW_PEER_SIZE]; /* REMOTE_ADDR "\n" REMOTE_PORT */
@@ -163,6 +164,9 @@ bool fw__request_continue(fw_conn *conn); /* says 100; false: the client is gone
 void fw__request_drop_content(fw_conn *conn);
 void fw__request_let_go(fw_conn *conn); /* closes its temporary file, if there is one */
 bool fw__request_waits(fw_conn *conn); /* whether conn->in begins with a whole head, or a bad one */
+/* While worker->closing: whether it ends with this response. behind: what the client has sent after its request; those
+ * that were read already still get a response. */
+bool fw__conn_ends(const fw_conn *conn, fw_slice behind);
 void fw__request_whole(fw_conn *conn); /* the head in conn->in has its content: it is given out */
 
 /* ---- own_responses.c: what the core answers by itself -------------------------------------------- */

@@ -231,12 +231,13 @@ static void answer_readiness(fw_conn *conn, const fw_head *head, const incoming 
 static bool serves_file(fw_conn *conn, const incoming *bytes, size_t head_len)
 {
     const fw_head *head = &conn->worker->head;
+    fw_slice behind = {bytes->at + head_len, bytes->len - head_len};
     fw_static_path path;
     fw_static_reply reply;
     const fw_folder *folder = fw__static_asked(conn->worker->folders, head, &path);
     if (!folder)
         return false;
-    bool good = fw__static_make(conn, folder, &path, &reply);
+    bool good = fw__static_make(conn, folder, &path, behind, &reply);
     if (good && reply.passed_on)
         return false;
     note_request(conn, head, true);
@@ -407,16 +408,25 @@ void fw__request_next(fw_conn *conn)
     }
 }
 
-bool fw__request_waits(fw_conn *conn)
+static bool begins_with_whole_head(fw_slice bytes)
 {
-    if (fw_buffer_len(&conn->in) == 0)
-        return false;
-    const char *at = fw_buffer_at(&conn->in);
-    const char *end = at + fw_buffer_len(&conn->in);
+    const char *at = bytes.at, *end = bytes.at + bytes.len;
     while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         at++;
-        if (end - at >= 2 && at[0] == '\r' && at[1] == '\n' && at - fw_buffer_at(&conn->in) > 2)
+        if (end - at >= 2 && at[0] == '\r' && at[1] == '\n' && at - bytes.at > 2)
             return true;
     }
     return false;
+}
+
+bool fw__request_waits(fw_conn *conn)
+{
+    return fw_buffer_len(&conn->in) > 0 && begins_with_whole_head(what_is_in(conn));
+}
+
+bool fw__conn_ends(const fw_conn *conn, fw_slice behind)
+{
+    const fw_worker *worker = conn->worker;
+    return (worker->draining || worker->away || conn->ends) &&
+           (behind.len == 0 || !begins_with_whole_head(behind));
 }

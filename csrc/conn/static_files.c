@@ -111,12 +111,13 @@ static int make(fw_worker *worker, const fw_folder *folder, const fw_static_path
 }
 
 bool fw__static_make(fw_conn *conn, const fw_folder *folder, const fw_static_path *path,
-                     fw_static_reply *reply)
+                     fw_slice behind, fw_static_reply *reply)
 {
     char room[FW_OWN_FIELDS];
     fw_worker *worker = conn->worker;
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
-    *reply = (fw_static_reply){.close = !worker->head.keep_alive || worker->closing,
+    *reply = (fw_static_reply){.close = !worker->head.keep_alive ||
+                                        (worker->closing && fw__conn_ends(conn, behind)),
                                .fields = fw__own_fields(conn, &worker->head, room)};
     fw_buffer_rewind(&worker->scratch);
     return make(worker, folder, path, reply) == 0;

@@ -42,10 +42,10 @@ typedef struct fw_sending {
 /* NULL: the request is the application's. path: what is made of head's. */
 const fw_folder *fw__static_asked(const fw_folder *folders, const fw_head *head,
                                   fw_static_path *path);
-/* Makes the connection's response to worker->head in worker->scratch, or passes it on to the application; false: there is no
- * memory. */
+/* Makes the connection's response to worker->head in worker->scratch, or passes it on to the application; behind: what
+ * the client has sent after its head; false: there is no memory. */
 bool fw__static_make(struct fw_conn *conn, const fw_folder *folder, const fw_static_path *path,
-                     fw_static_reply *reply);
+                     fw_slice behind, fw_static_reply *reply);
 /* The connection is going to send it. A request with content is refused (conn->response.by is FW_BY_CORE): what more
  * may come of it is thrown away. */
 void fw__static_note(struct fw_conn *conn, const fw_static_reply *reply);

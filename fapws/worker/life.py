@@ -21,6 +21,7 @@ from fapws.messages import (
     Profile,
     Profiled,
     Ready,
+    Renew,
     Reopened,
     TurnAway,
     Welcome,
@@ -405,6 +406,8 @@ class Worker:
                 self._drain(accept_rest=self._signals.term_noted)
             elif isinstance(message, (TurnAway, Welcome)) and self._server is not None:
                 self._server.set_ready(isinstance(message, Welcome))
+            elif isinstance(message, Renew) and self._server is not None:
+                lib.fw_renew_connections(self._server.core)
             elif isinstance(message, Reopened):
                 self._renew_logs(message.logs.split())
             elif isinstance(message, Broken):

@@ -78,6 +78,13 @@ class SendPing(NamedTuple):
     worker: int
 
 
+class Renew(NamedTuple):
+    """Send it the Renew message: its clients are to open their connections anew, so that some come to the
+    canary."""
+
+    worker: int
+
+
 class Late(NamedTuple):
     """It still starts, and will soon be killed for that: ask for its stack, and answer with WorkerFailed.
     That does not count if it becomes ready after all."""
@@ -249,6 +256,7 @@ Action = Union[
     Kill,
     Look,
     SendPing,
+    Renew,
     Late,
     Hung,
     Slow,

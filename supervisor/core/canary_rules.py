@@ -6,6 +6,9 @@
 A canary is the first worker of a new generation. With ``reload_watch`` it serves beside the old workers for
 so long, and is compared with them: *worse* means that from ENOUGH responses on a larger part of its own has a
 status of 5xx, by POINTS at least. Without that option it is proved as soon as it serves.
+
+A proxy keeps its connections to the old workers, and would send the canary nothing. So these end their
+connections with the next response each, again and again until the canary has had ENOUGH.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from math import inf
 
 from fapws.lean import NamedTuple
 
-from . import events, texts
+from . import actions, events, texts
 from . import worker_states as workers
 from .children import Child
 from .turn import Reload, Share, State, Turn, Watch
@@ -82,6 +85,10 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at the scoreboard while a canary is watched."""
 
 
+RENEW_EVERY = 1.0
+"""Seconds from one time that kept connections are ended to the next, while a canary has had too little."""
+
+
 class Verdict(NamedTuple):
     """A canary that is not good enough."""
 
@@ -104,7 +111,17 @@ def seen(turn: Turn, event: events.Seen) -> None:
     reload = turn.state.reload
     for watch in _watches(turn.state):
         if reload is not None and watch.stage == WATCHED:
-            _remember(turn, _count(turn, reload, watch, event.vitals))
+            _remember(turn, _fed(turn, reload, _count(turn, reload, watch, event.vitals)))
+
+
+def _fed(turn: Turn, reload: Reload, watch: Watch) -> Watch:
+    """Sees to it that the canary gets its part of clients that keep their connections."""
+    if watch.canary.responses >= ENOUGH or turn.now < watch.renew_at:
+        return watch
+    for child in turn.children.of_pool(watch.pool):
+        if child.generation < reload.generation and child.state == workers.SERVING:
+            turn.order(actions.Renew(child.number))
+    return watch._replace(renew_at=turn.now + RENEW_EVERY)
 
 
 def judge(turn: Turn) -> Verdict | None:
@@ -115,7 +132,7 @@ def judge(turn: Turn) -> Verdict | None:
         if canary.generation == reload.generation and canary.active:
             reason = _follow(turn, canary)
             if reason:
-                return Verdict(canary, _signed(reload, canary, reason))
+                return Verdict(canary, _signed(reload, canary.pool, reason))
     return None
 
 
@@ -125,7 +142,7 @@ def died(turn: Turn, canary: Child, reason: str) -> str:
     assert reload is not None
     served = _watch(turn.state, canary.pool).stage in (WATCHED, PROVED)
     _happen(turn, canary.pool, DIED)
-    return _signed(reload, canary, reason) if served else reason
+    return _signed(reload, canary.pool, reason) if served else reason
 
 
 def all_proved(state: State) -> bool:
@@ -133,8 +150,18 @@ def all_proved(state: State) -> bool:
     return all(watch.stage == PROVED for watch in _watches(state))
 
 
-def _signed(reload: Reload, canary: Child, reason: str) -> str:
-    whose = f" of pool {canary.pool}" if len(reload.config.pools) > 1 else ""
+def untried(reload: Reload) -> list[str]:
+    """Words on each canary that was watched and could not be compared."""
+    watched = {pool.name for pool in reload.config.pools if pool.reload_watch}
+    return [
+        _signed(reload, watch.pool, texts.not_compared(watch.canary, ENOUGH))
+        for watch in reload.watches
+        if watch.pool in watched and (watch.before is None or watch.canary.responses < ENOUGH)
+    ]
+
+
+def _signed(reload: Reload, pool: str, reason: str) -> str:
+    whose = f" of pool {pool}" if len(reload.config.pools) > 1 else ""
     return f"canary{whose}: {reason}"
 
 

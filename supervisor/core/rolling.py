@@ -201,7 +201,8 @@ def _roll_next(turn: Turn) -> None:
     elif not turn.children.any_state(*states.COMING):
         reload = turn.reload()
         seconds = turn.now - reload.began
-        end(turn, True, texts.reload_success(reload, seconds, _lacking(turn)))
+        besides = [*canary_rules.untried(reload), *_lacking(turn)]
+        end(turn, True, texts.reload_success(reload, seconds, besides))
 
 
 def _lacking(turn: Turn) -> list[str]:

@@ -126,11 +126,12 @@ def start_failure(child: Child, reason: str) -> str:
     return f"{reason}\nfapws: pool {child.pool} cannot start, so nothing was started"
 
 
-def reload_success(reload: Reload, seconds: float, lacking: list[str]) -> str:
-    """What a reload did. lacking: words on pools in which not all workers serve."""
+def reload_success(reload: Reload, seconds: float, besides: list[str]) -> str:
+    """What a reload did. besides: words on canaries that were not compared, and on pools in which not all
+    workers serve."""
     text = f"generation {reload.generation}, {plural(reload.replaced, 'worker')} replaced in {seconds:.1f} s"
     back = (f"pool {zygote.pool.name} is as in generation {zygote.generation}" for zygote in reload.back)
-    return "; ".join((text, *back, *lacking))
+    return "; ".join((text, *back, *besides))
 
 
 def nothing_to_go_back_to(pool: str, keeps: bool) -> str:
@@ -157,6 +158,12 @@ def worse(canary: Share, before: Share | None) -> str:
     """What a canary has responded, and what the old workers."""
     text = f"{canary.errors} of {canary.responses} answers were 5xx"
     return f"{text}, before {before.errors} of {before.responses}" if before else text
+
+
+def not_compared(canary: Share, enough: int) -> str:
+    """A canary was followed without a comparison: for too few responses, or the old workers count none."""
+    only = " only" if canary.responses < enough else ""
+    return f"{plural(canary.responses, 'answer')}{only}, nothing was compared"
 
 
 def unchanged(names: list[str]) -> str:

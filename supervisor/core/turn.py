@@ -55,6 +55,8 @@ class Watch(NamedTuple):
     """Those of the old workers; None: they do not count theirs."""
     since: tuple[tuple[int, Share], ...] | None = None
     """What each of them, by number, had given when the watch began; None: not known yet."""
+    renew_at: float = 0.0
+    """Not before that moment clients are made to open their connections anew, in monotonic seconds."""
 
 
 class Reload(NamedTuple):

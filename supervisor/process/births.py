@@ -361,6 +361,7 @@ class Births:
         output = Output(reader, write) if reader >= 0 else None
         process = Newborn(pool.name, 0, channel, row, output, pool.access_log, pool.autoreload, action.slot)
         process.zygote, process.number = zygote, number
+        process.adopted = zygote.adopted
         process.weighs_own = pool.max_rss > 0
         zygote.in_flight.add(number)
         self._workers.register(number, process)

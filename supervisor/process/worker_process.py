@@ -92,6 +92,8 @@ class Process:
 
     serves = True
     """False: it is a zygote."""
+    adopted = False
+    """Whether its code is that of an earlier master, before an upgrade in place."""
     place = ""
     """What it is besides a worker in a slot."""
 

@@ -165,6 +165,7 @@ class Workers:
                 self._processes[worker.number] = self.births().adopt(worker, row, output)
             else:
                 self._processes[worker.number] = Process(*worker.made_of(row, output))
+            self._processes[worker.number].adopted = True
             if worker.remembers:
                 self.board.remember(row, anew=False)
             if worker.counts:
@@ -224,6 +225,13 @@ class Workers:
         """Whether it could be told."""
         process = self._processes.get(number)
         return process is not None and process.send(message)
+
+    def renew(self, number: int) -> None:
+        """Has a worker end its connections. One of an earlier master may not know the message, which would be
+        its end."""
+        process = self._processes.get(number)
+        if process and not process.adopted:
+            process.send(messages.Renew())
 
     def tell_pool(self, pool: str, message: messages.Message) -> None:
         """Every process of a pool."""

@@ -293,6 +293,7 @@ static void call_everything(void *arg)
     CHECK(fw_poll(worker, 0) == FW_ETHREAD && fw_listen(worker, 0) == FW_ETHREAD);
     CHECK(fw_watch(worker, 0) == FW_ETHREAD && fw_unwatch(worker, 0) == FW_ETHREAD);
     CHECK(fw_drain(worker, 0, 0) == FW_ETHREAD && fw_take_content(worker, 0) == FW_ETHREAD);
+    CHECK(fw_renew_connections(worker) == FW_ETHREAD && fw_set_ready(worker, 1) == FW_ETHREAD);
     CHECK(fw_respond(worker, 0, "200 OK", 6, 1, "", 0) == FW_ETHREAD);
     CHECK(fw_begin(worker, 0, "200 OK", 6, 1) == FW_ETHREAD && fw_abort(worker, 0) == FW_ETHREAD);
     CHECK(fw_send(worker, 0, "x", 1) == FW_ETHREAD && fw_end(worker, 0) == FW_ETHREAD);

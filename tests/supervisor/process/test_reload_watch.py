@@ -59,6 +59,12 @@ class Crowd:
                 continue
 
 
+class Loyal(Load):
+    """Clients that open a connection anew only when they are told to, as a proxy's; an error is an answer."""
+
+    statuses = (b"200", b"500")
+
+
 def start(house: House, pool: str = "", workers: int = 2, watch: str = "30s") -> list[int]:
     house.write_app(application())
     house.configure(workers, f"unix:{house.unix}", f"reload_watch = {watch}\n{pool}")
@@ -97,6 +103,20 @@ def test_canary_that_is_worse_is_taken_back(house: House, body: str, pool: str, 
     assert house.get(None).startswith(b"old")
     house.ctl("stop")
     house.assert_nothing_is_left()
+
+
+def test_clients_that_keep_their_connections_come_to_the_canary(house: House, until: Until) -> None:
+    before = start(house)
+    with Loyal(house, None, keep_alive=8, one_shot=0) as clients:
+        house.write_app(application("status = '500 X'", "new"))
+        answer = house.ctl("reload", expect=1)
+        assert re.search(r"failed: canary: (\d+) of \1 answers were 5xx, before 0 of \d+", answer), answer
+        assert {content[:3] for content in clients.contents} == {b"old", b"new"}
+        until(lambda: clients.forget() or clients.more(20) or clients.contents, "they ask on")
+        assert {content[:3] for content in clients.contents} == {b"old"}
+    clients.check()
+    assert house.workers() == before
+    house.ctl("stop")
 
 
 def test_two_serve_while_the_only_worker_of_a_pool_is_watched(
@@ -166,6 +186,7 @@ def test_steps_are_told_on_a_terminal_and_nowhere_else(house: House) -> None:
         r"  pool hello: 0 of \d+ answers were 5xx, before 0 of \d+; the others follow", lines[6]
     )
     assert lines[-1].startswith("fapws: reload done: generation 3, 1 worker replaced")
+    assert lines[-1].endswith("; canary: 0 answers only, nothing was compared")
     house.ctl("stop")
 
 

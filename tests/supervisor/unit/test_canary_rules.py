@@ -100,6 +100,49 @@ def test_canary_that_responds_worse_is_taken_back_with_the_figures() -> None:
     assert site.state.generation == 1
 
 
+def test_connections_to_the_old_workers_are_ended_until_the_canary_has_had_enough() -> None:
+    site = Site(Pool("blog", workers=2, reload_watch=WATCH), Pool("shop", workers=2))
+    old = [c.number for c in site.state.children if c.generation == 1 and c.pool == "blog"]
+    site.canary = next(c.number for c in site.state.children if c.generation == 2 and c.pool == "blog")
+
+    def told(**shares: tuple[int, int]) -> list[int]:
+        site.actions.clear()
+        site.look(**shares)
+        return [action.worker for action in site.actions if isinstance(action, actions.Renew)]
+
+    assert told(canary=(0, 0)) == old, "not the canary, nor the other pool's"
+    assert told(canary=(0, 0)) == [], "half a second later"
+    assert told(canary=(19, 0)) == old
+    assert told(canary=(20, 0)) == []
+    assert told(canary=(20, 0)) == []
+    site.tell(events.WorkerExited(old[1], 1, 0))
+    assert told(canary=(5, 0)) == old[:1], "whom is there"
+
+
+def test_without_a_watch_no_connection_is_ended() -> None:
+    site = Site(Pool("blog", workers=2))
+    site.look(canary=(0, 0))
+    site.finish()
+    assert not [action for action in site.actions if isinstance(action, actions.Renew)]
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ({"canary": (1, 0), "old0": (100, 0)}, "canary: 1 answer only, nothing was compared"),
+        ({"canary": (20, 0), "old0": (-1, 0)}, "canary: 20 answers, nothing was compared"),
+        ({"canary": (20, 0), "old0": (100, 0)}, ""),
+    ],
+)
+def test_a_reload_tells_that_nothing_was_compared(shares: dict[str, tuple[int, int]], told: str) -> None:
+    site = Site()
+    site.look(**shares)
+    site.tell(events.Tick(), after=WATCH)
+    site.finish()
+    assert site.outcome().ok
+    assert site.outcome().text.partition(" s; ")[2] == told
+
+
 def test_old_workers_are_taken_by_what_they_meet_at_the_same_time() -> None:
     site = Site()
     site.look(canary=(0, 0), old0=(10_000, 0), old1=(10_000, 0))

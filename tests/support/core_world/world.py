@@ -167,6 +167,8 @@ class World(RuleBasedStateMachine):
             assert action.zygote.number not in self.dismissed
         elif isinstance(action, (actions.TurnAway, actions.Welcome)):
             self.change_readiness(action)
+        elif isinstance(action, actions.Renew):
+            assert action.worker in self.serving and self.processes[action.worker] == WATCHED
         elif isinstance(action, actions.Drained):
             assert action.pool in self.turned_away
         elif isinstance(action, actions.Leaving):
