@@ -146,12 +146,12 @@ class ReloadOrders:
         after = texts.doubts(self._resources.workers.doubts) if action.ok else self._what_goes_on()
         for line in after:
             self._resources.error_log.write(line)
-        self.last = status.LastReload(time.monotonic(), action.ok, text)
+        self.last = status.LastReload(time.monotonic(), action.ok, text, tuple(sorted(action.pools)))
         self._resources.books.reload_ends(action.ok)
         if not action.ok:
             pool = next(iter(action.pools)) if len(action.pools) == 1 else ""
             more = texts.below_headline(text)
-            stack = "(most recent call first)" in more
+            stack = "(most recent call first" in more
             self._resources.troubles.add(
                 Trouble(
                     at=self.last.at,

@@ -110,8 +110,10 @@ def _reloaded_since(reply: dict[str, Any], last: dict[str, Any]) -> str:
     """How long ago the reload ended by which an application that had failed to load has come to serve; empty:
     there was none."""
     reload = reply.get("last_reload")
-    since = reload and reload["ok"] and reload["ago"] < last["ago"] and last["kind"] in _STARTS
-    return span(reload["ago"]) if reload and since else ""
+    if not reload or not reload["ok"] or reload["ago"] >= last["ago"] or last["kind"] not in _STARTS:
+        return ""
+    pools = reload.get("pools")
+    return span(reload["ago"]) if not pools or last["pool"] in pools else ""
 
 
 def _advice(last: dict[str, Any], since: str) -> tuple[str, ...]:

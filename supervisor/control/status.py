@@ -34,6 +34,8 @@ class LastReload(NamedTuple):
     at: float
     ok: bool
     text: str
+    pools: tuple[str, ...] = ()
+    """Those that it concerned; empty: all."""
 
 
 class Facts(NamedTuple):
@@ -156,4 +158,4 @@ def reload_ended(last: LastReload | None, now: float) -> dict[str, Any] | None:
     """How the last one did, for ``status`` and ``why``; None: there was none."""
     if last is None:
         return None
-    return {"ok": last.ok, "text": last.text, "ago": round(now - last.at, 3)}
+    return {"ok": last.ok, "text": last.text, "ago": round(now - last.at, 3), "pools": list(last.pools)}

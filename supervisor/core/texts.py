@@ -24,7 +24,7 @@ def after(words: str, reason: str) -> str:
     return f"{words}:\n{reason}" if "\n" in reason else f"{words}: {reason}"
 
 
-_HEADS = ("Traceback (most recent", "Current thread", "Thread 0x")
+_HEADS = ("Traceback (most recent", "Current thread", "Thread 0x", "Stack (most recent")
 """What a traceback and a stack begin with, which tells nothing."""
 _FRAME = '  File "'
 HEADLINE_MAX = 400

@@ -58,6 +58,8 @@ def test_lines_and_advice_are_those_of_the_failure(
     [
         ("reload", {"ok": True, "ago": 5.0}, True),
         ("boot", {"ok": True, "ago": 5.0}, True),
+        ("reload", {"ok": True, "ago": 5.0, "pools": ["blog", "shop"]}, True),
+        ("reload", {"ok": True, "ago": 5.0, "pools": ["blog"]}, False),
         ("boot", {"ok": True, "ago": 70.0}, False),
         ("reload", {"ok": False, "ago": 60.0}, False),
         ("crash", {"ok": True, "ago": 5.0}, False),

@@ -36,7 +36,7 @@ def saved() -> Saved:
         gone={"blog": Score(requests=3)},
         deaths=(Death(1.0, "blog", 0, 4710, "x"),),
         service=Service("@x", 1.5),
-        last_reload=LastReload(2.0, False, "why"),
+        last_reload=LastReload(2.0, False, "why", ("blog",)),
         other_clients=(11,),
         drain_clients=(("drain blog", 12),),
     )

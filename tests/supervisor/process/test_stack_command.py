@@ -126,7 +126,8 @@ def test_worker_that_starts_shows_where_its_import_is(site: Site, until: Until) 
     reload = subprocess.Popen(house.words("reload"), env=house.environment(), stdout=subprocess.DEVNULL)
     with reload:
         told = until(lambda: in_import(house), "it has come to the import")
-        assert re.search(r"^hello/0 \(pid \d+, starting\): no request in hand\n  Current thread", told, re.M)
+        starts = r"^hello/0 \(pid \d+, starting\): no request in hand\n  .*most recent call first"
+        assert re.search(starts, told, re.M)
         (ready,) = re.findall(r"^hello/0 \(pid \d+, serving\): (.*\n.*\n.*)", told, re.M)
         assert ready.endswith("(waiting for requests)") and told.count("(waiting for requests)") == 1
         gate.open("w").close()

@@ -23,6 +23,7 @@ LATE = "worker shop/0 was not ready after 20 s (boot_timeout) and was killed"
         (f"warmup: GET /: it failed\n{TRACEBACK}KeyError: 'x'", "warmup: GET /: it failed: KeyError: 'x'"),
         (f"the worker failed: KeyError: 'x'\n{TRACEBACK}KeyError: 'x'", "the worker failed: KeyError: 'x'"),
         (f"{STACK}{LATE}", LATE),
+        (f"Stack (most recent call first, approximate line numbers):\n{FRAMES}{LATE}", LATE),
         (f"{STACK}\n{STACK}(more than that is left out)\n{LATE}", LATE),
         (f"incomplete, the replacement fails\n{STACK}{LATE}", f"incomplete, the replacement fails: {LATE}"),
         ("", ""),
