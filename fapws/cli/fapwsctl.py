@@ -106,7 +106,7 @@ def start(options: Options) -> Result:
     place = Place(config.pidfile, config.control)
     seconds = options.seconds or longest_start(config)
     if place.findable and look(place).running:
-        return _wait_for_other_start(place, seconds)
+        return _wait_for_other_start(place, options.file, seconds)
     from fapws.supervisor import master
     from fapws.supervisor.process import daemon
 
@@ -118,9 +118,10 @@ def start(options: Options) -> Result:
     except OSError as error:
         return Result(FAILED, f"fapws: cannot start: {error.strerror}")
     if outcome.status == TAKEN:
-        return _wait_for_other_start(place, seconds)
+        return _wait_for_other_start(place, options.file, seconds)
     if outcome.late:
-        return Result(FAILED, f"fapws: not serving after {seconds:g} s; it may still finish" + _so_far(place))
+        text = f"fapws: not serving after {seconds:g} s; it may still finish"
+        return Result(FAILED, text + _so_far(place, options.file))
     text = outcome.text
     if outcome.status == DONE and config.error_log == STDERR:
         text += "\nfapws: nothing will be logged: error_log is stderr, and a daemon has none"
@@ -138,7 +139,7 @@ def _inherited(config: Config) -> list[int]:
     return [address.port for pool in config.pools for address in pool.listen if address.kind == "fd"]
 
 
-def _wait_for_other_start(place: Place, seconds: float) -> Result:
+def _wait_for_other_start(place: Place, file: str, seconds: float) -> Result:
     """A server is there, or another command is starting it: this one ends when that one has."""
     until = time.monotonic() + seconds
     while True:
@@ -149,15 +150,15 @@ def _wait_for_other_start(place: Place, seconds: float) -> Result:
             return Result(DONE, f"fapws: already running (pid {presence.pid})", {"pid": presence.pid})
         if time.monotonic() >= until:
             text = f"fapws: another start is still under way after {seconds:g} s; it may still finish"
-            return Result(FAILED, text + _so_far(place))
+            return Result(FAILED, text + _so_far(place, file))
         time.sleep(POLL_PAUSE)
 
 
-def _so_far(place: Place) -> str:
+def _so_far(place: Place, file: str) -> str:
     """What a start has come to that takes long."""
     from fapws.cli.why import so_far  # as in _query()
 
-    return so_far(place.control)
+    return so_far(place.control, file)
 
 
 def _serves(place: Place, seconds: float) -> bool:

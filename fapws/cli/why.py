@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 
-from fapws.cli.arguments import Options
+from fapws.cli.arguments import DEFAULT_FILE, Options
 from fapws.cli.find_server import MARGIN, Ended, Result, find, learn, running_control
 from fapws.cli.status_text import span
 from fapws.lean import Any
@@ -76,15 +77,16 @@ def why(options: Options) -> Result:
     except Ended as ended:
         if ended.result.status != NOT_RUNNING:
             raise
-        return Result(NOT_RUNNING, ended.result.text + _left(options.file) + _end_of_log(options.file))
+        text = ended.result.text + _as_typed(_left(options.file), options.file) + _end_of_log(options.file)
+        return Result(NOT_RUNNING, text)
     reply = learn(control, "why", options.seconds or MARGIN)
     failures = reply["failures"]
     values = {name: reply.get(name) for name in ("failures", "summary", "uptime", "config", "last_reload")}
-    return Result(DONE, "" if options.json else page(reply, failures), values)
+    return Result(DONE, "" if options.json else page(reply, failures, options.file), values)
 
 
-def page(reply: dict[str, Any], failures: list[dict[str, Any]]) -> str:
-    """``reply``: the master's, and its failures, the latest first."""
+def page(reply: dict[str, Any], failures: list[dict[str, Any]], file: str = DEFAULT_FILE) -> str:
+    """``reply``: the master's, and its failures, the latest first. ``file``: as the command line names it."""
     now = f"now: {reply['summary']}"
     if not failures:
         return f"fapws: nothing has failed that the master knows of (up {span(reply['uptime'])})\n{now}"
@@ -99,7 +101,7 @@ def page(reply: dict[str, Any], failures: list[dict[str, Any]]) -> str:
     lines += _part(*_printed(last["printed"]))
     lines += _part("requests answered before, the latest at the end", "\n".join(last["requests"]))
     lines += _part("configured in", "\n".join(_places(reply["config"], last)))
-    lines += _part("what to do next", "\n".join(_advice(last, since)))
+    lines += _part("what to do next", _as_typed("\n".join(_advice(last, since)), file))
     lines += _part(
         "failures before", "\n".join(f"{span(f['ago'])} ago: {_first(f['text'])}" for f in failures[1:])
     )
@@ -123,6 +125,11 @@ def _advice(last: dict[str, Any], since: str) -> tuple[str, ...]:
     return (*_ADVICE[last["kind"]], *((_RAISE,) if late else ()))
 
 
+def _as_typed(text: str, file: str) -> str:
+    """The commands in it with the file that this one was given."""
+    return text if file == DEFAULT_FILE else text.replace("fapwsctl ", f"fapwsctl -c {shlex.quote(file)} ")
+
+
 def _keys(last: dict[str, Any]) -> tuple[str, ...]:
     """Of the INI file, those that have to do with it."""
     keys = _KEYS[last["kind"]]
@@ -133,7 +140,7 @@ def _keys(last: dict[str, Any]) -> tuple[str, ...]:
     return (*keys, "warmup") if "warmup: " in last["text"] else keys
 
 
-def so_far(control: str) -> str:
+def so_far(control: str, file: str) -> str:
     """Lines on how a server is that does not serve yet, and on its last failure; empty: nobody can say."""
     try:
         reply = learn(control, "why", MARGIN) if control else {}
@@ -142,7 +149,7 @@ def so_far(control: str) -> str:
     lines = [f"now: {reply['summary']}"] if reply else []
     for last in reply.get("failures", [])[:1]:
         lines.append(f"the last failure, {span(last['ago'])} ago: {_first(last['text'])}")
-        lines.append("what is known of it: fapwsctl why")
+        lines.append(_as_typed("what is known of it: fapwsctl why", file))
     return "".join(f"\nfapws: {line}" for line in lines)
 
 

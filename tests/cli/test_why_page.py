@@ -27,7 +27,13 @@ def shown(tmp_path: Path, kind: str, text: str, last_reload: dict[str, Any] | No
     last = {"kind": kind, "pool": "shop", "text": text, "ago": 60.0}
     last.update(dict.fromkeys(("traceback", "stack", "printed"), ""), requests=[])
     reply = {"summary": "running", "config": str(ini), "error_log": "log", "last_reload": last_reload}
-    return page(reply, [last])
+    return page(reply, [last], str(ini))
+
+
+def test_commands_name_the_file_that_this_one_was_given(tmp_path: Path) -> None:
+    told = shown(tmp_path, "reload", "reload failed: KeyError: 'x'")
+    ini = tmp_path / "fapws.ini"
+    assert f"then: fapwsctl -c {ini} configtest, and fapwsctl -c {ini} reload." in told
 
 
 @pytest.mark.parametrize("kind", ["reload", "boot"])
