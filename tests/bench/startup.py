@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -82,6 +83,16 @@ def _ready(recipe: Recipe, setting: Setting) -> float:
         return (time.monotonic() - began) * 1000
 
 
+def _wait_for(process: subprocess.Popen[bytes], seconds: float = COMMAND_SECONDS) -> int:
+    """Its status, once it has ended: wait(timeout) looks for that in steps that become as long as 50 ms."""
+    limit = threading.Timer(seconds, process.kill)
+    limit.start()
+    try:
+        return process.wait()
+    finally:
+        limit.cancel()
+
+
 @contextlib.contextmanager
 def daemon(
     recipe: Recipe,
@@ -102,14 +113,8 @@ def daemon(
     log = place.scratch / "start.log"
     # A file, not a pipe: the daemon keeps what it was started with until it has its own log.
     with log.open("w") as out:
-        started = subprocess.run(
-            ["taskset", "-c", cores, *ctl, "start"],
-            stdout=out,
-            stderr=out,
-            check=False,
-            timeout=COMMAND_SECONDS,
-        )
-    if started.returncode:
+        status = _wait_for(subprocess.Popen(["taskset", "-c", cores, *ctl, "start"], stdout=out, stderr=out))
+    if status:
         raise server.ServerError(f"fapwsctl start: {_last_line(log)}")
     plain = [word for word in ctl if word not in python]
     try:

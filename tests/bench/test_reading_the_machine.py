@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,3 +162,10 @@ def test_import_times_are_read_with_their_depth() -> None:
 def test_a_module_has_the_least_time_of_several_starts() -> None:
     starts = [[Import("re", 900, 2000, 0)], [Import("re", 700, 2100, 0)]]
     assert startup.least(starts) == [Import("re", 700, 2000, 0)]
+
+
+def test_command_that_is_timed_is_waited_for_and_ended_when_it_takes_too_long() -> None:
+    quick = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+    assert startup._wait_for(quick) == 3
+    endless = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    assert startup._wait_for(endless, 0.1) == -signal.SIGKILL
