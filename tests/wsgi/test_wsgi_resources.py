@@ -129,16 +129,20 @@ def test_idle_connections_cost_little(fresh: Server) -> None:
     for client in clients:
         for _ in range(20 if PYPY else 1):
             client.get("/hello")
-    before = memory(pid)
-    more = [Client(fresh.address) for _ in range(400)]
+    costs = []
     try:
-        for client in more:
-            assert client.get("/hello").status == 200
-        grown = memory(pid) - before
+        # PyPy compiles once more after some thousand calls, which one of the three may meet.
+        for count in (200, 200, 200) if PYPY else (400,):
+            before = memory(pid)
+            more = [Client(fresh.address) for _ in range(count)]
+            clients += more
+            for client in more:
+                assert client.get("/hello").status == 200
+            costs.append((memory(pid) - before) / count)
         # 1 KB each is the aim; the rest is the allocator's.
-        assert grown < 1500, f"{grown} KB for 400 connections"
+        assert sorted(costs)[len(costs) // 2] < 3.75, f"KB a connection: {costs}"
     finally:
-        for client in clients + more:
+        for client in clients:
             client.close()
 
 
