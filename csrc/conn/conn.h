@@ -163,6 +163,11 @@ void fw__request_reset(fw_conn *conn);    /* it is over, or given up */
 bool fw__request_continue(fw_conn *conn); /* says 100; false: the client is gone */
 void fw__request_drop_content(fw_conn *conn);
 void fw__request_let_go(fw_conn *conn); /* closes its temporary file, if there is one */
+/* The bytes in conn->in: of a request that waits for its content, or behind the one in hand. */
+static inline fw_slice fw__conn_in(const fw_conn *conn)
+{
+    return (fw_slice){fw_buffer_at(&conn->in), fw_buffer_len(&conn->in)};
+}
 bool fw__request_waits(fw_conn *conn); /* whether conn->in begins with a whole head, or a bad one */
 /* While worker->closing: whether it ends with this response. behind: what the client has sent after its request; those
  * that were read already still get a response. */

@@ -41,9 +41,8 @@ void fw__tell_readiness(fw_conn *conn)
     char response[FW_READY_SIZE], room[FW_OWN_FIELDS];
     fw_readiness said = {
         .away = worker->away, .bodiless = conn->request.is_head, .minor = conn->request.minor != 0};
-    fw_slice behind = {fw_buffer_at(&conn->in), fw_buffer_len(&conn->in)};
-    said.close =
-        said.away || !conn->request.keep_alive || (worker->closing && fw__conn_ends(conn, behind));
+    said.close = said.away || !conn->request.keep_alive ||
+                 (worker->closing && fw__conn_ends(conn, fw__conn_in(conn)));
     fw_date_refresh(&worker->date, time(NULL), worker->settings.server);
     size_t len = fw_ready_write(response, &said, fw__own_fields(conn, NULL, room));
     if (conn->request.access)

@@ -29,12 +29,6 @@ static fw_slice first_of(const incoming *bytes, size_t len)
     return slice;
 }
 
-static fw_slice what_is_in(const fw_conn *conn)
-{
-    fw_slice slice = {fw_buffer_at(&conn->in), fw_buffer_len(&conn->in)};
-    return slice;
-}
-
 static bool keep_rest(fw_conn *conn, const incoming *bytes, size_t used)
 {
     if (bytes->in_buffer)
@@ -296,7 +290,7 @@ void fw__request_whole(fw_conn *conn)
     /* The same bytes as before, so this cannot fail. */
     (void)fw_parse_head(fw_buffer_at(&conn->in), fw_buffer_len(&conn->in), 0, &worker->head_limits,
                         &worker->head);
-    dispatch(conn, &worker->head, what_is_in(conn));
+    dispatch(conn, &worker->head, fw__conn_in(conn));
     fw_buffer_clear(&conn->in);
 }
 
@@ -312,7 +306,7 @@ static void take_content(fw_conn *conn, char *bytes, size_t len)
         return;
     }
     if (code) {
-        fw__request_refuse(conn, code, what_is_in(conn));
+        fw__request_refuse(conn, code, fw__conn_in(conn));
         return;
     }
     fw__request_whole(conn);
@@ -421,7 +415,7 @@ static bool begins_with_whole_head(fw_slice bytes)
 
 bool fw__request_waits(fw_conn *conn)
 {
-    return fw_buffer_len(&conn->in) > 0 && begins_with_whole_head(what_is_in(conn));
+    return fw_buffer_len(&conn->in) > 0 && begins_with_whole_head(fw__conn_in(conn));
 }
 
 bool fw__conn_ends(const fw_conn *conn, fw_slice behind)

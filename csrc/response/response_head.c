@@ -318,10 +318,7 @@ static bool must_close(fw_conn *conn, const fw_response_head *response)
     if (response->sized && response->framing == FW_FRAME_LENGTH && response->declared >= 0 &&
         (uint64_t)response->declared > response->content_size)
         return true; /* the response falls short: the client must notice */
-    if (!conn->worker->closing)
-        return false;
-    fw_slice behind = {fw_buffer_at(&conn->in), fw_buffer_len(&conn->in)};
-    return fw__conn_ends(conn, behind);
+    return conn->worker->closing && fw__conn_ends(conn, fw__conn_in(conn));
 }
 
 static char *put_date(char *out, const fw_date *date, const fw_head_facts *facts)
