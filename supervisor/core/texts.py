@@ -71,13 +71,15 @@ def ending(status: int) -> str:
 
 def boot_failure(child: Child, status: int, age: float) -> str:
     """Why a worker never became ready: its own traceback if it sent one; its stack if it took too long."""
-    reason = child.reason.rstrip("\n")
-    if child.deadline_missed:
-        told = f"worker {child.name} was not ready after {age:.0f} s (boot_timeout) and was killed"
+    return _never_ready(f"worker {child.name}", child.reason, child.deadline_missed, status, age)
+
+
+def _never_ready(name: str, reason: str, late: bool, status: int, age: float) -> str:
+    reason = reason.rstrip("\n")
+    if late:
+        told = f"{name} was not ready after {age:.0f} s (boot_timeout) and was killed"
         return f"{reason}\n{told}" if reason else told
-    if reason:
-        return reason
-    return f"worker {child.name} {ending(status)} before it was ready"
+    return reason or f"{name} {ending(status)} before it was ready"
 
 
 def no_birth(seconds: float) -> str:
@@ -87,14 +89,9 @@ def no_birth(seconds: float) -> str:
 
 def zygote_failure(zygote: Zygote, status: int, age: float) -> str:
     """As boot_failure(), for a zygote that has become of no use before it could fork."""
-    reason = zygote.reason.rstrip("\n")
+    late = zygote.state in ("doomed", "killed") and not zygote.hung
     name = f"the preloading process of pool {zygote.pool.name}"
-    if zygote.state in ("doomed", "killed") and not zygote.hung:
-        told = f"{name} was not ready after {age:.0f} s (boot_timeout) and was killed"
-        return f"{reason}\n{told}" if reason else told
-    if reason:
-        return reason
-    return f"{name} {ending(status)} before it was ready"
+    return _never_ready(name, zygote.reason, late, status, age)
 
 
 def zygote_death(zygote: Zygote, pid: int, status: int, age: float) -> str:
