@@ -51,9 +51,11 @@ def warm_up(
     finally:
         for listener in sockets:
             listener.detach()
-    return "\n".join(
-        filter(None, [_make(text, served, _environ(split(text), base, address)) for text in pool.warmup])
-    )
+    doubts = []
+    for text in pool.warmup:
+        request = split(text)
+        doubts.append(_make(text, request.status, served, _environ(request, base, address)))
+    return "\n".join(filter(None, doubts))
 
 
 def _environ(request: Warmup, base: Environ, address: str) -> Environ:
@@ -76,8 +78,8 @@ def _environ(request: Warmup, base: Environ, address: str) -> Environ:
     }
 
 
-def _make(text: str, application: Callable[..., Any], environ: Environ) -> str:
-    """One request; what is doubtful about its response. Raises LoadError."""
+def _make(text: str, expected: str, application: Callable[..., Any], environ: Environ) -> str:
+    """One request; what is doubtful about its response. expected: see Warmup.status. Raises LoadError."""
     heard = _Reported()
     response = _Unsent()
     response.environ, response.cause = environ, None
@@ -94,7 +96,6 @@ def _make(text: str, application: Callable[..., Any], environ: Environ) -> str:
         heard.end()
     if bad:
         raise LoadError(f"warmup: {text}: the response was {status}\n{_told(response.cause or heard.error)}")
-    expected = split(text).status
     if status[:3] == expected or (int(status[:3]) < _FIRST_DOUBTFUL and not expected):
         return ""
     advice = _advice(status, response)
