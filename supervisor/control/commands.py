@@ -8,7 +8,7 @@ import time
 from fapws.lean import Callable, Protocol
 from fapws.settings.model import WORKERS_MAX
 
-from ..core import drain_rules, events
+from ..core import drain_rules, events, progress
 from ..core.decide import BOOTING, RUNNING, State
 from . import status
 from .control_socket import Client, Request
@@ -152,6 +152,9 @@ class Commands:
             client.reply(False, error="the server is stopping")
             return
         client.follows = request.get("steps") is True
+        before = self._view.state.reload
+        if client.follows and before is not None:
+            client.reply(True, step=progress.waits(before, time.monotonic()))
         self._conversations.wait_for_reload(client)
         self._post(events.ReloadAsked())
 

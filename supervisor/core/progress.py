@@ -10,6 +10,11 @@ from .turn import CANARY, CHECKING, UNDOING, Reload, State
 READING = "reading the configuration"
 
 
+def waits(before: Reload, now: float) -> str:
+    """A reload that was asked for begins when one that is under way has ended."""
+    return f"waiting for the end of the reload before, which began {now - before.began:.0f} s ago"
+
+
 def steps(before: State, after: State) -> list[str]:
     """In the order in which they happened, as far as it can be told."""
     reload = after.reload

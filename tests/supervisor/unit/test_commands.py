@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,6 +106,15 @@ def test_reload_is_replied_to_at_the_end_of_the_reload_that_begins_next(desk: De
     desk.conversations.reload_begins()
     desk.conversations.reload_ends(True, text="done")
     assert desk.reply() == {"v": 1, "ok": True, "text": "done"}
+
+
+def test_reload_behind_another_tells_who_follows_it_that_it_waits(desk: Desk) -> None:
+    config, began = desk.view.state.config, time.monotonic() - 12
+    desk.view.state = desk.view.state._replace(reload=decide.Reload(2, decide.CHECKING, began, config))
+    assert desk.ask("reload") is None, "a script waits in silence"
+    reply = desk.ask("reload", steps=True)
+    assert reply is not None
+    assert reply["step"] == "waiting for the end of the reload before, which began 12 s ago"
 
 
 def test_upgrade_is_replied_to_when_it_has_failed(desk: Desk) -> None:
