@@ -87,14 +87,18 @@ def table(rows: Sequence[tuple[str, ...]], left: Sequence[int] | None = None) ->
 
 
 def history(reply: dict[str, Any]) -> list[str]:
-    """How the last reload ended, and the last deaths."""
-    lines = []
+    """How the last reload ended, and the last deaths, a line each."""
+    lines = [last_reload(reply)] if reply["last_reload"] else []
+    return lines + [f"death {span(death['ago'])} ago: {death['text']}" for death in reply["last_deaths"]]
+
+
+def last_reload(reply: dict[str, Any]) -> str:
+    """The line on the one that there was; of a traceback it has what that comes to."""
     reload = reply["last_reload"]
-    if reload:
-        word = "done" if reload["ok"] else "failed"
-        lines.append(texts.after(f"{LAST_RELOAD}: {word} {span(reload['ago'])} ago", reload["text"]))
-    lines += [f"death {span(death['ago'])} ago: {death['text']}" for death in reply["last_deaths"]]
-    return lines
+    text = reload["text"].strip("\n")
+    said = texts.headline(text)
+    more = "" if said == text else " (fapwsctl why tells more)"
+    return f"{LAST_RELOAD}: {'done' if reload['ok'] else 'failed'} {span(reload['ago'])} ago: {said}{more}"
 
 
 def span(seconds: float) -> str:

@@ -5,9 +5,8 @@ Rates are differences between the two looks, of the same process: a worker that 
 
 from __future__ import annotations
 
-from fapws.cli.status_text import span, table
+from fapws.cli.status_text import last_reload, span, table
 from fapws.lean import Any, Iterable, NamedTuple, Sequence
-from fapws.supervisor.control.status import LAST_RELOAD
 from fapws.supervisor.core.outlook import pool_words
 from fapws.visible import visible_line
 
@@ -238,12 +237,7 @@ def _foot(reply: dict[str, Any], rows: Sequence[Row]) -> list[str]:
 
 def _events(reply: dict[str, Any]) -> list[str]:
     """A line each, the newest death first: what has no room at the end is the oldest."""
-    lines = []
-    reload = reply["last_reload"]
-    if reload:
-        word = "done" if reload["ok"] else "failed"
-        reason = reload["text"].strip().rpartition("\n")[2].strip()  # the end of a traceback says what it is
-        lines.append(f"{LAST_RELOAD}: {word} {span(reload['ago'])} ago: {reason}")
+    lines = [last_reload(reply)] if reply["last_reload"] else []
     deaths = reversed(reply["last_deaths"])
     return lines + [f"death {span(death['ago'])} ago: {death['text']}" for death in deaths]
 

@@ -12,6 +12,13 @@ import pytest
 from fapws.cli import status_text
 from fapws.supervisor.process.usage import usage_of_proc
 
+BROKEN = """worker blog/0: the application cannot be loaded
+Traceback (most recent call last):
+  File "/srv/blog.py", line 1, in <module>
+    import b
+ImportError: no b
+"""
+
 
 def test_status_for_people_is_a_table() -> None:
     totals = {"requests": 10, "in_flight": 1, "connections": 2}
@@ -25,7 +32,7 @@ def test_status_for_people_is_a_table() -> None:
         "pools": [{"name": "blog", "listen": ["http://[::]:80", "unix:/s"], "workers": 1, "serving": 0}],
         "workers": [{**worker, **counts}],
         "totals": totals,
-        "last_reload": {"ok": False, "text": "Traceback\nE: x", "ago": 5.0},
+        "last_reload": {"ok": False, "text": BROKEN, "ago": 5.0},
         "last_deaths": [{"text": "worker blog/0 died", "ago": 1.0}],
     }
     status_text.add_usage(answer)
@@ -35,9 +42,8 @@ def test_status_for_people_is_a_table() -> None:
     assert lines[3].split() == ["blog/0", "-", "backing-off", "2h", "3", "0", "0", "0", "-", "-"]
     assert lines[4].split() == ["total", "10", "1", "2"]
     assert lines[5:] == [
-        "last reload: failed 5s ago:",
-        "Traceback",
-        "E: x",
+        "last reload: failed 5s ago: worker blog/0: the application cannot be loaded: ImportError: no b"
+        " (fapwsctl why tells more)",
         "death 1s ago: worker blog/0 died",
     ]
 

@@ -113,10 +113,12 @@ def test_order_is_by_the_largest_or_by_name() -> None:
 
 def test_newest_death_is_kept_and_a_reload_takes_one_line() -> None:
     deaths = [{"ago": 9 - n, "text": f"worker {n} died"} for n in range(8)]
-    reload = {"ok": False, "ago": 8, "text": 'Traceback:\n  File "a.py", line 1\nImportError: no b\n'}
+    broken = 'Traceback (most recent call last):\n  File "a.py", line 1\nImportError: no b\n'
+    reload = {"ok": False, "ago": 8, "text": broken}
     lines = render(None, look(1.0, worker(0), last_deaths=deaths, last_reload=reload), View(height=12))
     events = [line for line in lines if line.startswith(("last", "death"))]
-    assert events[:2] == ["last reload: failed 8s ago: ImportError: no b", "death 2s ago: worker 7 died"]
+    assert events[0].startswith("last reload: failed 8s ago: ImportError: no b (fapwsctl why")
+    assert events[1] == "death 2s ago: worker 7 died"
     assert "worker 0" not in "\n".join(lines)
 
 
