@@ -122,7 +122,9 @@ check() {
 emulator_of() {
     case $1 in
         x86-* | x86_64-*) ;; # as they are
-        *) for name in "qemu-${1%%-*}-static" "qemu-${1%%-*}"; do have "$name" && echo "$name" && return; done
+        *)
+            machine=$(echo "${1%%-*}" | sed 's/^powerpc/ppc/') # zig's word and qemu's
+            for name in "qemu-$machine-static" "qemu-$machine"; do have "$name" && echo "$name" && return; done
             die "the tests of $1 need qemu-user (Debian: apt-get install qemu-user-static)" ;;
     esac
 }
