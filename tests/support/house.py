@@ -21,6 +21,8 @@ from fapws.cli.status_text import add_usage
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
 """Seconds after which a wait has failed; nothing here takes that long."""
+LINGER = 2.0
+"""Seconds that a worker which leaves waits for clients that have not asked yet (RFC 9112 9.6)."""
 
 HELLO = """\
 import os
@@ -280,11 +282,8 @@ class House:
     def get(self, port: int | None = None) -> bytes:
         """The content of one answer, over TCP or else the unix socket."""
         with connect(self, port) as sock:
-            sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            answer = b"".join(iter(lambda: sock.recv(65536), b""))
-        head, _, content = answer.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 "), answer
-        return content
+            sock.sendall(LAST_REQUEST)
+            return read_last(sock)
 
     def clean(self) -> None:
         """Ends by PID what a failed test has left."""
@@ -295,6 +294,19 @@ class House:
             process.wait(PATIENCE)
             if process.stdout is not None:
                 process.stdout.close()
+
+
+LAST_REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def read_last(sock: socket.socket) -> bytes:
+    """The content of the answer that ends a connection."""
+    answer = b"".join(iter(lambda: sock.recv(65536), b""))
+    if not answer:
+        raise _Empty
+    head, _, content = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 "), answer
+    return content
 
 
 def connect(house: House, port: int | None) -> socket.socket:
@@ -326,7 +338,8 @@ class Load:
         """Every one of them is answered, raced or lost."""
         self.answered = 0
         self.raced = 0
-        """Sent on an idle connection at the very moment of its close (RFC 9112 9.6)."""
+        """Sent on an idle connection at the very moment of its close (RFC 9112 9.6); on a new one only if
+        this process was held up for LINGER between connecting and asking."""
         self.lost: list[str] = []
         self.contents: set[bytes] = set()
         """What was answered to questions asked after the last ``forget``."""
@@ -364,10 +377,16 @@ class Load:
     def _one_shot(self) -> None:
         while not self._stop.is_set():
             asked = self._ask()
+            began = sent = time.monotonic()
             try:
-                content = self._house.get(self._port)
+                with connect(self._house, self._port) as sock:
+                    try:
+                        sock.sendall(LAST_REQUEST)
+                    finally:
+                        sent = time.monotonic()
+                    content = read_last(sock)
             except (OSError, AssertionError) as error:
-                self._note(f"one-shot: {error!r}")
+                self._note_failure("one-shot", error, sent - began >= LINGER)
             else:
                 self._note_answer(content, asked)
 
@@ -375,18 +394,18 @@ class Load:
         sock, used = None, 0
         while not self._stop.is_set():
             asked = self._ask()
+            began = sent = time.monotonic()
             try:
                 if sock is None:
-                    sock, used = connect(self._house, self._port), 0
-                sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                    used = 0
+                    sock = connect(self._house, self._port)
+                try:
+                    sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                finally:
+                    sent = time.monotonic()
                 closes, content = self._answer(sock)
             except (OSError, AssertionError) as error:
-                nothing_came = isinstance(error, (ConnectionError, _Empty))
-                if used and nothing_came:
-                    with self._lock:
-                        self.raced += 1
-                else:
-                    self._note(f"keep-alive after {used}: {error!r}")
+                self._note_failure(f"keep-alive after {used}", error, used > 0 or sent - began >= LINGER)
                 closes = True
             else:
                 self._note_answer(content, asked)
@@ -426,9 +445,12 @@ class Load:
             if asked == self._round:
                 self.contents.add(content)
 
-    def _note(self, what: str) -> None:
+    def _note_failure(self, what: str, error: BaseException, may_race: bool) -> None:
         with self._lock:
-            self.lost.append(what)
+            if may_race and isinstance(error, (ConnectionError, _Empty)):
+                self.raced += 1
+            else:
+                self.lost.append(f"{what}: {error!r}")
 
 
 class _Empty(AssertionError):
