@@ -185,9 +185,15 @@ class House:
             stderr=output,
         )
         self._processes.append(process)
-        wait_until(lambda: self.control.exists() or process.poll() is not None, "it takes commands")
-        assert process.poll() is None, f"it left with status {process.poll()}"
-        wait_until(lambda: self.status()["state"] == "running", "it serves")
+
+        def serves() -> bool:
+            assert process.poll() is None, f"it left with status {process.poll()}"
+            try:
+                return bool(self.told()["state"] == "running")
+            except OSError:
+                return False  # its control socket is not there yet, or is bound and does not listen
+
+        wait_until(serves, "it serves")
         return process
 
     def foreground(self) -> subprocess.Popen[bytes]:
