@@ -347,7 +347,7 @@ def test_without_psutil_it_says_what_to_install_and_shows_the_rest(
     ) as server:
         answer = browser.get(server.url, timeout=20)
         found = numbers(server, browser)
-        log = server.log
+    log = server.log
     assert answer.status_code == 200
     page = Page(answer.text)
     assert "pip install psutil" in page.text and "No module named <psutil>" in page.text
@@ -376,7 +376,7 @@ def test_reading_that_fails_is_a_dash_and_told_once(tmp_path: Path, browser: req
         wait_for(lambda: len(numbers(server, browser)["history"]["ago_s"]) > 2, "three samples")
         found = numbers(server, browser)
         answer = browser.get(server.url, timeout=20)
-        log = server.log
+    log = server.log
     assert answer.status_code == 200 and Page(answer.text).text.count("\N{EN DASH}") > 5
     assert found["memory"] is found["swap"] is found["cpu_percent"] is found["processes"] is None
     assert log.count("no memory here") == 1

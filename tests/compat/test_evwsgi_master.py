@@ -245,6 +245,7 @@ else:
     )
     with Server(text) as server:
         assert text_of(server).startswith("/x ")
+        assert server.stop() == 0
         assert server.log.count("Traceback") == 1
 
 
@@ -366,7 +367,9 @@ def test_children_of_a_program_serve_and_end_with_their_worker(number: int) -> N
                     client.send(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
                 seen |= {client.read().text for client in clients}
         assert len(seen) == 3
-        assert server.log.count("workers = N is the better way") == 2
+        told = lambda: server.log.count("workers = N is the better way")  # noqa: E731
+        wait_for(lambda: told() >= 2, "the log tells of both")
+        assert told() == 2
         server.stop(number)  # asserts that nobody is left
     finally:
         server._clean()

@@ -185,7 +185,7 @@ def test_base_module_of_ones_own(how: str, tmp_path: Path) -> None:
         assert answer.head.get("X-Own") == "yes"
         assert fetch(server.address, method="REPORT").status == 200
         assert fetch(server.address, method="PUT").status == 501
-        assert "too early: Base module not set" in server.log
+        server.wait_log("too early: Base module not set")
 
 
 def test_unix_socket(how: str, tmp_path: Path) -> None:
