@@ -111,6 +111,7 @@ class Chaos(Site):
     def hup_storm(self) -> None:
         for _ in range(100):
             os.kill(self.pid, signal.SIGHUP)
+        self._end_of_signals()
 
     def upgrade(self) -> None:
         self._ctl("upgrade")
@@ -191,6 +192,7 @@ class Chaos(Site):
                 dead.bind(str(self.house.control))
         os.kill(self.pid, signal.SIGHUP)
         wait_until(lambda: '"state": "running"' in self.house.ctl("-j", "status", expect=None), "there again")
+        self._end_of_signals()
 
     def landing_twice(self) -> None:
         """New code passes the trial and fails after the exec, twice; then it is mended."""
@@ -377,6 +379,12 @@ class Chaos(Site):
             return status["state"] == "running" and all(w["state"] == "serving" for w in status["workers"])
 
         wait_until(quiet, "all workers serve", 90)
+
+    def _end_of_signals(self) -> None:
+        """Waits for all reloads that HUP has asked for. One may be queued until a storm would be over, which
+        no status tells, and then for instance a rollback is refused. A reload by fapwsctl comes with it."""
+        self.house.status()  # afterwards the master has taken the signals that were sent before
+        self._ctl("reload")
 
     def _ctl(self, *words: str, fails: bool = False) -> None:
         expect = (1 if fails else 0) if self.alone else None
