@@ -477,22 +477,25 @@ def run(house: House, seconds: float, rng: random.Random, pools: int, often: str
         for _ in range(2):  # what the first one has replaced may be kept
             house.ctl("reload")
         chaos.settle()
-    watcher.look()
-    assert not watcher.wrong, watcher.wrong
     assert watcher.looks > watcher.missed, f"{watcher.looks} looks, {watcher.missed} in vain"
     requests = house.status()["totals"]["requests"]
     answered = sum(load.answered for load in loads)
     for load in loads:
         assert load.sent == load.answered + load.raced + len(load.lost), "the books balance"
     assert requests >= answered, f"{answered} answered, but the server counted {requests}"
-    counted = watcher.total("fapws_responses_total", 'code="2xx"')
     violence = CLIENTS * 2 * sum(chaos.counts[deed.name] for deed in DEEDS if deed.violent)
-    assert counted >= answered - violence, f"{answered} answered, but the metrics have {counted:g}"
+
+    def counted() -> bool:
+        watcher.look()
+        return watcher.total("fapws_responses_total", 'code="2xx"') >= answered - violence
+
+    wait_until(counted, f"the metrics have {answered} responses")  # one is counted when it has been sent
+    assert not watcher.wrong, watcher.wrong
     assert house.pid == pid, "one and the same master"
     wait_until(lambda: not house.status()["zygotes"], "nothing is kept any more")
     expected = pools * WORKERS + 1
     wait_until(lambda: len(house.processes()) == expected, "the children of the application have ended")
-    wait_until(lambda: descriptors(pid) <= open_before, "no descriptor has leaked", 10)
+    wait_until(lambda: descriptors(pid) <= open_before, "no descriptor has leaked")
     house.ctl("stop")
     assert server.wait(PATIENCE) == 0
     house.assert_nothing_is_left()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 PAUSE = 0.1
 """Seconds between two looks."""
-PATIENCE = 5.0
+PATIENCE = 30.0
 """Seconds; while code of the server is replaced nobody answers."""
 
 
