@@ -53,12 +53,15 @@ SCRIPTS = {
     ' echo $$ >"$FOLDER/pid"; sleep 600',
 }
 
+LIMIT = 5
+"""Seconds in which a shell has begun on a busy machine, too: what it has written by then is looked at."""
+
 APP = """
 from fapws.contrib.cgiapp import CGIApplication
 
 folder = {folder!r}
 more = {{"FOLDER": folder}}
-short = {{"hanging": 0.5, "hanging_later": 0.5}}
+short = {{"hanging": {limit}, "hanging_later": {limit}}}
 
 def local(environ, start_response):
     return routed["/" + environ["PATH_INFO"].split("/")[1]](environ, start_response)
@@ -88,7 +91,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
     """One worker: whoever blocks it blocks everybody."""
-    app = APP.format(folder=str(folder), names=list(SCRIPTS))
+    app = APP.format(folder=str(folder), names=list(SCRIPTS), limit=LIMIT)
     with Server(app, arguments=["-w", "1"], env={"SECRET_OF_THE_SERVER": "x"}) as running:
         yield running
 
@@ -323,7 +326,7 @@ def test_a_script_is_killed_with_its_children_at_the_time_limit(
         if status == 200:
             with pytest.raises(IncompleteRead):
                 answer.read()
-    server.wait_log("more than 0.5 seconds", since=mark)
+    server.wait_log(f"more than {LIMIT} seconds", since=mark)
     for pid in pids(pid_file):
         until(lambda pid=pid: is_gone(pid))
 
@@ -487,6 +490,6 @@ def test_an_answer_that_is_cut_raises(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\necho 'Content-Type: text/plain'; echo; echo a; sleep 600\n")
     script.chmod(0o755)
-    with pytest.raises(CGIError, match=r"more than 0\.2 seconds"):
-        call(CGIApplication(script, 0.2))
+    with pytest.raises(CGIError, match=f"more than {LIMIT} seconds"):
+        call(CGIApplication(script, LIMIT))
     assert json.dumps(CGIApplication(script).timeout) == "60.0"
