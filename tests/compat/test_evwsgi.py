@@ -295,7 +295,7 @@ say("statuses", [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in chi
 """
     with ByHand(text) as program:
         children = program.wait_log(r"children ([\d ]+)")[1].split()
-        for pid in children:
+        for pid in (*children, program.pid):  # which then hears signals
             program.wait_log(rf"\(pid {pid}, no master\)")
         os.kill(int(children[0]), signal.SIGKILL)
         for _ in range(20):
