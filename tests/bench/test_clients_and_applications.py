@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.ports import unused_port
 
 from . import clients, install, network
 
@@ -104,8 +105,7 @@ def test_the_floor_serves_what_the_application_returns(tmp_path: Path) -> None:
     command = ["cc", "-std=c11", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
     command += [f"-I{sysconfig.get_path('include')}", "-o", str(tmp_path / "bench_floor.so")]
     subprocess.run([*command, str(HERE / "floor.c")], check=True, timeout=60)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = unused_port()
     program = [sys.executable, str(HERE / "apps" / "run.py"), "floor", "hello:application", str(port), "5"]
     with subprocess.Popen(program, env={**os.environ, "PYTHONPATH": str(tmp_path)}) as floor:
         try:
@@ -122,7 +122,7 @@ def test_the_floor_serves_what_the_application_returns(tmp_path: Path) -> None:
 
 def _connected(port: int, process: subprocess.Popen[bytes]) -> http.client.HTTPConnection:
     while process.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         with contextlib.suppress(ConnectionRefusedError):
             connection.connect()
             return connection
