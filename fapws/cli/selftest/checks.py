@@ -152,6 +152,7 @@ def access_log(scene: Scene) -> str:
         os.rename(path, f"{path}.old")
         reopen()
         scene.service.wait(lambda: os.path.exists(path), f"{how} makes a new log")
+        scene.service.ask("status")  # the workers were told of it by the time of the reply
         for number in range(20):  # so that both workers have some
             fetch(scene.port, f"/line/{number}")
         expected = sorted(f"GET /line/{number} 200" for number in range(20))
