@@ -158,7 +158,7 @@ def test_work_is_bounded() -> None:
     assert why_unknown(f"{calls}\nx = f0()")
     long = "x = " + "+".join(["'" + "a" * 4000 + "'"] * 400)
     assert why_unknown(long) == "it is too large for a setting"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_the_environment_is_looked_up_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +217,7 @@ def test_placeholders_of_uwsgi(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = "[uwsgi]\na = %(b)\nb = %(a)%(a)\na = %(b)%(b)\n" + "a = %(a)%(a)\n" * 40
     began = time.monotonic()
     assert uwsgi_file.read(loop, "/x.ini").options[-1].unknown
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_conditions_of_uwsgi(tmp_path: Path) -> None:
