@@ -47,11 +47,11 @@ def test_files_and_their_parts_end_where_they_should(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(CONTENT)
     # wsgiref sends all that read() gives, whatever Content-Length says.
     with running(views.Staticfile(tmp_path)) as url:
-        assert requests.get(f"{url}/a.txt", timeout=10).content == CONTENT
-        part = requests.get(f"{url}/a.txt", headers={"Range": "bytes=1000-200999"}, timeout=10)
+        assert requests.get(f"{url}/a.txt", timeout=30).content == CONTENT
+        part = requests.get(f"{url}/a.txt", headers={"Range": "bytes=1000-200999"}, timeout=30)
         assert (part.status_code, part.content) == (206, CONTENT[1000:201000])
-        assert requests.head(f"{url}/a.txt", timeout=10).headers["Content-Length"] == str(len(CONTENT))
-        assert requests.get(f"{url}/../a.txt%00", timeout=10).status_code == 404
+        assert requests.head(f"{url}/a.txt", timeout=30).headers["Content-Length"] == str(len(CONTENT))
+        assert requests.get(f"{url}/../a.txt%00", timeout=30).status_code == 404
 
 
 def test_decorators_go_together(tmp_path: Path) -> None:
@@ -64,9 +64,9 @@ def test_decorators_go_together(tmp_path: Path) -> None:
         write = staticmethod(lines.append)
 
     with running(log.Log(Output())(zip.Gzip()(views.Staticfile(tmp_path)))) as url:
-        answer = requests.get(f"{url}/a.txt", timeout=10)
+        answer = requests.get(f"{url}/a.txt", timeout=30)
         assert (answer.headers["Content-Encoding"], answer.content) == ("gzip", CONTENT)
-        assert requests.get(f"{url}/b", timeout=10).status_code == 404
+        assert requests.get(f"{url}/b", timeout=30).status_code == 404
     assert ['"GET /a.txt HTTP/1.1" 200' in lines[0], '"GET /b HTTP/1.1" 404' in lines[1]] == [True, True]
 
 
@@ -78,7 +78,7 @@ def test_an_upload_is_read_as_far_as_its_length(tmp_path: Path) -> None:
             return [str(file.read() == CONTENT).encode()]
 
     with running(upload) as url:
-        sent: Any = {"files": {"f": ("x", CONTENT)}, "timeout": 10}
+        sent: Any = {"files": {"f": ("x", CONTENT)}, "timeout": 30}
         assert requests.post(url, **sent).text == "True"
 
 

@@ -65,7 +65,7 @@ def test_text_that_is_no_text_is_refused() -> None:
 
 def test_a_browser_follows() -> None:
     with Server(SCRIPT) as server:
-        answer = requests.get(f"{server.url}/old", timeout=10)
+        answer = requests.get(f"{server.url}/old", timeout=30)
         assert [step.status_code for step in answer.history] == [301]
         assert answer.text == "from=%C3%A9"
         assert fetch(server.address, "/old").body == b""

@@ -407,11 +407,11 @@ PATHS = [("/", show)]
 
 def test_an_environ_that_brings_the_parser_has_it_filled_as_in_fapws3(tmp_path: Path) -> None:
     with Server(FAPWS3.format(folder=str(tmp_path))) as server:
-        assert requests.get(server.url, timeout=10).text == "[]"
-        sent: Any = {"files": {"file": ("x", b"x" * 200_000)}, "data": {"note": "hé"}, "timeout": 10}
+        assert requests.get(server.url, timeout=30).text == "[]"
+        sent: Any = {"files": {"file": ("x", b"x" * 200_000)}, "data": {"note": "hé"}, "timeout": 30}
         assert requests.post(server.url, **sent).text == "[('note', ['hé']), ('file', [200000])]"
-        assert requests.post(server.url, data=b"other", timeout=10).text == "other"
-        assert requests.post(server.url, data={"a": "b"}, timeout=10).text == "a=b"
+        assert requests.post(server.url, data=b"other", timeout=30).text == "other"
+        assert requests.post(server.url, data={"a": "b"}, timeout=30).text == "a=b"
     assert [os.stat(tmp_path / name).st_size for name in os.listdir(tmp_path)] == [200_000]
 
 

@@ -377,7 +377,7 @@ def test_workers_of_a_server_share_the_files(tmp_path: Path) -> None:
     cookie, seen = "", []
     with Server(APP.format(folder=str(tmp_path / "s")), arguments=["-w", "2"]) as server:
         for _ in range(8):
-            connection = HTTPConnection(*server.address, timeout=10)  # a new one: any worker
+            connection = HTTPConnection(*server.address, timeout=30)  # a new one: any worker
             connection.request("GET", "/", headers={"Cookie": cookie} if cookie else {})
             answer = connection.getresponse()
             seen.append(int(answer.read()))

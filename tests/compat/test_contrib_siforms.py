@@ -316,16 +316,16 @@ PATHS = [("/order", order), ("/upload", upload)]
 
 def test_a_form_is_filled_in_by_a_client() -> None:
     with Server(PROGRAM) as server:
-        first = requests.get(f"{server.url}/order", timeout=10)
+        first = requests.get(f"{server.url}/order", timeout=30)
         assert "errorlist" not in first.text and Elements(first.text).all("form")[0]["action"] == "/order"
-        again = requests.post(f"{server.url}/order", data={"title": "", "count": "né<"}, timeout=10)
+        again = requests.post(f"{server.url}/order", data={"title": "", "count": "né<"}, timeout=30)
         assert again.text.count("errorlist") == 2
         assert Elements(again.text).all("input")[1]["value"] == "né<"
-        done = requests.post(f"{server.url}/order", data={"title": "é&", "count": "1"}, timeout=10)
+        done = requests.post(f"{server.url}/order", data={"title": "é&", "count": "1"}, timeout=30)
         assert done.text == "title=é&"
-        sent: Any = {"files": {"file": ("x.txt", b"content")}, "timeout": 10}
+        sent: Any = {"files": {"file": ("x.txt", b"content")}, "timeout": 30}
         assert requests.post(f"{server.url}/upload", **sent).text == "got x.txt"
-        nothing: Any = {"files": {"file": ("", b"")}, "timeout": 10}
+        nothing: Any = {"files": {"file": ("", b"")}, "timeout": 30}
         assert EMPTY in requests.post(f"{server.url}/upload", **nothing).text
 
 

@@ -356,6 +356,6 @@ def test_a_file_that_shrinks_while_it_is_sent_cuts_its_own_connection(
 
 def test_a_fifo_blocks_nobody(served: tuple[Server, str]) -> None:
     server, prefix = served
-    with Client(server.address, seconds=5) as client:
+    with Client(server.address) as client:
         assert client.get(f"{prefix}/fifo").status == 404
         assert client.get(f"{prefix}/x").status == 200

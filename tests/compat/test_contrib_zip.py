@@ -370,7 +370,7 @@ def test_what_fapws4_functions_return_is_compressed_and_otherwise_the_same(serve
         assert small.head.get(name) == bare.head.get(name)
     assert small.head.all("Set-Cookie") == bare.head.all("Set-Cookie")
     assert small.status == bare.status == (203 if path == "/added" else 200)
-    assert requests.get(server.url + path, timeout=10).content == bare.body
+    assert requests.get(server.url + path, timeout=30).content == bare.body
 
 
 def test_text_has_its_charset_when_compressed(server: Server) -> None:

@@ -96,32 +96,32 @@ def test_environ_has_fapws3s_keys(how: str, tmp_path: Path) -> None:
 def test_forms(how: str, tmp_path: Path, browser: requests.Session) -> None:
     with serving("forms.py", how, tmp_path) as server:
         url = server.url
-        form = browser.post(url + "/post?a=query", data={"a": ["1", "é"], "b": ""}, timeout=10)
+        form = browser.post(url + "/post?a=query", data={"a": ["1", "é"], "b": ""}, timeout=30)
         assert form.text == "params: {'a': ['1', 'é'], 'b': ['']}"
-        upload = browser.post(url + "/post", files={"f": ("n.txt", b"content")}, timeout=10)
+        upload = browser.post(url + "/post", files={"f": ("n.txt", b"content")}, timeout=30)
         assert "content" in upload.text and upload.text.startswith("params: b'--")
-        long = browser.post(url + "/post", files={"f": ("n.txt", LONG)}, timeout=10)
+        long = browser.post(url + "/post", files={"f": ("n.txt", LONG)}, timeout=30)
         assert len(long.content) > len(LONG) and long.text.startswith("params: b'--")
         nothing = fetch(server.address, "/post", "Content-Type: multipart/form-data", method="POST")
         assert nothing.text == "params: b''"
-        other = browser.post(url + "/post", data=b"raw", headers={"Content-Type": "a/b"}, timeout=10)
+        other = browser.post(url + "/post", data=b"raw", headers={"Content-Type": "a/b"}, timeout=30)
         assert other.text == "params: b'raw'"
-        query = browser.get(url + "/query?a=1&a=2+3&c=%41&empty=", timeout=10)
+        query = browser.get(url + "/query?a=1&a=2+3&c=%41&empty=", timeout=30)
         assert query.text == "[('a', ['1', '2 3']), ('c', ['A']), ('empty', [''])] True"
 
 
 def test_redirects_and_cookies(how: str, tmp_path: Path, browser: requests.Session) -> None:
     with serving("forms.py", how, tmp_path) as server:
         for path, status in (("/old", 302), ("/moved", 301)):
-            answer = browser.get(server.url + path, timeout=10)
+            answer = browser.get(server.url + path, timeout=30)
             assert [step.status_code for step in answer.history] == [status]
             assert answer.text == f"[('from', ['{path[1:]}'])] True"
         first = fetch(server.address, "/cookie")
         sent = first.head.all("Set-Cookie")
         assert [field.partition("=")[0].strip() for field in sent] == ["first", "second", "third"]
         assert "max-age=3600" in sent[0].lower()
-        browser.get(server.url + "/cookie", timeout=10)
-        assert browser.get(server.url + "/cookie", timeout=10).text.split("; ") == ["second=2", "first=1"]
+        browser.get(server.url + "/cookie", timeout=30)
+        assert browser.get(server.url + "/cookie", timeout=30).text.split("; ") == ["second=2", "first=1"]
 
 
 def test_files_and_decorators(how: str, tmp_path: Path) -> None:

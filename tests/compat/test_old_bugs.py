@@ -150,7 +150,7 @@ def test_every_client_is_told_its_own_address_under_load(worker: Server) -> None
         # Linux gives every address of 127/8 to the loopback.
         source = f"127.0.0.{number + 1}" if sys.platform == "linux" else "127.0.0.1"
         for _ in range(20):
-            with socket.create_connection(worker.address, 10, (source, 0)) as connection:  # type: ignore[arg-type]
+            with socket.create_connection(worker.address, 30, (source, 0)) as connection:  # type: ignore[arg-type]
                 host, port = connection.getsockname()
                 connection.sendall(b"GET /peer HTTP/1.0\r\n\r\n")
                 told = b"".join(iter(lambda: connection.recv(4096), b"")).rpartition(b"\r\n")[2].decode()

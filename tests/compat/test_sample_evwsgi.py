@@ -24,17 +24,17 @@ HOW = pytest.mark.parametrize("how", ["fapws", "python"])
 def test_hello_world_in_fapws3s_form(how: str, tmp_path: Path, browser: requests.Session) -> None:
     with running("hello/hello_world.py", tmp_path, how) as server:
         url = server.url
-        assert browser.get(url + "/hello", timeout=10).text == "Hello world!!"
-        table = browser.get(url + "/env?a=<b>", timeout=10).text
+        assert browser.get(url + "/hello", timeout=30).text == "Hello world!!"
+        table = browser.get(url + "/env?a=<b>", timeout=30).text
         assert "<td>QUERY_STRING<td>a=&lt;b&gt;" in table or "<td>QUERY_STRING<td>a=%3Cb%3E" in table
         assert "<td>SCRIPT_NAME<td>/env\n" in table
-        assert "<p>" not in browser.get(url + "/form", timeout=10).text
-        answer = browser.post(url + "/form", data={"name": "Zoë <3"}, timeout=10)
+        assert "<p>" not in browser.get(url + "/form", timeout=30).text
+        answer = browser.post(url + "/form", data={"name": "Zoë <3"}, timeout=30)
         assert "<p>Hello Zoë &lt;3!" in answer.text
-        assert browser.get(url + "/plain", timeout=10).text == "Hello from an object\n"
-        source = browser.get(url + "/source", timeout=10).content
+        assert browser.get(url + "/plain", timeout=30).text == "Hello from an object\n"
+        source = browser.get(url + "/source", timeout=30).content
         assert source == (SAMPLES / "hello/hello_world.py").read_bytes()
-        assert browser.get(url + "/", timeout=10).status_code == 404
+        assert browser.get(url + "/", timeout=30).status_code == 404
 
 
 @HOW
@@ -123,7 +123,7 @@ def test_timers_run_stop_and_start_again(how: str, tmp_path: Path) -> None:
 def test_defer_answers_first_and_works_later(how: str, tmp_path: Path, browser: requests.Session) -> None:
     with running("defer/defer.py", tmp_path, how, ORDERS=str(tmp_path / "orders.txt")) as server:
         orders = ["tea", "cake", "tea", "thé vert"]
-        answer = browser.post(server.url, data={"order": orders}, timeout=10)
+        answer = browser.post(server.url, data={"order": orders}, timeout=30)
         assert answer.status_code == 202
         # Four lines to write, and one sum, because the others are equal to it.
         assert answer.text == "accepted: 4, waiting: 5\n"

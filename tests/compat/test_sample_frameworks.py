@@ -19,23 +19,23 @@ def needs(package: str) -> pytest.MarkDecorator:
 @needs("flask")
 def test_flask_shop_takes_an_order(tmp_path: Path, browser: requests.Session) -> None:
     with running("flask/shop.py", tmp_path) as server:
-        assert "<option>tea</option>" in browser.get(server.url, timeout=10).text
-        answer = browser.post(server.url + "/order", data={"thing": "tea", "amount": "3"}, timeout=10)
+        assert "<option>tea</option>" in browser.get(server.url, timeout=30).text
+        answer = browser.post(server.url + "/order", data={"thing": "tea", "amount": "3"}, timeout=30)
         assert answer.json() == {"thing": "tea", "amount": 3, "price": 12}
         tea = {"thing": "tea"}
         for wrong in ({}, tea, {**tea, "amount": "0"}, {**tea, "amount": "x"}, {"amount": "1"}):
-            assert browser.post(server.url + "/order", data=wrong, timeout=10).status_code == 400
-        assert browser.get(server.url + "/prices.csv", timeout=10).text == "tea,4\ncoffee,6\ncocoa,5\n"
+            assert browser.post(server.url + "/order", data=wrong, timeout=30).status_code == 400
+        assert browser.get(server.url + "/prices.csv", timeout=30).text == "tea,4\ncoffee,6\ncocoa,5\n"
 
 
 @needs("django")
 def test_django_guest_book_knows_its_visitor(tmp_path: Path, browser: requests.Session) -> None:
     with running("django/guestbook.py", tmp_path, SECRET_KEY="for this test") as server:
-        page = browser.get(server.url, timeout=10)
+        page = browser.get(server.url, timeout=30)
         assert "Who are you?" in page.text
-        assert browser.post(server.url, data={"name": "Eve"}, timeout=10).status_code == 403, "no token"
+        assert browser.post(server.url, data={"name": "Eve"}, timeout=30).status_code == 403, "no token"
         token = {"csrfmiddlewaretoken": re.findall('csrfmiddlewaretoken" value="(.*?)"', page.text)[0]}
-        assert browser.post(server.url, data={**token, "name": ""}, timeout=10).status_code == 400
-        answer = browser.post(server.url, data={**token, "name": "Zoë & Co"}, timeout=10)
+        assert browser.post(server.url, data={**token, "name": ""}, timeout=30).status_code == 400
+        answer = browser.post(server.url, data={**token, "name": "Zoë & Co"}, timeout=30)
         assert [step.status_code for step in answer.history] == [302]
         assert "Welcome back, Zoë &amp; Co" in answer.text

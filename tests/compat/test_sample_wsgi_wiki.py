@@ -23,14 +23,14 @@ def form_of(page: requests.Response) -> dict[str, str]:
 def test_wsgi_wiki_page_is_made_edited_and_shown(tmp_path: Path, browser: requests.Session) -> None:
     with running("wsgi_wiki/wiki.py", tmp_path, WIKI=str(tmp_path / "wiki")) as server:
         url = server.url
-        assert browser.get(url + "/?name=First Page", timeout=10).url == url + "/edit/First-Page"
-        form = form_of(browser.get(url + "/page/First-Page", timeout=10))
+        assert browser.get(url + "/?name=First Page", timeout=30).url == url + "/edit/First-Page"
+        form = form_of(browser.get(url + "/page/First-Page", timeout=30))
         assert form == {"version": "new", "text": ""}
         form["text"] = (
             "= Title & more\r\n\r\nSome *strong* words, [[First-Page]], [[Other]]\r\n"
             "https://example.org/a_b?c=1&d=*2*/.\r\n\r\n- one\r\n- <script>two</script>\r\n"
         )
-        saved = browser.post(url + "/edit/First-Page", data=form, timeout=10)
+        saved = browser.post(url + "/edit/First-Page", data=form, timeout=30)
         assert (saved.url, saved.status_code) == (url + "/page/First-Page", 200)
         assert "<h2>Title &amp; more</h2>" in saved.text
         assert "<strong>strong</strong>" in saved.text
@@ -40,29 +40,29 @@ def test_wsgi_wiki_page_is_made_edited_and_shown(tmp_path: Path, browser: reques
         assert "<li>&lt;script&gt;two&lt;/script&gt;" in saved.text
         kept = form["text"].replace("\r\n", "\n")
         assert (tmp_path / "wiki" / "First-Page.txt").read_bytes() == kept.encode()
-        assert '<a href="/page/First-Page">' in browser.get(url, timeout=10).text
-        again = form_of(browser.get(url + "/edit/First-Page", timeout=10))
+        assert '<a href="/page/First-Page">' in browser.get(url, timeout=30).text
+        again = form_of(browser.get(url + "/edit/First-Page", timeout=30))
         assert again["text"] == kept
         assert "width=device-width" in saved.text
 
         tag = {"If-None-Match": saved.headers["ETag"]}
-        assert browser.get(url + "/page/First-Page", headers=tag, timeout=10).status_code == 304
-        browser.post(url + "/edit/Other", data={"version": "new", "text": "is here now"}, timeout=10)
-        page = browser.get(url + "/page/First-Page", headers=tag, timeout=10)
+        assert browser.get(url + "/page/First-Page", headers=tag, timeout=30).status_code == 304
+        browser.post(url + "/edit/Other", data={"version": "new", "text": "is here now"}, timeout=30)
+        page = browser.get(url + "/page/First-Page", headers=tag, timeout=30)
         assert (page.status_code, 'class="missing"' in page.text) == (200, False)
 
 
 def test_wsgi_wiki_conflict_loses_no_text(tmp_path: Path, browser: requests.Session) -> None:
     with running("wsgi_wiki/wiki.py", tmp_path, WIKI=str(tmp_path / "wiki")) as server:
         address = server.url + "/edit/Page"
-        form = form_of(browser.get(address, timeout=10))
-        browser.post(address, data={**form, "text": "faster"}, timeout=10)
-        late = browser.post(address, data={**form, "text": "<slower>"}, timeout=10)
+        form = form_of(browser.get(address, timeout=30))
+        browser.post(address, data={**form, "text": "faster"}, timeout=30)
+        late = browser.post(address, data={**form, "text": "<slower>"}, timeout=30)
         assert late.status_code == 409
         assert "<pre>faster</pre>" in late.text
         joined = form_of(late)
         assert joined["text"] == "<slower>"
-        both = browser.post(address, data={**joined, "text": "faster, slower"}, timeout=10)
+        both = browser.post(address, data={**joined, "text": "faster, slower"}, timeout=30)
         assert (both.status_code, "faster, slower" in both.text) == (200, True)
 
 

@@ -30,7 +30,7 @@ def at_gate(path, word=b"here", wait=True):
 class Gate:
     """The test's side."""
 
-    def __init__(self, seconds: float = 10.0) -> None:
+    def __init__(self, seconds: float = 30.0) -> None:
         self.seconds = seconds
         self._directory = tempfile.mkdtemp(prefix="fapws-gate-")
         self.path = self._directory + "/g"

@@ -87,7 +87,7 @@ def running(text: str, directory: Path, listener: socket.socket) -> Iterator[Non
         yield
     finally:
         process.terminate()
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=30)
     alerts = [line for line in output.splitlines() if "[ALERT]" in line and NO_SERVER not in line]
     assert not alerts, output
 

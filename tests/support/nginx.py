@@ -80,6 +80,6 @@ def running_nginx(
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
     said = output.read_text()
     assert "[emerg]" not in said and (errors or "[error]" not in said), said

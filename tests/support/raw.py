@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import NamedTuple, Union
 
 Address = Union[tuple[str, int], str]
+PATIENCE = 30.0
+"""Seconds after which a reading step has failed; none takes so long where a server answers."""
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-9][0-9][0-9]) ([\t\x20-\x7e\x80-\xff]*)")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
@@ -83,7 +85,7 @@ class Client:
     def __init__(
         self,
         address: Address,
-        seconds: float = 10.0,
+        seconds: float = PATIENCE,
         receive_buffer: int | None = None,
         source: tuple[str, int] | None = None,
     ) -> None:

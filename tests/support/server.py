@@ -25,6 +25,7 @@ from typing import Union
 
 SERVING = re.compile(r"fapws: serving (?P<name>\S+) on (?P<where>.+?) \(pid (?P<pid>\d+), ")
 START_SECONDS = 30.0
+LOG_SECONDS = 30.0
 STOP_SECONDS = 30.0
 """Longer than drain_timeout: a server that has to be killed is a failure, not a wait."""
 
@@ -150,7 +151,7 @@ class Server:
             raise AssertionError(f"the server did not end within {STOP_SECONDS} s\n{self.log}") from None
         assert self._reader is not None
         # The end of the pipe means that no process holds it: workers are gone too.
-        self._reader.join(5)
+        self._reader.join(STOP_SECONDS)
         assert not self._reader.is_alive(), f"a process outlives the master\n{self.log}"
         assert self._group_is_empty(), f"a child outlives the master\n{self.log}"
         return status
@@ -161,9 +162,9 @@ class Server:
             # The group is ours alone: it was made for this process.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(5)
+            process.wait(STOP_SECONDS)
             if self._reader is not None:
-                self._reader.join(5)
+                self._reader.join(STOP_SECONDS)
             if process.stdout is not None:
                 process.stdout.close()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -186,7 +187,7 @@ class Server:
 
     def _group_is_empty(self) -> bool:
         assert self._process is not None
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + STOP_SECONDS
         pause = threading.Event()
         # A killed orphan stays in the table until init has collected it.
         while time.monotonic() < deadline:
@@ -226,7 +227,7 @@ class Server:
             return "\n".join(self._lines[mark:])
 
     def wait_log(
-        self, pattern: str | re.Pattern[str], seconds: float = 10.0, since: int = 0
+        self, pattern: str | re.Pattern[str], seconds: float = LOG_SECONDS, since: int = 0
     ) -> re.Match[str]:
         """The first match in a line after a mark; fails when the time or the process ends."""
         wanted = re.compile(pattern)
