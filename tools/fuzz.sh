@@ -30,7 +30,7 @@ figure() { sed -n "s/^stat::$1: *//p" "$log"; }
 run_one() {
     name=$1 share=$(share_of "$1") corpus=$out/corpus/$1 log=$out/$1.log
     mkdir -p "$corpus"
-    if $out/fuzz_"$name" -max_total_time="$share" -max_len="$(longest_of "$name")" -timeout=10 \
+    if $out/fuzz_"$name" -max_total_time="$share" -max_len="$(longest_of "$name")" -timeout=30 \
         -rss_limit_mb=1024 -dict=tests/fuzz/http.dict -artifact_prefix="$out/found/$name-" \
         -print_final_stats=1 "$corpus" "$out/seeds/$name" >"$log" 2>&1; then
         say "fuzz_$name: $(figure number_of_executed_units) inputs in $share s, nothing found"
@@ -93,7 +93,7 @@ fi
 if [ "$1" = replay ]; then
     name=$2
     shift 2
-    exec $out/fuzz_"$name" -timeout=10 "$@"
+    exec $out/fuzz_"$name" -timeout=30 "$@"
 fi
 
 # ---- Run -------------------------------------------------------------------------------------------
