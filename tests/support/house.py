@@ -135,7 +135,7 @@ class House:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=2 * PATIENCE,
+            timeout=4 * PATIENCE,
         )
         text = f"{' '.join(words)}: status {done.returncode}\n{done.stdout}\n{self.log()}"
         assert expect is None or done.returncode == expect, text
@@ -193,7 +193,7 @@ class House:
             except OSError:
                 return False  # its control socket is not there yet, or is bound and does not listen
 
-        wait_until(serves, "it serves")
+        wait_until(serves, "it serves", 3 * PATIENCE)
         return process
 
     def foreground(self) -> subprocess.Popen[bytes]:
