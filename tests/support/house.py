@@ -113,6 +113,11 @@ class House:
         )
         os.replace(fresh, self.ini)  # somebody may be reading it
 
+    def change(self, statement: str) -> None:
+        """Lets commands, and so the master that a start becomes, run this first: another constant."""
+        main = "import sys; from fapws.cli.fapwsctl import main; sys.exit(main())"
+        self.program = [sys.executable, "-c", f"{statement}; {main}"]
+
     # ---- fapwsctl -------------------------------------------------------------------------------
 
     def words(self, *words: str) -> list[str]:
@@ -246,8 +251,11 @@ class House:
             client.connect(str(self.control))
             client.sendall(b'{"v": 1, "command": "ping"}\n')
             assert client.recv(4096).endswith(b"\n")
-            folder = f"/proc/{self.pid}/fd"
-            return [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
+            folder, held = f"/proc/{self.pid}/fd", []
+            for name in os.listdir(folder):
+                with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                    held.append(os.readlink(f"{folder}/{name}"))
+            return held
 
     def live_without(self, pid: int) -> int:
         """How many workers serve, if this one is not among them; else 0."""
