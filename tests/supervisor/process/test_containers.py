@@ -219,7 +219,7 @@ def test_what_the_page_says_serves_is_probed_and_stops_in_time(public_house: Hou
     text = (
         block("ini").replace("/srv/app/app.py", str(house.app)).replace("0.0.0.0:8888", f"127.0.0.1:{data}")
     )
-    house.ini.write_text(text.replace("0.0.0.0:9117", f"127.0.0.1:{status}").replace("5s", "2s"))
+    house.ini.write_text(text.replace("0.0.0.0:9117", f"127.0.0.1:{status}").replace("5s", "30s"))
     command = json.loads(line(block("Dockerfile"), "CMD "))
     assert command[:3] == ["fapwsctl", "-c", "/etc/fapws.ini"]
     python = common_python()
@@ -241,5 +241,6 @@ def test_what_the_page_says_serves_is_probed_and_stops_in_time(public_house: Hou
         os.kill(master, signal.SIGTERM)
         wait_until(lambda: status_of(status, "/readyz") == 503, "it is not ready any more")
         assert ask(data, "/"), "and serves on"
+        os.kill(master, signal.SIGTERM)  # a second one does not wait for stop_delay
         assert process.wait(int(line(MANIFEST, "terminationGracePeriodSeconds:"))) == 0
     assert "stop_delay = 5s" in block("ini") and "preStop" not in MANIFEST

@@ -37,11 +37,22 @@ def heads(sock: socket.socket, path: str = "/") -> str:
     return data.partition(b"\r\n\r\n")[0].decode()
 
 
+def closes(house: House) -> bool:
+    """Whether a new connection is told to close. Workers hear of a drain, and of its end, by a message."""
+    with connect(house, house.port()) as client:
+        return "Connection: close" in heads(client)
+
+
+def keeps(house: House) -> bool:
+    """Whether no worker tells that any more, as far as some new connections can show."""
+    return not any(closes(house) for _ in range(8))
+
+
 def slow(house: House) -> None:
     house.write_app(SLOW.replace("DIRECTORY", str(house.directory)))
 
 
-def test_drained_server_is_not_ready_and_serves_on(house: House) -> None:
+def test_drained_server_is_not_ready_and_serves_on(house: House, until: Until) -> None:
     slow(house)
     house.configure(workers=2, master=master_options(house, OPTION))
     house.start()
@@ -49,9 +60,8 @@ def test_drained_server_is_not_ready_and_serves_on(house: House) -> None:
     with connect(house, port) as before:
         assert "Connection: close" not in heads(before)
         assert house.ctl("drain") == "fapws: drain done: no pool has anything in hand\n"
-        assert "Connection: close" in heads(before)
-    with connect(house, port) as after:
-        assert "Connection: close" in heads(after)
+        until(lambda: "Connection: close" in heads(before), "its worker has heard of it")
+    until(lambda: closes(house), "so are new ones told")
     assert ask(where, "/readyz")[::2] == (503, "pool hello: drained\n")
     assert ask(where, "/livez").status == 200
     assert "pool hello: drained" in house.ctl("health", expect=1)
@@ -62,12 +72,10 @@ def test_drained_server_is_not_ready_and_serves_on(house: House) -> None:
     os.kill(house.workers()[0], signal.SIGKILL)
     house.wait_log("was killed by SIGKILL")
     house.wait_log("the next one starts at once")
-    with connect(house, port) as later:
-        assert "Connection: close" in heads(later), "workers that start meanwhile know it"
+    assert closes(house), "workers that start meanwhile know it"
     assert house.ctl("undrain", "hello") == "fapws: undrain done: pool hello is ready\n"
     assert ask(where, "/readyz").status == 200
-    with connect(house, port) as again:
-        assert "Connection: close" not in heads(again)
+    until(lambda: keeps(house), "they have heard of it")
     house.ctl("stop")
     house.assert_nothing_is_left()
 
@@ -126,19 +134,16 @@ def test_one_pool_is_drained_and_an_unknown_one_is_told(house: House) -> None:
     house.ctl("stop")
 
 
-def test_upgrade_in_place_keeps_a_drained_pool_out_of_sight(house: House) -> None:
+def test_upgrade_in_place_keeps_a_drained_pool_out_of_sight(house: House, until: Until) -> None:
     slow(house)
     house.configure(master=master_options(house, OPTION))
     house.start()
-    port = house.port()
     house.ctl("drain")
     house.ctl("upgrade")
     assert ask(address(house), "/readyz").status == 503
-    with connect(house, port) as client:
-        assert "Connection: close" in heads(client)
+    assert closes(house)
     house.ctl("undrain")
-    with connect(house, port) as client:
-        assert "Connection: close" not in heads(client)
+    until(lambda: keeps(house), "they have heard of it")
     house.ctl("stop")
 
 
@@ -186,17 +191,26 @@ def test_drain_that_still_waits_outlives_an_upgrade_in_place(house: House, until
     house.assert_nothing_is_left()
 
 
-def test_stop_delay_goes_out_of_sight_serves_on_and_stops(house: House, until: Until) -> None:
+def test_stop_delay_goes_out_of_sight_and_serves_on(house: House, until: Until) -> None:
     slow(house)
-    house.configure(master=master_options(house, OPTION, "stop_delay = 2s"))
+    house.configure(master=master_options(house, OPTION, "stop_delay = 10m"))
     master = house.foreground()
-    port, where = house.port(), address(house)
-    began = time.monotonic()
+    where = address(house)
     master.send_signal(signal.SIGTERM)
     until(lambda: ask(where, "/readyz")[::2] == (503, "stopping\n"), "balancers can see it")
     assert "the server is stopping" in house.ctl("reload", expect=1)
-    with connect(house, port) as client:
-        assert "Connection: close" in heads(client), "it serves on"
+    until(lambda: closes(house), "it serves on, and its worker has heard of it")
+    assert re.search(r"not ready any more, stopping in 600 s \(stop_delay\)", house.log())
+    master.send_signal(signal.SIGTERM)
+    assert master.wait(PATIENCE) == 0
+    house.assert_nothing_is_left()
+
+
+def test_stop_delay_ends_in_the_stop(house: House) -> None:
+    house.configure(pool="stop_delay = 2s")
+    master = house.foreground()
+    began = time.monotonic()
+    master.send_signal(signal.SIGTERM)
     assert master.wait(PATIENCE) == 0
     assert time.monotonic() - began >= 2.0
     assert re.search(r"not ready any more, stopping in 2 s \(stop_delay\)", house.log())
@@ -216,7 +230,7 @@ def test_fapwsctl_stop_waits_for_the_delay_and_a_second_term_does_not(house: Hou
 
 def test_client_that_looks_away_in_the_delay_loses_nothing(house: House) -> None:
     """As a balancer does: it asks for readiness, and sends no more once that is gone."""
-    house.configure(workers=2, master=master_options(house, OPTION, "stop_delay = 3s"))
+    house.configure(workers=2, master=master_options(house, OPTION, "stop_delay = 10m"))
     house.start()
     where = address(house)
     done = threading.Event()
@@ -231,9 +245,12 @@ def test_client_that_looks_away_in_the_delay_loses_nothing(house: House) -> None
     load.__enter__()
     watcher = threading.Thread(target=watch, args=(load,), daemon=True)
     watcher.start()
-    house.ctl("stop")
+    stop = subprocess.Popen(house.words("stop"), env=house.environment(), stdout=subprocess.PIPE)
     watcher.join(PATIENCE)
     assert not watcher.is_alive()
+    os.kill(house.pid, signal.SIGTERM)  # they have gone: the rest of the delay is for nobody
+    text, _ = stop.communicate(timeout=PATIENCE)
+    assert (stop.returncode, text[:14]) == (0, b"fapws: stopped")
     load.check()
     assert load.answered + load.raced == load.sent
     house.assert_nothing_is_left()
