@@ -148,10 +148,9 @@ def test_worker_that_answers_the_master_but_no_client_is_found_by_the_master(
     house.configure(listen=f"unix:{house.unix}", pool="request_timeout = 2s")
     house.start()
     deaf = ask(house, "/deaf")
-    began = time.monotonic()
-    assert ask(house, "/", seconds=25) != deaf, "the client that waited is answered by the next one"
-    assert time.monotonic() - began < 15
-    assert re.search(r"hangs: no client taken for 2\.\d s, though one waits", house.log())
+    assert ask(house, "/", seconds=30) != deaf, "the client that waited is answered by the next one"
+    found = re.search(r"hangs: no client taken for (\d+\.\d) s, though one waits", house.log())
+    assert found and float(found[1]) >= 2.0
     house.ctl("stop")
     house.assert_nothing_is_left()
 
@@ -159,7 +158,7 @@ def test_worker_that_answers_the_master_but_no_client_is_found_by_the_master(
 def test_full_worker_is_not_taken_for_a_deaf_one(house: House, until: Until) -> None:
     """Its clients hold every place and ask for nothing; those who wait, wait with good reason."""
     house.write_app(APP.format(kind=""))
-    pool = "request_timeout = 1s\nmax_connections = 2\nkeepalive_timeout = 1h\nheader_timeout = 1h"
+    pool = "request_timeout = 4s\nmax_connections = 2\nkeepalive_timeout = 1h\nheader_timeout = 1h"
     house.configure(listen=f"unix:{house.unix}", pool=pool)
     house.start()
     (worker,) = house.workers()
@@ -167,7 +166,7 @@ def test_full_worker_is_not_taken_for_a_deaf_one(house: House, until: Until) -> 
     for sock in clients:
         sock.connect(str(house.unix))
     until(lambda: house.status()["workers"][0]["connections"] == 2, "it is full")
-    ends = time.monotonic() + 4
+    ends = time.monotonic() + 10
     while time.monotonic() < ends:
         assert house.workers() == [worker], house.log()
     assert "hangs" not in house.log()

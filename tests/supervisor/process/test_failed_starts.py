@@ -28,12 +28,13 @@ def test_worker_that_dies_while_booting_is_a_failed_start(house: House) -> None:
 
 @pytest.mark.parametrize("hangs", ["time.sleep(60)", "while True: pass"], ids=["sleeps", "computes"])
 def test_worker_that_never_gets_ready_is_a_failed_start_that_says_where(house: House, hangs: str) -> None:
-    house.configure(pool="boot_timeout = 1s")
+    # Its stack is asked for when a quarter of the time is left: a busy machine takes a while to get there.
+    house.configure(pool="boot_timeout = 5s")
     house.write_app(f"import time\ndef connect():\n    {hangs}\nconnect()\n")
     said = house.ctl("start", expect=1)
     assert re.search(
         r'\(most recent call first.*\):\n  File ".*hello\.py", line \d+ in connect\n  File .* in <module>\n'
-        r"worker hello/0 was not ready after 1 s \(boot_timeout\) and was killed\n",
+        r"worker hello/0 was not ready after 5 s \(boot_timeout\) and was killed\n",
         said,
     ), said
     house.assert_nothing_is_left()
@@ -73,10 +74,12 @@ def test_start_that_waits_in_vain_tells_what_has_failed_so_far(house: House) -> 
     house.configure(listen=f"unix:{house.unix}", workers=2)
     place = str(house.directory / "taken")
     house.write_app(SECOND_FAILS.replace("{PLACE}", place).replace("REST", "time.sleep(60)"))
-    said = house.ctl("-t", "1", "start", expect=1)
-    assert "fapws: not serving after 1 s; it may still finish\nfapws: now: " in said
+    said = house.ctl("-t", "6", "start", expect=1)
+    assert "fapws: not serving after 6 s; it may still finish\nfapws: now: " in said
     assert "pool hello: 1 of 2 serving" in said
-    assert re.search(r"fapws: the last failure, \ds ago: worker hello/1 \(pid \d+\) exited with status", said)
+    assert re.search(
+        r"fapws: the last failure, \d+s ago: worker hello/1 \(pid \d+\) exited with status", said
+    )
     house.ctl("stop")
     house.assert_nothing_is_left()
 

@@ -122,6 +122,7 @@ def test_scaling_up_loses_nothing_and_scaling_down_leaves_no_dead_queue(
 @linux
 def test_who_waits_at_a_worker_that_scaling_removes_is_served_by_it(house: House, until: Until) -> None:
     """The worker is stopped, so that what comes has to wait, then scaled away."""
+    house.change("from fapws.supervisor.core import worker_states; worker_states.HUNG_GRACE = 60.0")
     house.configure(workers=2, pool=SHARE)
     house.start()
     port = house.port()

@@ -44,25 +44,26 @@ def test_start_that_cannot_import_tells_why_and_leaves_nothing(house: House) -> 
 
 def test_import_that_hangs_is_told_with_its_stack(house: House) -> None:
     house.write_app("import time\ndef sleeps_for_ever():\n    time.sleep(1000)\nsleeps_for_ever()\n")
-    house.configure(pool=PRELOAD + "boot_timeout = 1s\n")
+    house.configure(pool=PRELOAD + "boot_timeout = 5s\n")
     began = time.monotonic()
     said = house.ctl("start", expect=1)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert "was not ready after" in said and "boot_timeout" in said
     assert "in sleeps_for_ever" in said and "in sleeps_for_ever" in house.log()
     house.assert_nothing_is_left()
 
 
 def test_first_client_of_a_sleeping_pool_is_answered_from_memory(house: House, until: Until) -> None:
-    house.write_app("import time\ntime.sleep(0.5)\n" + app())
+    imports = house.directory / "imports"
+    house.write_app(app() + f"with open({str(imports)!r}, 'a') as file:\n    file.write('x')\n")
     house.configure(pool=PRELOAD + "min_workers = 0\nidle_timeout = 1s\n")
     house.start()
     port = house.port()
     until(lambda: not house.told()["workers"], "the pool sleeps")
     assert len(zygotes(house)) == 1, "the zygote stays"
-    began = time.monotonic()
+    before = imports.read_text()
     assert b"hello" in house.get(port)
-    assert time.monotonic() - began < 0.5, "it was imported again"
+    assert before == imports.read_text() != "", "it was not imported again"
 
 
 def test_master_that_is_killed_leaves_nothing(house: House, until: Until) -> None:
@@ -179,8 +180,7 @@ def test_zygote_of_one_of_two_pools_is_a_python_of_its_own(house: House) -> None
 def test_where_there_is_no_pidfd_the_zygote_sends_the_signals(house: House, until: Until) -> None:
     house.write_app(app())
     house.configure(workers=2, pool=PRELOAD)
-    blind = "import os, sys; vars(os).pop('pidfd_open', None)"
-    house.program = [sys.executable, "-c", f"{blind}; from fapws.cli.fapwsctl import main; sys.exit(main())"]
+    house.change("import os; vars(os).pop('pidfd_open', None)")
     house.start()
     [old] = zygotes(house)
     stopped, killed = workers(house)
@@ -199,11 +199,7 @@ def test_where_there_is_no_pidfd_the_zygote_sends_the_signals(house: House, unti
 @linux
 def test_max_rss_counts_what_is_a_worker_s_own(house: House, until: Until) -> None:
     """What all share is more than it; one that fills memory of its own is replaced, the other is not."""
-    at_once = "from fapws.supervisor.core import upkeep; upkeep.RSS_AFTER = 0.0"
-    house.program = [
-        *(sys.executable, "-c"),
-        f"{at_once}; import sys; from fapws.cli.fapwsctl import main; sys.exit(main())",
-    ]
+    house.change("from fapws.supervisor.core import upkeep; upkeep.RSS_AFTER = 0.0")
     grows = "\nSHARED = b'x' * 2**26\ninner = application\nOWN = []\n"
     grows += "def application(*given):\n    OWN.append(b'y' * 2**26)\n    return inner(*given)\n"
     port = started(house, workers=2, pool="max_rss = 60m\n", text=app() + grows)

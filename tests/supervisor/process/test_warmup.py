@@ -194,9 +194,10 @@ def _ask(house: House) -> str:
 
 def test_boot_that_hangs_in_it_leaves_its_stack_in_the_log(house: House) -> None:
     house.write_app(FINE)
-    house.configure(pool=WARMUP + "\nboot_timeout = 2s")
+    house.configure(pool=WARMUP)
     house.start()
     before = house.workers()
+    house.configure(pool=WARMUP + "\nboot_timeout = 5s")
     house.write_app(lazy("import time\ntime.sleep(600)"))
     assert "boot_timeout" in house.ctl("reload", expect=1)
     house.wait_log("in application")

@@ -49,7 +49,7 @@ def test_hung_worker_leaves_its_stack_and_request_in_the_log_and_is_replaced(
         pytest.skip("needs CPython: only there a C call can hold the GIL")
     imports = "import re" if kind == "c" else "pass"
     house.write_app(APP.format(imports=imports, hang=HANGS[kind]))
-    house.configure(workers=2, listen=f"unix:{house.unix}", pool="request_timeout = 1s")
+    house.configure(workers=2, listen=f"unix:{house.unix}", pool="request_timeout = 4s")
     house.start()
     workers = set(house.workers())
     with load(house, None) as clients, ask(house, "/hang?x"):
@@ -58,7 +58,7 @@ def test_hung_worker_leaves_its_stack_and_request_in_the_log_and_is_replaced(
         assert len(house.workers()) == 2
         clients.more(20)
     log = house.log()
-    assert re.search(r"worker hello/\d \(pid \d+, age \d+\.\d s\) hangs: no sign of life for 1\.\d s", log)
+    assert re.search(r"worker hello/\d \(pid \d+, age \d+\.\d s\) hangs: no sign of life for \d+\.\d s", log)
     assert "in hang_here" in log, "the Python stack"
     assert len(re.findall("was killed by SIGKILL: no sign of life", log)) == 1, "one line a death"
     # Connections that waited in the hung worker are lost with it; nobody else's.
@@ -80,10 +80,10 @@ def test_application_that_takes_the_signal_for_itself_does_not_get_it(house: Hou
 
 
 def test_slow_request_below_the_limit_is_left_alone(house: House) -> None:
-    house.write_app(APP.format(imports="pass", hang="time.sleep(0.7)"))
-    house.configure(listen=f"unix:{house.unix}", pool="request_timeout = 1s")
+    house.write_app(APP.format(imports="pass", hang="time.sleep(2)"))
+    house.configure(listen=f"unix:{house.unix}", pool="request_timeout = 7s")
     house.start()
-    for _ in range(3):
+    for _ in range(4):  # together they take longer
         with ask(house, "/hang") as client:
             assert client.recv(100).startswith(b"HTTP/1.1 200")
     assert "hangs" not in house.log()
@@ -92,10 +92,12 @@ def test_slow_request_below_the_limit_is_left_alone(house: House) -> None:
 
 
 def test_idle_workers_are_asked_and_left_alone(house: House, until: Until) -> None:
+    # A ping is to be answered within 1 s, in which a busy machine may not come to a worker at all.
+    house.change("from fapws.supervisor.core import upkeep; upkeep.PING_PATIENCE = 5.0")
     house.configure(workers=2, listen=f"unix:{house.unix}", pool="request_timeout = 200ms")
     house.start()
     workers = house.workers()
-    age = until(lambda: min(w["age"] for w in house.status()["workers"]) > 1.5, "idle for several limits")
+    age = until(lambda: min(w["age"] for w in house.status()["workers"]) > 7, "idle for several limits")
     assert age
     assert house.workers() == workers
     assert "hangs" not in house.log()
@@ -104,6 +106,8 @@ def test_idle_workers_are_asked_and_left_alone(house: House, until: Until) -> No
 
 
 def test_stopped_worker_is_replaced_and_one_that_goes_on_is_spared(house: House, until: Until) -> None:
+    # 2 s are time enough for a shell, not for a test on a busy machine.
+    house.change("from fapws.supervisor.core import worker_states; worker_states.HUNG_GRACE = 8.0")
     house.configure(workers=2, listen=f"unix:{house.unix}", pool="request_timeout = 0")
     house.start()
     stopped, other = house.workers()
