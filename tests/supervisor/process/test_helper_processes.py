@@ -18,13 +18,14 @@ from pathlib import Path
 import pytest
 from support.evwsgi import BEGIN, ByHand
 from support.house import House, wait_until
+from support.ports import unused_port
 from support.raw import Client, fetch
 from support.server import Server
 
 pytestmark = pytest.mark.skipif(
     not os.path.isdir("/proc/self/fd"), reason="runs where /proc tells a process's descriptors"
 )
-SOON = 10.0
+SOON = 20.0
 """Seconds; drain_timeout is 25."""
 POPEN = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', SLEEP]%s).pid\n"
 MULTIPROCESSING = """
@@ -139,9 +140,9 @@ def ended(*pids: int) -> Iterator[None]:
 @pytest.mark.parametrize("way", WAYS)
 def test_it_holds_no_port_and_a_stop_does_not_wait_for_it(house: House, way: str) -> None:
     house.write_app(SLEEP + WAYS[way] + APPLICATION)
-    house.configure()
+    port = unused_port()
+    house.configure(listen=f"127.0.0.1:{port}")
     house.start()
-    port = house.port()
     house.at = port
     child = int(house.get(port))
     with ended(child):
@@ -157,7 +158,6 @@ def test_it_holds_no_port_and_a_stop_does_not_wait_for_it(house: House, way: str
                 rf"process {child} \(.+\) was started at the application's import and is told to end"
             )
         assert can_listen(port)
-        house.configure(listen=f"127.0.0.1:{port}")
         house.start()
         with ended(int(house.get(port))):
             house.ctl("stop")
@@ -295,13 +295,13 @@ child = executor.submit(os.getpid).result()
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="runs on CPython, whose ctypes can fork()")
 def test_a_start_names_the_process_that_holds_the_port_after_all(house: House) -> None:
     house.write_app(C_FORK + APPLICATION)
+    port = unused_port()
+    house.configure(listen=f"127.0.0.1:{port}")
     house.start()
-    port = house.port()
     child = int(house.get(port))
     with ended(child):
         house.ctl("stop")
         assert not can_listen(port), "of a fork by C code nobody can know"
-        house.configure(listen=f"127.0.0.1:{port}")
         told = house.ctl("start", expect=1)
         assert re.search(rf"127\.0\.0\.1:{port}: Address already in use by pid {child}, ", told), told
     wait_until(lambda: can_listen(port), "the port is free")

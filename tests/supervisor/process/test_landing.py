@@ -99,7 +99,7 @@ def test_a_fast_stop_does_not_wait_for_a_request(house: House, code: Code, until
         until(lambda: house.status()["workers"][0]["request"], "the request is in hand")
         land(house, until)
         os.kill(house.pid, signal.SIGQUIT)
-        until(lambda: not house.processes(), "the end", 15)
+        until(lambda: not house.processes(), "the end", 20)  # drain_timeout is 25
     house.assert_nothing_is_left()
 
 

@@ -21,6 +21,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.house import PATIENCE, ROOT, House, Load, Until, connect
 from support.monitor import OPTION, address, ask, exchange, master_options
+from support.ports import unused_port
 
 PROMTOOL, PROMETHEUS = shutil.which("promtool"), shutil.which("prometheus")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)")
@@ -87,10 +88,13 @@ def assert_no_counter_ran_back(before: Figures, after: Figures) -> None:
         assert after[key] >= number, key
 
 
-def get(port: int, path: str) -> None:
+def get(port: int, path: str) -> float:
+    """How long it has taken, in seconds."""
+    began = time.monotonic()
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
         sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         assert b"".join(iter(lambda: sock.recv(65536), b"")).endswith(b"hello")
+    return time.monotonic() - began
 
 
 def serve(house: House, workers: int = 1, more: str = "") -> int:
@@ -129,22 +133,25 @@ def test_promtool_finds_nothing_to_say(house: House) -> None:
 
 def test_what_is_counted_is_true(house: House, until: Until) -> None:
     port = serve(house)
-    for path in ("/", "/", "/missing", "/broken", "/sleep"):
-        get(port, path)
+    began = time.monotonic()
+    took = [get(port, path) for path in ("/", "/", "/missing", "/broken", "/sleep")]
     exchange(("127.0.0.1", port), b"GET / HTTP/1.1\r\n\r\n")
     with connect(house, port):
         until(lambda: value(read(page(house)), "fapws_connections", state="idle") == 1, "a client is idle")
         figures = read(page(house))
+    elapsed = time.monotonic() - began
     classes = [value(figures, "fapws_responses_total", code=f"{digit}xx") for digit in range(2, 6)]
     assert classes == [3, 0, 1, 1]
     assert value(figures, "fapws_refused_total", reason="host_missing") == 1
     assert value(figures, "fapws_refused_total", reason="bad_chunk") == 0
     name = "fapws_request_duration_seconds"
     assert value(figures, f"{name}_count") == 5
-    assert value(figures, f"{name}_bucket", le="0.25") == 4
-    assert value(figures, f"{name}_bucket", le="10.0") == value(figures, f"{name}_bucket", le="+Inf") == 5
-    assert 0.3 <= value(figures, f"{name}_sum") < 10
-    assert 0.3 <= value(figures, "fapws_worker_busy_seconds_total", slot="0") < 10
+    # Four on a quiet machine; what a client has had sooner than that has taken no longer in the worker.
+    assert sum(one <= 0.25 for one in took) <= value(figures, f"{name}_bucket", le="0.25") <= 4
+    assert sum(one <= 10 for one in took) <= value(figures, f"{name}_bucket", le="10.0") <= 5
+    assert value(figures, f"{name}_bucket", le="+Inf") == 5
+    assert 0.3 <= value(figures, f"{name}_sum") < elapsed
+    assert 0.3 <= value(figures, "fapws_worker_busy_seconds_total", slot="0") < elapsed
     assert value(figures, "fapws_connections_accepted_total") == 7
     assert value(figures, "fapws_sent_bytes_total") > value(figures, "fapws_received_bytes_total") > 100
     assert value(figures, "fapws_workers", state="serving") == value(figures, "fapws_workers_configured") == 1
@@ -222,8 +229,7 @@ def test_without_a_status_address_no_memory_is_taken(house: House) -> None:
 def prometheus(directory: Path, target: tuple[str, int]) -> Iterator[int]:
     """A real one that scrapes the target; its port."""
     assert PROMETHEUS
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = unused_port()
     configuration = directory / "prometheus.yml"
     configuration.write_text(
         "global:\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\nscrape_configs:\n- job_name: fapws\n"
@@ -280,7 +286,7 @@ def test_real_prometheus_sees_no_counter_run_back(house: House, tmp_path: Path, 
             "fapws_connections_accepted_total",
         ):
             assert set(query(server, f"resets({name}[10m])")) == {0.0}, name
-        assert query(server, "up") == [1.0]
+        until(lambda: query(server, "up") == [1.0], "and scrapes on")  # within 200 ms each time
     house.ctl("stop")
 
 
@@ -322,6 +328,6 @@ def test_dashboard_asks_for_what_there_is(house: House, tmp_path: Path, until: U
         for text in asked:
             for variable, stands_for in (("$job", ".*"), ("$pool", ".*"), ("$__rate_interval", "10s")):
                 text = text.replace(variable, stands_for)
-            if "> 0" not in text:
-                assert query(server, text), text
+            if "> 0" not in text:  # it may have missed a scrape, or two
+                until(lambda asked=text: query(server, asked), text)
     house.ctl("stop")

@@ -71,7 +71,7 @@ def test_a_resolver_that_hangs_holds_a_reload_and_nothing_else(house: Any, until
         until(lambda: "black.hole" in asked.read_text(), "it is asked for")
         slowest = slowest_ping(house, 50)
         print(f"slowest of 50 pings: {1000 * slowest:.1f} ms")
-        assert slowest < 5, slowest  # 600 s if the master itself had asked
+        assert slowest < 20, slowest  # 600 s if the master itself had asked
         assert house.get().startswith(b"hello")
         began = time.monotonic()
         house.ctl("stop")

@@ -100,7 +100,7 @@ def test_ctrl_c_does_not_wait_for_a_client_that_is_idle(house: House) -> None:
         idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert idle.recv(9) == b"HTTP/1.1 "
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
+        assert process.wait(20) == 0  # drain_timeout is 25 s
     house.assert_nothing_is_left()
 
 
@@ -335,7 +335,8 @@ def test_control_socket_is_private_and_survives_nonsense(house: House) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(house.control))
         client.sendall(b'{"v": 1, "command": "explode"}\n{"v": 1, "command": "ping"}\n')
-        assert "known: drain, ping, " in json.loads(client.recv(65536))["error"]
+        first, _, _ = client.recv(65536).partition(b"\n")  # the next may have come with it
+        assert "known: drain, ping, " in json.loads(first)["error"]
     house.ctl("stop")
     house.assert_nothing_is_left()
 
@@ -373,7 +374,7 @@ def test_inherited_socket(house: House) -> None:
             pass_fds=[fd],
             stdout=subprocess.PIPE,
             text=True,
-            timeout=30,
+            timeout=60,
         )
     assert f"http://127.0.0.1:{port}" in done.stdout
     assert house.get(port).startswith(b"hello")

@@ -148,7 +148,7 @@ def test_request_in_hand_and_the_worker_that_is_busy_with_it_are_seen(
         client.sendall(b"GET /wait?this HTTP/1.1\r\nHost: x\r\n\r\n")
         screen = Terminal(house, "-d", "0.3", columns=100)
         terminals.append(screen)
-        screen.wait(r"hello/\d +\d+ +serving .* (9\d|100)% .* \ds GET /wait\?this")
+        screen.wait(r"hello/\d +\d+ +serving .* (9\d|100)% .* \d+s GET /wait\?this")
         os.kill(screen.process.pid, signal.SIGTERM)
         assert screen.end() == 128 + signal.SIGTERM
         (house.directory / "gate").write_text("")
