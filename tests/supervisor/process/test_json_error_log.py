@@ -23,7 +23,8 @@ def master(house: House, form: str, log: str) -> str:
 
 
 def messages(path: Path, source: str) -> list[str]:
-    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    whole, _, _ = path.read_text().rpartition("\n")
+    entries = [json.loads(line) for line in whole.splitlines()]
     return [entry["message"] for entry in entries if entry["source"].startswith(source)]
 
 
