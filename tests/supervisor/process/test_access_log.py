@@ -87,6 +87,9 @@ def test_lines_of_all_workers_stand_in_one_file_and_none_is_torn(
     port, workers = logged.port(), set(logged.workers())
     with load(logged, port) as clients:
         clients.more(500)
+        until(
+            lambda: workers <= set(map(int, re.findall(r"(?m)^\d+", logged.access.read_text()))), "all serve"
+        )
         logged.ctl("reload")
         clients.more(200)
     clients.check()

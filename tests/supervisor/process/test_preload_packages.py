@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.house import House, Load
+from support.house import House, Load, wait_until
 from support.preloading import PRELOAD, app, started, workers, zygotes
 
 SITE = """
@@ -103,12 +103,14 @@ def answers(site: House) -> dict[int, list[dict[str, Any]]]:
     """Of both workers, by PID, in order."""
     port = site.port()
     said: dict[int, list[dict[str, Any]]] = {}
-    for _ in range(200):
+
+    def both_were_asked() -> bool:
         answer = json.loads(site.get(port))
         said.setdefault(answer["pid"], []).append(answer)
-        if len(said) == 2 and all(len(some) > 1 for some in said.values()):
-            break
-    assert set(said) == set(workers(site)), "both were asked"
+        return len(said) == 2 and all(len(some) > 1 for some in said.values())
+
+    wait_until(both_were_asked, "both have answered twice")
+    assert set(said) == set(workers(site))
     return said
 
 
