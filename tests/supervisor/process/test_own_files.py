@@ -54,7 +54,7 @@ def test_the_control_socket_is_made_again(house: House, harm: Callable[[Path], N
     harm(house.control)
     os.kill(house.pid, signal.SIGHUP)  # the socket cannot say it
     house.wait_log("reload done")
-    until(lambda: "1 of 1 serving" in house.ctl("status"), "the socket answers")
+    until(lambda: "1 of 1 serving" in house.ctl("status", expect=None), "the socket answers")
     house.ctl("stop")
     house.assert_nothing_is_left()
 

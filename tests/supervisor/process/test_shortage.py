@@ -50,7 +50,10 @@ def listed(listeners: int) -> Counter[str]:
 
 def held(pid: int) -> Counter[str]:
     """How many descriptors of which kind a process has, without the one that only newer libuvs open."""
-    links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    links = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
     with contextlib.suppress(ValueError):
         links.remove("anon_inode:[io_uring]")
     return by_kind(links)
@@ -62,7 +65,7 @@ def by_kind(links: list[str]) -> Counter[str]:
 
 
 @needs_proc
-def test_worker_holds_the_descriptors_of_the_document_and_no_more(house: House) -> None:
+def test_worker_holds_the_descriptors_of_the_document_and_no_more(house: House, until: Until) -> None:
     house.configure(
         workers=2,
         listen=f"127.0.0.1:0, unix:{house.unix}",
@@ -74,7 +77,8 @@ def test_worker_holds_the_descriptors_of_the_document_and_no_more(house: House) 
     for _ in range(3):
         house.ctl("reload")
         house.ctl("reopen")
-    assert [held(pid) for pid in house.workers()] == [listed(2)] * 2
+    # They are told of the new logs, and take them when they next look.
+    until(lambda: [held(pid) for pid in house.workers()] == [listed(2)] * 2, "they hold what they held")
     assert by_kind(house.master_descriptors()) == master, "the master has not gathered any either"
     house.ctl("stop")
     house.assert_nothing_is_left()
@@ -138,7 +142,7 @@ def test_fork_that_fails_refuses_the_start_or_costs_workers(
         if text.startswith("fapws: serving"):
             served += 1
             assert house.get(house.port()).startswith(b"hello ")
-            assert len(house.log().splitlines()) < 60, "nothing loops"
+            assert len(house.log().splitlines()) < 200, "nothing loops"
             house.ctl("stop")
         else:
             refused += 1

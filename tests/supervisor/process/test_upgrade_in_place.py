@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -188,5 +187,5 @@ def test_half_a_line_of_output_is_not_lost_in_the_upgrade(house: House, copy: Pa
     house.get(house.port())
     house.status()  # whoever answers has read it
     house.ctl("upgrade")
-    assert re.search(r"hello/0\[\d+\]: half a line\n", house.log())
+    house.wait_log(r"hello/0\[\d+\]: half a line\n")
     house.ctl("stop")
