@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from support.house import wait_until
 
 from fapws.supervisor.listen.backlog import waiting
 
@@ -16,7 +17,7 @@ def test_connections_that_nobody_accepts_are_counted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert waiting(listener.fileno()) == 0
         clients = [socket.create_connection(listener.getsockname()) for _ in range(3)]
-        assert waiting(listener.fileno()) == 3
+        wait_until(lambda: waiting(listener.fileno()) == 3, "the kernel has put them there")
         listener.accept()[0].close()
         assert waiting(listener.fileno()) == 2
         for client in clients:

@@ -44,7 +44,7 @@ def test_files_of_another_version_are_told_to_the_master(
     with needs.open("rb") as file:
         words = [sys.executable, fresh_worker.__file__, str(ROOT), str(file.fileno()), str(board.fd_of("p"))]
         fds = (theirs.fileno(), file.fileno(), board.fd_of("p"))
-        done = subprocess.run([*words, "-"], pass_fds=fds, timeout=30, stderr=subprocess.PIPE)
+        done = subprocess.run([*words, "-"], pass_fds=fds, timeout=60, stderr=subprocess.PIPE)
     theirs.close()
     (said,) = messages.Decoder(messages.FROM_WORKER).feed(ours.recv(65536))
     ours.close()

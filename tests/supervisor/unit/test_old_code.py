@@ -70,7 +70,8 @@ def test_trial_is_heard_killed_and_told_of_once_it_was_reaped() -> None:
     upgrade.try_new_code()
     upgrade.kill_trial()
     assert told == []
-    pid, status = os.waitpid(-1, 0)
+    assert upgrade._trial is not None
+    pid, status = os.waitpid(upgrade._trial.pid, 0)
     upgrade.on_child(pid + 1, 0)
     assert told == [], "another child"
     upgrade.on_child(pid, os.waitstatus_to_exitcode(status))
