@@ -24,6 +24,14 @@ PATIENCE = 30.0
 LINGER = 2.0
 """Seconds that a worker which leaves waits for clients that have not asked yet (RFC 9112 9.6)."""
 
+HALF_THE_TIME_FOR_A_STACK = (
+    "from fapws.supervisor.core import worker_states; "
+    "worker_states.STACK_PART, worker_states.STACK_BEFORE = 0.5, 60.0"
+)
+"""For House.change(): when half of boot_timeout is over, a worker that starts is asked where it is."""
+LONGER_GRACE = "from fapws.supervisor.core import worker_states; worker_states.HUNG_GRACE = 6.0"
+"""Likewise: time enough for the stack of a worker that hangs, and for SIGCONT to one that was stopped."""
+
 HELLO = """\
 import os
 

@@ -6,7 +6,7 @@ import os
 import re
 
 import pytest
-from support.house import House, Until
+from support.house import HALF_THE_TIME_FOR_A_STACK, House, Until
 
 
 @pytest.mark.parametrize("words", [["start"], ["start", "-F"]])
@@ -28,13 +28,14 @@ def test_worker_that_dies_while_booting_is_a_failed_start(house: House) -> None:
 
 @pytest.mark.parametrize("hangs", ["time.sleep(60)", "while True: pass"], ids=["sleeps", "computes"])
 def test_worker_that_never_gets_ready_is_a_failed_start_that_says_where(house: House, hangs: str) -> None:
-    # Its stack is asked for when a quarter of the time is left: a busy machine takes a while to get there.
-    house.configure(pool="boot_timeout = 5s")
+    # Both to get where it hangs and to tell its stack may take a busy machine some seconds.
+    house.change(HALF_THE_TIME_FOR_A_STACK)
+    house.configure(pool="boot_timeout = 10s")
     house.write_app(f"import time\ndef connect():\n    {hangs}\nconnect()\n")
     said = house.ctl("start", expect=1)
     assert re.search(
         r'\(most recent call first.*\):\n  File ".*hello\.py", line \d+ in connect\n  File .* in <module>\n'
-        r"worker hello/0 was not ready after 5 s \(boot_timeout\) and was killed\n",
+        r"worker hello/0 was not ready after \d+ s \(boot_timeout\) and was killed\n",
         said,
     ), said
     house.assert_nothing_is_left()

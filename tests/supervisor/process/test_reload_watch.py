@@ -86,7 +86,7 @@ def start(house: House, pool: str = "", workers: int = 2, watch: str = "30s") ->
             "",
             r"exited with status 3 after \d+\.\d s, \d+ requests? served",
         ),
-        ("time.sleep(600)", "request_timeout = 4s", r"no sign of life for \d+\.\d s in a request"),
+        ("time.sleep(600)", "request_timeout = 8s", r"no sign of life for \d+\.\d s in a request"),
     ],
 )
 def test_canary_that_is_worse_is_taken_back(house: House, body: str, pool: str, told: str) -> None:

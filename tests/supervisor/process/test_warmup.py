@@ -7,7 +7,7 @@ import re
 import socket
 
 import pytest
-from support.house import House, Load, Until
+from support.house import HALF_THE_TIME_FOR_A_STACK, House, Load, Until
 from support.rooted import OTHER, needs_root, other
 
 WARMUP = "warmup = GET http://shop.example/health"
@@ -194,10 +194,11 @@ def _ask(house: House) -> str:
 
 def test_boot_that_hangs_in_it_leaves_its_stack_in_the_log(house: House) -> None:
     house.write_app(FINE)
+    house.change(HALF_THE_TIME_FOR_A_STACK)
     house.configure(pool=WARMUP)
     house.start()
     before = house.workers()
-    house.configure(pool=WARMUP + "\nboot_timeout = 5s")
+    house.configure(pool=WARMUP + "\nboot_timeout = 10s")
     house.write_app(lazy("import time\ntime.sleep(600)"))
     assert "boot_timeout" in house.ctl("reload", expect=1)
     house.wait_log("in application")

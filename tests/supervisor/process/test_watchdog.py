@@ -9,7 +9,7 @@ import socket
 import sys
 
 import pytest
-from support.house import House, Load, Until
+from support.house import LONGER_GRACE, House, Load, Until
 
 HANGS = {
     "loop": "while True: pass",
@@ -50,6 +50,7 @@ def test_hung_worker_leaves_its_stack_and_request_in_the_log_and_is_replaced(
     imports = "import re" if kind == "c" else "pass"
     house.write_app(APP.format(imports=imports, hang=HANGS[kind]))
     house.configure(workers=2, listen=f"unix:{house.unix}", pool="request_timeout = 4s")
+    house.change(LONGER_GRACE)
     house.start()
     workers = set(house.workers())
     with load(house, None) as clients, ask(house, "/hang?x"):
@@ -70,6 +71,7 @@ def test_hung_worker_leaves_its_stack_and_request_in_the_log_and_is_replaced(
 def test_application_that_takes_the_signal_for_itself_does_not_get_it(house: House) -> None:
     signals = "import signal\nsignal.signal(signal.SIGUSR2, signal.SIG_IGN)\n"
     house.write_app(signals + APP.format(imports="pass", hang=HANGS["sleep"]))
+    house.change(LONGER_GRACE)
     house.configure(listen=f"unix:{house.unix}", pool="request_timeout = 1s")
     house.start()
     with ask(house, "/hang"):
@@ -106,8 +108,7 @@ def test_idle_workers_are_asked_and_left_alone(house: House, until: Until) -> No
 
 
 def test_stopped_worker_is_replaced_and_one_that_goes_on_is_spared(house: House, until: Until) -> None:
-    # 2 s are time enough for a shell, not for a test on a busy machine.
-    house.change("from fapws.supervisor.core import worker_states; worker_states.HUNG_GRACE = 8.0")
+    house.change(LONGER_GRACE)
     house.configure(workers=2, listen=f"unix:{house.unix}", pool="request_timeout = 0")
     house.start()
     stopped, other = house.workers()

@@ -8,7 +8,7 @@ import re
 import signal
 from pathlib import Path
 
-from support.house import House, Until, connect
+from support.house import LONGER_GRACE, House, Until, connect
 
 APP = """\
 import os, signal
@@ -104,6 +104,7 @@ def test_page_follows_what_fails(house: House, until: Until) -> None:
 
 
 def test_hang_is_told_with_its_stack_and_request(house: House, until: Until) -> None:
+    house.change(LONGER_GRACE)
     begin(house, "request_timeout = 3s")
     ask(house, "/before", "/hang")
     until(lambda: house.status()["last_deaths"], "it was killed")
