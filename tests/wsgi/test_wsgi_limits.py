@@ -11,24 +11,50 @@ from pathlib import Path
 
 import pytest
 from support.gate import Gate
+from support.house import wait_until
 from support.raw import Client, fetch, request
 from support.server import Server
 
 BEHAVIOURS = Path(__file__).parent / "apps" / "behaviours.py"
-SLACK = 3.0
-"""Seconds that a coarse clock and a busy machine may add."""
+SLACK = 8.0
+"""Seconds that a coarse clock and a busy machine may add; below the default of every timeout."""
+HEAD, BODY, IDLE, WRITE = 0.6, 0.7, 2.0, 0.9
+PATIENT = 4.0
+"""Seconds: a client that goes on is not kept waiting by the machine for so long."""
+
+
+# One timeout each: a client that the machine keeps waiting must not meet another one.
 
 
 @pytest.fixture(scope="module")
-def hasty() -> Iterator[Server]:
-    """Every timeout short, but each its own."""
-    options = """
-        header_timeout = 600ms
-        body_timeout = 700ms
-        keepalive_timeout = 800ms
-        write_timeout = 900ms
-    """
-    with Server(BEHAVIOURS, options=options) as running:
+def short_head() -> Iterator[Server]:
+    with Server(BEHAVIOURS, options=f"header_timeout = {HEAD}s") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def short_body() -> Iterator[Server]:
+    with Server(BEHAVIOURS, options=f"body_timeout = {BODY}s") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def short_idle() -> Iterator[Server]:
+    with Server(BEHAVIOURS, options=f"keepalive_timeout = {IDLE}s") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def short_write() -> Iterator[Server]:
+    with Server(BEHAVIOURS, options=f"write_timeout = {WRITE}s") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def patient() -> Iterator[Server]:
+    """For clients that go on."""
+    names = ("body_timeout", "keepalive_timeout", "write_timeout")
+    with Server(BEHAVIOURS, options="\n".join(f"{name} = {PATIENT}s" for name in names)) as running:
         yield running
 
 
@@ -47,19 +73,19 @@ def assert_timed(started: float, limit: float) -> None:
 # ---- Timeouts --------------------------------------------------------------------------------
 
 
-def test_a_head_that_stops_is_408(hasty: Server) -> None:
-    with Client(hasty.address) as client:
+def test_a_head_that_stops_is_408(short_head: Server) -> None:
+    with Client(short_head.address) as client:
         started = time.monotonic()
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
         answer = client.read()
         assert answer.status == 408
         assert "close" in answer.head.tokens("Connection")
         client.assert_ended()
-        assert_timed(started, 0.6)
+        assert_timed(started, HEAD)
 
 
-def test_a_head_that_drips_is_408_all_the_same(hasty: Server) -> None:
-    with Client(hasty.address) as client:
+def test_a_head_that_drips_is_408_all_the_same(short_head: Server) -> None:
+    with Client(short_head.address) as client:
         started = time.monotonic()
         client.send(b"GET / HTTP/1.1\r\n")
         # quiet() waits for the answer; the next byte goes out when it has not come in time.
@@ -69,100 +95,100 @@ def test_a_head_that_drips_is_408_all_the_same(hasty: Server) -> None:
             client.send_pieces([b"X"])
         assert client.read().status == 408
         client.assert_ended()
-        assert_timed(started, 0.6)
+        assert_timed(started, HEAD)
 
 
-def test_the_head_of_a_second_request_is_timed_too(hasty: Server) -> None:
-    with Client(hasty.address) as client:
+def test_the_head_of_a_second_request_is_timed_too(short_head: Server) -> None:
+    with Client(short_head.address) as client:
         assert client.get("/hello").status == 200
         started = time.monotonic()
         client.send(b"GET / HT")
         assert client.read().status == 408
         client.assert_ended()
-        assert_timed(started, 0.6)
+        assert_timed(started, HEAD)
 
 
 @pytest.mark.parametrize("coding", ["Content-Length: 10", "Transfer-Encoding: chunked"])
-def test_content_that_stops_is_408(hasty: Server, coding: str) -> None:
-    events(hasty)
-    with Client(hasty.address) as client:
+def test_content_that_stops_is_408(short_body: Server, coding: str) -> None:
+    events(short_body)
+    with Client(short_body.address) as client:
         started = time.monotonic()
         client.send(request("/upload", coding, method="POST") + b"5\r\nhe")
         answer = client.read()
         assert answer.status == 408
         assert "close" in answer.head.tokens("Connection")
         client.assert_ended()
-        assert_timed(started, 0.7)
-    assert events(hasty) == []
+        assert_timed(started, BODY)
+    assert events(short_body) == []
 
 
-def test_content_that_was_promised_but_never_begins_is_408(hasty: Server) -> None:
-    with Client(hasty.address) as client:
+def test_content_that_was_promised_but_never_begins_is_408(short_body: Server) -> None:
+    with Client(short_body.address) as client:
         client.send(request("/upload", "Expect: 100-continue", "Content-Length: 5", method="POST"))
         assert client.read().status == 100
         assert client.read().status == 408
         client.assert_ended()
 
 
-def test_content_that_keeps_coming_is_not_cut_off(hasty: Server) -> None:
-    with Client(hasty.address) as client:
+def test_content_that_keeps_coming_is_not_cut_off(patient: Server) -> None:
+    with Client(patient.address) as client:
         client.send(request("/upload", "Content-Length: 12", method="POST"))
         started = time.monotonic()
         for _ in range(12):
-            assert client.quiet(0.15)
+            assert client.quiet(0.4)
             client.send(b"x")
         assert json.loads(client.read().body)[0] == 12
-        assert time.monotonic() - started > 0.7
+        assert time.monotonic() - started > PATIENT
 
 
-def test_an_idle_connection_is_closed_without_a_word(hasty: Server) -> None:
-    with Client(hasty.address) as client:
+def test_an_idle_connection_is_closed_without_a_word(short_idle: Server) -> None:
+    with Client(short_idle.address) as client:
         started = time.monotonic()  # before the answer, of which a busy machine tells late
         assert client.get("/hello").status == 200
         client.assert_ended()
-        assert_timed(started, 0.8)
+        assert_timed(started, IDLE)
 
 
-def test_a_connection_that_never_speaks_is_closed_without_a_word(hasty: Server) -> None:
-    with Client(hasty.address) as client:
+def test_a_connection_that_never_speaks_is_closed_without_a_word(short_idle: Server) -> None:
+    with Client(short_idle.address) as client:
         client.assert_ended()
 
 
-def test_use_starts_the_idle_time_anew(hasty: Server) -> None:
-    with Client(hasty.address) as client:
+def test_use_starts_the_idle_time_anew(patient: Server) -> None:
+    with Client(patient.address) as client:
         started = time.monotonic()
-        for _ in range(6):
+        for _ in range(12):
             assert client.get("/hello").status == 200
-            assert client.quiet(0.3)
-        assert time.monotonic() - started > 0.8 * 2
+            assert client.quiet(0.4)
+        assert time.monotonic() - started > PATIENT
         assert client.get("/hello").status == 200
 
 
-def test_a_slow_application_is_no_idle_connection(hasty: Server, gate: Gate) -> None:
-    with Client(hasty.address) as client:
+def test_a_slow_application_is_no_idle_connection(patient: Server, gate: Gate) -> None:
+    with Client(patient.address) as client:
         client.send(request(f"/wait?gate={gate.path}"))
         gate.arrival()
-        assert client.quiet(1.5)
+        assert client.quiet(PATIENT + 1)
+        client.send(request("/hello"))  # before it may be called idle
         gate.open()
-        assert client.read().body == b"waited"
-        client.assert_open()
+        assert [client.read().body for _ in range(2)] == [b"waited", b"Hello world!!"]
 
 
-def test_a_reader_that_stops_is_closed(hasty: Server, gate: Gate) -> None:
-    events(hasty)
-    with Client(hasty.address, receive_buffer=4096) as client:
+def test_a_reader_that_stops_is_closed(short_write: Server, gate: Gate) -> None:
+    events(short_write)
+    with Client(short_write.address, receive_buffer=4096) as client:
         started = time.monotonic()
         client.send(request(f"/flood?n=1000000&label=stop&gate={gate.path}"))
         assert gate.arrival() == "close"
-        assert_timed(started, 0.9)
-    assert events(hasty).count("stop close") == 1
+        assert_timed(started, WRITE)
+    assert events(short_write).count("stop close") == 1
 
 
-def test_a_reader_that_stops_in_one_large_answer_is_closed(hasty: Server) -> None:
-    with Client(hasty.address, receive_buffer=4096) as client:
+def test_a_reader_that_stops_in_one_large_answer_is_closed(short_write: Server) -> None:
+    with Client(short_write.address, receive_buffer=4096) as client:
         client.send(request(f"/large?n={10 * 2**20}"))
         client.read_head()
-        with Client(hasty.address) as other:
+        with Client(short_write.address) as other:
             # Time passes on another connection, which stays in use.
             for _ in range(8):
                 assert other.get("/hello").status == 200
@@ -170,22 +196,22 @@ def test_a_reader_that_stops_in_one_large_answer_is_closed(hasty: Server) -> Non
         assert len(client.read_to_end()) < 10 * 2**20
 
 
-def test_a_slow_reader_that_makes_progress_is_kept(hasty: Server) -> None:
-    with Client(hasty.address, receive_buffer=4096) as client:
+def test_a_slow_reader_that_makes_progress_is_kept(patient: Server) -> None:
+    with Client(patient.address, receive_buffer=4096) as client:
         client.send(request("/flood?n=100&label=progress"))
         client.read_head()
         total = 0
         started = time.monotonic()
-        with Client(hasty.address) as other:
-            while time.monotonic() - started < 2.5:
+        with Client(patient.address) as other:
+            while time.monotonic() - started < PATIENT * 1.25:
                 total += len(client.read_piece())
                 assert other.get("/hello").status == 200
                 other.quiet(0.2)
         assert total + len(client.read_rest()) == 100 * 65536
 
 
-def test_many_timeouts_at_once(hasty: Server) -> None:
-    clients = [Client(hasty.address) for _ in range(100)]
+def test_many_timeouts_at_once(short_head: Server) -> None:
+    clients = [Client(short_head.address) for _ in range(100)]
     try:
         for number, client in enumerate(clients):
             client.send(b"GET / HTTP/1.1\r\nX: " + b"x" * number)
@@ -195,21 +221,26 @@ def test_many_timeouts_at_once(hasty: Server) -> None:
     finally:
         for client in clients:
             client.close()
-    assert fetch(hasty.address, "/hello").status == 200
+    assert fetch(short_head.address, "/hello").status == 200
 
 
 # ---- Number of connections -------------------------------------------------------------------
 
+# Each client speaks before the next one comes: the kernel gives silent ones to the server (TCP_DEFER_ACCEPT)
+# after a second or so, and then in an order of its own.
+
 
 def test_above_max_connections_accepting_pauses_and_nobody_is_refused() -> None:
     with Server(BEHAVIOURS, options="max_connections = 4") as own:
-        held = [Client(own.address) for _ in range(4)]
-        waiting = [Client(own.address) for _ in range(3)]
+        held: list[Client] = []
+        waiting: list[Client] = []
         try:
-            for client in held:
-                assert client.get("/hello").status == 200
-            for client in waiting:
-                client.send(request("/hello"))
+            for _ in range(4):
+                held.append(Client(own.address))
+                assert held[-1].get("/hello").status == 200
+            for _ in range(3):
+                waiting.append(Client(own.address))
+                waiting[-1].send(request("/hello"))
             for client in held:
                 assert client.get("/hello").status == 200
             assert all(client.quiet() for client in waiting)
@@ -239,13 +270,14 @@ def test_clients_leave_descriptors_to_the_application(content: bytes) -> None:
     """128 descriptors and 200 clients: connections and temporary files together leave it enough."""
     limited = ["sh", "-c", 'ulimit -n 128 && exec "$@"', "sh"]
     with Server(OPENS_FILES, prefix=limited) as own:
-        clients = [Client(own.address, seconds=20) for _ in range(200)]
+        clients = [Client(own.address)]
         try:
             clients[0].send(request("/"))
             assert clients[0].read().body == b"opened"
-            for client in clients[1:]:
-                length = f"Content-Length: {len(content) + 1}"
-                client.send(request("/", length, method="POST") + content if content else request("/"))
+            length = f"Content-Length: {len(content) + 1}"
+            for _ in range(199):
+                clients.append(Client(own.address))
+                clients[-1].send(request("/", length, method="POST") + content if content else request("/"))
             if not content:
                 for client in clients[1:40]:
                     assert client.read().body == b"opened"
@@ -258,6 +290,12 @@ def test_clients_leave_descriptors_to_the_application(content: bytes) -> None:
                 client.close()
 
 
+def answered(clients: list[Client], number: int) -> list[Client]:
+    """Those that have something to read, once they are so many."""
+    found = [client for client in clients if not client.quiet()]
+    return found if len(found) >= number else []
+
+
 def test_content_in_temporary_files_is_bounded_and_the_bound_is_told() -> None:
     options = "max_body_size = 100k\nmax_spool = 200k\nbody_memory = 0"
     with Server(BEHAVIOURS, options=options) as own:
@@ -266,9 +304,12 @@ def test_content_in_temporary_files_is_bounded_and_the_bound_is_told() -> None:
             for client in clients:
                 client.send(request("/hello", "Content-Length: 100000", method="POST") + b"x" * 90_000)
             own.wait_log("content is refused with 503: max_spool is reached")
-            for client in clients[2:]:
-                assert client.read().status == 503
-            for client in clients[:2]:
+            # Which ones there is room for depends on how much of each is read when.
+            refused = wait_until(lambda: answered(clients, 2), "two are refused")
+            for client in clients:
+                if client in refused:
+                    assert client.read().status == 503
+                    continue
                 client.send(b"x" * 10_000)
                 assert client.read().status == 200
             with Client(own.address) as other:
@@ -288,21 +329,33 @@ def ticks(server: Server) -> int:
     return total
 
 
+def least_used(server: Server, client: Client, seconds: float, most: float) -> float:
+    """Seconds of CPU while a client stays quiet: the least of five times, for what was asked before may still
+    be worked on behind its answer. The first that is not more than ``most`` is enough."""
+    spent = []
+    for _ in range(5):
+        before = ticks(server)
+        assert client.quiet(seconds)
+        spent.append((ticks(server) - before) / os.sysconf("SC_CLK_TCK"))
+        if spent[-1] <= most:
+            break
+    return min(spent)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads CPU time from /proc")
 def test_without_descriptors_it_waits_and_recovers() -> None:
     limited = ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh"]
     with Server(BEHAVIOURS, prefix=limited) as own:
         mark = own.mark()
-        clients = [Client(own.address, seconds=20) for _ in range(150)]
+        clients: list[Client] = []
         try:
-            for client in clients:
-                client.send(request("/hello"))
+            for _ in range(150):
+                clients.append(Client(own.address))
+                clients[-1].send(request("/hello"))
             assert clients[0].read().body == b"Hello world!!"
             # The first are served and stay open; the others wait in the backlog.
-            before = ticks(own)
-            assert clients[0].quiet(1.5)
-            spent = (ticks(own) - before) / os.sysconf("SC_CLK_TCK")
-            assert spent < 0.5, f"{spent} s of CPU while there was nothing to do"
+            spent = least_used(own, clients[0], 1.5, 0.5)
+            assert spent <= 0.5, f"{spent} s of CPU while there was nothing to do"
             assert clients[0].get("/hello").status == 200
             clients[0].close()
             for number, client in enumerate(clients[1:], 1):
@@ -320,9 +373,7 @@ def test_without_descriptors_it_waits_and_recovers() -> None:
 def test_an_idle_server_uses_no_cpu(server: Server) -> None:
     with Client(server.address) as idle:
         assert idle.get("/hello").status == 200
-        before = ticks(server)
-        assert idle.quiet(2.0)
-        spent = (ticks(server) - before) / os.sysconf("SC_CLK_TCK")
+        spent = least_used(server, idle, 2.0, 0.1)
     assert spent <= 0.1, spent
 
 
