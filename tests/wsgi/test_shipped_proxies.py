@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.haproxy import needs_haproxy, shipped_haproxy
+from support.house import wait_until
 from support.nginx import needs_nginx, shipped_nginx
 from support.raw import Client, request
 from support.server import Server
@@ -70,8 +71,9 @@ def test_the_application_sees_the_client_and_no_tale(name: str, tmp_path: Path) 
             assert seen["REMOTE_ADDR"] == BROWSER
             assert (seen["wsgi.url_scheme"], seen["HTTP_HOST"]) == ("http", "shop.example.org:8080")
             assert (seen["PATH_INFO"], seen["QUERY_STRING"]) == ("/a b", "c")
-    lines = log.read_text().splitlines()
-    assert [line.split(" ")[0] for line in lines] == [BROWSER] * 2
+        # A thread writes them, behind the responses.
+        wait_until(lambda: log.read_text().count("\n") >= 2, "both requests are in the access log")
+    assert [line.split(" ")[0] for line in log.read_text().splitlines()] == [BROWSER] * 2
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
