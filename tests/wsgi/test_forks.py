@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.ports import unused_port
 from support.raw import Client, fetch, request
 from support.server import Server
 
@@ -55,7 +56,7 @@ def test_the_end_of_an_answer_does_not_wait_for_the_child(
     forking: Server, way: str, fields: tuple[str, ...]
 ) -> None:
     version, *more = fields
-    with Client(forking.address, seconds=5) as client:
+    with Client(forking.address) as client:  # the child sleeps for longer than this waits
         client.send("\r\n".join([f"GET /{way} {version}", "Host: x", *more, "", ""]).encode())
         answer = client.read_to_end()
     child = int(answer.rpartition(b"\r\n\r\n")[2])
@@ -87,7 +88,8 @@ def test_children_obey_signals_as_usual(forking: Server, way: str, number: str) 
 
 def test_a_child_that_lives_on_holds_no_port() -> None:
     source = APPLICATION.read_text()
-    with Server(source) as server:
+    # A port that the system gives to nobody else as soon as it is free.
+    with Server(source, bind=f"127.0.0.1:{unused_port()}") as server:
         child = int(fetch(server.address, "/daemon").body)
         try:
             assert isinstance(server.address, tuple)
