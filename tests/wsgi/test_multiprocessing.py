@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.raw import fetch
+from support.raw import Client
 from support.server import Server
 
 APPLICATION = """
@@ -58,7 +58,8 @@ def test_processes_of_multiprocessing_work(
     monkeypatch.setenv("FAPWS_COMMAND", COMMANDS[command])
     with Server(APPLICATION) as server:
         for _ in range(2):
-            answer = fetch(server.address, f"/?{method}")
+            with Client(server.address, seconds=100) as client:  # it starts seven Pythons
+                answer = client.get(f"/?{method}")
             assert answer.body == b"([49, 0, 1, 4, 9], 0)", server.log
         assert "Address already in use" not in server.log
         assert os.getpid() != server.pid
