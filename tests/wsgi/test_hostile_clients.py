@@ -91,10 +91,13 @@ MANY = 300
 ON_LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
 
+TIME_FOR_CROWDS = "header_timeout = 60s\nbody_timeout = 60s\nwrite_timeout = 60s"
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server that nobody else uses, with the default limits and one worker."""
-    with Server(APP) as running:
+    """A server that nobody else uses, with the default limits but for those of time, and one worker."""
+    with Server(APP, options=TIME_FOR_CROWDS) as running:
         yield running
 
 
