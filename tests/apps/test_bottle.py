@@ -121,10 +121,10 @@ def test_files_are_closed(site: Same) -> None:
 
 def test_cookies(site: Same, browser: requests.Session) -> None:
     assert len(site.ask("/cookies").head.all("Set-Cookie")) == 2
-    browser.get(site.server.url + "/cookies", timeout=10)
-    seen = browser.get(site.server.url + "/cookies", timeout=10).json()
+    browser.get(site.server.url + "/cookies", timeout=30)
+    seen = browser.get(site.server.url + "/cookies", timeout=30).json()
     assert seen["plain"] == "value"
-    assert browser.get(site.server.url + "/signed", timeout=10).text == "va lue"
+    assert browser.get(site.server.url + "/signed", timeout=30).text == "va lue"
 
 
 def test_redirects_are_absolute(site: Same) -> None:

@@ -38,10 +38,10 @@ def test_files_whole_and_their_heads(
     content = (folder / name).read_bytes()
     url = f"{site.url}/{route}/{name}"
     for _ in range(2):
-        answer = browser.get(url, timeout=10)
+        answer = browser.get(url, timeout=30)
         assert answer.content == content
         assert answer.headers["Content-Length"] == str(len(content))
-        head = browser.head(url, timeout=10)
+        head = browser.head(url, timeout=30)
         assert head.content == b""
         for field in ("Content-Length", "Content-Type", "ETag"):
             assert head.headers.get(field) == answer.headers.get(field)
@@ -49,16 +49,16 @@ def test_files_whole_and_their_heads(
 
 def test_conditions(site: Server, browser: requests.Session) -> None:
     url = site.url + "/file/big.bin"
-    head = browser.head(url, timeout=10).headers
+    head = browser.head(url, timeout=30).headers
     tag, since = head["ETag"], head["Last-Modified"]
     for fields in ({"If-None-Match": tag}, {"If-Modified-Since": since}, {"If-None-Match": f'"x", {tag}'}):
-        answer = browser.get(url, headers=fields, timeout=10)
+        answer = browser.get(url, headers=fields, timeout=30)
         assert (answer.status_code, answer.content) == (304, b"")
         assert answer.headers["ETag"] == tag
         assert "Content-Length" not in answer.headers or answer.headers["Content-Length"] == "3000000"
-    assert browser.get(url, headers={"If-None-Match": '"x"'}, timeout=10).status_code == 200
-    page = browser.get(site.url + "/tagged", timeout=10)
-    again = browser.get(site.url + "/tagged", headers={"If-None-Match": page.headers["ETag"]}, timeout=10)
+    assert browser.get(url, headers={"If-None-Match": '"x"'}, timeout=30).status_code == 200
+    page = browser.get(site.url + "/tagged", timeout=30)
+    again = browser.get(site.url + "/tagged", headers={"If-None-Match": page.headers["ETag"]}, timeout=30)
     assert (again.status_code, again.content) == (304, b"")
 
 
@@ -77,18 +77,18 @@ def test_ranges(
 ) -> None:
     content = (folder / "big.bin").read_bytes()
     for method in ("GET", "HEAD"):
-        answer = browser.request(method, site.url + "/file/big.bin", headers={"Range": range_}, timeout=10)
+        answer = browser.request(method, site.url + "/file/big.bin", headers={"Range": range_}, timeout=30)
         # Werkzeug gives HEAD the whole length or the part's; what it says is what must arrive.
         assert answer.content == (content[start:end] if method == "GET" else b"")
-    answer = browser.get(site.url + "/file/big.bin", headers={"Range": range_}, timeout=10)
+    answer = browser.get(site.url + "/file/big.bin", headers={"Range": range_}, timeout=30)
     assert answer.status_code == 206
     assert answer.headers["Content-Range"] == f"bytes {start}-{end - 1}/3000000"
 
 
 def test_a_range_beyond_the_end(site: Server, browser: requests.Session) -> None:
-    answer = browser.get(site.url + "/file/big.bin", headers={"Range": "bytes=3000000-"}, timeout=10)
+    answer = browser.get(site.url + "/file/big.bin", headers={"Range": "bytes=3000000-"}, timeout=30)
     assert answer.status_code == 416
-    assert browser.get(site.url + "/file/page.html", timeout=10).status_code == 200
+    assert browser.get(site.url + "/file/page.html", timeout=30).status_code == 200
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")
@@ -148,21 +148,21 @@ def test_a_chunked_form(site: Server, folder: Path, size: int) -> None:
 
 def test_a_chunked_form_without_files(site: Server, browser: requests.Session) -> None:
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    seen = browser.post(site.url + "/form", data=iter([b"a=1&", b"b=%20&a=2"]), headers=kind, timeout=10)
+    seen = browser.post(site.url + "/form", data=iter([b"a=1&", b"b=%20&a=2"]), headers=kind, timeout=30)
     assert seen.json()["form"] == {"a": ["1", "2"], "b": [" "]}
 
 
 def test_cookies(site: Server, browser: requests.Session) -> None:
     browser.cookies.set("gone", "soon", domain="127.0.0.1", path="/")
-    answer = browser.get(site.url + "/cookie", timeout=10)
+    answer = browser.get(site.url + "/cookie", timeout=30)
     raw = answer.raw.headers.getlist("Set-Cookie")
     assert len(raw) == 2
     assert "HttpOnly" in raw[0] and "SameSite=Lax" in raw[0]
-    assert browser.get(site.url + "/cookie", timeout=10).json() == {"full": "v\u00e9"}
+    assert browser.get(site.url + "/cookie", timeout=30).json() == {"full": "v\u00e9"}
 
 
 def test_addresses(site: Server, browser: requests.Session) -> None:
-    seen = browser.get(site.url + "/where?q=%20", timeout=10).json()
+    seen = browser.get(site.url + "/where?q=%20", timeout=30).json()
     assert seen["url"] == site.url + "/where?q=%20"
     assert (seen["root"], seen["host"]) == ("", site.url + "/")
     assert seen["outside"] == site.url + "/name/a%20b%E2%82%AC"
@@ -170,19 +170,19 @@ def test_addresses(site: Server, browser: requests.Session) -> None:
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_redirects(site: Server, browser: requests.Session, code: int) -> None:
-    answer = browser.get(f"{site.url}/move/{code}", timeout=10)
+    answer = browser.get(f"{site.url}/move/{code}", timeout=30)
     assert [step.status_code for step in answer.history] == [code]
     assert (answer.url, answer.text) == (site.url + "/name/moved", "moved")
 
 
 def test_below_a_script_name(mounted: Server, browser: requests.Session) -> None:
     url = mounted.url + "/shop"
-    seen = browser.get(url + "/where", timeout=10).json()
+    seen = browser.get(url + "/where", timeout=30).json()
     assert seen["url"] == url + "/where"
     assert (seen["root"], seen["path"]) == ("/shop", "/where")
     assert seen["outside"] == url + "/name/a%20b%E2%82%AC"
     assert seen["inside"] == "/shop/name/x"
-    answer = browser.get(url + "/move/302", timeout=10)
+    answer = browser.get(url + "/move/302", timeout=30)
     assert (answer.url, answer.text) == (url + "/name/moved", "moved")
-    assert browser.get(mounted.url + "/where", timeout=10).status_code == 404
-    assert browser.get(url + "/file/page.html", timeout=10).text.startswith("<!doctype")
+    assert browser.get(mounted.url + "/where", timeout=30).status_code == 404
+    assert browser.get(url + "/file/page.html", timeout=30).text.startswith("<!doctype")

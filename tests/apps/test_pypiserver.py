@@ -22,7 +22,7 @@ from support.venvs import Venv, venv_with
 SITE = Path(__file__).parent / "sites" / "packages.py"
 DATA = random.Random(8).randbytes(2_000_000)
 """A file in the package: large enough for temporary files and several writes."""
-STEP_SECONDS = 60.0
+STEP_SECONDS = 180.0
 
 PROJECT = """
 [build-system]
@@ -193,16 +193,16 @@ def test_a_second_upload_of_the_same_file_is_refused(
 
 
 def test_the_pages_of_the_index(index: Server, files: list[Path], browser: requests.Session) -> None:
-    assert "fapws-sample" in browser.get(index.url + "/simple/", timeout=10).text
-    page = browser.get(index.url + "/simple/fapws_sample/", timeout=10)
+    assert "fapws-sample" in browser.get(index.url + "/simple/", timeout=30).text
+    page = browser.get(index.url + "/simple/fapws_sample/", timeout=30)
     assert page.url == index.url + "/simple/fapws-sample/"
     for path in files:
         assert path.name in page.text
-        answer = browser.get(f"{index.url}/packages/{path.name}", timeout=10)
+        answer = browser.get(f"{index.url}/packages/{path.name}", timeout=30)
         assert answer.content == path.read_bytes()
-        head = browser.head(f"{index.url}/packages/{path.name}", timeout=10)
+        head = browser.head(f"{index.url}/packages/{path.name}", timeout=30)
         assert head.headers["Content-Length"] == str(path.stat().st_size)
         since = {"If-Modified-Since": answer.headers["Last-Modified"]}
-        again = browser.get(f"{index.url}/packages/{path.name}", headers=since, timeout=10)
+        again = browser.get(f"{index.url}/packages/{path.name}", headers=since, timeout=30)
         assert (again.status_code, again.content) == (304, b"")
     assert fetch(index.address, "/packages/../../etc/passwd").status in (303, 404)

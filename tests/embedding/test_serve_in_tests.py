@@ -40,7 +40,7 @@ def is_there(pid: int) -> bool:
     return True
 
 
-def ended(pid: int, seconds: float = 10.0) -> bool:
+def ended(pid: int, seconds: float = 30.0) -> bool:
     until = time.monotonic() + seconds
     while is_there(pid) and time.monotonic() < until:
         time.sleep(0.01)

@@ -11,14 +11,17 @@ import socket
 import tempfile
 from types import TracebackType
 
+PATIENCE = 30.0
+"""Seconds for the application to come; it waits there for longer."""
+
 APPLICATION_SIDE = '''
 import socket as _socket
 
 
 def at_gate(path, word=b"here", wait=True):
-    """Tells the test that this place was reached and waits for its leave (at most 20 s)."""
+    """Tells the test that this place was reached and waits for its leave (at most 60 s)."""
     with _socket.socket(_socket.AF_UNIX) as gate:
-        gate.settimeout(20)
+        gate.settimeout(60)
         gate.connect(path)
         gate.sendall(word + b"\\n")
         if wait:
@@ -30,7 +33,7 @@ def at_gate(path, word=b"here", wait=True):
 class Gate:
     """The test's side."""
 
-    def __init__(self, seconds: float = 30.0) -> None:
+    def __init__(self, seconds: float = PATIENCE) -> None:
         self.seconds = seconds
         self._directory = tempfile.mkdtemp(prefix="fapws-gate-")
         self.path = self._directory + "/g"

@@ -26,9 +26,9 @@ global
     maxconn 64
 defaults
     mode {mode}
-    timeout connect 10s
-    timeout client 10s
-    timeout server 10s
+    timeout connect 30s
+    timeout client 30s
+    timeout server 30s
 frontend front
     bind fd@{descriptor}
     {rules}

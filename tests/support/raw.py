@@ -21,6 +21,9 @@ Address = Union[tuple[str, int], str]
 PATIENCE = 30.0
 """Seconds after which a reading step has failed; none takes so long where a server answers."""
 
+PATIENCE = 30.0
+"""Seconds that a single reading step may take: a busy machine may keep each process waiting for some."""
+
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-9][0-9][0-9]) ([\t\x20-\x7e\x80-\xff]*)")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})")

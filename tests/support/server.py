@@ -25,9 +25,11 @@ from typing import Union
 
 SERVING = re.compile(r"fapws: serving (?P<name>\S+) on (?P<where>.+?) \(pid (?P<pid>\d+), ")
 START_SECONDS = 30.0
-LOG_SECONDS = 30.0
 STOP_SECONDS = 30.0
 """Longer than drain_timeout: a server that has to be killed is a failure, not a wait."""
+LOG_SECONDS = 30.0
+REST_SECONDS = 20.0
+"""For what follows at once, where the machine lets it: the end of a pipe, init that collects an orphan."""
 
 Address = Union[tuple[str, int], str]
 """Host and port, or the path of a unix socket."""
@@ -151,7 +153,7 @@ class Server:
             raise AssertionError(f"the server did not end within {STOP_SECONDS} s\n{self.log}") from None
         assert self._reader is not None
         # The end of the pipe means that no process holds it: workers are gone too.
-        self._reader.join(STOP_SECONDS)
+        self._reader.join(REST_SECONDS)
         assert not self._reader.is_alive(), f"a process outlives the master\n{self.log}"
         assert self._group_is_empty(), f"a child outlives the master\n{self.log}"
         return status
@@ -162,9 +164,9 @@ class Server:
             # The group is ours alone: it was made for this process.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(STOP_SECONDS)
+            process.wait(REST_SECONDS)
             if self._reader is not None:
-                self._reader.join(STOP_SECONDS)
+                self._reader.join(REST_SECONDS)
             if process.stdout is not None:
                 process.stdout.close()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -187,7 +189,7 @@ class Server:
 
     def _group_is_empty(self) -> bool:
         assert self._process is not None
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + REST_SECONDS
         pause = threading.Event()
         # A killed orphan stays in the table until init has collected it.
         while time.monotonic() < deadline:

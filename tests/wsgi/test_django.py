@@ -160,16 +160,16 @@ def test_a_wrong_password_is_refused(site: Server, browser: requests.Session) ->
 
 
 def test_csrf_refuses_a_form_without_token(site: Server, browser: requests.Session) -> None:
-    assert browser.post(site.url + "/form/", data={"a": "b"}, timeout=10).status_code == 403
+    assert browser.post(site.url + "/form/", data={"a": "b"}, timeout=30).status_code == 403
 
 
 def test_sessions_in_the_database(site: Server, browser: requests.Session) -> None:
-    counts = [int(browser.get(site.url + "/count/", timeout=10).text) for _ in range(10)]
+    counts = [int(browser.get(site.url + "/count/", timeout=30).text) for _ in range(10)]
     assert counts == list(range(1, 11))
 
 
 def test_forms_and_upload(site: Server, browser: requests.Session) -> None:
-    page = browser.get(site.url + "/form/", timeout=10)
+    page = browser.get(site.url + "/form/", timeout=30)
     answer = browser.post(
         site.url + "/form/",
         data={"csrfmiddlewaretoken": token(page.text), "title": "\u20ac", "n": ["1", "2"]},
@@ -183,43 +183,43 @@ def test_forms_and_upload(site: Server, browser: requests.Session) -> None:
 
 
 def test_a_streamed_answer(site: Server, browser: requests.Session) -> None:
-    with browser.get(site.url + "/stream/", stream=True, timeout=10) as answer:
+    with browser.get(site.url + "/stream/", stream=True, timeout=30) as answer:
         assert answer.headers["Transfer-Encoding"] == "chunked"
         lines = list(answer.iter_lines())
     assert lines == [b"row %d" % number for number in range(1000)]
 
 
 def test_a_file_through_file_wrapper(site: Server, browser: requests.Session) -> None:
-    answer = browser.get(site.url + "/file/", timeout=10)
+    answer = browser.get(site.url + "/file/", timeout=30)
     assert answer.text == VIEWS
     assert answer.headers["Content-Length"] == str(len(VIEWS))
-    assert browser.get(site.url + "/file/", timeout=10).text == VIEWS
+    assert browser.get(site.url + "/file/", timeout=30).text == VIEWS
 
 
 def test_static_files_of_the_admin(site: Server, browser: requests.Session) -> None:
-    answer = browser.get(site.url + "/static/admin/css/base.css", timeout=10)
+    answer = browser.get(site.url + "/static/admin/css/base.css", timeout=30)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/css")
     assert int(answer.headers["Content-Length"]) == len(answer.content) > 1000
     again = browser.get(
         site.url + "/static/admin/css/base.css",
         headers={"If-Modified-Since": answer.headers["Last-Modified"]},
-        timeout=10,
+        timeout=30,
     )
     assert (again.status_code, again.content) == (304, b"")
 
 
 def test_redirects(site: Server, browser: requests.Session) -> None:
-    answer = browser.get(site.url + "/moved/", timeout=10)
+    answer = browser.get(site.url + "/moved/", timeout=30)
     assert [step.status_code for step in answer.history] == [301]
     # APPEND_SLASH
-    answer = browser.get(site.url + "/count", timeout=10)
+    answer = browser.get(site.url + "/count", timeout=30)
     assert answer.url == site.url + "/count/"
 
 
 def test_an_exception_is_a_page_and_a_log_entry(site: Server, browser: requests.Session) -> None:
     mark = site.mark()
-    answer = browser.get(site.url + "/boom/", timeout=10)
+    answer = browser.get(site.url + "/boom/", timeout=30)
     assert answer.status_code == 500
     site.wait_log("RuntimeError: django-boom", since=mark)
-    assert browser.get(site.url + "/nowhere/", timeout=10).status_code == 404
+    assert browser.get(site.url + "/nowhere/", timeout=30).status_code == 404

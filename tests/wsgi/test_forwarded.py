@@ -225,7 +225,7 @@ def test_flask_behind_haproxy(rules: tuple[str, ...], unix: bool, tmp_path: Path
         browser.trust_env = False
         browser.headers["Host"] = "shop.example.org:8443"
         for headers in ({}, tales):
-            seen = browser.get(f"http://{host}:{port}/a%20b?c=d", headers=headers, timeout=10).json()
+            seen = browser.get(f"http://{host}:{port}/a%20b?c=d", headers=headers, timeout=30).json()
             assert seen == {
                 "url": "https://shop.example.org:8443/a%20b?c=d",
                 "remote": "127.0.0.1",

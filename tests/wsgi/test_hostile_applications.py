@@ -59,7 +59,7 @@ def test_a_hostile_application_ends_only_its_request(hostage: Server, case: str)
 @pytest.mark.parametrize("name", hostile.NAMES)
 def test_the_servers_own_attributes_end_only_the_request(hostage: Server, name: str, value: str) -> None:
     pid = fetch(hostage.address, "/pid").body
-    with Client(hostage.address, seconds=2) as client:
+    with Client(hostage.address) as client:
         client.send(request(f"/attribute/{name}/{value}", "Connection: close"))
         # Who says that the head is out already may be cut; who takes the number of its connection away may
         # have to wait for ever.

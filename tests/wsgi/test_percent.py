@@ -53,7 +53,7 @@ def test_the_core_decodes_alike() -> None:
             if not text.isascii() or " " in text or not text:
                 continue
             for path in ("/" + text.lstrip("/"), "/%0A" + text.lstrip("/")):
-                with socket.create_connection(server.address, timeout=10) as client:
+                with socket.create_connection(server.address, timeout=30) as client:
                     client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
                     content = b"".join(iter(lambda: client.recv(65536), b""))
                 status = content.split(b" ", 2)[1]

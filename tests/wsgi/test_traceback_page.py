@@ -96,7 +96,7 @@ def seen(text: str) -> Elements:
 
 
 def test_a_browser_is_shown_the_line_that_failed(reloading: Server) -> None:
-    answer = requests.get(f"{reloading.url}/", headers=BROWSER, timeout=10)
+    answer = requests.get(f"{reloading.url}/", headers=BROWSER, timeout=30)
     assert (answer.status_code, answer.headers["Content-Type"]) == (500, "text/html; charset=utf-8")
     page = seen(answer.text)
     assert page.marked[0].endswith("return {}[what]  # <b>here</b>")
@@ -105,7 +105,7 @@ def test_a_browser_is_shown_the_line_that_failed(reloading: Server) -> None:
 
 
 def test_nothing_in_it_runs_or_asks(reloading: Server) -> None:
-    answer = requests.get(f"{reloading.url}/", headers=BROWSER, timeout=10)
+    answer = requests.get(f"{reloading.url}/", headers=BROWSER, timeout=30)
     page = seen(answer.text)
     assert page.names <= ELEMENTS
     assert page.attributes <= {"lang", "charset", "name", "content", "class"}
@@ -114,13 +114,13 @@ def test_nothing_in_it_runs_or_asks(reloading: Server) -> None:
 
 
 def test_a_terminal_is_sent_text(reloading: Server) -> None:
-    answer = requests.get(f"{reloading.url}/chain", timeout=10)
+    answer = requests.get(f"{reloading.url}/chain", timeout=30)
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert "direct cause" in answer.text and answer.text.endswith("ValueError: second\n")
 
 
 def test_what_led_to_it_is_shown_too(reloading: Server) -> None:
-    text = requests.get(f"{reloading.url}/chain", headers=BROWSER, timeout=10).text
+    text = requests.get(f"{reloading.url}/chain", headers=BROWSER, timeout=30).text
     assert text.index("ValueError: second") < text.index("because of this one: KeyError")
 
 
@@ -128,21 +128,21 @@ def test_what_led_to_it_is_shown_too(reloading: Server) -> None:
     ("path", "told"), [("/odd", "Odd"), ("/loop", "ValueError: loop"), ("/deep", "KeyError")]
 )
 def test_odd_exceptions_are_shown(reloading: Server, path: str, told: str) -> None:
-    answer = requests.get(f"{reloading.url}{path}", headers=BROWSER, timeout=10)
+    answer = requests.get(f"{reloading.url}{path}", headers=BROWSER, timeout=30)
     assert answer.status_code == 500 and told in answer.text and "<main>" in answer.text
 
 
 def test_head_has_no_content_and_the_connection_goes_on(reloading: Server) -> None:
     with requests.Session() as session:
-        assert session.head(f"{reloading.url}/", headers=BROWSER, timeout=10).text == ""
-        assert session.get(f"{reloading.url}/fine", timeout=10).text == "fine"
-        assert len(session.get(f"{reloading.url}/deep", headers=BROWSER, timeout=10).text) > 10_000
-        assert session.get(f"{reloading.url}/fine", timeout=10).text == "fine"
+        assert session.head(f"{reloading.url}/", headers=BROWSER, timeout=30).text == ""
+        assert session.get(f"{reloading.url}/fine", timeout=30).text == "fine"
+        assert len(session.get(f"{reloading.url}/deep", headers=BROWSER, timeout=30).text) > 10_000
+        assert session.get(f"{reloading.url}/fine", timeout=30).text == "fine"
 
 
 def test_a_response_that_has_begun_is_cut(reloading: Server) -> None:
     with pytest.raises(requests.RequestException):
-        requests.get(f"{reloading.url}/late", headers=BROWSER, timeout=10)
+        requests.get(f"{reloading.url}/late", headers=BROWSER, timeout=30)
 
 
 @pytest.mark.parametrize(
@@ -158,14 +158,14 @@ def test_a_response_that_has_begun_is_cut(reloading: Server) -> None:
     ],
 )
 def test_others_are_told_nothing(reloading: Server, fields: dict[str, str]) -> None:
-    answer = requests.get(f"{reloading.url}/", headers={**BROWSER, **fields}, timeout=10)
+    answer = requests.get(f"{reloading.url}/", headers={**BROWSER, **fields}, timeout=30)
     assert (answer.status_code, answer.text) == (500, "Internal Server Error\n")
 
 
 @pytest.mark.parametrize("options", ["", "autoreload = yes"])
 def test_without_the_option_of_the_command_line_nobody_is_told(options: str) -> None:
     with Server(APP, options=options) as server:
-        answer = requests.get(f"{server.url}/", headers=BROWSER, timeout=10)
+        answer = requests.get(f"{server.url}/", headers=BROWSER, timeout=30)
         assert (answer.status_code, answer.text) == (500, "Internal Server Error\n")
 
 
@@ -184,14 +184,14 @@ def test_a_reload_that_fails_is_told_until_one_succeeds(tmp_path: Path) -> None:
     with Server(program, arguments=["--reload"]) as server:
 
         def get() -> requests.Response:
-            return requests.get(f"{server.url}/fine", headers=BROWSER, timeout=10)
+            return requests.get(f"{server.url}/fine", headers=BROWSER, timeout=30)
 
         assert get().text == "fine"
         replace(program, "def broken(:\n")
         wait_until(lambda: get().status_code == 500, "the failed reload is shown")
         assert "SyntaxError" in get().text and "does not load" in get().text
         others = {**BROWSER, "Host": "rebound.example"}
-        assert requests.get(f"{server.url}/fine", headers=others, timeout=10).text == "fine"
+        assert requests.get(f"{server.url}/fine", headers=others, timeout=30).text == "fine"
         replace(program, APP.replace('b"fine"', 'b"mended"'))
         wait_until(lambda: get().text == "mended", "the mended program is served")
 
@@ -204,7 +204,7 @@ def test_a_program_that_never_loaded_is_told_until_it_is_mended(tmp_path: Path) 
     with Server(program, arguments=["--reload"]) as server:
 
         def get(**fields: str) -> requests.Response:
-            return requests.get(f"{server.url}/fine", headers={**BROWSER, **fields}, timeout=10)
+            return requests.get(f"{server.url}/fine", headers={**BROWSER, **fields}, timeout=30)
 
         assert "SyntaxError" in get().text and "does not load" in get().text
         elsewhere = get(Host="rebound.example")

@@ -42,9 +42,9 @@ def query(environ: Environ, key: str, default: str = "") -> str:
 
 
 def at_gate(path: str, word: str, wait: bool = True) -> None:
-    """Tells the test that this place was reached and waits for its leave (at most 20 s)."""
+    """Tells the test that this place was reached and waits for its leave (at most 60 s)."""
     with socket.socket(socket.AF_UNIX) as gate:
-        gate.settimeout(20)
+        gate.settimeout(60)
         gate.connect(path)
         gate.sendall(word.encode() + b"\n")
         if wait:
