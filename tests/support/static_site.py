@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
+from support.house import wait_until
 from support.server import Server
 
 PATIENCE = 30.0
@@ -25,6 +26,16 @@ class Site(NamedTuple):
     def ask(self, target: str, *fields: str, method: str = "GET", version: str = "1.1") -> Reply:
         lines = (f"{method} {target} HTTP/{version}", "Host: x", "Connection: close", *fields, "", "")
         return self.say("\r\n".join(lines).encode("latin-1"))
+
+    def await_reply(self, wanted: tuple[int, bytes], target: str, *fields: str) -> Reply:
+        """The first with this status and content. A file that was three seconds old when it was asked for is
+        kept, and what it becomes is told within a second; a busy machine makes files so old."""
+
+        def replies() -> list[Reply]:
+            heard = self.ask(target, *fields)
+            return [heard] if (heard.status, heard.content) == wanted else []
+
+        return wait_until(replies, f"{target} is told as {wanted[0]}, {wanted[1][:30]!r}")[0]
 
     def say(self, text: bytes) -> Reply:
         return parse_reply(self.say_whole(text))

@@ -66,8 +66,8 @@ def test_file_that_becomes_a_pipe_is_told(tmp_path: Path) -> None:
         site = Site(server, tmp_path, tmp_path)
         assert site.ask("/files/a.txt").content == b"file"
         os.mkfifo(tmp_path / "pipe")
-        (tmp_path / "pipe").replace(tmp_path / "a.txt")  # the file is too new to be kept
-        assert site.ask("/files/a.txt").status == 404
+        (tmp_path / "pipe").replace(tmp_path / "a.txt")
+        site.await_reply((404, b"404 Not Found\n"), "/files/a.txt")
 
 
 def test_socket_is_not_found(tmp_path: Path) -> None:
