@@ -24,8 +24,8 @@ from types import TracebackType
 from typing import Union
 
 SERVING = re.compile(r"fapws: serving (?P<name>\S+) on (?P<where>.+?) \(pid (?P<pid>\d+), ")
-START_SECONDS = 30.0
-STOP_SECONDS = 30.0
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
 """Longer than drain_timeout: a server that has to be killed is a failure, not a wait."""
 LOG_SECONDS = 30.0
 REST_SECONDS = 20.0

@@ -84,7 +84,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             cwd=folder,
             env={**env, **more},
             check=True,
-            timeout=120,
+            timeout=300,
             stdout=subprocess.DEVNULL,
         )
 
