@@ -422,8 +422,7 @@ int fw_drain(fw_worker *worker, int accept_rest, uint32_t linger_ms)
     worker->away = worker->away || worker->stopping;
     worker->group = worker->score->group = 0;
     fw__listeners_close(worker, accept_rest != 0);
-    uv_update_time(
-        &worker->loop); /* it stands still while the application works, before this in the batch */
+    uv_update_time(&worker->loop); /* it stood still while the application worked */
     /* Repeated, because a connection may become idle a moment after the first look. */
     return uv_timer_start(&worker->drain_timer, on_drain_timer, linger_ms, DRAIN_MS) ? FW_ESYSTEM
                                                                                      : 0;

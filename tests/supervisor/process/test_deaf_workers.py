@@ -169,6 +169,7 @@ def test_full_worker_is_not_taken_for_a_deaf_one(house: House, until: Until) -> 
     ends = time.monotonic() + 10
     while time.monotonic() < ends:
         assert house.workers() == [worker], house.log()
+        time.sleep(0.2)
     assert "hangs" not in house.log()
     for sock in clients:
         sock.close()
