@@ -10,11 +10,14 @@ from __future__ import annotations
 import glob
 import os
 import re
+import sysconfig
 
 from cffi import FFI
 
 BEGIN = "/* cffi: begin */"
 END = "/* cffi: end */"
+NO_LIMITED_API = {"py_limited_api": False, "define_macros": [("_CFFI_NO_LIMITED_API", None)]}
+"""A Python without the GIL has none, which cffi before 2.0 does not know."""
 NEGATIVE = re.compile(r"^(#define \w+ )\((-\d+)\)", re.MULTILINE)
 
 
@@ -48,6 +51,7 @@ def make() -> FFI:
         sources=core_files("c"),
         include_dirs=["csrc"],
         depends=core_files("h"),
+        **(NO_LIMITED_API if sysconfig.get_config_var("Py_GIL_DISABLED") else {}),
     )
     return builder
 
