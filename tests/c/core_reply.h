@@ -120,9 +120,13 @@ static inline bool client_reply_to(test_site *site, test_client *client, bool to
                                    test_reply *reply)
 {
     uint64_t end = clock_ms() + SOON_MS;
+    size_t came = client->len;
     for (;;) {
         reply_free(reply);
         client_read(client, SIZE_MAX);
+        if (client->len > came) /* it comes */
+            end = clock_ms() + SOON_MS;
+        came = client->len;
         ssize_t used = reply_parse(client->data + client->used, client->len - client->used,
                                    client->ended, to_head, reply);
         if (used > 0) {
