@@ -67,10 +67,12 @@ static void leave(int first, int end)
         site_poll(&here, 1);
 }
 
+/* A worker that was kept from its turns for a second has looked before the last had gone. What the last fourth has
+ * taken may be too little for a look of its own. */
 static bool is_over(void)
 {
     const fw_crowd *crowd = &here.worker->crowd;
-    return crowd->most <= *crowd->open && !uv_is_active((const uv_handle_t *)&crowd->timer);
+    return crowd->most <= MANY / 4 && !uv_is_active((const uv_handle_t *)&crowd->timer);
 }
 
 static bool soon(bool (*done)(void))
