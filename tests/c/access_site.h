@@ -61,9 +61,22 @@ static inline void open_logged(const char *letters, char how)
     log_to(new_file());
 }
 
+/* How many lines are lost, when all are written. One flush waits for FW_LOG_FINAL_MS at most, and the thread that
+ * writes may be away for longer. */
+static inline int64_t log_flush(void)
+{
+    int64_t lost;
+    uint64_t began, end = clock_ms() + SOON_MS;
+    do {
+        began = clock_ms();
+        lost = fw_flush_access_log(here.worker);
+    } while (clock_ms() - began + 100 >= FW_LOG_FINAL_MS && clock_ms() < end);
+    return lost;
+}
+
 static inline const char *log_read(void)
 {
-    CHECK(fw_flush_access_log(here.worker) == 0);
+    CHECK(log_flush() == 0);
     FILE *file = fopen(path, "r");
     size_t len = file ? fread(logged, 1, sizeof logged - 1, file) : 0;
     logged[len] = '\0';
