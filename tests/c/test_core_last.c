@@ -29,9 +29,11 @@ static bool has(unsigned place, const char *line, const char *status)
 TEST(responses_are_there_with_their_requests_in_their_order)
 {
     open_remembered();
+    uint64_t began = clock_ms();
     int64_t id = client_request(&here, &one, "GET /a?b=c HTTP/1.1", "");
     CHECK(last.count == 0 && respond(&here, id, "200 OK", "") == 0);
-    CHECK(last.count == 1 && has(0, "GET /a?b=c", "200") && last.requests[0].ms < 1000);
+    CHECK(last.count == 1 && has(0, "GET /a?b=c", "200"));
+    CHECK(last.requests[0].ms <= clock_ms() - began + 20);
     id = client_request(&here, &one, "PROPPATCH /second HTTP/1.1", "");
     CHECK(respond(&here, id, "503 Service Unavailable", "") == 0);
     CHECK(last.count == 2 && has(1, "PROPPATCH /second", "503") && has(0, "GET /a?b=c", "200"));
@@ -52,11 +54,13 @@ TEST(time_is_that_from_the_request_to_the_response)
 TEST(stream_goes_on_until_it_ends)
 {
     open_remembered();
+    uint64_t began = clock_ms();
     int64_t id = client_request(&here, &one, "GET /stream HTTP/1.1", "");
     CHECK(begin(&here, id, "200 OK") == 0 && has(0, "GET /stream", "200"));
     CHECK(last.requests[0].ms == FW_LAST_GOES_ON);
     CHECK(send_piece(&here, id, "a") == 0 && last.requests[0].ms == FW_LAST_GOES_ON);
-    CHECK(fw_end(here.worker, id) == 0 && last.count == 1 && last.requests[0].ms < 1000);
+    CHECK(fw_end(here.worker, id) == 0 && last.count == 1);
+    CHECK(last.requests[0].ms <= clock_ms() - began + 20);
     close_both();
 }
 

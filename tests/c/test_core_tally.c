@@ -42,13 +42,17 @@ TEST(responses_are_counted_by_class_when_they_are_complete)
     static const char *const statuses[] = {"200 OK", "204 No Content", "302 Found", "404 Not Found",
                                            "503 Service Unavailable"};
     open_counted();
+    uint64_t least = UINT64_MAX;
     for (size_t i = 0; i < 5; i++) {
+        uint64_t began = clock_ms();
         int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
         CHECK(durations() == i && respond(&here, id, statuses[i], "") == 0);
+        uint64_t took = clock_ms() - began;
+        least = took < least ? took : least;
     }
     CHECK(tally.classes[2] == 2 && tally.classes[3] == 1 && tally.classes[4] == 1);
     CHECK(tally.classes[5] == 1 && tally.classes[0] == 0 && tally.classes[1] == 0);
-    CHECK(durations() == 5 && tally.durations[0] > 0);
+    CHECK(durations() == 5 && (tally.durations[0] > 0 || least >= 5)); /* above 0.005 s */
     int64_t id = client_request(&here, &one, "GET / HTTP/1.1", "");
     CHECK(begin(&here, id, "200 OK") == 0 && send_piece(&here, id, "a") == 0 && durations() == 5);
     CHECK(fw_end(here.worker, id) == 0 && durations() == 6 && tally.classes[2] == 3);
