@@ -238,6 +238,7 @@ TEST(chunked_content_is_refused_when_it_passes_the_limit)
 TEST(a_client_that_goes_on_sending_still_sees_the_refusal)
 {
     open_both(100, 10);
+    here.worker->deadlines.waits[FW_DEADLINE_LINGER] = FAR_MS;
     say_sized(sizeof large);
     CHECK(client_reply_is(&here, &one, 413, "input body too big\n"));
     CHECK(client_sees_end(&here, &one) && !one.reset);

@@ -17,7 +17,7 @@ static long fill(int fd)
 {
     long sent = 0;
     int64_t count;
-    alarm(20);
+    alarm(120);
     while ((count = fw_write_now(fd, line, sizeof line)) > 0)
         sent += count;
     while ((count = fw_write_now(fd, line, 1)) > 0)
