@@ -16,6 +16,7 @@ import pytest
 from fapws._core import ffi, lib
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.accelerated import only_accelerated
 
 from fapws.wsgi import exchange
 from fapws.wsgi.accelerated import accelerator
@@ -23,10 +24,7 @@ from fapws.wsgi.environ import Shape, make_shape, with_room
 from fapws.wsgi.file_wrapper import FileWrapper
 from fapws.wsgi.response import Response
 
-pytestmark = pytest.mark.skipif(
-    sys.implementation.name != "cpython" or os.environ.get("FAPWS_PURE", "0") not in ("", "0"),
-    reason="there is no accelerator on PyPy, and none with FAPWS_PURE=1",
-)
+pytestmark = only_accelerated
 
 BASES = [{"SCRIPT_NAME": "", "wsgi.version": (1, 0), "wsgi.errors": sys.stderr}]
 SHAPES = ("GET:1.1:0", "GET:1.1:0:Host:User-Agent", "POST:1.0:0:Host:Content-Type:Content-Length:X-A")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.accelerated import skip_where_there_is_none
 from support.raw import Client, fetch, request
 from support.server import Server
 
@@ -81,8 +81,7 @@ def application(environ, start_response):
 
 @pytest.fixture(scope="module", params=["0", "1"], ids=["accelerated", "pure"])
 def files(request: pytest.FixtureRequest) -> Iterator[Server]:
-    if request.param == "0" and sys.implementation.name != "cpython":
-        pytest.skip("there is no accelerator on PyPy")
+    skip_where_there_is_none(request.param)
     with Server(APPLICATION, env={"FAPWS_PURE": request.param}) as running:
         yield running
 

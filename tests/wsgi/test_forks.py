@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.accelerated import skip_where_there_is_none
 from support.ports import unused_port
 from support.raw import Client, fetch, request
 from support.server import Server
@@ -20,8 +20,7 @@ APPLICATION = Path(__file__).parent / "apps" / "forks.py"
 @pytest.fixture(scope="module", params=["0", "1"], ids=["accelerated", "pure"])
 def forking(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server with one worker."""
-    if request.param == "0" and sys.implementation.name != "cpython":
-        pytest.skip("there is no accelerator on PyPy")
+    skip_where_there_is_none(request.param)
     with Server(APPLICATION, env={"FAPWS_PURE": request.param}) as running:
         yield running
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.accelerated import skip_where_there_is_none
 from support.raw import BadAnswer, Client, fetch, request
 from support.server import Server
 
@@ -23,8 +24,7 @@ AT_CLOSE = ("lookups", "exiting_lookups", "bad_close")
 @pytest.fixture(scope="module", params=["0", "1"], ids=["accelerated", "pure"])
 def hostage(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server with one worker."""
-    if request.param == "0" and sys.implementation.name != "cpython":
-        pytest.skip("there is no accelerator on PyPy")
+    skip_where_there_is_none(request.param)
     with Server(APPLICATION, env={"FAPWS_PURE": request.param}) as running:
         yield running
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.accelerated import only_accelerated
 from support.raw import Client, fetch, request
 from support.server import Server
 
@@ -21,10 +22,7 @@ COUNT = int(os.environ.get("FAPWS_ITERABLES", "800"))
 """Applications that are compared."""
 SHARES = 8
 
-pytestmark = pytest.mark.skipif(
-    sys.implementation.name != "cpython" or os.environ.get("FAPWS_PURE", "0") not in ("", "0"),
-    reason="there is no accelerator on PyPy, and none with FAPWS_PURE=1",
-)
+pytestmark = only_accelerated
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.accelerated import skip_where_there_is_none
 from support.raw import Client, fetch, request
 from support.server import Server
 
@@ -82,8 +82,7 @@ def other_worker(server: Server, pid: bytes) -> bytes:
 
 @pytest.fixture(params=["0", "1"], ids=["accelerated", "pure"])
 def closing(request: pytest.FixtureRequest) -> Iterator[Server]:
-    if request.param == "0" and sys.implementation.name != "cpython":
-        pytest.skip("there is no accelerator on PyPy")
+    skip_where_there_is_none(request.param)
     with Server(CLOSING, env={"FAPWS_PURE": request.param}) as running:
         yield running
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import pytest
+from support.accelerated import only_accelerated, skip_where_there_is_none
 from support.raw import Client, fetch, request
 from support.server import Server
 
@@ -70,8 +70,7 @@ def application(environ, start_response):
 @pytest.fixture(params=["0", "1"], ids=["accelerated", "pure"])
 def mode(request: pytest.FixtureRequest) -> dict[str, str]:
     """The environment of a server."""
-    if request.param == "0" and sys.implementation.name != "cpython":
-        pytest.skip("there is no accelerator on PyPy")
+    skip_where_there_is_none(request.param)
     return {"FAPWS_PURE": request.param}
 
 
@@ -88,10 +87,7 @@ def told(server: Server, number: int, case: str, method: str) -> tuple[bytes, li
     return b"\r\n".join(head), [line for line in log if line[:1] != " "]
 
 
-@pytest.mark.skipif(
-    sys.implementation.name != "cpython" or os.environ.get("FAPWS_PURE", "0") not in ("", "0"),
-    reason="there is no accelerator on PyPy, and none with FAPWS_PURE=1",
-)
+@only_accelerated
 def test_both_exchanges_answer_odd_applications_alike() -> None:
     assert len(CASES) > 70
     with Server(ODD, env={"FAPWS_PURE": "0"}) as fast, Server(ODD, env={"FAPWS_PURE": "1"}) as pure:
