@@ -72,7 +72,7 @@ def test_start_says_how_many_workers_serve_and_why_not_all(house: House) -> None
 
 
 def test_start_that_waits_in_vain_tells_what_has_failed_so_far(house: House) -> None:
-    house.configure(listen=f"unix:{house.unix}", workers=2)
+    house.configure(listen=f"unix:{house.unix}", workers=2, pool="drain_timeout = 1s")  # it sleeps
     place = str(house.directory / "taken")
     house.write_app(SECOND_FAILS.replace("{PLACE}", place).replace("REST", "time.sleep(60)"))
     said = house.ctl("-t", "6", "start", expect=1)
