@@ -21,9 +21,12 @@ settings.load_profile("any machine")
 # Whole servers with masters: their tests mostly wait for processes, while the others keep a processor busy.
 WAITING = Path(__file__).parent / "supervisor" / "process"
 
-# Of the others, those that take longest begin, and those that take next to no time end: then no process works
-# on alone while the rest has nothing left to do.
-LONG = ("test_distribution.py", "test_install.py", "test_differential.py", "test_decide_property.py")
+# Of both, those that take longest begin, and those that take next to no time end: then no process works on
+# alone while the rest has nothing left to do.
+LONG = (
+    *("test_distribution.py", "test_install.py", "test_differential.py", "test_decide_property.py"),
+    *("test_watchdog.py", "test_warmup.py", "test_upgrade_in_place.py", "test_wsgi_limits.py"),
+)
 QUICK = tuple(Path(__file__).parent / name for name in ("settings", "supervisor/unit", "worker"))
 
 
@@ -36,11 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    waiting = [path for path in files if WAITING in path.parents]
-    long = [path for path in files if path.name in LONG]
-    quick = [path for path in files if path.parent in QUICK and path not in long]
-    usual = [path for path in files if path not in {*waiting, *long, *quick}]
-    groups = (waiting, [*long, *usual])
+    quick = [path for path in files if path.parent in QUICK and path.name not in LONG]
+    others = sorted((path for path in files if path not in quick), key=lambda path: path.name not in LONG)
+    groups = (
+        [path for path in others if WAITING in path.parents],
+        [path for path in others if WAITING not in path.parents],
+    )
     place = {path: index / len(alike) for alike in groups for index, path in enumerate(alike)}
     place.update(dict.fromkeys(quick, 1.0))
     items[:] = [item for path in sorted(files, key=place.__getitem__) for item in files[path]]
