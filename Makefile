@@ -51,9 +51,11 @@ build:
 run: build
 	@exec .venv/bin/fapws -b '$(BIND)' '$(APP)'
 
+# The C tests need no Python: they are compiled and run while one processor installs what the others need.
 test:
-	@PYTHON='$(PYTHON)' sh tools/setup.sh test
-	@J='$(J)'; . tools/common.sh; collect $(T) & failed=; sh tools/test-c.sh || failed=yes; wait; \
+	@PYTHON='$(PYTHON)' sh tools/bootstrap.sh test
+	@J='$(J)'; . tools/common.sh; (PYTHON='$(PYTHON)' sh tools/setup.sh test && collect $(T)) & setup=$$!; failed=; \
+	sh tools/test-c.sh || failed=yes; wait $$setup || { failed=yes; say 'the set-up has failed, see above'; }; \
 	[ -z "$$failed" ] && FAPWS_PARSE_STREAM="$$PWD/build/c/parse_stream" $$PYTEST $(T)
 
 test-c:
