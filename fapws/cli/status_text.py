@@ -86,14 +86,15 @@ def table(rows: Sequence[tuple[str, ...]], left: Sequence[int] | None = None) ->
     return [" ".join(put(*cell) for put, cell in zip(places, zip(row, widths))).rstrip() for row in rows]
 
 
-def history(reply: dict[str, Any]) -> list[str]:
+def history(reply: dict[str, Any], newest_first: bool = False) -> list[str]:
     """How the last reload ended, and the last deaths, a line each."""
-    lines = [last_reload(reply)] if reply["last_reload"] else []
-    return lines + [f"death {span(death['ago'])} ago: {death['text']}" for death in reply["last_deaths"]]
+    lines = [_last_reload(reply)] if reply["last_reload"] else []
+    deaths = reversed(reply["last_deaths"]) if newest_first else reply["last_deaths"]
+    return lines + [f"death {span(death['ago'])} ago: {death['text']}" for death in deaths]
 
 
-def last_reload(reply: dict[str, Any]) -> str:
-    """The line on the one that there was; of a traceback it has what that comes to."""
+def _last_reload(reply: dict[str, Any]) -> str:
+    """Of a traceback it has what that comes to."""
     reload = reply["last_reload"]
     text = reload["text"].strip("\n")
     said = texts.headline(text)

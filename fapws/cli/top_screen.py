@@ -5,7 +5,7 @@ Rates are differences between the two looks, of the same process: a worker that 
 
 from __future__ import annotations
 
-from fapws.cli.status_text import last_reload, span, table
+from fapws.cli.status_text import history, span, table
 from fapws.lean import Any, Iterable, NamedTuple, Sequence
 from fapws.supervisor.core.outlook import pool_words
 from fapws.visible import visible_line
@@ -232,14 +232,7 @@ def _foot(reply: dict[str, Any], rows: Sequence[Row]) -> list[str]:
     living = [worker for worker in reply["workers"] if worker["pid"]]
     if living and all(worker["durations"] is None for worker in living):
         lines.append("p50, p99 and busy: counted only with `status` in [fapws]")
-    return lines + _events(reply)
-
-
-def _events(reply: dict[str, Any]) -> list[str]:
-    """A line each, the newest death first: what has no room at the end is the oldest."""
-    lines = [last_reload(reply)] if reply["last_reload"] else []
-    deaths = reversed(reply["last_deaths"])
-    return lines + [f"death {span(death['ago'])} ago: {death['text']}" for death in deaths]
+    return lines + history(reply, newest_first=True)  # what has no room at the end is the oldest
 
 
 def _cut(line: str, width: int) -> str:
