@@ -101,22 +101,6 @@ TEST(an_idle_connection_is_closed_when_the_linger_time_is_over)
     site_close(&here);
 }
 
-TEST(the_linger_time_begins_with_the_drain_however_long_the_application_has_worked_before)
-{
-    int64_t id = open_with_request();
-    client_open(&here, &two);
-    CHECK(site_quiet(&here) && fw_open_connections(here.worker) == 2);
-    usleep(400 * 1000); /* a request of the batch in hand; the order to drain is behind it */
-    CHECK(respond(&here, id, "200 OK", "x") == 0);
-    uint64_t start = clock_ms();
-    CHECK(fw_drain(here.worker, 0, 300) == 0);
-    CHECK(client_reply_is(&here, &one, 200, "x"));
-    CHECK(client_sees_end(&here, &two) && clock_ms() - start >= 295);
-    client_close(&one);
-    client_close(&two);
-    site_close(&here);
-}
-
 TEST(a_request_sent_before_the_drain_is_answered_even_without_linger_time)
 {
     int64_t id = open_with_request();

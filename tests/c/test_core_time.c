@@ -91,6 +91,17 @@ TEST(poll_returns_in_time_after_the_application_was_busy)
     close_both();
 }
 
+TEST(the_linger_time_begins_with_the_drain_however_long_the_application_has_worked_before)
+{
+    open_limits(0, 0, 0, 0);
+    CHECK(site_quiet(&here) && fw_open_connections(here.worker) == 1);
+    work_for(BUSY_MS);
+    uint64_t start = clock_ms();
+    CHECK(fw_drain(here.worker, 0, 300) == 0);
+    CHECK(client_sees_end(&here, &one) && clock_ms() - start >= 295);
+    close_both();
+}
+
 TEST(a_head_that_does_not_come_in_time_is_refused)
 {
     open_limits(100, 0, 0, 0);
