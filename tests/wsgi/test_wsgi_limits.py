@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.gate import Gate
@@ -26,36 +27,24 @@ PATIENT = 4.0
 # One timeout each: a client that the machine keeps waiting must not meet another one.
 
 
-@pytest.fixture(scope="module")
-def short_head() -> Iterator[Server]:
-    with Server(BEHAVIOURS, options=f"header_timeout = {HEAD}s") as running:
-        yield running
+def served_with(**seconds: float) -> Any:
+    """A fixture: a server with these timeouts."""
+
+    @pytest.fixture(scope="module")
+    def served() -> Iterator[Server]:
+        options = "\n".join(f"{name} = {limit}s" for name, limit in seconds.items())
+        with Server(BEHAVIOURS, options=options) as running:
+            yield running
+
+    return served
 
 
-@pytest.fixture(scope="module")
-def short_body() -> Iterator[Server]:
-    with Server(BEHAVIOURS, options=f"body_timeout = {BODY}s") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def short_idle() -> Iterator[Server]:
-    with Server(BEHAVIOURS, options=f"keepalive_timeout = {IDLE}s") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def short_write() -> Iterator[Server]:
-    with Server(BEHAVIOURS, options=f"write_timeout = {WRITE}s") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def patient() -> Iterator[Server]:
-    """For clients that go on."""
-    names = ("body_timeout", "keepalive_timeout", "write_timeout")
-    with Server(BEHAVIOURS, options="\n".join(f"{name} = {PATIENT}s" for name in names)) as running:
-        yield running
+short_head = served_with(header_timeout=HEAD)
+short_body = served_with(body_timeout=BODY)
+short_idle = served_with(keepalive_timeout=IDLE)
+short_write = served_with(write_timeout=WRITE)
+# For clients that go on.
+patient = served_with(body_timeout=PATIENT, keepalive_timeout=PATIENT, write_timeout=PATIENT)
 
 
 def events(server: Server) -> list[str]:
